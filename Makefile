@@ -1,0 +1,42 @@
+# Two commands do everything: `make run` and `make test`. Both set up `.venv` first, with plain pip.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MODELS ?= v1 v2
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: run test lint check bench update-golden clean
+
+run: $(VENV)/.run  ## set up, then compare the real networks
+	$(BIN)/ucseg compare $(MODELS)
+
+test: $(VENV)/.dev  ## set up, then run every test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint test  ## what CI runs
+
+bench: $(VENV)/.dev  ## the speed we promise, as ratios measured side by side
+	$(BIN)/python bench/bench.py
+
+update-golden: $(VENV)/.dev  ## rewrite the golden screens and the README's, then look at the diff
+	$(BIN)/python -m pytest --update-golden
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP_INSTALL) --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(PIP_INSTALL) --editable '.[dev]'
+	touch $@

@@ -1,0 +1,140 @@
+"""``make bench``: the speed we promise, as ratios of whole processes measured in turn, so that a noisy machine cancels out."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+HERE = Path(__file__).parent
+PYTHON = sys.executable
+UCSEG = (PYTHON, "-m", "ucseg_cli")
+TORCH = (PYTHON, "-c", "import torch")
+TORCH_AND_TORCHVISION = (PYTHON, str(HERE / "import_torchvision.py"))
+RUNS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished process: processor and wall seconds, and peak memory in KiB."""
+
+    cpu: float
+    wall: float
+    peak: int
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """*command* costs at most *most_time* and *most_memory* times what *yardstick* costs; None promises nothing."""
+
+    title: str
+    command: Sequence[str]
+    yardstick: Sequence[str]
+    most_time: float | None = None
+    most_memory: float | None = None
+
+
+PROMISES = (
+    Promise("ucseg --help / import torch", (*UCSEG, "--help"), TORCH, most_time=0.08),
+    Promise("cached compare v1 v2 / import torch", (*UCSEG, "compare", "v1", "v2"), TORCH, most_time=0.12),
+    Promise(
+        "uncached compare v1 v2 / import torch, torchvision",
+        (*UCSEG, "compare", "v1", "v2", "--no-cache"),
+        TORCH_AND_TORCHVISION,
+        most_time=1.0,
+        most_memory=1.1,
+    ),
+    Promise(
+        "recording v2 at 8192 / at 224",
+        (*UCSEG, "flops", "v2", "--size", "8192", "--no-cache"),
+        (*UCSEG, "flops", "v2", "--size", "224", "--no-cache"),
+        most_time=1.2,
+        most_memory=1.05,
+    ),
+    Promise(
+        "uncached compare v1 v2 / the same from fvcore's and torchinfo's API",
+        (*UCSEG, "compare", "v1", "v2", "--no-cache"),
+        (PYTHON, str(HERE / "peers.py")),
+    ),
+)
+
+
+def main() -> int:
+    """Measure every promise; 1 where one is broken."""
+    print(f"{RUNS} pairs each, in turn; median (smallest to largest) of the ratios pair by pair")
+    print(f"{'':64}{'processor time':>26}{'wall time':>26}{'peak memory':>26}")
+    with tempfile.TemporaryDirectory() as directory:
+        kept = [report(promise, measure(promise, Path(directory))) for promise in PROMISES]
+    print("noise: the same command against itself")
+    report(Promise("import torch / import torch", TORCH, TORCH), list(pairs(TORCH, TORCH, {})))
+    return 0 if all(kept) else 1
+
+
+def measure(promise: Promise, directory: Path) -> list[tuple[Run, Run]]:
+    """Pairs of runs; the cache is filled before where the promise is about a cached answer."""
+    environment = {"UCSEG_CACHE_DIR": str(directory / "cache")}
+    return list(pairs(promise.command, promise.yardstick, environment))
+
+
+def pairs(first: Sequence[str], second: Sequence[str], environment: Mapping[str, str]) -> Iterator[tuple[Run, Run]]:
+    """Both commands in turn, after one run of each that is not counted and fills every cache."""
+    run(first, environment)
+    run(second, environment)
+    for _ in range(RUNS):
+        yield run(first, environment), run(second, environment)
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> Run:
+    """One process from start to end, as the operating system accounts for it."""
+    begin = time.perf_counter()
+    with quiet(command, environment) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} exited with {process.returncode}")
+    return Run(usage.ru_utime + usage.ru_stime, time.perf_counter() - begin, peak_of(usage))
+
+
+@contextmanager
+def quiet(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """The process with its output thrown away."""
+    with subprocess.Popen(
+        command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        yield process
+
+
+def peak_of(usage: resource.struct_rusage) -> int:
+    """Peak memory in KiB; macOS reports bytes."""
+    return usage.ru_maxrss // 1024 if sys.platform == "darwin" else usage.ru_maxrss
+
+
+def report(promise: Promise, measured: Sequence[tuple[Run, Run]]) -> bool:
+    """Print one line; whether the medians keep the promise."""
+    cpu, wall = ([getattr(a, what) / getattr(b, what) for a, b in measured] for what in ("cpu", "wall"))
+    peak = [a.peak / b.peak for a, b in measured]
+    print(
+        f"{promise.title:64}{spread(cpu, promise.most_time):>26}{spread(wall, promise.most_time):>26}"
+        f"{spread(peak, promise.most_memory):>26}"
+    )
+    limits = ((cpu, promise.most_time), (wall, promise.most_time), (peak, promise.most_memory))
+    return all(limit is None or median(ratios) <= limit for ratios, limit in limits)
+
+
+def spread(ratios: Sequence[float], limit: float | None) -> str:
+    """Median, range, and the limit with its verdict."""
+    middle = median(ratios)
+    verdict = "" if limit is None else f" {'<=' if middle <= limit else '>'}{limit:g}"
+    return f"{middle:.3f}{verdict} ({min(ratios):.2f}-{max(ratios):.2f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

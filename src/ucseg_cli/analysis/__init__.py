@@ -1,0 +1,1 @@
+"""What every number means: pure arithmetic on traces, without torch, disk or screen."""

@@ -1,0 +1,170 @@
+"""Counting conventions: small tables from operator to price.
+
+The same forward pass has a different figure in every tool because each prices other operators, in another unit, at
+another level. A convention says all three, so that a figure can be held against the tool that it is named after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from math import prod
+
+from ucseg_cli.errors import UnknownNameError
+from ucseg_cli.trace import Op, Trace
+
+Cost = Callable[[Trace, Op], int]
+
+
+class Level(Enum):
+    """Which operators a convention looks at."""
+
+    CALLS = auto()
+    """Those the model called, composites whole, as a torch.jit trace shows them; only convolutions are taken apart."""
+    KERNELS = auto()
+    """Those that compute something themselves, as torch's dispatcher runs them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one call of an operator costs, and the name under which it is summed."""
+
+    label: str
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """A table of prices.
+
+    Args:
+        name: as in ``--convention NAME``.
+        title: a heading for the figure.
+        unit: what one unit is.
+        meaning: what it prices and what it equals.
+        level: which operators it looks at.
+        prices: price by operator name.
+    """
+
+    name: str
+    title: str
+    unit: str
+    meaning: str
+    level: Level
+    prices: Mapping[str, Price]
+
+
+def conv_macs(trace: Trace, op: Op) -> int:
+    """Batch × weights × positions; positions are the output's, for a transposed conv the input's. No bias."""
+    x, weight = op.inputs[:2]
+    placed = x if op.attributes["transposed"] else op.outputs[0]
+    return _shape(trace, x)[0] * prod(_shape(trace, weight)) * prod(_shape(trace, placed)[2:])
+
+
+def matmul_macs(first: int) -> Cost:
+    """Rows × inner × columns, for every matrix of a batch; *first* is the position of the left operand.
+
+    A vector on the right is one column.
+    """
+
+    def cost(trace: Trace, op: Op) -> int:
+        right = _shape(trace, op.inputs[first + 1])
+        return prod(_shape(trace, op.inputs[first])) * (right[-1] if len(right) > 1 else 1)
+
+    return cost
+
+
+def _doubled(cost: Cost) -> Cost:
+    return lambda trace, op: 2 * cost(trace, op)
+
+
+def _linear(trace: Trace, op: Op) -> int:
+    return prod(_shape(trace, op.inputs[0])) * _shape(trace, op.inputs[1])[0]
+
+
+def _per_input(count: int) -> Cost:
+    return lambda trace, op: count * prod(_shape(trace, op.inputs[0]))
+
+
+def _per_output(count: int) -> Cost:
+    return lambda trace, op: count * prod(_shape(trace, op.outputs[0]))
+
+
+def _norm(affine: int) -> Cost:
+    """5 per element with an affine weight, 4 without: fvcore's estimate for statistics that are computed."""
+    return lambda trace, op: _per_input(4 if op.inputs[affine] is None else 5)(trace, op)
+
+
+def _batch_norm(trace: Trace, op: Op) -> int:
+    """In eval one multiplication and one addition per element, half of it without an affine weight."""
+    if op.attributes.get("training"):
+        return _norm(1)(trace, op)
+    return _per_input(1 if op.inputs[1] is None else 2)(trace, op)
+
+
+def _shape(trace: Trace, tensor: int | None) -> tuple[int, ...]:
+    return trace.shape(tensor) or ()
+
+
+_MACS = {
+    "convolution": Price("conv", conv_macs),
+    "mm": Price("mm", matmul_macs(0)),
+    "addmm": Price("addmm", matmul_macs(1)),
+    "bmm": Price("bmm", matmul_macs(0)),
+    "baddbmm": Price("baddbmm", matmul_macs(1)),
+}
+
+CONVENTIONS = {
+    convention.name: convention
+    for convention in (
+        Convention(
+            name="fvcore",
+            title="FLOPs (fvcore)",
+            unit="1 per multiply-add",
+            meaning="Equals fvcore's FlopCountAnalysis: conv and matmul 1 per multiply-add, batch norm 2 per element, "
+            "bilinear upsampling 4 per output element, adaptive average pooling 1 per input element.",
+            level=Level.CALLS,
+            prices={
+                "convolution": Price("conv", conv_macs),
+                "linear": Price("linear", _linear),
+                "addmm": Price("addmm", matmul_macs(1)),
+                "mm": Price("mm", matmul_macs(0)),
+                "bmm": Price("bmm", matmul_macs(0)),
+                "matmul": Price("matmul", matmul_macs(0)),
+                "batch_norm": Price("batch_norm", _batch_norm),
+                "group_norm": Price("group_norm", _norm(1)),
+                "layer_norm": Price("layer_norm", _norm(1)),
+                "instance_norm": Price("instance_norm", _norm(1)),
+                "upsample_nearest2d": Price("upsample_nearest2d", _per_output(1)),
+                "upsample_bilinear2d": Price("upsample_bilinear2d", _per_output(4)),
+                "adaptive_avg_pool2d": Price("adaptive_avg_pool2d", _per_input(1)),
+                "grid_sampler": Price("grid_sampler", _per_output(4)),
+            },
+        ),
+        Convention(
+            name="macs",
+            title="MACs",
+            unit="multiply-accumulates",
+            meaning="Multiply-accumulates of conv and matmul only: the figure that papers print.",
+            level=Level.KERNELS,
+            prices=_MACS,
+        ),
+        Convention(
+            name="torch",
+            title="FLOPs (torch)",
+            unit="2 per multiply-add",
+            meaning="Equals torch.utils.flop_counter.FlopCounterMode: conv and matmul, 2 per multiply-add.",
+            level=Level.KERNELS,
+            prices={name: Price(price.label, _doubled(price.cost)) for name, price in _MACS.items()},
+        ),
+    )
+}
+DEFAULT_CONVENTION = "fvcore"
+
+
+def find_convention(name: str) -> Convention:
+    """The convention of that name; raises UnknownNameError with the nearest one."""
+    if name not in CONVENTIONS:
+        raise UnknownNameError("convention", name, CONVENTIONS, where=f"--convention {name}")
+    return CONVENTIONS[name]

@@ -1,0 +1,24 @@
+"""What an answer is about: a model under the name it was given, with its trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ucseg_cli.trace import Trace
+from ucseg_cli.variants import Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A traced model. *variant* is None for a model outside the family."""
+
+    name: str
+    trace: Trace
+    variant: Variant | None = None
+
+    def role(self, path: str) -> str:
+        """The path with positions that mean something said in words, so that like is compared with like."""
+        for position, role in (self.variant.roles() if self.variant else {}).items():
+            if path == position or path.startswith(f"{position}."):
+                return role + path.removeprefix(position)
+        return path

@@ -1,0 +1,37 @@
+"""The shapes of a network's taps: the feature maps that others build on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ucseg_cli.analysis.stride import strides
+from ucseg_cli.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class TapShape:
+    """One tap. *stride* is in input pixels, along height and width; None where the map has no fixed grid."""
+
+    name: str
+    module: str
+    shape: tuple[int, ...]
+    stride: tuple[Fraction, Fraction] | None
+
+    @property
+    def whole_stride(self) -> int | None:
+        """The stride where it is one whole number along both axes."""
+        if self.stride is None or self.stride[0] != self.stride[1] or self.stride[0].denominator != 1:
+            return None
+        return self.stride[0].numerator
+
+
+def tap_shapes(trace: Trace) -> tuple[TapShape, ...]:
+    """Each tap of the trace that produced a tensor, in order."""
+    known = strides(trace)
+    measured = ((tap, trace.by_path[tap.module].outputs) for tap in trace.taps)
+    return tuple(
+        TapShape(tap.name, tap.module, trace.tensors[outputs[0]].shape, known.get(outputs[0]))
+        for tap, outputs in measured
+        if outputs
+    )

@@ -1,0 +1,66 @@
+"""A network in a handful of integers: every metric that can be compared or held to a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ucseg_cli.analysis.conventions import CONVENTIONS
+from ucseg_cli.analysis.flops import own_flops
+from ucseg_cli.analysis.params import own_params
+from ucseg_cli.analysis.tree import Figures
+from ucseg_cli.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure of a whole network.
+
+    Args:
+        name: as in ``--max NAME=650k``.
+        title: a heading.
+        meaning: what is counted, one sentence.
+        in_bytes: whether it counts bytes.
+        depends_on_size: whether it changes with the input.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    in_bytes: bool = False
+    depends_on_size: bool = False
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("params", "parameters", "Elements of all parameters; what is shared counts once."),
+        Metric("trainable", "trainable", "Elements of parameters that require a gradient."),
+        Metric("frozen", "frozen", "Elements of parameters that do not require a gradient."),
+        Metric("buffers", "buffers", "Elements of buffers: running statistics and the counters of batch norm."),
+        Metric(
+            "bytes", "weights and buffers", "Bytes of parameters and buffers: what a checkpoint holds.", in_bytes=True
+        ),
+        *(
+            Metric(convention.name, convention.title, convention.meaning, depends_on_size=True)
+            for convention in CONVENTIONS.values()
+        ),
+    )
+}
+
+
+def own_figures(trace: Trace) -> dict[str, Figures]:
+    """What each module itself holds and runs, beside its children, under every metric, by path."""
+    flops = own_flops(trace)
+    return {path: {**own, **flops[path]} for path, own in own_params(trace).items()}
+
+
+def totals(trace: Trace) -> dict[str, int]:
+    """Every metric of METRICS for the whole network, by name."""
+    return add_up(own_figures(trace).values())
+
+
+def add_up(figures: Iterable[Figures]) -> dict[str, int]:
+    """The sum of figures, each metric of METRICS present."""
+    figures = list(figures)
+    return {metric: sum(each.get(metric, 0) for each in figures) for metric in METRICS}

@@ -1,0 +1,162 @@
+"""Traces on disk, under a fingerprint of everything they depend on. A cache that fails costs one warning, never the answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+
+from ucseg_cli.conditions import Conditions
+from ucseg_cli.files import replace_file
+from ucseg_cli.trace import Trace, TraceFormatError, decode_trace, encode_trace
+from ucseg_cli.variants import Variant
+
+ENVIRONMENT = "UCSEG_CACHE_DIR"
+MAX_ENTRIES = 512
+TAG = "CACHEDIR.TAG"
+TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n# Traces kept by ucseg. Safe to delete. https://bford.info/cachedir/\n"
+
+OUR_SOURCES = (
+    *("conditions.py", "trace.py"),
+    *("variants/axes.py", "variants/catalogue.py", "variants/variant.py"),
+    *("nets/backbone.py", "nets/blocks.py", "nets/network.py"),
+    *("engine/build.py", "engine/dispatch.py", "engine/load.py", "engine/record.py", "engine/shapes.py"),
+)
+"""Files of this package that a trace depends on."""
+
+THEIR_SOURCES = (
+    ("torch", ("version.py",)),
+    ("torchvision", ("version.py", "models/_utils.py", "models/mobilenetv3.py", "ops/misc.py")),
+)
+"""Files of others that tell which release they are, or that the network is built from."""
+
+
+def default_directory() -> Path:
+    """Where the environment says, else the platform's place for caches."""
+    if named := os.environ.get(ENVIRONMENT):
+        return Path(named)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("ucseg", appauthor=False)
+
+
+def fingerprint(variant: Variant, conditions: Conditions) -> str:
+    """A name for a variant's trace that changes with anything that could change the trace."""
+    asked = f"{variant.key}\n{conditions}\n{sys.version}\n"
+    return sha256(asked.encode() + _sources()).hexdigest()
+
+
+@lru_cache
+def _sources() -> bytes:
+    ours = [Path(__file__).parent / name for name in OUR_SOURCES]
+    theirs = [_package_directory(package) / name for package, names in THEIR_SOURCES for name in names]
+    digest = sha256()
+    for path in (*ours, *theirs):
+        digest.update(f"{path.name}\n".encode())
+        digest.update(path.read_bytes() if path.is_file() else b"absent")
+    return digest.digest()
+
+
+def _package_directory(package: str) -> Path:
+    """Where a package lies, without importing it."""
+    spec = find_spec(package)
+    return Path(spec.origin).parent if spec is not None and spec.origin is not None else Path("absent")
+
+
+@dataclass(slots=True)
+class Cache:
+    """A directory of traces. Every failure is told once through *warn* and is otherwise as if the cache were empty.
+
+    Entries are replaced whole, so that any number of processes may fill one cache at once.
+    """
+
+    directory: Path
+    warn: Callable[[str], None]
+    _warned: bool = field(default=False, init=False)
+
+    def get(self, key: str) -> Trace | None:
+        """The trace kept under *key*, or None."""
+        path = self._path(key)
+        data = self._read(path)
+        if data is None:
+            return None
+        checksum, _, body = data.partition(b"\n")
+        try:
+            if sha256(body).hexdigest().encode() != checksum:
+                raise TraceFormatError("its checksum does not match")
+            return decode_trace(json.loads(body))
+        except (ValueError, RecursionError) as error:
+            self._tell(f"{path} is damaged and will be replaced: {error}")
+            return None
+
+    def put(self, key: str, trace: Trace) -> None:
+        """Keep a trace under *key*."""
+        body = json.dumps(encode_trace(trace), separators=(",", ":")).encode()
+        try:
+            self._make_directory()
+            replace_file(self._path(key), sha256(body).hexdigest().encode() + b"\n" + body)
+            self._drop_oldest()
+        except OSError as error:
+            self._tell(f"cannot keep answers in {self.directory}: {error.strerror or error}")
+
+    def entries(self) -> list[tuple[Path, int]]:
+        """The files of the cache with their sizes in bytes, oldest use first; empty where there is none."""
+        try:
+            files = [(path, path.stat()) for path in self._entry_directory.glob("*.trace")]
+        except OSError:
+            return []
+        return [(path, status.st_size) for path, status in sorted(files, key=lambda file: file[1].st_mtime)]
+
+    def clear(self) -> int:
+        """Delete every trace, and nothing else; returns how many."""
+        entries = self.entries()
+        for path, _ in entries:
+            path.unlink(missing_ok=True)
+        return len(entries)
+
+    @property
+    def _entry_directory(self) -> Path:
+        return self.directory / "traces"
+
+    def _path(self, key: str) -> Path:
+        return self._entry_directory / f"{key}.trace"
+
+    def _read(self, path: Path) -> bytes | None:
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._tell(f"cannot read {path}: {error.strerror}")
+            return None
+        with suppress(OSError):
+            os.utime(path)  # what is used stays longest
+        return data
+
+    def _make_directory(self) -> None:
+        """Make it on first use. A directory with other things in it that we did not mark is not ours to write to."""
+        tag = self.directory / TAG
+        if tag.exists():
+            self._entry_directory.mkdir(exist_ok=True)
+            return
+        if self.directory.is_dir() and any(self.directory.iterdir()) and not self._entry_directory.is_dir():
+            raise OSError(0, f"it is not a cache of ucseg's; name another with {ENVIRONMENT}")
+        self._entry_directory.mkdir(parents=True, exist_ok=True)
+        replace_file(tag, TAG_TEXT.encode())
+
+    def _drop_oldest(self) -> None:
+        entries = self.entries()
+        for path, _ in entries[: max(0, len(entries) - MAX_ENTRIES)]:
+            path.unlink(missing_ok=True)
+
+    def _tell(self, message: str) -> None:
+        if not self._warned:
+            self._warned = True
+            self.warn(message)

@@ -1,0 +1,59 @@
+"""Every sub-command under its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from ucseg_cli import __version__
+from ucseg_cli.commands.options import with_groups
+from ucseg_cli.commands.terminal import print_text
+
+COMMANDS = {
+    "list": "list_variants",
+    "show": "show",
+    "params": "params",
+    "flops": "flops",
+    "probe": "probe",
+    "compare": "compare",
+    "check": "check",
+    "verify": "verify",
+    "explain": "explain",
+    "cache": "cache",
+    "completion": "completion",
+}
+"""Each sub-command, in the order of the help, and its function in the file of that name."""
+
+EPILOG = "`ucseg COMMAND --help` tells more. A model is a variant with any axes changed: v2+backbone=10+rates=6,12."
+
+
+def make_app(arguments: Sequence[str]) -> typer.Typer:
+    """The command line as Typer sees it; of the sub-commands only the one that is called, where it is plain which."""
+    called = [name for name in arguments[:1] if name in COMMANDS]
+    app = typer.Typer(
+        name="ucseg",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,  # rich markup would delete what stands in brackets
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+        epilog=EPILOG,
+    )
+    app.callback()(root)
+    for name in called or COMMANDS:
+        module = import_module(f"ucseg_cli.commands.{name}")
+        app.command(name)(with_groups(getattr(module, COMMANDS[name])))
+    return app
+
+
+def root(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    """Inspect variants of ultra-compact segmentation networks: parameters, operations, tap shapes, and why they differ."""
+    if version:
+        print_text(f"ucseg {__version__}")
+        raise typer.Exit

@@ -1,0 +1,33 @@
+"""The command ``ucseg cache``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ucseg_cli.commands.options import Output
+from ucseg_cli.errors import ExitStatus, OutputError
+
+
+def cache(
+    *, clear: Annotated[bool, typer.Option("--clear", help="Delete every trace.")] = False, output: Output
+) -> int:
+    """Tell where answers are kept.
+
+    How many traces, and how large; --clear deletes them.
+    """
+    from ucseg_cli.commands.deliver import deliver
+    from ucseg_cli.commands.measure import open_cache
+    from ucseg_cli.report.cache import cache_report
+
+    kept = open_cache()
+    try:
+        cleared = kept.clear() if clear else None
+    except OSError as error:
+        raise OutputError(
+            f"traces in {kept.directory} cannot be deleted: {error.strerror}", where=str(kept.directory)
+        ) from error
+    entries = kept.entries()
+    deliver(cache_report(str(kept.directory), len(entries), sum(size for _, size in entries), cleared), output)
+    return ExitStatus.OK

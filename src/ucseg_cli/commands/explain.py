@@ -1,0 +1,36 @@
+"""The command ``ucseg explain``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ucseg_cli.commands.options import Output
+from ucseg_cli.errors import ExitStatus
+
+
+def complete_topic(incomplete: str) -> list[str]:
+    """Shell completion of a topic."""
+    from ucseg_cli.report.explain import topics
+
+    return [name for name in topics() if name.startswith(incomplete)]
+
+
+def explain(
+    topic: Annotated[
+        str | None,
+        typer.Argument(metavar="[TOPIC]", help="As in fvcore, rates or exit-status.", autocompletion=complete_topic),
+    ] = None,
+    *,
+    output: Output,
+) -> int:
+    """Explain a metric, convention or axis.
+
+    Or an exit status, or another topic; without one, list them all.
+    """
+    from ucseg_cli.commands.deliver import deliver
+    from ucseg_cli.report.explain import explain_report
+
+    deliver(explain_report(topic), output)
+    return ExitStatus.OK

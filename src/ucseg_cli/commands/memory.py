@@ -1,0 +1,37 @@
+"""What this machine can hold."""
+
+from __future__ import annotations
+
+import os
+
+from ucseg_cli.analysis.memory import real_run_bytes
+from ucseg_cli.conditions import Conditions
+from ucseg_cli.errors import ResourceError
+from ucseg_cli.trace import Trace
+from ucseg_cli.units import format_bytes
+
+
+def refuse_what_does_not_fit(trace: Trace, conditions: Conditions) -> None:
+    """Raise ResourceError where a run on real tensors would need more memory than there is."""
+    needed, free = real_run_bytes(trace), free_memory()
+    if free is not None and needed > free:
+        raise ResourceError(
+            f"a run on real tensors would need about {format_bytes(needed)} of memory; {format_bytes(free)} are free",
+            where=f"input {conditions}",
+            notes=("every other command answers at this size, since it needs no data",),
+            help="verify at a smaller --size or --batch",
+        )
+
+
+def free_memory() -> int | None:
+    """Bytes that can be had without swapping; None where the system does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:  # noqa: PTH123 - a stream of the kernel's, not a file
+            fields = dict(line.split(":", 1) for line in lines)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None

@@ -1,0 +1,22 @@
+"""What a counter says of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A network's count in the units of a convention; *convention* is None for parameters.
+
+    *operators* is None for a counter that does not tell. One that learns of modules from their calls does not see
+    those that are only iterated: *sees_uncalled* is False.
+    """
+
+    counter: str
+    convention: str | None
+    total: int
+    modules: Mapping[str, int]
+    operators: Mapping[str, int] | None = None
+    sees_uncalled: bool = True

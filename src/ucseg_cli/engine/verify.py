@@ -1,0 +1,85 @@
+"""The same network counted by others, run for real: fvcore, torch's FlopCounterMode, and parameters one by one."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ucseg_cli.conditions import Conditions
+from ucseg_cli.count import Count
+from ucseg_cli.nets import build_model
+from ucseg_cli.variants import Variant
+
+TORCH_LABELS = {"convolution": "conv"}
+"""FlopCounterMode's operator names where they differ from ours."""
+
+
+def count_variant(variant: Variant, conditions: Conditions) -> tuple[Count, ...]:
+    """What every other counter says of a variant, built with weights and run on real tensors."""
+    return count_model(build_model(variant).eval(), torch.zeros(conditions.shape))
+
+
+def count_model(model: nn.Module, x: Tensor) -> tuple[Count, ...]:
+    """What every other counter says of a module in eval mode on one input."""
+    with torch.no_grad():
+        return tuple(counter(model, x) for counter in COUNTERS)
+
+
+def count_parameters(model: nn.Module, _x: Tensor) -> Count:
+    """``sum(p.numel())`` of each module's parameters, shared ones once."""
+    modules = {path: sum(p.numel() for p in module.parameters()) for path, module in model.named_modules()}
+    return Count("numel", None, modules[""], modules)
+
+
+def count_with_fvcore(model: nn.Module, x: Tensor) -> Count:
+    """Fvcore's FlopCountAnalysis, by module and by operator."""
+    logging.getLogger("fvcore").setLevel(logging.ERROR)  # it would list what it does not count; so do we, elsewhere
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit is deprecated, and warns of shapes read while tracing
+        from fvcore.nn import FlopCountAnalysis
+
+        counts = (
+            FlopCountAnalysis(model, x).unsupported_ops_warnings(enabled=False).uncalled_modules_warnings(enabled=False)
+        )
+        return Count(
+            "fvcore", "fvcore", _whole(counts.total()), _wholes(counts.by_module()), _wholes(counts.by_operator())
+        )
+
+
+def count_with_torch(model: nn.Module, x: Tensor) -> Count:
+    """Torch's FlopCounterMode, which learns of modules from their calls."""
+    counter = FlopCounterMode(display=False)
+    with counter:
+        model(x)
+    by_path = dict(counter.get_flop_counts())
+    overall = by_path.pop("Global", {})  # absent where it priced nothing
+    modules = {_below_root(path): sum(per_op.values()) for path, per_op in by_path.items()}
+    operators = Counter({_torch_label(op): count for op, count in overall.items()})
+    return Count("torch", "torch", counter.get_total_flops(), modules, operators, sees_uncalled=False)
+
+
+COUNTERS: tuple[Callable[[nn.Module, Tensor], Count], ...] = (count_parameters, count_with_fvcore, count_with_torch)
+
+
+def _below_root(path: str) -> str:
+    return path.partition(".")[2]
+
+
+def _torch_label(op: object) -> str:
+    name = str(op).removeprefix("aten.")
+    return TORCH_LABELS.get(name, name)
+
+
+def _wholes(counts: Mapping[str, float]) -> dict[str, int]:
+    return {name: _whole(count) for name, count in counts.items()}
+
+
+def _whole(count: float) -> int:
+    """Fvcore's counts are floats for some operators and numpy integers for others."""
+    return int(count)

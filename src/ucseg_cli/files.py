@@ -1,0 +1,31 @@
+"""Writing a file whole: a reader sees the old one or the new one, never half of one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write beside *path* and rename; the file keeps its mode, and a link stays a link.
+
+    Raises OSError, and then leaves nothing behind.
+    """
+    import tempfile  # what only reads has no use for it
+
+    target = path.resolve()
+    handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:32]}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(beside).chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
+        Path(beside).replace(target)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

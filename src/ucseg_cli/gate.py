@@ -1,0 +1,79 @@
+"""The only door to torch: answers from the cache, else imports the engine inside the function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from ucseg_cli.cache import Cache, fingerprint
+from ucseg_cli.conditions import Conditions
+from ucseg_cli.count import Count
+from ucseg_cli.errors import ResourceError
+from ucseg_cli.trace import Trace
+from ucseg_cli.variants import Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A trace that is needed. Equal requests are recorded once."""
+
+    variant: Variant
+    conditions: Conditions
+
+
+def trace_all(
+    requests: Iterable[Request], cache: Cache | None, announce: Callable[[int], None]
+) -> dict[Request, Trace]:
+    """The trace of each request, from the cache where it is there.
+
+    Args:
+        requests: what is needed.
+        cache: where to look and to keep; None records everything afresh and keeps nothing.
+        announce: told how many networks have to be recorded, before torch is imported.
+    """
+    wanted = list(dict.fromkeys(requests))
+    traces = _find_all(wanted, cache) if cache else {}
+    missing = [request for request in wanted if request not in traces]
+    if missing:
+        announce(len(missing))
+        recorded = _record_all(missing)
+        traces.update(recorded)
+        if cache:
+            _keep_all(recorded, cache)
+    return traces
+
+
+def count_with_others(request: Request) -> tuple[Count, ...]:
+    """What every other counter says, run for real. Never from the cache: running them is the point."""
+    _require_torch()
+    from ucseg_cli.engine.verify import count_variant
+
+    return count_variant(request.variant, request.conditions)
+
+
+def _find_all(requests: Iterable[Request], cache: Cache) -> dict[Request, Trace]:
+    found = ((request, cache.get(_key(request))) for request in requests)
+    return {request: trace for request, trace in found if trace is not None}
+
+
+def _keep_all(recorded: Mapping[Request, Trace], cache: Cache) -> None:
+    for request, trace in recorded.items():
+        cache.put(_key(request), trace)
+
+
+def _key(request: Request) -> str:
+    return fingerprint(request.variant, request.conditions)
+
+
+def _record_all(requests: Iterable[Request]) -> dict[Request, Trace]:
+    _require_torch()
+    from ucseg_cli.engine.load import trace_variant
+
+    return {request: trace_variant(request.variant, request.conditions) for request in requests}
+
+
+def _require_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise ResourceError(f"torch cannot be imported: {error}", help="pip install torch torchvision") from error

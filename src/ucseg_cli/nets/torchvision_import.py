@@ -1,0 +1,103 @@
+"""torchvision's packages, run when first used, so that one network does not cost the import of all of it.
+
+``import torchvision.models.mobilenetv3`` runs four package files (``torchvision``, ``.models``, ``.ops``,
+``.transforms``) that import every model, transform and dataset, and torch's compiler for custom operators: longer
+than torch itself takes. Inside the context below these files run only once something asks the package for a name
+it does not have yet. The modules are torchvision's own either way, loaded once, and stay what they would have been.
+
+It also makes torchvision usable where its compiled operators cannot be loaded (a CUDA build of torchvision beside
+a CPU build of torch), since nothing of this family asks for one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+
+from ucseg_cli.errors import ResourceError
+
+_SET_BY_IMPORT = {"__path__", "__file__", "__cached__", "__package__", "__loader__", "__spec__"}
+"""What the import system asks a new module for before it sets it."""
+
+
+class _PackageOnDemand(ModuleType):
+    """A package whose own file has not run yet."""
+
+    def __getattr__(self, name: str) -> object:
+        if name in _SET_BY_IMPORT:
+            raise AttributeError(name)
+        if f"{self.__name__}.{name}" in sys.modules:  # being imported: its parent gets it as an attribute afterwards
+            return sys.modules[f"{self.__name__}.{name}"]
+        _run_package(self)
+        return getattr(self, name)
+
+
+class _OnDemandLoader(Loader):
+    """Puts off running a package's file; *original* is who would have run it."""
+
+    def __init__(self, original: Loader, finder: _PackagesOnDemand) -> None:
+        self.original = original
+        self.finder = finder
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _PackageOnDemand(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Do nothing yet."""
+
+
+def _run_package(package: ModuleType) -> None:
+    """Run a package's file as if it had just been imported; once we are done, its parents' before, as Python does."""
+    spec = package.__spec__
+    if spec is None or not isinstance(spec.loader, _OnDemandLoader):
+        return
+    parent = sys.modules.get(package.__name__.rpartition(".")[0])
+    if parent is not None and not spec.loader.finder.active:
+        _run_package(parent)
+    pending, original = spec.loader, spec.loader.original
+    spec.loader = package.__loader__ = original
+    package.__class__ = ModuleType
+    try:
+        original.exec_module(package)
+    except BaseException:  # as with a failed import, the next try fails the same way
+        spec.loader = package.__loader__ = pending
+        package.__class__ = _PackageOnDemand
+        raise
+
+
+class _PackagesOnDemand(MetaPathFinder):
+    """Finds torchvision's packages and puts their files off; leaves its modules alone."""
+
+    def __init__(self) -> None:
+        self.active = True
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.partition(".")[0] != "torchvision":
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.submodule_search_locations is not None and spec.loader is not None:
+            spec.loader = _OnDemandLoader(spec.loader, self)
+        return spec
+
+
+@contextmanager
+def torchvision_packages_on_demand() -> Iterator[None]:
+    """While it lasts, torchvision's packages are imported without running their files.
+
+    Raises ResourceError where torchvision cannot be imported at all.
+    """
+    finder = _PackagesOnDemand()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    except ImportError as error:
+        raise ResourceError(f"torchvision cannot be imported: {error}", help="pip install torchvision") from error
+    finally:
+        finder.active = False
+        sys.meta_path.remove(finder)

@@ -1,0 +1,1 @@
+"""Answers to tables to text: no torch, no gate, no I/O."""

@@ -1,0 +1,58 @@
+"""``ucseg list``: the named variants, a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.analysis.totals import totals
+from ucseg_cli.conditions import Conditions
+from ucseg_cli.report.document import Column, Kind, Report, Row, Table
+from ucseg_cli.report.header import raw_conditions, shown_conditions
+from ucseg_cli.units import plural
+from ucseg_cli.variants import AXES, BASELINE, CATALOGUE, DEFAULT, ORIGINS, changes
+
+COLUMNS = (
+    Column("name", "variant"),
+    Column("params", "parameters", Kind.QUANTITY),
+    Column("macs", "MACs", Kind.QUANTITY),
+    Column("changes", f"differs from {BASELINE} in"),
+    Column("origin", "origin", tier=3),
+)
+
+
+def list_report(subjects: Sequence[Subject], conditions: Conditions) -> Report:
+    """The named variants with parameters and MACs."""
+    figures = [totals(subject.trace) for subject in subjects]
+    differences = {name: changes(CATALOGUE[BASELINE], variant) for name, variant in CATALOGUE.items()}
+    rows = tuple(
+        Row((s.name, f["params"], f["macs"], "; ".join(map(str, differences[s.name])) or "nothing", ORIGINS[s.name]))
+        for s, f in zip(subjects, figures, strict=True)
+    )
+    return Report(
+        kind="ucseg.list",
+        title="list",
+        conditions=shown_conditions([conditions]),
+        tables=(Table("variants", "Named variants", COLUMNS, rows),),
+        summary=f"{plural(len(rows), 'named variant')}; {DEFAULT} is the default, and {DEFAULT}+AXIS=VALUE changes an axis.",
+        payload={
+            "conditions": raw_conditions([conditions]),
+            "baseline": BASELINE,
+            "default": DEFAULT,
+            "variants": [
+                {
+                    "name": subject.name,
+                    "origin": ORIGINS[subject.name],
+                    "params": total["params"],
+                    "macs": total["macs"],
+                    "axes": {axis.name: getattr(CATALOGUE[subject.name], axis.name) for axis in AXES},
+                    "changes": [
+                        {"axis": change.axis.name, "before": change.before, "after": change.after}
+                        for change in differences[subject.name]
+                    ],
+                }
+                for subject, total in zip(subjects, figures, strict=True)
+            ],
+        },
+        notes=(f"v1 is {ORIGINS['v1']}: what that list does not name is as in v2.",),
+    )

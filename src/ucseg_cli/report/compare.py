@@ -1,0 +1,269 @@
+"""``ucseg compare``: totals, axes, modules and taps side by side, and the sentence that sums them up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ucseg_cli.analysis.compare import MODULE_METRICS, Comparison, Delta, ModuleDelta
+from ucseg_cli.analysis.conventions import Convention
+from ucseg_cli.analysis.taps import TapShape
+from ucseg_cli.analysis.totals import METRICS
+from ucseg_cli.conditions import Conditions
+from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Role, Row, Table, Unit
+from ucseg_cli.report.header import raw_conditions, shown_conditions
+from ucseg_cli.report.module_table import label
+from ucseg_cli.report.sentences import compare_sentence
+from ucseg_cli.units import plural
+from ucseg_cli.variants import AXES
+
+Comparisons = Sequence[Comparison]
+
+
+def compare_report(
+    comparisons: Comparisons, conditions: Conditions, convention: Convention, *, sort: str, top: int | None
+) -> Report:
+    """One or more models held against the same baseline; modules by absolute change unless *sort* is ``path``."""
+    baseline = comparisons[0].baseline
+    summary = " ".join(compare_sentence(comparison, convention) for comparison in comparisons)
+    tables = (
+        _totals_table(comparisons),
+        *_axes_tables(comparisons),
+        _modules_table(comparisons, "params", "Parameters by module", sort, top),
+        _modules_table(comparisons, convention.name, f"{convention.title} by module", sort, top),
+        _taps_table(comparisons),
+    )
+    return Report(
+        kind="ucseg.compare",
+        title=f"compare {baseline.name} → {', '.join(each.model.name for each in comparisons)}",
+        conditions=shown_conditions([conditions], convention),
+        tables=tables,
+        summary=summary,
+        payload=_payload(comparisons, conditions, convention, summary),
+        records=_records(comparisons),
+        highlights=tuple(
+            Highlight(
+                f"{METRICS[metric].title}, {each.model.name}",
+                each.totals[metric].after or 0,
+                Unit.COUNT,
+                change if not isinstance(change := each.totals[metric].change, str) else None,
+            )
+            for each in comparisons
+            for metric in ("params", convention.name)
+        ),
+    )
+
+
+def _delta_columns(comparisons: Comparisons) -> tuple[Column, ...]:
+    baseline = comparisons[0].baseline.name
+    return (
+        Column("before", baseline, Kind.QUANTITY, tier=1),
+        *(
+            column
+            for each in comparisons
+            for column in (
+                Column(f"{each.model.name}.after", each.model.name, Kind.QUANTITY, tier=1),
+                Column(f"{each.model.name}.delta", "Δ", Kind.DELTA),
+                Column(f"{each.model.name}.change", "Δ %", Kind.CHANGE, tier=2),
+            )
+        ),
+    )
+
+
+def _delta_cells(deltas: Sequence[Delta]) -> tuple[Cell, ...]:
+    return (deltas[0].before, *(cell for delta in deltas for cell in (delta.after, delta.delta, delta.change)))
+
+
+def _totals_table(comparisons: Comparisons) -> Table:
+    shown = [metric for metric in METRICS.values() if not _is_redundant(metric.name, comparisons)]
+    rows = [
+        Row(
+            (metric.title, *_delta_cells([each.totals[metric.name] for each in comparisons])),
+            unit=Unit.BYTES if metric.in_bytes else Unit.COUNT,
+        )
+        for metric in shown
+    ]
+    return Table("totals", "Totals", (Column("metric", "metric"), *_delta_columns(comparisons)), tuple(rows))
+
+
+def _is_redundant(metric: str, comparisons: Comparisons) -> bool:
+    """Trainable and frozen say nothing beside the parameters where nothing is frozen."""
+    frozen = any(each.totals["frozen"].before or each.totals["frozen"].after for each in comparisons)
+    return metric in {"trainable", "frozen"} and not frozen
+
+
+def _axes_tables(comparisons: Comparisons) -> list[Table]:
+    """The axes on which any model differs; none for models outside the family."""
+    variants = [comparisons[0].baseline.variant, *(each.model.variant for each in comparisons)]
+    if None in variants:
+        return []
+    changed = {change.axis.name for each in comparisons for change in each.axes}
+    rows = [
+        Row((axis.name, *(axis.show(getattr(variant, axis.name)) for variant in variants)))
+        for axis in AXES
+        if axis.name in changed
+    ]
+    names = [comparisons[0].baseline.name, *(each.model.name for each in comparisons)]
+    columns = (Column("axis", "axis"), *(Column(f"{index}.{name}", name) for index, name in enumerate(names)))
+    return [Table("axes", "Axes", columns, tuple(rows), _unchanged_note(len(AXES) - len(changed), "axis", "axes"))]
+
+
+def _modules_table(comparisons: Comparisons, metric: str, title: str, sort: str, top: int | None) -> Table:
+    by_module = _align(comparisons)
+    changed = {key: deltas for key, deltas in by_module.items() if any(each.figures[metric].delta for each in deltas)}
+    ordered = sorted(changed.items(), key=lambda item: _order(item, metric, sort))
+    shown, folded = ordered[:top], ordered[top:] if top is not None else []
+    unchanged = [deltas for key, deltas in by_module.items() if key not in changed]
+    rows = [
+        *(Row((name, *_delta_cells([each.figures[metric] for each in deltas]))) for name, deltas in shown),
+        *_folded_row(plural(len(folded), "other"), [deltas for _, deltas in folded], metric),
+        *_folded_row(f"{len(unchanged)} unchanged", unchanged, metric),
+        Row(("total", *_delta_cells([each.totals[metric] for each in comparisons])), role=Role.TOTAL),
+    ]
+    return Table(
+        f"modules.{metric}", title, (Column("path", "module", Kind.PATH), *_delta_columns(comparisons)), tuple(rows)
+    )
+
+
+def _align(comparisons: Comparisons) -> dict[str, list[ModuleDelta]]:
+    """Each module of any model, with its delta in every comparison."""
+    each_by_name = [{label(d.path, own=d.own): d for d in each.modules} for each in comparisons]
+    names = dict.fromkeys(name for by_name in each_by_name for name in by_name)
+    return {name: [by_name.get(name) or _absent(name, each_by_name) for by_name in each_by_name] for name in names}
+
+
+def _absent(name: str, each_by_name: Iterable[dict[str, ModuleDelta]]) -> ModuleDelta:
+    """A module that another model has, and neither the baseline nor this one."""
+    known = next(by_name[name] for by_name in each_by_name if name in by_name)
+    return ModuleDelta(known.path, known.type, dict.fromkeys(known.figures, Delta(None, None)), known.own)
+
+
+def _order(item: tuple[str, list[ModuleDelta]], metric: str, sort: str) -> tuple[int, str]:
+    name, deltas = item
+    return (0 if sort == "path" else -max(abs(each.figures[metric].delta) for each in deltas)), name
+
+
+def _folded_row(name: str, folded: Sequence[Sequence[ModuleDelta]], metric: str) -> list[Row]:
+    if not folded:
+        return []
+    columns = zip(*folded, strict=True)
+    sums = [
+        Delta(sum(d.figures[metric].before or 0 for d in column), sum(d.figures[metric].after or 0 for d in column))
+        for column in map(list, columns)
+    ]
+    return [Row((name, *_delta_cells(sums)), role=Role.FOLDED)]
+
+
+def _taps_table(comparisons: Comparisons) -> Table:
+    names = list(dict.fromkeys(tap.name for each in comparisons for tap in each.taps))
+    taps = {
+        name: [next((tap for tap in each.taps if tap.name == name), None) for each in comparisons] for name in names
+    }
+    changed = {name: found for name, found in taps.items() if any(tap and tap.changed for tap in found)}
+    rows = []
+    for name, found in changed.items():
+        before = next((tap.before for tap in found if tap and tap.before), None)
+        rows.append(
+            Row(
+                (name, *_tap_cells(before), *(cell for tap in found for cell in _tap_cells(tap.after if tap else None)))
+            )
+        )
+    models = [comparisons[0].baseline.name, *(each.model.name for each in comparisons)]
+    columns = (
+        Column("tap", "tap"),
+        *(
+            column
+            for index, name in enumerate(models)
+            for column in (
+                Column(f"{index}.{name}.shape", f"{name} C×H×W", Kind.SHAPE),
+                Column(f"{index}.{name}.stride", "stride", Kind.QUANTITY, tier=1),
+            )
+        ),
+    )
+    return Table("taps", "Taps", columns, tuple(rows), _unchanged_note(len(taps) - len(changed), "tap"))
+
+
+def _tap_cells(tap: TapShape | None) -> tuple[Cell, Cell]:
+    return (None, None) if tap is None else (tap.shape[1:], tap.whole_stride)
+
+
+def _unchanged_note(count: int, noun: str, nouns: str | None = None) -> str | None:
+    return f"{plural(count, noun, nouns)} unchanged" if count else None
+
+
+def _records(comparisons: Comparisons) -> Table:
+    """One row for each figure of each model: totals, and modules with the unchanged ones too."""
+    rows = [
+        Row((each.model.name, scope, name, metric, delta.before, delta.after, delta.delta))
+        for each in comparisons
+        for scope, name, figures in (
+            ("total", "", each.totals),
+            *(("module", label(d.path, own=d.own), d.figures) for d in each.modules),
+        )
+        for metric, delta in figures.items()
+    ]
+    columns = ("model", "scope", "name", "metric", "before", "after", "delta")
+    kinds = {"before": Kind.QUANTITY, "after": Kind.QUANTITY, "delta": Kind.DELTA}
+    return Table("deltas", "Deltas", tuple(Column(c, c, kinds.get(c, Kind.TEXT)) for c in columns), tuple(rows))
+
+
+def _payload(comparisons: Comparisons, conditions: Conditions, convention: Convention, summary: str) -> dict[str, Any]:
+    return {
+        "conditions": raw_conditions([conditions], convention),
+        "baseline": comparisons[0].baseline.name,
+        "models": [{"name": name, "total": total} for name, total in _model_totals(comparisons)],
+        "deltas": [
+            {"model": each.model.name, "metric": metric, **_delta(delta)}
+            for each in comparisons
+            for metric, delta in each.totals.items()
+        ],
+        "axes": [
+            {"model": each.model.name, "axis": change.axis.name, "before": change.before, "after": change.after}
+            for each in comparisons
+            for change in each.axes
+        ],
+        "modules": [_module(each.model.name, module) for each in comparisons for module in each.modules],
+        "taps": [
+            {
+                "model": each.model.name,
+                "name": tap.name,
+                "changed": tap.changed,
+                "before": _tap(tap.before),
+                "after": _tap(tap.after),
+            }
+            for each in comparisons
+            for tap in each.taps
+        ],
+        "verdict": {"summary": summary},
+    }
+
+
+def _model_totals(comparisons: Comparisons) -> list[tuple[str, dict[str, int | None]]]:
+    """Every model by name with its totals, the baseline first."""
+    first = comparisons[0]
+    return [
+        (first.baseline.name, {metric: delta.before for metric, delta in first.totals.items()}),
+        *((each.model.name, {metric: delta.after for metric, delta in each.totals.items()}) for each in comparisons),
+    ]
+
+
+def _module(model: str, module: ModuleDelta) -> dict[str, Any]:
+    return {
+        "model": model,
+        "path": module.path,
+        "type": module.type,
+        "own": module.own,
+        "status": module.status,
+        **{metric: _delta(module.figures[metric]) for metric in MODULE_METRICS},
+    }
+
+
+def _delta(delta: Delta) -> dict[str, int | None]:
+    return {"before": delta.before, "after": delta.after, "delta": delta.delta}
+
+
+def _tap(tap: TapShape | None) -> dict[str, Any] | None:
+    if tap is None:
+        return None
+    _, channels, height, width = tap.shape
+    return {"channels": channels, "height": height, "width": width, "stride": tap.whole_stride, "module": tap.module}

@@ -1,0 +1,135 @@
+"""A report: raw values in tables with a sentence at the end. It says what is shown, never how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from fractions import Fraction
+from typing import Any
+
+Cell = int | str | bool | Fraction | tuple[int, ...] | None
+
+
+class Kind(Enum):
+    """What the values of a column are, from which every format derives alignment, text and colour."""
+
+    TEXT = auto()
+    PATH = auto()
+    """A dotted module path, shortened in the middle where space is short; rows may be indented by depth."""
+    QUANTITY = auto()
+    """An integer in the row's unit."""
+    BYTES = auto()
+    """An integer of bytes, whatever the row's unit."""
+    DELTA = auto()
+    """A signed integer in the row's unit; less is better."""
+    CHANGE = auto()
+    """A signed ratio, or the word ``new`` or ``gone`` where a percentage would divide by zero; less is better."""
+    SHARE = auto()
+    """A ratio of a whole, with a bar where there is room."""
+    SHAPE = auto()
+    """A tuple of lengths."""
+    STATUS = auto()
+    """A word of a verdict: pass, warn, fail, agrees, differs."""
+
+
+class Unit(Enum):
+    """What the integers of a row count."""
+
+    COUNT = auto()
+    BYTES = auto()
+
+
+class Role(Enum):
+    """What a row is among the others."""
+
+    DATA = auto()
+    TOTAL = auto()
+    """The sum of the data and folded rows."""
+    FOLDED = auto()
+    """Several rows named by their number, so that the column still sums."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. *tier* 0 is always shown; narrow terminals drop 3 below about 100 columns, 2 below 72, 1 below 50."""
+
+    key: str
+    title: str
+    kind: Kind = Kind.TEXT
+    tier: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row, with a cell for each column; *depth* indents the PATH cell."""
+
+    cells: tuple[Cell, ...]
+    depth: int = 0
+    role: Role = Role.DATA
+    unit: Unit = Unit.COUNT
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A titled table. *note* stands under it, such as what was left out and why."""
+
+    key: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """A figure that a reader should see first: shown as a tile where there is room for tiles."""
+
+    label: str
+    value: int
+    unit: Unit = Unit.COUNT
+    change: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An answer.
+
+    Args:
+        kind: such as ``ucseg.params``; scripts dispatch on it.
+        title: the answer's name and its subjects, such as ``compare v1 → v2``.
+        conditions: what holds for every number: input, dtype, convention, in the order to show them.
+        tables: the tables of the screen, in order.
+        summary: the one sentence a person would say; the screen's last line.
+        payload: the machine-readable answer, raw integers; its keys are the contract of CLI users.
+        records: the table that CSV writes; the first of *tables* where None. It has no totals to be summed twice.
+        highlights: what a page shows first.
+        notes: what a person must know to read the figures, each a sentence, between the tables and the summary.
+    """
+
+    kind: str
+    title: str
+    conditions: Mapping[str, str]
+    tables: tuple[Table, ...]
+    summary: str
+    payload: Mapping[str, Any]
+    records: Table | None = None
+    highlights: tuple[Highlight, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """The JSON object: kind, format version, tool, conditions, then the payload."""
+        from ucseg_cli import __version__
+
+        return {
+            "kind": self.kind,
+            "format_version": FORMAT_VERSION,
+            "tool": {"name": "ucseg", "version": __version__},
+            "conditions": dict(self.conditions),
+            **self.payload,
+        }
+
+
+FORMAT_VERSION = "1.0"
+"""MAJOR.MINOR of the JSON; a minor version only adds."""

@@ -1,0 +1,170 @@
+"""A report on a terminal, or plain in a pipe: the only file that knows rich."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from io import StringIO
+from itertools import pairwise
+
+from rich.box import Box
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from ucseg_cli.report.document import Cell, Column, Kind, Report, Role, Row, Table
+from ucseg_cli.report.formats.cells import WORDS, Tone, format_cell, tone_of
+from ucseg_cli.report.formats.layout import GAP, Layout, fit_columns
+from ucseg_cli.report.formats.screen import Screen, display_width, shorten_end, shorten_middle
+
+INDENTS = (2, 1, 0)
+"""Spaces for each level of depth; the later ones where names would have to be shortened."""
+_TITLE, _QUIET, _BAR, _TOTAL = "bold", "dim", "cyan", "bold"
+# Of the sixteen colours these are the ones that read on dark and on light backgrounds.
+_TONES = {Tone.GOOD: "green", Tone.CAUTION: "yellow", Tone.BAD: "red", Tone.NEUTRAL: ""}
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_BOX = Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")
+_ASCII_BOX = Box("    \n    \n -- \n    \n -- \n    \n    \n    \n", ascii=True)
+_STYLED_SPACE = re.compile(r"\x1b\[[\d;]*m( +)\x1b\[0m")
+_TRAILING_SPACE = re.compile(r" +$", re.MULTILINE)
+
+
+def render_terminal(report: Report, screen: Screen) -> str:
+    """Title, conditions, tables, notes, what was left out; the last line is the summary."""
+    drawings = [_Drawing.of(table, screen) for table in report.tables]
+    blocks = [_head(report, screen), *(drawing.block() for drawing in drawings)]
+    notes = _styled(line for note in report.notes for line in screen.fold(note))
+    blocks += [notes + _left_out(drawings, screen), _styled(screen.fold(report.summary), _TITLE)]
+    return _print(blocks, screen)
+
+
+def _head(report: Report, screen: Screen) -> list[Text | Grid]:
+    conditions = [f"{key} {value}" for key, value in report.conditions.items()]
+    return _styled(screen.fold(report.title), _TITLE) + _styled(screen.flow(conditions, " · "), _QUIET)
+
+
+def _left_out(drawings: Iterable[_Drawing], screen: Screen) -> list[Text | Grid]:
+    dropped = (column for drawing in drawings for column in drawing.layout.dropped(drawing.table))
+    names = dict.fromkeys(column.title or column.key for column in dropped)
+    return _styled(screen.fold(f"not shown at this width: {', '.join(names)}"), _QUIET) if names else []
+
+
+def _styled(lines: Iterable[str], style: str = "") -> list[Text | Grid]:
+    # A span, not a base style: rich pads with the base style, and styled spaces cannot be stripped.
+    return [Text.assemble((line, style)) for line in lines]
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """One table on one screen."""
+
+    table: Table
+    screen: Screen
+    texts: tuple[tuple[str, ...], ...]
+    layout: Layout
+
+    @classmethod
+    def of(cls, table: Table, screen: Screen) -> _Drawing:
+        drawings = (cls._indented(table, screen, indent) for indent in INDENTS)
+        return next((drawing for drawing in drawings if drawing.is_complete), cls._indented(table, screen, INDENTS[-1]))
+
+    @classmethod
+    def _indented(cls, table: Table, screen: Screen, indent: int) -> _Drawing:
+        titles = tuple(screen.spell(column.title) for column in table.columns)
+        texts = (titles, *(_spell_row(row, table, screen, indent) for row in table.rows))
+        return cls(table, screen, texts, fit_columns(table, _natural_widths(texts), screen.width))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every column is shown and no name is shortened."""
+        return self.layout.widths == _natural_widths(self.texts)
+
+    def block(self) -> list[Text | Grid]:
+        """The title, the rows and the note."""
+        title = _styled(self.screen.fold(self.table.title), _TITLE) if self.table.title else []
+        empty = [] if self.table.note else _styled(["none"], _QUIET)
+        body: list[Text | Grid] = [self.grid()] if self.table.rows else empty
+        return title + body + (_styled(self.screen.fold(self.table.note), _QUIET) if self.table.note else [])
+
+    def grid(self) -> Grid:
+        """The rows under a rule; totals under another."""
+        box = _BOX if self.screen.unicode else _ASCII_BOX
+        grid = Grid(box=box, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style="")
+        grid.border_style = _QUIET
+        for column, title in self._columns():
+            grid.add_column(title, justify="left" if column is None or column.kind in WORDS else "right")
+        for index, row in enumerate(self.table.rows):
+            grid.add_row(*self._cells(index, row), end_section=index in self._ends_of_sections())
+        return grid
+
+    def _columns(self) -> Iterator[tuple[Column | None, Text]]:
+        for index, width in zip(self.layout.shown, self.layout.widths, strict=True):
+            column = self.table.columns[index]
+            yield column, Text.assemble((self._shorten(self.texts[0][index], column, width), _QUIET))
+            if self._has_bar(column):
+                yield None, Text(" " * self.layout.bar)
+
+    def _cells(self, index: int, row: Row) -> Iterator[Text]:
+        for place, width in zip(self.layout.shown, self.layout.widths, strict=True):
+            column, cell = self.table.columns[place], row.cells[place]
+            text = self._shorten(self.texts[index + 1][place], column, width)
+            yield Text.assemble((text, _style(cell, column.kind, row.role)), no_wrap=True)
+            if self._has_bar(column):
+                bar = "" if row.role is Role.TOTAL else _draw_bar(cell, self.layout.bar, self.screen)
+                yield Text.assemble((bar, _QUIET if row.role is Role.FOLDED else _BAR))
+
+    def _has_bar(self, column: Column) -> bool:
+        return self.layout.bar > 0 and column.kind is Kind.SHARE
+
+    def _shorten(self, text: str, column: Column, width: int) -> str:
+        shorten = shorten_middle if column.kind is Kind.PATH else shorten_end
+        return shorten(text, width, self.screen.ellipsis)
+
+    def _ends_of_sections(self) -> frozenset[int]:
+        totals = [row.role is Role.TOTAL for row in self.table.rows]
+        return frozenset(index for index, (this, following) in enumerate(pairwise(totals)) if this != following)
+
+
+def _natural_widths(texts: Sequence[Sequence[str]]) -> tuple[int, ...]:
+    return tuple(max(map(display_width, column)) for column in zip(*texts, strict=True))
+
+
+def _spell_row(row: Row, table: Table, screen: Screen, indent: int) -> tuple[str, ...]:
+    cells = zip(row.cells, table.columns, strict=True)
+    return tuple(_spell(cell, column, row, screen, indent) for cell, column in cells)
+
+
+def _spell(cell: Cell, column: Column, row: Row, screen: Screen, indent: int) -> str:
+    text = screen.spell(format_cell(cell, column.kind, row.unit, exact=screen.exact))
+    return " " * (indent * row.depth) + text if column.kind is Kind.PATH else text
+
+
+def _style(cell: Cell, kind: Kind, role: Role) -> str:
+    weight = {Role.TOTAL: _TOTAL, Role.FOLDED: _QUIET}.get(role, _QUIET if cell is None else "")
+    return f"{weight} {_TONES[tone_of(cell, kind)]}".strip()
+
+
+def _draw_bar(cell: Cell, length: int, screen: Screen) -> str:
+    """A share of *length* cells, to the eighth of a cell; what is not zero is seen."""
+    if not isinstance(cell, Fraction | int):
+        return ""
+    share = min(max(cell, 0), 1)
+    if not screen.unicode:
+        return "#" * round(share * length)
+    whole, eighth = divmod(max(round(share * length * 8), int(share > 0)), 8)
+    return "█" * whole + (_EIGHTHS[eighth] if eighth else "")
+
+
+def _print(blocks: Iterable[list[Text | Grid]], screen: Screen) -> str:
+    """Blocks with a blank line between. Everything fits already, so the console is as wide as anything could be."""
+    console = Console(
+        file=StringIO(), width=1 << 16, height=100, color_system="standard" if screen.colour else None,
+        force_terminal=screen.colour, no_color=False, legacy_windows=False, highlight=False, markup=False, emoji=False,
+        _environ={},
+    )  # fmt: skip
+    with console.capture() as capture:
+        for index, block in enumerate(filter(None, blocks)):
+            console.print(*([""] if index else []), *block, sep="\n", soft_wrap=True)
+    return _TRAILING_SPACE.sub("", _STYLED_SPACE.sub(r"\1", capture.get()))

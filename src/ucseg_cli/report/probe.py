@@ -1,0 +1,111 @@
+"""``ucseg probe``: tap shapes, of several models and sizes side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.analysis.taps import TapShape, tap_shapes
+from ucseg_cli.conditions import Conditions
+from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
+from ucseg_cli.report.header import raw_conditions, shown_conditions
+from ucseg_cli.units import format_shape
+
+MAP_COLUMNS = (
+    Column("channels", "channels", Kind.QUANTITY),
+    Column("height", "height", Kind.QUANTITY),
+    Column("width", "width", Kind.QUANTITY),
+    Column("stride", "stride", Kind.QUANTITY, tier=1),
+    Column("module", "module", Kind.PATH, tier=2),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A model on one input."""
+
+    subject: Subject
+    conditions: Conditions
+
+
+def probe_report(probed: Sequence[Probed]) -> Report:
+    """The taps of each model at each size."""
+    conditions = list(dict.fromkeys(each.conditions for each in probed))
+    names = list(dict.fromkeys(each.subject.name for each in probed))
+    records = [(each, tap) for each in probed for tap in tap_shapes(each.subject.trace)]
+    return Report(
+        kind="ucseg.probe",
+        title=f"probe {', '.join(names)}",
+        conditions=shown_conditions(conditions),
+        tables=tuple(_tap_table(probed, each, several=len(names) > 1) for each in conditions),
+        summary=_summary(probed[0]),
+        payload={
+            "conditions": raw_conditions(conditions),
+            "models": [_model(each) for each in probed],
+        },
+        records=Table(
+            "taps",
+            "Taps",
+            (Column("model", "model"), Column("size", "size"), Column("tap", "tap"), *MAP_COLUMNS),
+            tuple(Row((each.subject.name, str(each.conditions.size), tap.name, *_cells(tap))) for each, tap in records),
+        ),
+    )
+
+
+def _tap_table(probed: Sequence[Probed], conditions: Conditions, *, several: bool) -> Table:
+    """One model has a row for each tap and a column for each property; several stand side by side, a column each."""
+    here = [each for each in probed if each.conditions == conditions]
+    title = f"Taps at {conditions.size}"
+    if several:
+        return _side_by_side(title, here)
+    rows = tuple(Row((tap.name, *_cells(tap))) for tap in tap_shapes(here[0].subject.trace))
+    return Table("taps", title, (Column("tap", "tap"), *MAP_COLUMNS), rows)
+
+
+def _side_by_side(title: str, here: Sequence[Probed]) -> Table:
+    by_model = [{tap.name: tap for tap in tap_shapes(each.subject.trace)} for each in here]
+    names = dict.fromkeys(name for taps in by_model for name in taps)
+    columns = [
+        column
+        for index, each in enumerate(here)
+        for column in (
+            Column(f"{each.subject.name}.shape", f"{each.subject.name} C×H×W", Kind.SHAPE),
+            Column(f"{each.subject.name}.stride", "stride", Kind.QUANTITY, tier=1 if index == 0 else 2),
+        )
+    ]
+    rows = [Row((name, *(cell for taps in by_model for cell in _map_and_stride(taps.get(name))))) for name in names]
+    return Table("taps", title, (Column("tap", "tap"), *columns), tuple(rows))
+
+
+def _map_and_stride(tap: TapShape | None) -> tuple[Cell, Cell]:
+    return (None, None) if tap is None else (tap.shape[1:], tap.whole_stride)
+
+
+def _cells(tap: TapShape) -> tuple[Cell, ...]:
+    _, channels, height, width = tap.shape
+    return channels, height, width, tap.whole_stride, tap.module
+
+
+def _model(probed: Probed) -> dict[str, Any]:
+    return {
+        "name": probed.subject.name,
+        "input": list(probed.conditions.shape),
+        "taps": [
+            dict(
+                zip(("name", "channels", "height", "width", "stride", "module"), (tap.name, *_cells(tap)), strict=True)
+            )
+            for tap in tap_shapes(probed.subject.trace)
+        ],
+    }
+
+
+def _summary(probed: Probed) -> str:
+    taps = tap_shapes(probed.subject.trace)
+    deepest = taps[-1]
+    stride = f", stride {deepest.whole_stride}" if deepest.whole_stride else ""
+    return (
+        f"At {probed.conditions.size} pixels the {deepest.name} tap of {probed.subject.name} "
+        f"is {format_shape(deepest.shape[1:])}{stride}."
+    )

@@ -1,0 +1,186 @@
+"""What one forward pass did, as one small frozen value: everything else is arithmetic on it.
+
+A trace knows the module tree with its parameters and buffers, every tensor with its storage (so that views
+and in-place writes are known), and every operator in the order it ran. Operators stand at two levels: a composite
+such as ``linear``, as the model called it, is the parent of the kernels it was made of (``t``, ``addmm``), so that
+a convention may price whichever level it means, and nothing is ever counted at both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import starmap
+from typing import Any
+
+FORMAT = 1
+
+
+class TraceFormatError(ValueError):
+    """Data that should have been a trace and is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor value: its shape, its element type, and the index of the storage that holds it."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    storage: int
+
+    @property
+    def numel(self) -> int:
+        """How many elements it has."""
+        count = 1
+        for length in self.shape:
+            count *= length
+        return count
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A parameter or buffer as one module owns it: *tensor* is an index, equal where two share it."""
+
+    name: str
+    tensor: int
+    trainable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One entry of ``named_modules``.
+
+    *alias_of* is the path under which the same object was met first. *calls* is 0 for a module that never
+    ran, as with a container that is only iterated. *outputs* are the tensors its last call returned.
+    """
+
+    path: str
+    type: str
+    parameters: tuple[Weight, ...] = ()
+    buffers: tuple[Weight, ...] = ()
+    alias_of: str | None = None
+    calls: int = 0
+    outputs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One operator call, named as ATen names it.
+
+    Args:
+        name: such as ``convolution`` (no namespace, no overload; other namespaces keep theirs, ``quantized::add``).
+        module: index of the module whose forward ran it.
+        inputs: tensors in the order of the operator's schema; None stands for an optional one left out.
+        outputs: the tensors it returned. One that is also an input was written in place.
+        attributes: arguments that are not tensors and differ from the schema's default.
+        parent: index of the composite operator that the model called and this is a part of.
+        composite: it is only made of other operators and computes nothing itself.
+    """
+
+    name: str
+    module: int
+    inputs: tuple[int | None, ...]
+    outputs: tuple[int, ...]
+    attributes: Mapping[str, Any]
+    parent: int | None = None
+    composite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A feature map with a name: the output of the module at *module*."""
+
+    name: str
+    module: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One forward pass. Indices point into ``modules``, ``tensors``, ``storages`` (bytes) and ``ops``."""
+
+    modules: tuple[Module, ...]
+    tensors: tuple[Tensor, ...]
+    storages: tuple[int, ...]
+    ops: tuple[Op, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    taps: tuple[Tap, ...] = ()
+
+    @cached_property
+    def by_path(self) -> dict[str, Module]:
+        """Modules by path; the root's path is the empty string."""
+        return {module.path: module for module in self.modules}
+
+    def kernels(self) -> Iterator[tuple[int, Op]]:
+        """The operators that compute something themselves, with their indices."""
+        return ((index, op) for index, op in enumerate(self.ops) if not op.composite)
+
+    def shape(self, tensor: int | None) -> tuple[int, ...] | None:
+        """The shape of a tensor by index; None for an optional one left out."""
+        return None if tensor is None else self.tensors[tensor].shape
+
+    def is_view(self, op: Op) -> bool:
+        """Whether it only gives an existing storage a new shape, moving and computing nothing."""
+        held = {self.tensors[tensor].storage for tensor in op.inputs if tensor is not None}
+        return bool(op.outputs) and all(
+            tensor not in op.inputs and self.tensors[tensor].storage in held for tensor in op.outputs
+        )
+
+
+def encode_trace(trace: Trace) -> dict[str, Any]:
+    """The trace as plain lists and dicts, for JSON. Rows are lists to keep it small."""
+    return {
+        "format": FORMAT,
+        "modules": [
+            [m.path, m.type, _weights(m.parameters), _weights(m.buffers), m.alias_of, m.calls, m.outputs]
+            for m in trace.modules
+        ],
+        "tensors": [[t.shape, t.dtype, t.storage] for t in trace.tensors],
+        "storages": trace.storages,
+        "ops": [[o.name, o.module, o.inputs, o.outputs, o.attributes, o.parent, o.composite] for o in trace.ops],
+        "inputs": trace.inputs,
+        "outputs": trace.outputs,
+        "taps": [[tap.name, tap.module] for tap in trace.taps],
+    }
+
+
+def decode_trace(data: Any) -> Trace:
+    """The inverse of encode_trace; raises TraceFormatError for anything it did not write."""
+    try:
+        if data["format"] != FORMAT:
+            raise TraceFormatError(f"trace format {data['format']!r}, expected {FORMAT}")
+        return Trace(
+            modules=tuple(starmap(_decode_module, data["modules"])),
+            tensors=tuple(Tensor(tuple(shape), dtype, storage) for shape, dtype, storage in data["tensors"]),
+            storages=tuple(data["storages"]),
+            ops=tuple(starmap(_decode_op, data["ops"])),
+            inputs=tuple(data["inputs"]),
+            outputs=tuple(data["outputs"]),
+            taps=tuple(starmap(Tap, data["taps"])),
+        )
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise TraceFormatError(str(error)) from error
+
+
+def _weights(weights: tuple[Weight, ...]) -> list[list[Any]]:
+    return [[weight.name, weight.tensor, weight.trainable] for weight in weights]
+
+
+def _decode_module(
+    path: str, kind: str, parameters: Any, buffers: Any, alias_of: str | None, calls: int, outputs: Any
+) -> Module:
+    return Module(
+        path, kind, tuple(starmap(Weight, parameters)), tuple(starmap(Weight, buffers)), alias_of, calls, tuple(outputs)
+    )
+
+
+def _decode_op(
+    name: str, module: int, inputs: Any, outputs: Any, attributes: Any, parent: int | None, composite: bool
+) -> Op:
+    frozen = {key: _freeze(value) for key, value in attributes.items()}
+    return Op(name, module, tuple(inputs), tuple(outputs), frozen, parent, composite)
+
+
+def _freeze(value: Any) -> Any:
+    return tuple(map(_freeze, value)) if isinstance(value, list) else value

@@ -1,0 +1,21 @@
+"""The design space of the family: axes, variants, the named ones, and how a person names them."""
+
+from ucseg_cli.variants.axes import AXES, Axis
+from ucseg_cli.variants.catalogue import BASELINE, CATALOGUE, DEFAULT, ORIGINS
+from ucseg_cli.variants.reference import Reference, as_variant, parse_reference
+from ucseg_cli.variants.variant import Change, Variant, changes
+
+__all__ = [
+    "AXES",
+    "BASELINE",
+    "CATALOGUE",
+    "DEFAULT",
+    "ORIGINS",
+    "Axis",
+    "Change",
+    "Reference",
+    "Variant",
+    "as_variant",
+    "changes",
+    "parse_reference",
+]

@@ -1,0 +1,270 @@
+"""Every rule of engine/shapes.py held against torch's own meta kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from ucseg_cli.engine.dispatch import operator_name
+from ucseg_cli.engine.record import record
+from ucseg_cli.engine.shapes import _RULES, output_on_meta
+
+ATEN = torch.ops.aten
+SIDES = st.integers(1, 9)
+
+
+def meta(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.empty(shape, dtype=dtype, device="meta")
+
+
+def form(value: Any) -> Any:
+    """What a rule must get right of each tensor."""
+    match value:
+        case Tensor():
+            return tuple(value.shape), value.dtype, value.device.type, value.is_contiguous()
+        case tuple() | list():
+            return tuple(map(form, value))
+    return value
+
+
+def both(operator: Any, *args: Any) -> tuple[Any, Any]:
+    """The rule's answer and torch's; where torch raises, its answer is None as the rule's has to be."""
+    ours = output_on_meta(operator_name(operator), args, {})
+    try:
+        theirs = operator(*args)
+    except (RuntimeError, IndexError, ValueError, ArithmeticError):
+        theirs = None
+    return form(ours), form(theirs)
+
+
+@st.composite
+def convolutions(draw: st.DrawFn) -> list[Any]:
+    """Arguments that fit: any groups, dilation, stride, padding and kernel, none of them square."""
+    groups, per_group, out_per_group = draw(st.integers(1, 4)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    kernel, stride, dilation = (draw(st.tuples(st.integers(1, 4), st.integers(1, 4))) for _ in range(3))
+    padding = draw(st.tuples(st.integers(0, 6), st.integers(0, 6)))
+    x = meta(draw(st.integers(0, 3)), groups * per_group, draw(SIDES), draw(SIDES))
+    weight = meta(groups * out_per_group, per_group, *kernel)
+    bias = meta(weight.shape[0]) if draw(st.booleans()) else None
+    return [x, weight, bias, list(stride), list(padding), list(dilation), False, [0, 0], groups]
+
+
+@given(convolutions())
+def test_a_convolution_has_torch_s_shape_or_none_where_the_kernel_does_not_fit(args: list[Any]) -> None:
+    ours, theirs = both(ATEN.convolution.default, *args)
+    assert ours == theirs
+
+
+def test_a_convolution_that_fits_is_answered_by_the_rule() -> None:
+    args = (meta(2, 4, 9, 11), meta(6, 2, 3, 1), None, [2, 1], [1, 0], [2, 1], False, [0, 0], 2)
+    # height (9 + 2·1 - 2·(3 - 1) - 1) // 2 + 1 = 4; width (11 - 0 - 1) // 1 + 1 = 11
+    assert form(output_on_meta("convolution", args, {})) == ((2, 6, 4, 11), torch.float32, "meta", True)
+
+
+@pytest.mark.parametrize(
+    ("position", "value"),
+    [
+        (0, meta(1, 5, 9, 9)),  # channels
+        (0, meta(4, 9, 9)),  # no batch
+        (0, meta(1, 4, 1, 1)),  # smaller than the kernel
+        (1, meta(6, 4, 3, 3, dtype=torch.float64)),
+        (1, meta(5, 2, 3, 3)),  # five filters in two groups
+        (2, meta(7)),  # bias
+        (3, [0, 1]),
+        (4, [-1, 0]),
+        (5, [0, 1]),
+        (6, True),
+        (8, 0),
+        (8, 3),
+    ],
+)
+def test_a_convolution_that_does_not_fit_is_left_to_torch(position: int, value: Any) -> None:
+    args: list[Any] = [meta(1, 4, 9, 9), meta(6, 2, 3, 3), meta(6), [1, 1], [0, 0], [1, 1], False, [0, 0], 2]
+    assert output_on_meta("convolution", args, {}) is not None
+    args[position] = value
+    assert output_on_meta("convolution", args, {}) is None
+
+
+@given(st.integers(1, 4), st.lists(SIDES, max_size=3), st.tuples(st.booleans(), st.booleans()))
+def test_batch_norm_in_eval_has_its_input_s_shape_and_empty_statistics(
+    channels: int, sides: list[int], given_affine: tuple[bool, bool]
+) -> None:
+    x, vector = meta(2, channels, *sides), meta(channels)
+    weight, bias = (vector if there else None for there in given_affine)
+    ours, theirs = both(ATEN.native_batch_norm.default, x, weight, bias, vector, vector, False, 0.1, 1e-5)
+    assert ours is not None
+    # torch sizes the statistics differently by device: on CPU, as a trace must have them, they are empty
+    assert ours[0] == theirs[0]
+    assert [statistic[0] for statistic in ours[1:]] == [(0,), (0,)]
+
+
+def test_batch_norm_s_empty_statistics_are_those_of_real_tensors() -> None:
+    vector = torch.ones(3)
+    real = ATEN.native_batch_norm.default(torch.ones(2, 3, 4, 4), vector, vector, vector, vector, False, 0.1, 1e-5)
+    assert [tuple(out.shape) for out in real] == [(2, 3, 4, 4), (0,), (0,)]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        (meta(2, 3, 4, 4), None, None, meta(3), meta(3), True, 0.1, 1e-5),  # training
+        (meta(2, 3, 4, 4), None, None, None, None, False, 0.1, 1e-5),
+        (meta(2, 3, 4, 4), meta(4), None, meta(3), meta(3), False, 0.1, 1e-5),
+        (meta(3), None, None, meta(3), meta(3), False, 0.1, 1e-5),
+        (meta(2, 3, dtype=torch.float16), None, None, meta(3), meta(3), False, 0.1, 1e-5),
+    ],
+)
+def test_any_other_batch_norm_is_left_to_torch(args: tuple[Any, ...]) -> None:
+    assert output_on_meta("native_batch_norm", args, {}) is None
+
+
+@given(st.tuples(*[st.integers(0, 5)] * 4), st.tuples(st.integers(0, 9), st.integers(0, 9)), st.booleans())
+def test_bilinear_upsampling_has_torch_s_shape_and_an_empty_map_is_left_to_torch(
+    shape: tuple[int, int, int, int], size: tuple[int, int], align_corners: bool
+) -> None:
+    ours, theirs = both(ATEN.upsample_bilinear2d.default, meta(*shape), list(size), align_corners, None, None)
+    assert ours in (theirs, None)
+    assert (ours is None) == (0 in (*shape, *size))
+
+
+@given(st.lists(SIDES, min_size=1, max_size=4), st.lists(SIDES, max_size=4), st.integers(-5, 5), st.booleans())
+def test_cat_has_torch_s_shape_whatever_does_not_fit_is_left_to_torch(
+    shape: list[int], lengths: list[int], dim: int, odd_one_out: bool
+) -> None:
+    def resized(length: int) -> list[int]:
+        return [*shape[:dim], length, *shape[dim + 1 :]] if 0 <= dim < len(shape) else shape
+
+    tensors = [meta(*resized(length)) for length in lengths]
+    if odd_one_out:
+        tensors.append(meta(*(side + 1 for side in shape)))
+    ours, theirs = both(ATEN.cat.default, tensors, dim)
+    assert ours in (theirs, None)
+    assert (ours is None) <= (dim < 0 or theirs is None)
+
+
+def test_cat_of_nothing_is_refused_in_torch_s_words() -> None:
+    class Nothing(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            del x
+            return torch.cat([])
+
+    with pytest.raises((ValueError, RuntimeError), match="expected a non-empty list of Tensors"):
+        record(Nothing(), meta(1))
+
+
+@given(st.lists(SIDES, max_size=4), st.none() | st.lists(st.integers(-5, 5), max_size=4), st.booleans())
+def test_a_mean_has_torch_s_shape_or_none_where_an_axis_does_not_exist(
+    shape: list[int], dim: list[int] | None, keepdim: bool
+) -> None:
+    ours, theirs = both(ATEN.mean.dim, meta(*shape), dim, keepdim)
+    assert ours == theirs if dim else ours is None
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
+    """Two tensors, mostly of one rank, whose sides are mostly equal or 1."""
+    sides = draw(st.lists(st.integers(0, 4), min_size=1, max_size=4))
+    choices = [st.sampled_from([side, side, 1, side + 1]) for side in sides]
+    one, other = draw(st.tuples(*choices)), draw(st.tuples(*choices))
+    return meta(*one), meta(*other[draw(st.sampled_from([0, 0, 0, 1])) :])
+
+
+@pytest.mark.parametrize("name", ["add", "mul"])
+@given(pair=pairs())
+def test_two_tensors_are_broadcast_as_torch_does(name: str, pair: tuple[Tensor, Tensor]) -> None:
+    ours, theirs = both(getattr(ATEN, name).Tensor, *pair)
+    assert ours == theirs or (ours is None and pair[0].dim() != pair[1].dim())
+
+
+@pytest.mark.parametrize("name", ["add_", "mul_"])
+@given(pair=pairs())
+def test_a_broadcast_in_place_returns_its_own_first_operand_or_is_left_to_torch(
+    name: str, pair: tuple[Tensor, Tensor]
+) -> None:
+    ours = output_on_meta(name, pair, {})
+    try:
+        getattr(ATEN, name).Tensor(*pair)
+    except RuntimeError:
+        assert ours is None
+    else:
+        assert ours is pair[0] or pair[0].dim() != pair[1].dim()
+
+
+@pytest.mark.parametrize("name", ["relu", "hardswish", "hardsigmoid"])
+@given(shape=st.lists(st.integers(0, 5), max_size=5))
+def test_an_activation_has_its_input_s_shape_and_in_place_is_its_input(name: str, shape: list[int]) -> None:
+    x = meta(*shape)
+    ours, theirs = both(getattr(ATEN, name).default, x)
+    assert ours == theirs is not None
+    assert output_on_meta(f"{name}_", [x], {}) is x
+
+
+def test_every_rule_is_held_against_torch_here() -> None:
+    tested = {"convolution", "native_batch_norm", "upsample_bilinear2d", "cat", "mean", "add", "mul"}
+    activations = {"relu", "hardswish", "hardsigmoid"}
+    assert _RULES.keys() == tested | {"add_", "mul_"} | activations | {f"{name}_" for name in activations}
+
+
+NOT_PLAIN = (
+    torch.empty(1, 2, 3, 3),  # real
+    meta(1, 2, 3, 3, dtype=torch.float16),
+    meta(1, 2, 3, 3).to(memory_format=torch.channels_last),
+    meta(2, 1, 3, 3).transpose(2, 3),
+)
+
+
+@pytest.mark.parametrize("tensor", NOT_PLAIN, ids=["real", "half", "channels last", "transposed"])
+@pytest.mark.parametrize("name", ["relu", "cat", "mul"])
+def test_a_tensor_that_is_not_plain_is_left_to_torch(name: str, tensor: Tensor) -> None:
+    args: Sequence[Any] = {"relu": [tensor], "cat": [[tensor, tensor], 1], "mul": [meta(1, 2, 3, 3), tensor]}[name]
+    assert output_on_meta(name, args, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs"),
+    [
+        ("add", (meta(2), meta(2)), {"alpha": 2}),
+        ("add", (meta(2), 1.0), {}),
+        ("mul", (meta(2), 2), {}),
+        ("sub", (meta(2), meta(2)), {}),
+        ("mean", (meta(2, 2),), {}),
+        ("mean", (meta(2, 2), [0]), {"dtype": torch.float64}),
+        ("cat", ([meta(0), meta(2)], 0), {}),
+        ("upsample_bilinear2d", (meta(1, 2, 3), [3, 3], False), {}),
+    ],
+)
+def test_an_argument_out_of_the_ordinary_is_left_to_torch(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    assert output_on_meta(name, args, kwargs) is None
+
+
+def test_an_operator_outside_aten_keeps_its_namespace() -> None:
+    assert operator_name(ATEN.convolution.default) == "convolution"
+    assert operator_name(torch.ops.quantized.add.default) == "quantized::add"
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize(
+    ("module", "shape"),
+    [
+        (nn.Conv2d(5, 4, 1), (1, 3, 8, 8)),
+        (nn.Conv2d(3, 4, 9), (1, 3, 8, 8)),
+        (nn.BatchNorm2d(5).eval(), (1, 3, 8, 8)),
+        (nn.Upsample((0, 4), mode="bilinear"), (1, 3, 8, 8)),
+        (nn.Linear(5, 4), (1, 3)),
+    ],
+)
+def test_recording_what_cannot_run_raises_torch_s_own_error(device: str, module: nn.Module, shape: list[int]) -> None:
+    module, x = module.to(device), torch.zeros(shape, device=device)
+    with pytest.raises((RuntimeError, ZeroDivisionError)) as theirs, torch.no_grad():
+        module(x)
+    with pytest.raises(type(theirs.value)) as ours:
+        record(module, x)
+    assert str(ours.value) == str(theirs.value)

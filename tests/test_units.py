@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ucseg_cli.errors import UsageError
+from ucseg_cli.units import (
+    exact_ratio,
+    format_bytes,
+    format_count,
+    format_percent,
+    format_shape,
+    parse_count,
+    plural,
+)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0"),
+        (1, "1"),
+        (999, "999"),
+        (1_000, "1.0k"),
+        (1_049, "1.0k"),
+        (1_051, "1.1k"),
+        (999_949, "999.9k"),
+        (999_950, "1.0M"),  # 999.95k would round to 1000.0k
+        (1_000_000, "1.0M"),
+        (645_245, "645.2k"),
+        (737_104_000, "737.1M"),
+        (999_950_000_000, "1.0T"),
+        (10**18, "1.0E"),
+        (1_234_560 * 10**18, "1,234,560.0E"),  # there is no further prefix
+        (-1, "-1"),
+        (-999_950, "-1.0M"),
+    ],
+)
+def test_a_count_has_one_decimal_and_the_prefix_that_its_rounded_value_wants(count: int, text: str) -> None:
+    assert format_count(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(1_234_567, "1,234,567"), (-1_234_567, "-1,234,567"), (999, "999"), (0, "0")]
+)
+def test_an_exact_count_has_every_digit(count: int, text: str) -> None:
+    assert format_count(count, exact=True) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(5, "+5"), (0, "0"), (-5, "-5"), (1_500, "+1.5k")])
+def test_a_signed_count_shows_its_plus_but_zero_has_none(count: int, text: str) -> None:
+    assert format_count(count, signed=True) == text
+
+
+def test_what_is_missing_is_a_dash_in_every_form() -> None:
+    assert [form(None) for form in (format_count, format_bytes, format_percent, format_shape)] == ["–"] * 4
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (1_900_308, "1.9 MB"), (999_950, "1.0 MB"), (-512, "-512 B")],
+)
+def test_bytes_are_in_decimal_units(count: int, text: str) -> None:
+    assert format_bytes(count) == text
+
+
+def test_exact_bytes_have_every_digit_and_no_prefix() -> None:
+    assert format_bytes(1_900_308, exact=True) == "1,900,308 B"
+    assert format_bytes(1_900_308, exact=True, signed=True) == "+1,900,308 B"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (Fraction(7, 20), "35.0 %"),
+        (Fraction(0), "0.0 %"),
+        (Fraction(1, 1000), "0.1 %"),
+        (Fraction(4, 10_000), "<0.1 %"),
+        (Fraction(-4, 10_000), "-<0.1 %"),
+        (Fraction(9_996, 10_000), "100.0 %"),
+        (Fraction(-1, 3), "-33.3 %"),
+        (Fraction(123_456, 10), "1,234,560.0 %"),
+    ],
+)
+def test_a_ratio_is_a_percentage_and_what_is_not_zero_never_reads_as_zero(ratio: Fraction, text: str) -> None:
+    assert format_percent(ratio) == text
+
+
+def test_a_signed_percentage_shows_its_plus() -> None:
+    assert format_percent(Fraction(170_168, 475_077), signed=True) == "+35.8 %"  # v1 to v2 in MODEL.md's words
+    assert format_percent(Fraction(1, 10_000), signed=True) == "+<0.1 %"
+
+
+def test_a_shape_is_written_with_crosses_and_a_scalar_has_a_word() -> None:
+    assert format_shape((1, 3, 224, 224)) == "1×3×224×224"
+    assert format_shape(()) == "scalar"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 modules"), (1, "1 module"), (2, "2 modules"), (1_234, "1,234 modules")]
+)
+def test_only_one_thing_is_singular(count: int, text: str) -> None:
+    assert plural(count, "module") == text
+
+
+def test_an_irregular_plural_is_given() -> None:
+    assert plural(2, "axis", "axes") == "2 axes"
+
+
+def test_a_ratio_is_exact_and_missing_where_there_is_nothing_to_divide_by() -> None:
+    assert exact_ratio(1, 3) == Fraction(1, 3)
+    assert exact_ratio(0, 3) == 0
+    assert exact_ratio(1, 0) is None
+    assert exact_ratio(None, 3) is None
+    assert exact_ratio(1, None) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("650k", 650_000),
+        ("650K", 650_000),
+        ("1.5M", 1_500_000),
+        ("800_000", 800_000),
+        ("800,000", 800_000),
+        ("2.5MB", 2_500_000),
+        ("2.5 MB", 2_500_000),
+        ("512KiB", 512 * 1024),
+        ("1.5Ki", 1_536),
+        ("1Ti", 2**40),
+        ("0", 0),
+        (" 7 ", 7),
+        ("1.2P", 12 * 10**14),
+        ("0.001k", 1),
+    ],
+)
+def test_a_quantity_is_read_exactly(text: str, count: int) -> None:
+    assert parse_count(text) == count
+
+
+@pytest.mark.parametrize(
+    "text", ["", "k", "-1", "+1", "1e6", "65x", "1.5.0", ".5", "1.", "650kk", "1mb", "1kiB", "0x10", "٣k k", "9" * 5000]
+)
+def test_what_is_not_a_quantity_is_refused_with_the_way_to_write_one(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a quantity") as caught:
+        parse_count(text, where="--max params")
+    assert caught.value.where == "--max params"
+    assert caught.value.help == "write a number such as 650k, 1.5M, 800_000 or 2.5MB"
+
+
+@pytest.mark.parametrize("text", ["0.5", "1.0001k", "0.3Ki"])
+def test_a_quantity_that_is_not_whole_once_scaled_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a whole number"):
+        parse_count(text)
+
+
+@given(st.integers(0, 10**30))
+def test_the_exact_form_of_a_count_is_read_back_as_that_count(count: int) -> None:
+    assert parse_count(format_count(count, exact=True)) == count
+    assert parse_count(format_bytes(count, exact=True)) == count
+
+
+@given(st.integers(0, 10**24))
+def test_the_human_form_of_a_count_is_read_back_within_half_of_its_last_digit(count: int) -> None:
+    assert abs(parse_count(format_count(count)) - count) * 20 <= count
+    assert abs(parse_count(format_bytes(count)) - count) * 20 <= count
+
+
+@given(st.integers(-(10**24), 10**24))
+def test_a_count_and_its_opposite_differ_by_the_sign_alone(count: int) -> None:
+    assert format_count(abs(count)) == format_count(count).removeprefix("-")
+    assert format_count(count).startswith("-") == (count < 0)
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_either_a_count_that_is_not_negative_or_a_usage_error(text: str) -> None:
+    try:
+        assert parse_count(text) >= 0
+    except UsageError as error:
+        assert error.help
