@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MODELS ?= v1 v2
+# pip does this for a package that is not editable
+COMPILE = $(BIN)/python -m compileall -q src
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .PHONY: run test lint check bench update-golden clean
@@ -22,6 +24,7 @@ lint: $(VENV)/.dev  ## style and types
 check: lint test  ## what CI runs
 
 bench: $(VENV)/.dev  ## the speed we promise, as ratios measured side by side
+	$(COMPILE)
 	$(BIN)/python bench/bench.py
 
 update-golden: $(VENV)/.dev  ## rewrite the golden screens and the README's, then look at the diff
@@ -35,6 +38,7 @@ $(BIN)/python:
 
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP_INSTALL) --editable .
+	$(COMPILE)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run

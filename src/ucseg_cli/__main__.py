@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 from ucseg_cli.errors import ExitStatus, OutputError, UcsegError, UsageError
+
+COMPLETION = "_UCSEG_COMPLETE"
+"""The environment variable over which the shells' completion scripts ask."""
+QUOTE = "'"
+
+
+def start() -> int:
+    """The console script. A process that lives a tenth of a second has no garbage worth looking for."""
+    gc.set_threshold(100_000, 50, 100)
+    return main()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``ucseg`` and return its exit status; nothing but the person's own debugging ever sees a traceback."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if sys.stderr is None:  # closed by who started us
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the rest of the run
     try:
         return _run(arguments)
     except KeyboardInterrupt:
@@ -33,30 +48,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    from typer import Abort, Exit
-    from typer._click.exceptions import ClickException
+    """Parse and call. Typer's own ``main`` would exit 1 for a closed pipe and swallow Ctrl-C, so its parts are used."""
+    from typer import Exit
+    from typer._click.exceptions import ClickException, NoArgsIsHelpError
+    from typer.main import get_command
 
     from ucseg_cli.commands.app import make_app
 
+    if sys.stdout is None:
+        raise OutputError("stdout is closed", where="stdout")
+    command = get_command(make_app(arguments))
+    if instruction := os.environ.get(COMPLETION):
+        return _complete(command, instruction)
     try:
-        return int(make_app(arguments)(args=list(arguments), prog_name="ucseg", standalone_mode=False) or ExitStatus.OK)
+        with command.make_context("ucseg", list(arguments)) as context:
+            return int(command.invoke(context) or ExitStatus.OK)
     except Exit as leaving:
         return int(leaving.exit_code)
-    except Abort as abort:
-        raise KeyboardInterrupt from abort
+    except NoArgsIsHelpError as error:
+        error.show()  # the help, on stderr: no answer was asked for
+        return ExitStatus.NO_VERDICT
     except ClickException as error:
         raise _usage_error(error) from error
+
+
+def _complete(command: Any, instruction: str) -> int:
+    """Answer a shell that asks, over the environment, how a line may go on."""
+    from typer._completion_classes import completion_init
+    from typer.completion import shell_complete
+
+    completion_init()
+    return shell_complete(command, {}, "ucseg", COMPLETION, instruction)
 
 
 def _usage_error(error: Exception) -> UsageError:
     """What the parser found, in the words and form of every other error."""
     message = str(getattr(error, "message", "") or getattr(error, "format_message", lambda: error)())
-    what = message.strip().rstrip(".").split("\n")[0]
-    nearest = getattr(error, "possibilities", None)
-    context = getattr(error, "ctx", None)
+    what, _, question = message.strip().split("\n")[0].partition(". Did you mean ")
+    nearest = [*(getattr(error, "possibilities", None) or ()), *filter(None, question.rstrip("?").split(", "))]
+    context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
     command = getattr(context, "command_path", "ucseg")
-    suggestion = f"did you mean {nearest[0]}? " if nearest else ""
-    return UsageError(what[:1].lower() + what[1:], where=command, help=f"{suggestion}`{command} --help` shows how")
+    option = max(getattr(parameter, "opts", ()), key=len, default="")
+    suggestion = f"did you mean '{nearest[0].strip(QUOTE)}'? " if nearest else ""
+    return UsageError(
+        what[:1].lower() + what[1:].rstrip("."),
+        where=f"{command} {option}" if option.startswith("-") else command,
+        help=f"{suggestion}`{command} --help` shows how",
+    )
 
 
 def _fail(error: UcsegError, arguments: Sequence[str]) -> int:
@@ -83,8 +121,8 @@ def _tell(error: UcsegError, arguments: Sequence[str]) -> None:
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """Whether stdout was to be JSON; asked of the words themselves, since the parser may have failed."""
-    words = " ".join(arguments).replace("=", " ")
-    return f" {words} ".find(" --format json ") >= 0 or f" {words} ".find(" -f json ") >= 0 or "-fjson" in arguments
+    words = f" {' '.join(arguments).replace('=', ' ')} "
+    return any(f" {asked} " in words for asked in ("--format json", "-f json", "-fjson", "--export-json -"))
 
 
 def _internal(error: Exception) -> UcsegError:
@@ -102,4 +140,4 @@ def _forget_stdout() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start())

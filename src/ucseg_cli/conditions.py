@@ -47,7 +47,7 @@ class Conditions:
 
 def parse_size(text: str, *, where: str = "--size") -> Size:
     """``512`` or ``384x640`` as a Size; raises UsageError with the way to write it."""
-    match = re.fullmatch(r"\s*(\d+)(?:\s*[x×X]\s*(\d+))?\s*", text)
+    match = re.fullmatch(r"\s*([0-9]+)(?:\s*[x×X]\s*([0-9]+))?\s*", text)
     if match is None:
         raise UsageError(f"'{text}' is not an input size", where=f"{where} {text}", help=_SIZE_HELP)
     if max(len(side or "") for side in match.groups()) > 12:  # also spares int() a text of a million digits

@@ -77,7 +77,7 @@ class UnknownNameError(UsageError):
             f"no {noun} named '{name}'",
             where=where,
             notes=(f"known: {', '.join(known)}",),
-            help="; ".join(part for part in (suggestion, hint) if part) or None,
+            help=" ".join(part for part in (suggestion, hint) if part) or None,
         )
 
 

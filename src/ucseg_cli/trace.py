@@ -4,15 +4,17 @@ A trace knows the module tree with its parameters and buffers, every tensor with
 and in-place writes are known), and every operator in the order it ran. Operators stand at two levels: a composite
 such as ``linear``, as the model called it, is the parent of the kernels it was made of (``t``, ``addmm``), so that
 a convention may price whichever level it means, and nothing is ever counted at both.
+
+Rows are named tuples rather than dataclasses: a trace has a thousand, and reading them back is most of a cached answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import starmap
-from typing import Any
+from typing import Any, NamedTuple
 
 FORMAT = 1
 
@@ -21,8 +23,7 @@ class TraceFormatError(ValueError):
     """Data that should have been a trace and is not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """A tensor value: its shape, its element type, and the index of the storage that holds it."""
 
     shape: tuple[int, ...]
@@ -38,8 +39,7 @@ class Tensor:
         return count
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(NamedTuple):
     """A parameter or buffer as one module owns it: *tensor* is an index, equal where two share it."""
 
     name: str
@@ -47,8 +47,7 @@ class Weight:
     trainable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(NamedTuple):
     """One entry of ``named_modules``.
 
     *alias_of* is the path under which the same object was met first. *calls* is 0 for a module that never
@@ -64,8 +63,7 @@ class Module:
     outputs: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
+class Op(NamedTuple):
     """One operator call, named as ATen names it.
 
     Args:
@@ -87,8 +85,7 @@ class Op:
     composite: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Tap:
+class Tap(NamedTuple):
     """A feature map with a name: the output of the module at *module*."""
 
     name: str
@@ -129,20 +126,8 @@ class Trace:
 
 
 def encode_trace(trace: Trace) -> dict[str, Any]:
-    """The trace as plain lists and dicts, for JSON. Rows are lists to keep it small."""
-    return {
-        "format": FORMAT,
-        "modules": [
-            [m.path, m.type, _weights(m.parameters), _weights(m.buffers), m.alias_of, m.calls, m.outputs]
-            for m in trace.modules
-        ],
-        "tensors": [[t.shape, t.dtype, t.storage] for t in trace.tensors],
-        "storages": trace.storages,
-        "ops": [[o.name, o.module, o.inputs, o.outputs, o.attributes, o.parent, o.composite] for o in trace.ops],
-        "inputs": trace.inputs,
-        "outputs": trace.outputs,
-        "taps": [[tap.name, tap.module] for tap in trace.taps],
-    }
+    """The trace as JSON can hold it; its rows become lists there, which keeps it small."""
+    return {"format": FORMAT, **{field.name: getattr(trace, field.name) for field in fields(trace)}}
 
 
 def decode_trace(data: Any) -> Trace:
@@ -151,10 +136,10 @@ def decode_trace(data: Any) -> Trace:
         if data["format"] != FORMAT:
             raise TraceFormatError(f"trace format {data['format']!r}, expected {FORMAT}")
         return Trace(
-            modules=tuple(starmap(_decode_module, data["modules"])),
+            modules=tuple(map(_decode_module, data["modules"])),
             tensors=tuple(Tensor(tuple(shape), dtype, storage) for shape, dtype, storage in data["tensors"]),
             storages=tuple(data["storages"]),
-            ops=tuple(starmap(_decode_op, data["ops"])),
+            ops=tuple(map(_decode_op, data["ops"])),
             inputs=tuple(data["inputs"]),
             outputs=tuple(data["outputs"]),
             taps=tuple(starmap(Tap, data["taps"])),
@@ -163,21 +148,14 @@ def decode_trace(data: Any) -> Trace:
         raise TraceFormatError(str(error)) from error
 
 
-def _weights(weights: tuple[Weight, ...]) -> list[list[Any]]:
-    return [[weight.name, weight.tensor, weight.trainable] for weight in weights]
+def _decode_module(row: Any) -> Module:
+    path, kind, parameters, buffers, alias_of, calls, outputs = row
+    owned, held = tuple(starmap(Weight, parameters)), tuple(starmap(Weight, buffers))
+    return Module(path, kind, owned, held, alias_of, calls, tuple(outputs))
 
 
-def _decode_module(
-    path: str, kind: str, parameters: Any, buffers: Any, alias_of: str | None, calls: int, outputs: Any
-) -> Module:
-    return Module(
-        path, kind, tuple(starmap(Weight, parameters)), tuple(starmap(Weight, buffers)), alias_of, calls, tuple(outputs)
-    )
-
-
-def _decode_op(
-    name: str, module: int, inputs: Any, outputs: Any, attributes: Any, parent: int | None, composite: bool
-) -> Op:
+def _decode_op(row: Any) -> Op:
+    name, module, inputs, outputs, attributes, parent, composite = row
     frozen = {key: _freeze(value) for key, value in attributes.items()}
     return Op(name, module, tuple(inputs), tuple(outputs), frozen, parent, composite)
 

@@ -43,9 +43,9 @@ class Agreement:
 def our_count(trace: Trace, convention: str | None) -> Count:
     """Our own count of a trace under a convention, or its parameters."""
     if convention is None:
-        modules = {path: figures["params"] for path, figures in roll_up(trace, own_params(trace)).items()}
+        modules = {path: figures.get("params", 0) for path, figures in roll_up(trace, own_params(trace)).items()}
         return Count("ucseg", None, modules[""], modules)
-    flops = {path: figures[convention] for path, figures in roll_up(trace, own_flops(trace)).items()}
+    flops = {path: figures.get(convention, 0) for path, figures in roll_up(trace, own_flops(trace)).items()}
     by_operator = flops_by_operator(trace, CONVENTIONS[convention])
     return Count("ucseg", convention, flops[""], flops, {label: count for label, (_, count) in by_operator.items()})
 

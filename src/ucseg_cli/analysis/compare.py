@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.subject import Subject
@@ -17,12 +18,16 @@ from ucseg_cli.variants import Change, changes
 MODULE_METRICS = ("params", *CONVENTIONS)
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """A figure before and after. None where the thing that it measures does not exist."""
 
     before: int | None
     after: int | None
+
+    @property
+    def absent(self) -> bool:
+        """Whether it exists on neither side, as when only a third model has it."""
+        return self.before is None and self.after is None
 
     @property
     def delta(self) -> int:
@@ -32,6 +37,8 @@ class Delta:
     @property
     def change(self) -> Fraction | str | None:
         """The delta as a ratio of before; ``new`` or ``gone`` for what exists on one side only."""
+        if self.absent:
+            return None
         if self.before is None:
             return "new"
         if self.after is None:

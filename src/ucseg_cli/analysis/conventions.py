@@ -41,6 +41,7 @@ class Convention:
     Args:
         name: as in ``--convention NAME``.
         title: a heading for the figure.
+        noun: what is counted, in a sentence.
         unit: what one unit is.
         meaning: what it prices and what it equals.
         level: which operators it looks at.
@@ -49,6 +50,7 @@ class Convention:
 
     name: str
     title: str
+    noun: str
     unit: str
     meaning: str
     level: Level
@@ -121,6 +123,7 @@ CONVENTIONS = {
         Convention(
             name="fvcore",
             title="FLOPs (fvcore)",
+            noun="fvcore FLOPs",
             unit="1 per multiply-add",
             meaning="Equals fvcore's FlopCountAnalysis: conv and matmul 1 per multiply-add, batch norm 2 per element, "
             "bilinear upsampling 4 per output element, adaptive average pooling 1 per input element.",
@@ -145,6 +148,7 @@ CONVENTIONS = {
         Convention(
             name="macs",
             title="MACs",
+            noun="MACs",
             unit="multiply-accumulates",
             meaning="Multiply-accumulates of conv and matmul only: the figure that papers print.",
             level=Level.KERNELS,
@@ -153,6 +157,7 @@ CONVENTIONS = {
         Convention(
             name="torch",
             title="FLOPs (torch)",
+            noun="torch FLOPs",
             unit="2 per multiply-add",
             meaning="Equals torch.utils.flop_counter.FlopCounterMode: conv and matmul, 2 per multiply-add.",
             level=Level.KERNELS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ucseg_cli.analysis.conventions import CONVENTIONS, Convention, Level, Price
 from ucseg_cli.trace import Op, Trace
@@ -20,18 +20,16 @@ TAKEN_APART = {
 """Composites that a torch.jit trace does not show, only the convolution inside."""
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """What one operator call costs."""
 
     op: int
     module: str
     label: str
-    count: int
+    cost: int
 
 
-@dataclass(frozen=True, slots=True)
-class Uncounted:
+class Uncounted(NamedTuple):
     """An operator that computes something and has no price."""
 
     op: str
@@ -48,17 +46,17 @@ def charges(trace: Trace, convention: Convention) -> Iterator[Charge]:
 
 def own_flops(trace: Trace) -> dict[str, Counter[str]]:
     """What each module's own forward costs under every convention, by path; its children's calls are theirs."""
-    own: dict[str, Counter[str]] = {module.path: Counter() for module in trace.modules}
+    own: dict[str, Counter[str]] = {module.path: Counter(dict.fromkeys(CONVENTIONS, 0)) for module in trace.modules}
     for name, convention in CONVENTIONS.items():
         for charge in charges(trace, convention):
-            own[charge.module][name] += charge.count
+            own[charge.module][name] += charge.cost
     return own
 
 
 def total_flops(trace: Trace) -> dict[str, int]:
     """The whole network's figure under every convention."""
     return {
-        name: sum(charge.count for charge in charges(trace, convention)) for name, convention in CONVENTIONS.items()
+        name: sum(charge.cost for charge in charges(trace, convention)) for name, convention in CONVENTIONS.items()
     }
 
 
@@ -68,7 +66,7 @@ def flops_by_operator(trace: Trace, convention: Convention) -> dict[str, tuple[i
     counts: Counter[str] = Counter()
     for charge in charges(trace, convention):
         calls[charge.label] += 1
-        counts[charge.label] += charge.count
+        counts[charge.label] += charge.cost
     return {label: (calls[label], count) for label, count in counts.most_common()}
 
 
@@ -102,9 +100,4 @@ def _is_seen(trace: Trace, level: Level, op: Op) -> bool:
         case Level.KERNELS:
             return not op.composite
         case Level.CALLS:
-            return op.parent is None or _is_taken_apart(trace.ops[op.parent])
-
-
-def _is_taken_apart(op: Op) -> bool:
-    """A convolution, unless its padding is a word: torch.jit shows that as an operator that fvcore does not price."""
-    return op.name in TAKEN_APART and not isinstance(op.attributes.get("padding"), str)
+            return op.parent is None or trace.ops[op.parent].name in TAKEN_APART

@@ -40,7 +40,7 @@ def own_params(trace: Trace) -> dict[str, Counter[str]]:
     seen: set[int] = set()
     own: dict[str, Counter[str]] = {}
     for module in trace.modules:
-        figures: Counter[str] = Counter()
+        figures = Counter(dict.fromkeys(PARAM_METRICS, 0))
         for weight in _first_seen(module.parameters, seen):
             tensor = trace.tensors[weight.tensor]
             figures["params"] += tensor.numel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ucseg_cli.trace import Module, Trace
 
@@ -11,8 +11,7 @@ Figures = Mapping[str, int]
 """Integers by metric."""
 
 
-@dataclass(frozen=True, slots=True)
-class TreeRow:
+class TreeRow(NamedTuple):
     """A module with everything below it, or, where *own*, only what it holds or runs beside its children."""
 
     path: str
@@ -43,26 +42,19 @@ def module_rows(trace: Trace, own: Mapping[str, Figures], *, max_depth: int) -> 
 
 def partition(rows: Iterable[TreeRow]) -> list[TreeRow]:
     """Only the rows that do not contain another, at one level: together they are the total, each thing once."""
-    return [replace(row, depth=1) for row in rows if row.leaf]
+    return [row._replace(depth=1) for row in rows if row.leaf]
 
 
 def roll_up(trace: Trace, own: Mapping[str, Figures]) -> dict[str, dict[str, int]]:
     """Each module's own figures and those of everything below its path; every metric of any module is present."""
     metrics = dict.fromkeys(metric for figures in own.values() for metric in figures)
-    totals = {module.path: dict.fromkeys(metrics, 0) for module in trace.modules}
-    for path, figures in own.items():
-        for ancestor in (path, *ancestors(path)):
-            total = totals[ancestor]
-            for metric, figure in figures.items():
-                total[metric] += figure
+    totals = {module.path: {**dict.fromkeys(metrics, 0), **own.get(module.path, {})} for module in trace.modules}
+    for path in reversed(totals):  # children stand after their parents
+        if path:
+            above = totals[parent_path(path)]
+            for metric, figure in totals[path].items():
+                above[metric] += figure
     return totals
-
-
-def ancestors(path: str) -> Iterable[str]:
-    """The paths above *path*, nearest first, the root's empty path last."""
-    while path:
-        path = parent_path(path)
-        yield path
 
 
 def parent_path(path: str) -> str:

@@ -42,7 +42,7 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
         epilog=EPILOG,
     )
-    app.callback()(root)
+    app.callback(invoke_without_command=True)(root)  # for --version alone
     for name in called or COMMANDS:
         module = import_module(f"ucseg_cli.commands.{name}")
         app.command(name)(with_groups(getattr(module, COMMANDS[name])))

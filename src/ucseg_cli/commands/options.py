@@ -130,6 +130,7 @@ def with_groups(command: Callable[..., int]) -> Callable[..., int]:
     def run(**given: Any) -> int:
         for name, group in groups.items():
             given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+            given[name].check()
         return command(**given)
 
     run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined] # what inspect.signature reads
@@ -156,7 +157,7 @@ def chosen_model(model: str | None, variant: str | None) -> str:
         raise UsageError(f"two models are named, '{model}' and '{variant}'", where="--variant", help="name one of them")
     from ucseg_cli.variants import DEFAULT
 
-    return model or variant or DEFAULT
+    return next((name for name in (model, variant) if name is not None), DEFAULT)
 
 
 def chosen_conditions(size: str, batch: int) -> Conditions:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -120,7 +119,7 @@ class _Recorder(DispatchMode):
             with self:
                 out = func._op_dk(DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
             if outermost and self._composite is not None:
-                self.ops[self._composite] = replace(self.ops[self._composite], outputs=self.tensors.indices(out))
+                self.ops[self._composite] = self.ops[self._composite]._replace(outputs=self.tensors.indices(out))
         finally:
             if outermost:
                 self._composite = None

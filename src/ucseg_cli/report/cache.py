@@ -7,7 +7,7 @@ from ucseg_cli.units import format_bytes, plural
 
 COLUMNS = (
     Column("directory", "directory", Kind.TEXT),
-    Column("entries", "traces", Kind.QUANTITY),
+    Column("entries", "traces", Kind.EXACT),
     Column("bytes", "size", Kind.BYTES),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from ucseg_cli.analysis.compare import MODULE_METRICS, Comparison, Delta, ModuleDelta
@@ -71,7 +72,8 @@ def _delta_columns(comparisons: Comparisons) -> tuple[Column, ...]:
 
 
 def _delta_cells(deltas: Sequence[Delta]) -> tuple[Cell, ...]:
-    return (deltas[0].before, *(cell for delta in deltas for cell in (delta.after, delta.delta, delta.change)))
+    cells = ((delta.after, None if delta.absent else delta.delta, delta.change) for delta in deltas)
+    return (deltas[0].before, *chain.from_iterable(cells))
 
 
 def _totals_table(comparisons: Comparisons) -> Table:
@@ -176,7 +178,7 @@ def _taps_table(comparisons: Comparisons) -> Table:
             for index, name in enumerate(models)
             for column in (
                 Column(f"{index}.{name}.shape", f"{name} C×H×W", Kind.SHAPE),
-                Column(f"{index}.{name}.stride", "stride", Kind.QUANTITY, tier=1),
+                Column(f"{index}.{name}.stride", "stride", Kind.EXACT, tier=1),
             )
         ),
     )

@@ -19,6 +19,8 @@ class Kind(Enum):
     """A dotted module path, shortened in the middle where space is short; rows may be indented by depth."""
     QUANTITY = auto()
     """An integer in the row's unit."""
+    EXACT = auto()
+    """An integer written in full, such as a length or a number of calls."""
     BYTES = auto()
     """An integer of bytes, whatever the row's unit."""
     DELTA = auto()
@@ -37,6 +39,8 @@ class Unit(Enum):
     """What the integers of a row count."""
 
     COUNT = auto()
+    EXACT = auto()
+    """An integer written in full, such as a length or a number of calls."""
     BYTES = auto()
 
 

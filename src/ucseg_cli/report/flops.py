@@ -7,11 +7,11 @@ from typing import Any
 from ucseg_cli.analysis.conventions import CONVENTIONS, Convention
 from ucseg_cli.analysis.flops import flops_by_operator, own_flops, total_flops, uncounted
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.analysis.tree import TreeRow, module_rows
+from ucseg_cli.analysis.tree import TreeRow, module_rows, partition
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.report.document import Column, Highlight, Kind, Report, Role, Row, Table
 from ucseg_cli.report.header import raw_conditions, shown_conditions
-from ucseg_cli.report.module_table import Arrangement, arrange
+from ucseg_cli.report.module_table import Arrangement, arrange, only_data
 from ucseg_cli.trace import Trace
 from ucseg_cli.units import exact_ratio, format_count, format_percent, plural
 
@@ -41,6 +41,7 @@ def flops_report(
             "operators": _operators(trace),
             "uncounted": [{"op": item.op, "calls": item.calls} for item in uncounted(trace, convention)],
         },
+        records=only_data(_module_table(trace, partition(rows), convention, total, arrangement)),
         highlights=tuple(Highlight(CONVENTIONS[name].title, count) for name, count in total.items()),
         notes=(convention.meaning,),
     )
@@ -77,7 +78,7 @@ def _operator_table(trace: Trace, convention: Convention, whole: int) -> Table:
     )
     columns = (
         Column("operator", "operator"),
-        Column("calls", "calls", Kind.QUANTITY),
+        Column("calls", "calls", Kind.EXACT),
         Column(convention.name, convention.title, Kind.QUANTITY),
         Column("share", "share", Kind.SHARE, tier=1),
     )
@@ -86,7 +87,7 @@ def _operator_table(trace: Trace, convention: Convention, whole: int) -> Table:
 
 def _uncounted_table(trace: Trace, convention: Convention) -> Table:
     rows = tuple(Row((item.op, item.calls)) for item in uncounted(trace, convention))
-    columns = (Column("op", "operator"), Column("calls", "calls", Kind.QUANTITY))
+    columns = (Column("op", "operator"), Column("calls", "calls", Kind.EXACT))
     return Table("uncounted", f"Not counted by {convention.name}", columns, rows)
 
 
@@ -126,5 +127,5 @@ def _summary(subject: Subject, convention: Convention, total: int, rows: list[Tr
         share = format_percent(exact_ratio(heaviest.figures.get(convention.name, 0), total))
         where = f", {share} of them in {heaviest.path or 'the model itself'}"
     return (
-        f"{subject.name} takes {format_count(total, exact=True)} {convention.title}{where}{left_out if missed else ''}."
+        f"{subject.name} takes {format_count(total, exact=True)} {convention.noun}{where}{left_out if missed else ''}."
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ucseg_cli.analysis.totals import add_up
 from ucseg_cli.analysis.tree import TreeRow, partition
-from ucseg_cli.report.document import Cell, Role, Row
+from ucseg_cli.report.document import Cell, Role, Row, Table
 from ucseg_cli.units import plural
 
 MakeCells = Callable[[str, str, "dict[str, int]"], tuple[Cell, ...]]
@@ -35,6 +35,11 @@ def arrange(rows: Sequence[TreeRow], arrangement: Arrangement, metric: str, make
     top = len(level) if arrangement.top is None else arrangement.top
     folded = level[top:]
     return [*(_row(row, make_cells) for row in level[:top]), *([_fold(folded, make_cells)] if folded else [])]
+
+
+def only_data(table: Table) -> Table:
+    """The table for a reader who sums it: without the total, and without what was folded."""
+    return replace(table, rows=tuple(row for row in table.rows if row.role is Role.DATA))
 
 
 def label(path: str, *, own: bool) -> str:

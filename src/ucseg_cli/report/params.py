@@ -6,11 +6,11 @@ from typing import Any
 
 from ucseg_cli.analysis.params import PARAM_METRICS, own_params, total_params
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.analysis.tree import TreeRow, module_rows
+from ucseg_cli.analysis.tree import TreeRow, module_rows, partition
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.report.document import Column, Highlight, Kind, Report, Role, Row, Table, Unit
 from ucseg_cli.report.header import raw_conditions, shown_conditions
-from ucseg_cli.report.module_table import Arrangement, arrange
+from ucseg_cli.report.module_table import Arrangement, arrange, only_data
 from ucseg_cli.units import exact_ratio, format_bytes, format_count, format_percent
 
 COLUMNS = (
@@ -29,26 +29,11 @@ def params_report(subject: Subject, conditions: Conditions, depth: int, arrangem
     """Parameters of a model by module, *depth* levels deep."""
     total = total_params(subject.trace)
     rows = module_rows(subject.trace, own_params(subject.trace), max_depth=depth)
-
-    def cells(path: str, module_type: str, figures: dict[str, int]) -> tuple[Any, ...]:
-        params = figures.get("params", 0)
-        rest = (figures.get(metric, 0) for metric in PARAM_METRICS[1:])
-        return (path, module_type, params, exact_ratio(params, total["params"]), *rest)
-
-    table = Table(
-        key="modules",
-        title="Parameters by module",
-        columns=COLUMNS,
-        rows=(
-            *arrange(rows, arrangement, "params", cells),
-            Row(cells("total", subject.trace.modules[0].type, total), role=Role.TOTAL),
-        ),
-    )
     return Report(
         kind="ucseg.params",
         title=f"params {subject.name}",
         conditions=shown_conditions([conditions]),
-        tables=(table,),
+        tables=(_table(subject, rows, total, arrangement),),
         summary=_summary(subject, total, rows),
         payload={
             "conditions": raw_conditions([conditions]),
@@ -62,7 +47,19 @@ def params_report(subject: Subject, conditions: Conditions, depth: int, arrangem
             Highlight("buffers", total["buffers"]),
             Highlight("weights and buffers", total["bytes"], Unit.BYTES),
         ),
+        records=only_data(_table(subject, partition(rows), total, arrangement)),
     )
+
+
+def _table(subject: Subject, rows: list[TreeRow], total: dict[str, int], arrangement: Arrangement) -> Table:
+    def cells(path: str, module_type: str, figures: dict[str, int]) -> tuple[Any, ...]:
+        params = figures.get("params", 0)
+        rest = (figures.get(metric, 0) for metric in PARAM_METRICS[1:])
+        return (path, module_type, params, exact_ratio(params, total["params"]), *rest)
+
+    sum_row = Row(cells("total", subject.trace.modules[0].type, total), role=Role.TOTAL)
+    rows_shown = (*arrange(rows, arrangement, "params", cells), sum_row)
+    return Table("modules", "Parameters by module", COLUMNS, rows_shown)
 
 
 def _module(row: TreeRow) -> dict[str, Any]:

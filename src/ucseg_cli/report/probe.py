@@ -14,10 +14,10 @@ from ucseg_cli.report.header import raw_conditions, shown_conditions
 from ucseg_cli.units import format_shape
 
 MAP_COLUMNS = (
-    Column("channels", "channels", Kind.QUANTITY),
-    Column("height", "height", Kind.QUANTITY),
-    Column("width", "width", Kind.QUANTITY),
-    Column("stride", "stride", Kind.QUANTITY, tier=1),
+    Column("channels", "channels", Kind.EXACT),
+    Column("height", "height", Kind.EXACT),
+    Column("width", "width", Kind.EXACT),
+    Column("stride", "stride", Kind.EXACT, tier=1),
     Column("module", "module", Kind.PATH, tier=2),
 )
 
@@ -72,7 +72,7 @@ def _side_by_side(title: str, here: Sequence[Probed]) -> Table:
         for index, each in enumerate(here)
         for column in (
             Column(f"{each.subject.name}.shape", f"{each.subject.name} C×H×W", Kind.SHAPE),
-            Column(f"{each.subject.name}.stride", "stride", Kind.QUANTITY, tier=1 if index == 0 else 2),
+            Column(f"{each.subject.name}.stride", "stride", Kind.EXACT, tier=1 if index == 0 else 2),
         )
     ]
     rows = [Row((name, *(cell for taps in by_model for cell in _map_and_stride(taps.get(name))))) for name in names]

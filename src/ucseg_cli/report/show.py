@@ -31,7 +31,7 @@ def show_report(subject: Subject, conditions: Conditions, convention: Convention
             _heaviest_table(subject, convention, figures),
         ),
         summary=f"{subject.name} has {format_count(figures['params'], exact=True)} parameters and takes "
-        f"{format_count(figures[convention.name], exact=True)} {convention.title}.",
+        f"{format_count(figures[convention.name], exact=True)} {convention.noun}.",
         payload={
             "conditions": raw_conditions([conditions], convention),
             "model": subject.name,
@@ -70,7 +70,7 @@ def _taps_table(subject: Subject) -> Table:
     columns = (
         Column("tap", "tap"),
         Column("shape", "C×H×W", Kind.SHAPE),
-        Column("stride", "stride", Kind.QUANTITY),
+        Column("stride", "stride", Kind.EXACT),
         Column("module", "module", Kind.PATH, tier=1),
     )
     rows = tuple(Row((tap.name, tap.shape[1:], tap.whole_stride, tap.module)) for tap in tap_shapes(subject.trace))

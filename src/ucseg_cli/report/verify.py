@@ -16,10 +16,10 @@ COLUMNS = (
     Column("status", "status", Kind.STATUS),
     Column("counter", "counter"),
     Column("counts", "counts", tier=1),
-    Column("ours", "ours", Kind.QUANTITY),
-    Column("theirs", "theirs", Kind.QUANTITY),
-    Column("compared", "figures compared", Kind.QUANTITY, tier=2),
-    Column("differences", "differences", Kind.QUANTITY),
+    Column("ours", "ours", Kind.EXACT),
+    Column("theirs", "theirs", Kind.EXACT),
+    Column("compared", "figures compared", Kind.EXACT, tier=2),
+    Column("differences", "differences", Kind.EXACT),
 )
 NAMES = {
     "numel": "sum(p.numel())",
@@ -69,8 +69,8 @@ def _differences_table(differing: Sequence[tuple[Agreement, Difference]]) -> Tab
         Column("counter", "counter"),
         Column("scope", "scope"),
         Column("name", "name", Kind.PATH),
-        Column("ours", "ours", Kind.QUANTITY),
-        Column("theirs", "theirs", Kind.QUANTITY),
+        Column("ours", "ours", Kind.EXACT),
+        Column("theirs", "theirs", Kind.EXACT),
     )
     rows = tuple(Row((a.counter, d.scope, d.name, d.ours, d.theirs)) for a, d in differing)
     return Table("differences", "Differences", columns, rows)

@@ -67,7 +67,7 @@ class Axis:
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
             raise ValueError(text)
         return int(text)
 
@@ -99,7 +99,7 @@ def _rates(text: str) -> tuple[int, ...]:
 
 
 def _probability(text: str) -> float:
-    if not re.fullmatch(r"0|0?\.\d{1,15}|0\.0*", text):
+    if not re.fullmatch(r"0|0?\.[0-9]{1,15}|0\.0*", text):
         raise ValueError(text)
     return float(text)
 

@@ -104,6 +104,8 @@ def _format_integer(number: int, kind: Kind, unit: Unit, *, exact: bool) -> str:
     match kind:
         case Kind.SHARE | Kind.CHANGE:
             return format_percent(Fraction(number), signed=kind is Kind.CHANGE)
+        case Kind.EXACT:
+            return format_count(number, exact=True)
         case Kind.BYTES:
             return format_bytes(number, exact=exact)
         case Kind.QUANTITY | Kind.DELTA:

@@ -42,7 +42,7 @@ def _paragraph(text: str) -> str:
 def _table(table: Table, *, exact: bool) -> Iterator[str]:
     if table.title:
         yield f"### {escape(table.title)}"
-    yield "\n".join(_grid(table, exact=exact)) if table.rows else "none"
+    yield "\n".join(_grid(table, exact=exact)) if table.rows else "" if table.note else "none"
     if table.note:
         yield _paragraph(table.note)
 

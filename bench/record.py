@@ -1,0 +1,13 @@
+"""Record v2 twenty times at a size, so that recording outweighs importing."""
+
+from __future__ import annotations
+
+import sys
+
+from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.engine.load import trace_variant
+from ucseg_cli.variants import parse_reference
+
+side = int(sys.argv[1])
+for _ in range(20):
+    trace_variant(parse_reference("v2").variant, Conditions(Size(side, side)))
