@@ -40,7 +40,12 @@ class UcsegError(Exception):
     kind = "error"
 
     def __init__(
-        self, what: str, *, where: str | None = None, notes: Iterable[str] = (), help: str | None = None
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        notes: Iterable[str] = (),
+        help: str | None = None,  # noqa: A002 - the word on the screen
     ) -> None:
         super().__init__(what)
         self.what = what

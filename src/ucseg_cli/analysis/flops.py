@@ -55,9 +55,7 @@ def own_flops(trace: Trace) -> dict[str, Counter[str]]:
 
 def total_flops(trace: Trace) -> dict[str, int]:
     """The whole network's figure under every convention."""
-    return {
-        name: sum(charge.cost for charge in charges(trace, convention)) for name, convention in CONVENTIONS.items()
-    }
+    return {name: sum(charge.cost for charge in charges(trace, convention)) for name, convention in CONVENTIONS.items()}
 
 
 def flops_by_operator(trace: Trace, convention: Convention) -> dict[str, tuple[int, int]]:

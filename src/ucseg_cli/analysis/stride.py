@@ -28,14 +28,14 @@ def strides(trace: Trace) -> dict[int, Stride]:
 
 def _stride(trace: Trace, op: Op, known: dict[int, Stride]) -> Stride | None:
     if op.name in STRIDED:
-        return _strided(trace, op, known)
+        return _strided(op, known)
     source = op.inputs[0] if op.inputs else None
     if op.name.startswith("upsample_") and source in known:
         return _resized(trace, op, known[source])
     return _carried(trace, op, known)
 
 
-def _strided(trace: Trace, op: Op, known: dict[int, Stride]) -> Stride | None:
+def _strided(op: Op, known: dict[int, Stride]) -> Stride | None:
     source = op.inputs[0]
     if source not in known or op.attributes.get("transposed"):
         return None

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ucseg_cli import __version__
-from ucseg_cli.commands.options import with_groups
+from ucseg_cli.commands.groups import with_groups
 from ucseg_cli.commands.terminal import print_text
 
 COMMANDS = {

@@ -1,13 +1,11 @@
-"""Options that several commands share, spelled once, in groups that a command takes whole."""
+"""The options that several commands share, each spelled once, in groups that a command takes whole."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import wraps
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "csv", "markdown", "html")
 ORDERS = ("tree", "count", "path")
 CONVENTION_NAMES = ("fvcore", "macs", "torch")
+DEFAULT_SIZE = "224"
 
 
 def complete_from(names: Iterable[str]) -> Callable[[str], list[str]]:
@@ -39,19 +38,32 @@ def complete_reference(incomplete: str) -> list[str]:
     return [f"{head}+{assignment}" for assignment in written if assignment.startswith(last)]
 
 
-ModelArgument = Annotated[
-    str | None,
-    typer.Argument(metavar="[MODEL]", help="A variant, as in v2 or v2+backbone=10.", autocompletion=complete_reference),
-]
+def one_of(word: str, known: Iterable[str], option: str) -> str:
+    """A word out of a fixed set; raises UnknownNameError with the nearest one."""
+    known = tuple(known)
+    if word not in known:
+        raise UnknownNameError(f"value of {option}", word, known, where=f"{option} {word}")
+    return word
+
+
+def at_least(number: int, least: int, option: str) -> int:
+    """A whole number that is not too small; raises UsageError."""
+    if number < least:
+        raise UsageError(f"{number} is too small", where=f"{option} {number}", help=f"it is at least {least}")
+    return number
+
+
 VariantOption = Annotated[
     str | None,
     typer.Option("--variant", "-v", metavar="MODEL", help="The same as MODEL.", autocompletion=complete_reference),
 ]
-SizeOption = Annotated[str, typer.Option("--size", "-s", metavar="H[xW]", help="Input size in pixels: 512 or 384x640.")]
-SizesOption = Annotated[
-    list[str], typer.Option("--size", "-s", metavar="H[xW]", help="Input size in pixels: 512 or 384x640; repeatable.")
-]
 BatchOption = Annotated[int, typer.Option("--batch", "-b", metavar="N", help="Images in the input.")]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Record afresh, and keep nothing.")]
+ExitZeroOption = Annotated[bool, typer.Option("--exit-zero", help="Exit 0 also where a gate fails.")]
+DepthOption = Annotated[int, typer.Option("--depth", "-d", metavar="N", help="Levels of modules below the root.")]
+TopOption = Annotated[
+    int | None, typer.Option("--top", "-n", metavar="N", help="Only the first N; the rest in one row.")
+]
 ConventionOption = Annotated[
     str,
     typer.Option(
@@ -59,25 +71,111 @@ ConventionOption = Annotated[
         autocompletion=complete_from(CONVENTION_NAMES),
     ),
 ]  # fmt: skip
-DepthOption = Annotated[int, typer.Option("--depth", "-d", metavar="N", help="Levels of modules below the root.")]
-TopOption = Annotated[
-    int | None, typer.Option("--top", "-n", metavar="N", help="Only the N heaviest modules; the rest in one row.")
-]
-SortOption = Annotated[
-    str,
-    typer.Option(
-        "--sort", metavar="ORDER", help="tree, count (heaviest first, at one level) or path.",
-        autocompletion=complete_from(ORDERS),
-    ),
-]  # fmt: skip
-NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Record afresh, and keep nothing.")]
-ExitZeroOption = Annotated[bool, typer.Option("--exit-zero", help="Exit 0 also where a gate fails.")]
-DEFAULT_SIZE = "224"
+
+
+@dataclass(frozen=True, slots=True)
+class OneModel:
+    """The model of a command about one, as an argument or an option."""
+
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]", help="A variant, as in v2 or v2+backbone=10.", autocompletion=complete_reference
+        ),
+    ] = None
+    variant: VariantOption = None
+
+    @property
+    def name(self) -> str:
+        """The reference; raises UsageError where argument and option disagree."""
+        from ucseg_cli.variants import DEFAULT
+
+        if self.model is not None and self.variant is not None and self.model != self.variant:
+            raise UsageError(
+                f"two models are named, '{self.model}' and '{self.variant}'", where="--variant", help="name one of them"
+            )
+        return self.model or self.variant or DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class ManyModels:
+    """The models of a command about any number."""
+
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL]...", help="Variants, as in v2 or v2+backbone=10.", autocompletion=complete_reference
+        ),
+    ] = None
+    variant: VariantOption = None
+
+    @property
+    def names(self) -> list[str]:
+        """The references, in the order they were typed; the default model where there is none."""
+        from ucseg_cli.variants import DEFAULT
+
+        return [*(self.models or []), *([self.variant] if self.variant else [])] or [DEFAULT]
+
+
+@dataclass(frozen=True, slots=True)
+class OneInput:
+    """The input that a model runs on."""
+
+    size: Annotated[
+        str, typer.Option("--size", "-s", metavar="H[xW]", help="Input size in pixels: 512 or 384x640.")
+    ] = DEFAULT_SIZE
+    batch: BatchOption = 1
+    no_cache: NoCacheOption = False
+
+    @property
+    def conditions(self) -> Conditions:
+        """Size and batch as they were typed; raises UsageError."""
+        return _conditions(self.size, self.batch)
+
+
+@dataclass(frozen=True, slots=True)
+class ManyInputs:
+    """The inputs, one for each size, that models run on."""
+
+    size: Annotated[
+        list[str],
+        typer.Option("--size", "-s", metavar="H[xW]", help="Input size in pixels: 512 or 384x640; repeatable."),
+    ] = field(default_factory=lambda: [DEFAULT_SIZE])
+    batch: BatchOption = 1
+    no_cache: NoCacheOption = False
+
+    @property
+    def conditions(self) -> list[Conditions]:
+        """Each size once, with the batch; raises UsageError."""
+        return list(dict.fromkeys(_conditions(size, self.batch) for size in self.size))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Which modules are shown, and in which order."""
+
+    depth: DepthOption = 2
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort", metavar="ORDER", help="tree, count (heaviest first, at one level) or path.",
+            autocompletion=complete_from(ORDERS),
+        ),
+    ] = "tree"  # fmt: skip
+    top: TopOption = None
+
+    @property
+    def arrangement(self) -> Arrangement:
+        """Depth, order and number as they were typed; raises UsageError."""
+        from ucseg_cli.report.module_table import Arrangement
+
+        top = None if self.top is None else at_least(self.top, 1, "--top")
+        return Arrangement(at_least(self.depth, 1, "--depth"), one_of(self.sort, ORDERS, "--sort"), top)
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where an answer goes, and in which form. One run may do several."""
+    """Where an answer goes, and in which form; one run may do several. Raises UnknownNameError for an unknown format."""
 
     format: Annotated[
         str,
@@ -86,109 +184,26 @@ class Output:
             autocompletion=complete_from(FORMATS),
         ),
     ] = "table"  # fmt: skip
-    export_json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JSON to FILE (- is stdout).")] = (
-        None
-    )
+    export_json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JSON to FILE.")] = None
     export_csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write CSV to FILE.")] = None
     export_markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write Markdown to FILE.")] = None
     export_html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a web page to FILE.")] = None
     exact: Annotated[bool, typer.Option("--exact", help="Counts in full, without k, M or G.")] = False
 
-    def check(self) -> None:
-        """Raise UnknownNameError for an unknown format, before anything is measured."""
-        if self.format not in FORMATS:
-            raise UnknownNameError("format", self.format, FORMATS, where=f"--format {self.format}")
+    def __post_init__(self) -> None:
+        """Refuse an unknown format before anything is measured."""
+        one_of(self.format, FORMATS, "--format")
 
     @property
     def exports(self) -> dict[str, Path]:
-        """Files to write, by format."""
-        named = {
-            "json": self.export_json,
-            "csv": self.export_csv,
-            "markdown": self.export_markdown,
-            "html": self.export_html,
-        }
-        return {format_name: path for format_name, path in named.items() if path is not None}
-
-
-def with_groups(command: Callable[..., int]) -> Callable[..., int]:
-    """Let a command take a group of options as one argument, such as ``output: Output``.
-
-    Typer sees each field of the dataclass as an option of its own; the command gets the dataclass.
-    """
-    hints = get_type_hints(command, include_extras=True)
-    hints.pop("return", None)
-    groups = {name: hint for name, hint in hints.items() if is_dataclass(hint) and isinstance(hint, type)}
-    own = [
-        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in inspect.signature(command).parameters.items()
-        if name not in groups
-    ]
-    added = [parameter for group in groups.values() for parameter in _parameters(group)]
-
-    @wraps(command)
-    def run(**given: Any) -> int:
-        for name, group in groups.items():
-            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
-            given[name].check()
-        return command(**given)
-
-    run.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined] # what inspect.signature reads
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
-    return run
-
-
-def _parameters(group: type) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    return [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
+        """Files to write, by format; ``-`` is stdout."""
+        named = zip(
+            FORMATS[1:], (self.export_json, self.export_csv, self.export_markdown, self.export_html), strict=True
         )
-        for field in fields(group)
-    ]
+        return {format_name: path for format_name, path in named if path is not None}
 
 
-def chosen_model(model: str | None, variant: str | None) -> str:
-    """The model as argument or option, else the default; raises UsageError where the two disagree."""
-    if model is not None and variant is not None and model != variant:
-        raise UsageError(f"two models are named, '{model}' and '{variant}'", where="--variant", help="name one of them")
-    from ucseg_cli.variants import DEFAULT
-
-    return next((name for name in (model, variant) if name is not None), DEFAULT)
-
-
-def chosen_conditions(size: str, batch: int) -> Conditions:
-    """Size and batch as they were typed."""
+def _conditions(size: str, batch: int) -> Conditions:
     from ucseg_cli.conditions import make_conditions, parse_size
 
     return make_conditions(parse_size(size), batch)
-
-
-def chosen_arrangement(sort: str, top: int | None) -> Arrangement:
-    """Order and number of module rows."""
-    from ucseg_cli.report.module_table import Arrangement
-
-    return Arrangement(one_of(sort, ORDERS, "--sort"), at_least(top, 1, "--top"))
-
-
-def chosen_depth(depth: int) -> int:
-    """Levels of modules."""
-    return at_least(depth, 1, "--depth") or 1
-
-
-def at_least(number: int | None, least: int, option: str) -> int | None:
-    """A whole number that is not too small; raises UsageError."""
-    if number is not None and number < least:
-        raise UsageError(f"{number} is too small", where=f"{option} {number}", help=f"it is at least {least}")
-    return number
-
-
-def one_of(word: str, known: Iterable[str], option: str) -> str:
-    """A word out of a fixed set; raises UnknownNameError with the nearest one."""
-    known = tuple(known)
-    if word not in known:
-        raise UnknownNameError(f"value of {option}", word, known, where=f"{option} {word}")
-    return word

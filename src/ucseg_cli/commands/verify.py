@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from ucseg_cli.commands.options import (
-    DEFAULT_SIZE,
-    BatchOption,
-    ExitZeroOption,
-    ModelArgument,
-    NoCacheOption,
-    Output,
-    SizeOption,
-    VariantOption,
-    chosen_conditions,
-    chosen_model,
-)
+from ucseg_cli.commands.options import ExitZeroOption, OneInput, OneModel, Output
 from ucseg_cli.errors import ExitStatus
 
 
-def verify(
-    model: ModelArgument = None,
-    *,
-    variant: VariantOption = None,
-    size: SizeOption = DEFAULT_SIZE,
-    batch: BatchOption = 1,
-    exit_zero: ExitZeroOption = False,
-    no_cache: NoCacheOption = False,
-    output: Output,
-) -> int:
+def verify(*, of: OneModel, at: OneInput, exit_zero: ExitZeroOption = False, output: Output) -> int:
     """Hold our counts against other counters.
 
     Runs fvcore and torch's FlopCounterMode on real tensors and compares totals, modules and operators; exits with 1
@@ -41,12 +21,12 @@ def verify(
     from ucseg_cli.report.verify import verify_report
     from ucseg_cli.variants import parse_reference
 
-    conditions, name = chosen_conditions(size, batch), chosen_model(model, variant)
-    (subject,) = measure([name], conditions, no_cache=no_cache)
+    conditions = at.conditions
+    (subject,) = measure([of.name], conditions, no_cache=at.no_cache)
     refuse_what_does_not_fit(subject.trace, conditions)
     with say_while() as announce:
         announce("running the other counters on real tensors…")
-        counts = gate.count_with_others(gate.Request(parse_reference(name).variant, conditions))
+        counts = gate.count_with_others(gate.Request(parse_reference(of.name).variant, conditions))
     agreements = [agreement(subject.trace, count) for count in counts]
     deliver(verify_report(subject, conditions, agreements), output)
     held = exit_zero or all(each.agrees for each in agreements)

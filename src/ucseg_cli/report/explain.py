@@ -137,6 +137,7 @@ def explain_report(name: str | None) -> Report:
         tables=(topic.table,) if topic.table else (),
         summary=topic.sentence,
         notes=topic.more,
+        records=topic.table or _table("", ("topic", "in a sentence"), [(topic.name, topic.sentence)]),
         payload={"topic": topic.name, "sentence": topic.sentence, "more": list(topic.more), "entries": _entries(topic)},
     )
 

@@ -16,13 +16,11 @@ from ucseg_cli.trace import Trace
 from ucseg_cli.units import exact_ratio, format_count, format_percent, plural
 
 
-def flops_report(
-    subject: Subject, conditions: Conditions, convention: Convention, depth: int, arrangement: Arrangement
-) -> Report:
-    """Operations of a model under a convention, modules *depth* levels deep."""
+def flops_report(subject: Subject, conditions: Conditions, convention: Convention, arrangement: Arrangement) -> Report:
+    """Operations of a model under a convention."""
     trace = subject.trace
     total = total_flops(trace)
-    rows = module_rows(trace, own_flops(trace), max_depth=depth)
+    rows = module_rows(trace, own_flops(trace), max_depth=arrangement.depth)
     return Report(
         kind="ucseg.flops",
         title=f"flops {subject.name}",

@@ -19,10 +19,12 @@ class Arrangement:
     """How module rows are laid out.
 
     Args:
+        depth: levels of modules below the root.
         sort: ``tree`` in the model's order, ``count`` heaviest first, or ``path``. All but ``tree`` are at one level.
         top: only the first that many; the rest folded into one row. None shows all.
     """
 
+    depth: int = 2
     sort: str = "tree"
     top: int | None = None
 

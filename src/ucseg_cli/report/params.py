@@ -25,10 +25,10 @@ COLUMNS = (
 )
 
 
-def params_report(subject: Subject, conditions: Conditions, depth: int, arrangement: Arrangement) -> Report:
-    """Parameters of a model by module, *depth* levels deep."""
+def params_report(subject: Subject, conditions: Conditions, arrangement: Arrangement) -> Report:
+    """Parameters of a model by module."""
     total = total_params(subject.trace)
-    rows = module_rows(subject.trace, own_params(subject.trace), max_depth=depth)
+    rows = module_rows(subject.trace, own_params(subject.trace), max_depth=arrangement.depth)
     return Report(
         kind="ucseg.params",
         title=f"params {subject.name}",

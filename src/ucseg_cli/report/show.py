@@ -14,7 +14,7 @@ from ucseg_cli.report.module_table import Arrangement, arrange
 from ucseg_cli.units import exact_ratio, format_count
 from ucseg_cli.variants import AXES, BASELINE, CATALOGUE
 
-HEAVIEST = 6
+HEAVIEST, DEPTH = 6, 2
 
 
 def show_report(subject: Subject, conditions: Conditions, convention: Convention) -> Report:
@@ -78,7 +78,7 @@ def _taps_table(subject: Subject) -> Table:
 
 
 def _heaviest_table(subject: Subject, convention: Convention, figures: dict[str, int]) -> Table:
-    rows = module_rows(subject.trace, own_figures(subject.trace), max_depth=2)
+    rows = module_rows(subject.trace, own_figures(subject.trace), max_depth=DEPTH)
     columns = (
         Column("path", "module", Kind.PATH),
         Column(convention.name, convention.title, Kind.QUANTITY),
@@ -97,5 +97,5 @@ def _heaviest_table(subject: Subject, convention: Convention, figures: dict[str,
             exact_ratio(params, figures["params"]),
         )
 
-    heaviest = arrange(rows, Arrangement("count", HEAVIEST), convention.name, cells)
+    heaviest = arrange(rows, Arrangement(DEPTH, "count", HEAVIEST), convention.name, cells)
     return Table("modules", "Heaviest modules", columns, tuple(heaviest))

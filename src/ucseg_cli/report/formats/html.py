@@ -78,7 +78,9 @@ def render_html(report: Report, *, exact: bool = False) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
     environment.filters["line"] = one_line
     source = files("ucseg_cli.report.formats").joinpath("page.html.jinja").read_text(encoding="utf-8")
     return environment.from_string(source)
