@@ -1,22 +1,39 @@
-"""What tests of several rooms need: how hypothesis runs, and random members of the family."""
+"""What tests of several rooms need: how hypothesis runs, random members of the family, and ``ucseg`` to call."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from ucseg_cli import gate
+from ucseg_cli.__main__ import main
+from ucseg_cli.cache import ENVIRONMENT, Cache, fingerprint
 from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.count import Count
 from ucseg_cli.trace import Trace
-from ucseg_cli.variants import Variant
+from ucseg_cli.variants import CATALOGUE, Variant
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker of pytest-xdist has a core to itself
+
+Grid = list[list[str]]
 TraceOf = Callable[[Variant, Conditions], Trace]
+Run = Callable[..., CompletedProcess[str]]
 
-settings.register_profile("default", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+GOLDEN = Path(__file__).parent / "golden"
+SOURCE = Path(__file__).parents[1] / "src"
+HEEDED = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "UCSEG_DEBUG", "_UCSEG_COMPLETE", "PYTHONIOENCODING")
+"""What ucseg reads from the environment; a test sets what it means."""
+
+settings.register_profile("default", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -62,3 +79,145 @@ def trace_of() -> TraceOf:
         return known[variant, conditions]
 
     return trace
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden and the README's examples")
+
+
+@pytest.fixture
+def updating(request: pytest.FixtureRequest) -> bool:
+    """Whether expected texts are to be rewritten rather than held against."""
+    return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture
+def golden(updating: bool) -> Callable[[str, str], None]:  # noqa: FBT001 - a fixture
+    """Hold a text against the file of that name in tests/golden."""
+
+    def hold(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if updating:
+            path.write_text(text, encoding="utf-8")
+        assert path.is_file(), f"no golden file {name}: pytest --update-golden writes it"
+        assert text == path.read_text("utf-8"), f"{name} differs: if that is meant, pytest --update-golden"
+
+    return hold
+
+
+@pytest.fixture(autouse=True)
+def cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the test's own, never the person's, and an environment that says nothing else."""
+    directory = tmp_path / "cache"
+    monkeypatch.setenv(ENVIRONMENT, str(directory))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in HEEDED:
+        monkeypatch.delenv(name, raising=False)
+    return directory
+
+
+@pytest.fixture
+def fake_engine(trace_of: TraceOf, monkeypatch: pytest.MonkeyPatch) -> list[gate.Request]:
+    """An engine that records each network once per session; gives the requests that got past the cache."""
+    asked: list[gate.Request] = []
+
+    def record_all(requests: Iterable[gate.Request]) -> dict[gate.Request, Trace]:
+        requests = list(requests)
+        asked.extend(requests)
+        return {request: trace_of(request.variant, request.conditions) for request in requests}
+
+    monkeypatch.setattr(gate, "_record_all", record_all)
+    return asked
+
+
+@pytest.fixture
+def ucseg(fake_engine: list[gate.Request], capsys: pytest.CaptureFixture[str]) -> Run:
+    """``ucseg(*arguments)`` in this process, on the fake engine."""
+    assert fake_engine == []
+
+    def run(*arguments: str) -> CompletedProcess[str]:
+        capsys.readouterr()
+        status = main(arguments)
+        captured = capsys.readouterr()
+        return CompletedProcess(["ucseg", *arguments], status, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def warm_cache(trace_of: TraceOf, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that knows the named variants at 224 pixels, and v2 at 512."""
+    directory = tmp_path_factory.mktemp("warm")
+    cache = Cache(directory, warn=pytest.fail)
+    wanted = [
+        *((variant, Conditions()) for variant in CATALOGUE.values()),
+        (CATALOGUE["v2"], Conditions(Size(512, 512))),
+    ]
+    for variant, conditions in wanted:
+        cache.put(fingerprint(variant, conditions), trace_of(variant, conditions))
+    return directory
+
+
+@pytest.fixture
+def python(warm_cache: Path) -> Run:
+    """``python(*arguments)``: a Python of its own, with our sources, the warm cache, and no other word from the environment."""
+
+    def run(*arguments: str, environment: Mapping[str, str] | None = None, stdin: str = "") -> CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            env={**os.environ, "PYTHONPATH": str(SOURCE), ENVIRONMENT: str(warm_cache), **(environment or {})},
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def ucseg_process(python: Run) -> Run:
+    """``ucseg(*arguments, environment=...)`` as a person starts it: a process of its own."""
+
+    def run(*arguments: str, environment: Mapping[str, str] | None = None) -> CompletedProcess[str]:
+        return python("-m", "ucseg_cli", *arguments, environment=environment)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def other_counts() -> tuple[Count, ...]:
+    """What the other counters say of v2 on an input of 16 by 16, run for real once."""
+    return gate.count_with_others(gate.Request(CATALOGUE["v2"], Conditions(Size(16, 16))))
+
+
+@pytest.fixture(scope="session")
+def read_tables() -> Callable[[str], dict[str, Grid]]:
+    """The tables of a Markdown answer by title, each with its header first and every cell as plain text."""
+    return _read_tables
+
+
+@pytest.fixture(scope="session")
+def number() -> Callable[[str], int]:
+    """A figure of an answer given with ``--exact``; what is missing counts nothing."""
+    return _number
+
+
+def _read_tables(markdown: str) -> dict[str, Grid]:
+    tables: dict[str, Grid] = {}
+    title = ""
+    for line in markdown.splitlines():
+        if line.startswith("### "):
+            title = line.removeprefix("### ")
+        if line.startswith("|"):
+            tables.setdefault(title, []).append([_plain(cell) for cell in line.strip("|").split(" | ")])
+    return {title: [row for row in rows if set(row[0]) != {"-"}] for title, rows in tables.items()}
+
+
+def _plain(cell: str) -> str:
+    return cell.strip().strip("*").replace("\\", "")
+
+
+def _number(cell: str) -> int:
+    return 0 if cell == "–" else int(cell.removesuffix(" B").replace(",", ""))

@@ -67,7 +67,7 @@ def test_the_default_is_one_image_of_224_by_224() -> None:
 
 @pytest.mark.parametrize("batch", [0, -1, MAX_BATCH + 1])
 def test_a_batch_of_nothing_or_too_much_is_out_of_range(batch: int) -> None:
-    with pytest.raises(UsageError, match="batch .* is out of range"):
+    with pytest.raises(UsageError, match=r"batch .* is out of range"):
         make_conditions(Size(1, 1), batch)
 
 

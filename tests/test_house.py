@@ -97,7 +97,9 @@ def _arrows(source: Source, node: ast.AST, *, deferred: bool) -> Iterator[Arrow]
             for alias in names:
                 yield _arrow(_what_is_meant(base, alias.name), deferred=deferred)
         case _:
-            inner = deferred or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or _for_checkers(node)
+            inner = (
+                deferred or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or _for_checkers(node)
+            )
             for child in ast.iter_child_nodes(node):
                 yield from _arrows(source, child, deferred=inner)
 
@@ -124,7 +126,11 @@ def _what_is_meant(base: str, name: str) -> str:
 
 def _arrow(target: str, *, deferred: bool) -> Arrow:
     first, _, rest = target.partition(".")
-    return Arrow(rest or "__init__", outside=False, deferred=deferred) if first == PACKAGE else Arrow(first, True, deferred)
+    return (
+        Arrow(rest or "__init__", outside=False, deferred=deferred)
+        if first == PACKAGE
+        else Arrow(first, outside=True, deferred=deferred)
+    )
 
 
 def offences(source: Source) -> list[str]:
@@ -165,7 +171,9 @@ def test_no_file_imports_itself_by_a_round_about_way() -> None:
 
 
 def test_every_import_within_the_house_finds_its_file() -> None:
-    assert {arrow.target for source in SOURCES.values() for arrow in arrows(source) if not arrow.outside} <= SOURCES.keys()
+    assert {
+        arrow.target for source in SOURCES.values() for arrow in arrows(source) if not arrow.outside
+    } <= SOURCES.keys()
 
 
 def test_every_room_that_may_be_imported_is_in_the_picture() -> None:
@@ -191,7 +199,11 @@ def test_every_room_that_may_be_imported_is_in_the_picture() -> None:
         ("commands.show", "async def f():\n    from ucseg_cli import build_model", "commands.show imports nets"),
         ("commands.show", "class A:\n    import rich", "commands.show imports rich when it is imported"),
         ("commands.show", "import ucseg_cli.engine.load", "commands.show imports engine.load when it is imported"),
-        ("nets.blocks", "from ucseg_cli.engine.record import record", "nets.blocks imports engine.record when it is imported"),
+        (
+            "nets.blocks",
+            "from ucseg_cli.engine.record import record",
+            "nets.blocks imports engine.record when it is imported",
+        ),
         ("nets.blocks", "import fvcore", "nets.blocks imports fvcore when it is imported"),
         ("units", "import numpy", "units imports numpy when it is imported"),
         ("variants.axes", "from ucseg_cli.nets import build_model", "variants.axes imports nets when it is imported"),
@@ -212,7 +224,10 @@ def test_an_arrow_that_goes_up_is_caught(name: str, text: str, offence: str) -> 
         ("gate", "def f():\n    import torch\n    from ucseg_cli.engine.load import trace_variant"),
         ("commands.show", "import typer\nfrom ucseg_cli import __version__\nfrom ucseg_cli.gate import Request"),
         ("engine.load", "import torch, fvcore.nn\nfrom ..nets import build_model\nfrom . import record"),
-        ("report.formats.html", "import jinja2\nfrom .cells import format_cell\nfrom ...analysis.tree import partition"),
+        (
+            "report.formats.html",
+            "import jinja2\nfrom .cells import format_cell\nfrom ...analysis.tree import partition",
+        ),
     ],
 )
 def test_an_arrow_that_goes_down_is_let_through(name: str, text: str) -> None:

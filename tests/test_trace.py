@@ -22,7 +22,15 @@ from ucseg_cli.trace import (
 TRACE = Trace(
     modules=(
         Module("", "Net", calls=1, outputs=(4,)),
-        Module("conv", "Conv2d", (Weight("weight", 1, True),), (Weight("seen", 2, False),), None, 1, (3,)),
+        Module(
+            "conv",
+            "Conv2d",
+            (Weight("weight", 1, trainable=True),),
+            (Weight("seen", 2, trainable=False),),
+            None,
+            1,
+            (3,),
+        ),
         Module("same", "Conv2d", alias_of="conv"),
     ),
     tensors=(
@@ -55,7 +63,11 @@ def test_the_number_of_elements_is_the_product_of_the_sides() -> None:
 
 
 def test_modules_are_found_by_path_and_the_root_by_the_empty_one() -> None:
-    assert {path: module.type for path, module in TRACE.by_path.items()} == {"": "Net", "conv": "Conv2d", "same": "Conv2d"}
+    assert {path: module.type for path, module in TRACE.by_path.items()} == {
+        "": "Net",
+        "conv": "Conv2d",
+        "same": "Conv2d",
+    }
 
 
 def test_only_what_computes_is_a_kernel_and_keeps_its_index() -> None:

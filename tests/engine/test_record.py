@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules import module as hooks_of_torch
 
-from ucseg_cli.analysis.flops import own_flops, total_flops, uncounted
 from ucseg_cli.analysis.conventions import CONVENTIONS
+from ucseg_cli.analysis.flops import own_flops, total_flops, uncounted
 from ucseg_cli.analysis.params import total_params
 from ucseg_cli.analysis.tree import roll_up
 from ucseg_cli.engine.record import record
@@ -70,8 +70,8 @@ def test_a_container_that_is_only_iterated_has_the_sum_of_what_ran_in_it() -> No
 
 
 def test_a_function_belongs_to_the_module_whose_forward_ran_it() -> None:
-    inner = Wrapped(lambda _, x: torch.cat([F.relu(x), x + 1], dim=1))
-    trace = on_meta(Wrapped(lambda self, x: F.interpolate(self.inner(x), scale_factor=2), inner=inner), X)
+    inner = Wrapped(lambda _, x: torch.cat([functional.relu(x), x + 1], dim=1))
+    trace = on_meta(Wrapped(lambda self, x: functional.interpolate(self.inner(x), scale_factor=2), inner=inner), X)
     assert names(trace, "inner") == ["relu", "add", "cat"]
     assert names(trace, "") == ["upsample_nearest2d"]
 
@@ -89,12 +89,14 @@ def test_a_module_made_in_forward_belongs_to_the_one_that_made_it() -> None:
 
 
 def test_a_module_whose_error_is_caught_gives_the_floor_back_to_its_caller() -> None:
-    def survive(self: Wrapped, x: Tensor) -> Tensor:
-        with pytest.raises(RuntimeError):
-            self.broken(x)
-        return F.relu(x)
+    broken = nn.Conv2d(5, 5, 1)
 
-    trace = on_meta(Wrapped(survive, broken=nn.Conv2d(5, 5, 1)), X)
+    def survive(_: Wrapped, x: Tensor) -> Tensor:
+        with pytest.raises(RuntimeError):
+            broken(x)
+        return functional.relu(x)
+
+    trace = on_meta(Wrapped(survive, broken=broken), X)
     assert names(trace, "")[-1] == "relu"
 
 
@@ -132,7 +134,7 @@ def test_a_parameter_of_two_modules_counts_once(device: str) -> None:
 
 def test_frozen_and_trainable_parameters_and_buffers_are_told_apart() -> None:
     norm = nn.BatchNorm2d(4)
-    norm.bias.requires_grad_(False)
+    norm.bias.requires_grad = False
     figures = total_params(on_meta(norm, X))
     # mean and variance of 4, and the counter of batches, which has 8 bytes
     assert figures == {"params": 8, "trainable": 4, "frozen": 4, "buffers": 9, "bytes": 4 * 8 + 4 * 8 + 8}
@@ -187,9 +189,10 @@ def test_a_view_and_a_write_in_place_keep_their_storage() -> None:
     trace = on_meta(Wrapped(lambda _, x: x.clone().relu_().flatten(1)), X)
     storages = {op.name: trace.tensors[op.outputs[0]].storage for op in trace.ops}
     assert storages["clone"] == storages["relu_"] == storages["view"] != trace.tensors[trace.inputs[0]].storage
-    assert next(op for op in trace.ops if op.name == "relu_").inputs == next(
-        op for op in trace.ops if op.name == "relu_"
-    ).outputs
+    assert (
+        next(op for op in trace.ops if op.name == "relu_").inputs
+        == next(op for op in trace.ops if op.name == "relu_").outputs
+    )
     assert len(trace.storages) == 2
 
 
@@ -276,7 +279,7 @@ def state(model: nn.Module) -> dict[str, Any]:
 def fragile(request: pytest.FixtureRequest) -> Iterator[Fragile]:
     model = Fragile().to(request.param)
     model.frozen.eval()
-    model.norm.weight.requires_grad_(False)
+    model.norm.weight.requires_grad = False
     yield model
     assert not torch._C._len_torch_dispatch_stack()
 

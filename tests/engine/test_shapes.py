@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from ucseg_cli.engine.record import record
 from ucseg_cli.engine.shapes import _RULES, output_on_meta
 
 ATEN = torch.ops.aten
+TRAINING = False
 SIDES = st.integers(1, 9)
 
 
@@ -97,7 +97,7 @@ def test_batch_norm_in_eval_has_its_input_s_shape_and_empty_statistics(
 ) -> None:
     x, vector = meta(2, channels, *sides), meta(channels)
     weight, bias = (vector if there else None for there in given_affine)
-    ours, theirs = both(ATEN.native_batch_norm.default, x, weight, bias, vector, vector, False, 0.1, 1e-5)
+    ours, theirs = both(ATEN.native_batch_norm.default, x, weight, bias, vector, vector, TRAINING, 0.1, 1e-5)
     assert ours is not None
     # torch sizes the statistics differently by device: on CPU, as a trace must have them, they are empty
     assert ours[0] == theirs[0]
@@ -106,7 +106,7 @@ def test_batch_norm_in_eval_has_its_input_s_shape_and_empty_statistics(
 
 def test_batch_norm_s_empty_statistics_are_those_of_real_tensors() -> None:
     vector = torch.ones(3)
-    real = ATEN.native_batch_norm.default(torch.ones(2, 3, 4, 4), vector, vector, vector, vector, False, 0.1, 1e-5)
+    real = ATEN.native_batch_norm.default(torch.ones(2, 3, 4, 4), vector, vector, vector, vector, TRAINING, 0.1, 1e-5)
     assert [tuple(out.shape) for out in real] == [(2, 3, 4, 4), (0,), (0,)]
 
 
@@ -124,18 +124,27 @@ def test_any_other_batch_norm_is_left_to_torch(args: tuple[Any, ...]) -> None:
     assert output_on_meta("native_batch_norm", args, {}) is None
 
 
-@given(st.tuples(*[st.integers(0, 5)] * 4), st.tuples(st.integers(0, 9), st.integers(0, 9)), st.booleans())
+@given(
+    shape=st.tuples(*[st.integers(0, 5)] * 4),
+    size=st.tuples(st.integers(0, 9), st.integers(0, 9)),
+    align_corners=st.booleans(),
+)
 def test_bilinear_upsampling_has_torch_s_shape_and_an_empty_map_is_left_to_torch(
-    shape: tuple[int, int, int, int], size: tuple[int, int], align_corners: bool
+    shape: tuple[int, int, int, int], size: tuple[int, int], *, align_corners: bool
 ) -> None:
     ours, theirs = both(ATEN.upsample_bilinear2d.default, meta(*shape), list(size), align_corners, None, None)
     assert ours in (theirs, None)
     assert (ours is None) == (0 in (*shape, *size))
 
 
-@given(st.lists(SIDES, min_size=1, max_size=4), st.lists(SIDES, max_size=4), st.integers(-5, 5), st.booleans())
+@given(
+    shape=st.lists(SIDES, min_size=1, max_size=4),
+    lengths=st.lists(SIDES, max_size=4),
+    dim=st.integers(-5, 5),
+    odd_one_out=st.booleans(),
+)
 def test_cat_has_torch_s_shape_whatever_does_not_fit_is_left_to_torch(
-    shape: list[int], lengths: list[int], dim: int, odd_one_out: bool
+    shape: list[int], lengths: list[int], dim: int, *, odd_one_out: bool
 ) -> None:
     def resized(length: int) -> list[int]:
         return [*shape[:dim], length, *shape[dim + 1 :]] if 0 <= dim < len(shape) else shape
@@ -158,9 +167,13 @@ def test_cat_of_nothing_is_refused_in_torch_s_words() -> None:
         record(Nothing(), meta(1))
 
 
-@given(st.lists(SIDES, max_size=4), st.none() | st.lists(st.integers(-5, 5), max_size=4), st.booleans())
+@given(
+    shape=st.lists(SIDES, max_size=4),
+    dim=st.none() | st.lists(st.integers(-5, 5), max_size=4),
+    keepdim=st.booleans(),
+)
 def test_a_mean_has_torch_s_shape_or_none_where_an_axis_does_not_exist(
-    shape: list[int], dim: list[int] | None, keepdim: bool
+    shape: list[int], dim: list[int] | None, *, keepdim: bool
 ) -> None:
     ours, theirs = both(ATEN.mean.dim, meta(*shape), dim, keepdim)
     assert ours == theirs if dim else ours is None
@@ -222,8 +235,8 @@ NOT_PLAIN = (
 @pytest.mark.parametrize("tensor", NOT_PLAIN, ids=["real", "half", "channels last", "transposed"])
 @pytest.mark.parametrize("name", ["relu", "cat", "mul"])
 def test_a_tensor_that_is_not_plain_is_left_to_torch(name: str, tensor: Tensor) -> None:
-    args: Sequence[Any] = {"relu": [tensor], "cat": [[tensor, tensor], 1], "mul": [meta(1, 2, 3, 3), tensor]}[name]
-    assert output_on_meta(name, args, {}) is None
+    args: dict[str, list[Any]] = {"relu": [tensor], "cat": [[tensor, tensor], 1], "mul": [meta(1, 2, 3, 3), tensor]}
+    assert output_on_meta(name, args[name], {}) is None
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
-from ucseg_cli.analysis.agreement import Difference, agreement, our_count
+from ucseg_cli.analysis.agreement import Difference, agreement
+from ucseg_cli.analysis.conventions import CONVENTIONS
+from ucseg_cli.analysis.flops import uncounted
 from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.count import Count
 from ucseg_cli.engine.record import record
@@ -69,7 +71,7 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "adaptive pooling": (nn.AdaptiveAvgPool2d((2, 3)), X),
     "global pooling": (nn.AdaptiveAvgPool2d(1), X),
     "adaptive pooling 1d": (nn.AdaptiveAvgPool1d(2), (2, 4, 6)),
-    "grid sample": (Function(lambda x: F.grid_sample(x, torch.zeros(2, 3, 3, 2), align_corners=False)), X),
+    "grid sample": (Function(lambda x: functional.grid_sample(x, torch.zeros(2, 3, 3, 2), align_corners=False)), X),
     "max pooling": (nn.MaxPool2d(2), X),
     "a conv called twice": (nn.Sequential(conv := nn.Conv2d(4, 4, 1), nn.ReLU(), conv), X),
 }
@@ -84,11 +86,24 @@ def test_what_other_counters_say_of_a_module_is_what_we_say(module: nn.Module, s
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
-def test_fvcore_does_not_see_a_conv_whose_padding_is_a_word_and_so_neither_do_we(padding: str) -> None:
+def test_a_conv_that_fvcore_misses_because_its_padding_is_a_word_is_shown_as_a_difference(padding: str) -> None:
     module, x = nn.Conv2d(4, 6, 3, padding=padding).eval(), torch.zeros(X)
+    result = agreement(record(module, x), count_with_fvcore(module, x))
+    positions = 6 * 8 if padding == "same" else 4 * 6
+    assert (result.ours, result.theirs) == (2 * positions * 4 * 6 * 9, 0)
+    assert [difference.scope for difference in result.differences] == ["total", "module", "operator"]
+
+
+@pytest.mark.parametrize(("equation", "sizes"), [("bij,bjk->bik", 2 * 3 * 4 * 5), ("bij,bjk->i", 2 * 3 * 4 * 5)])
+def test_einsum_has_a_price_with_fvcore_and_none_with_us_which_is_shown_as_a_difference(
+    equation: str, sizes: int
+) -> None:
+    other = torch.ones(2, 4, 5)
+    module, x = Function(lambda x: torch.einsum(equation, x, other)), torch.zeros(2, 3, 4)
     trace = record(module, x)
-    assert agreement(trace, count_with_fvcore(module, x)).agrees
-    assert our_count(trace, "fvcore").total == 0 < our_count(trace, "macs").total
+    result = agreement(trace, count_with_fvcore(module, x))
+    assert Difference("operator", "einsum", None, sizes) in result.differences
+    assert "einsum" in {call.op for call in uncounted(trace, CONVENTIONS["fvcore"])}
 
 
 def test_attention_recorded_without_data_costs_what_fvcore_says_of_it() -> None:
@@ -98,7 +113,9 @@ def test_attention_recorded_without_data_costs_what_fvcore_says_of_it() -> None:
     on_meta = x.to("meta")
     ours = agreement(record(attention.to("meta"), on_meta, on_meta, on_meta), theirs)
     assert ours.agrees
-    assert ours.theirs == 4 * (2 * 3 * 8 * 8) + 2 * (3 * 2 * 2 * 2 * 4)  # in and out of 8 by 8; 3·2 heads of 2 by 2 by 4
+    assert ours.theirs == 4 * (2 * 3 * 8 * 8) + 2 * (
+        3 * 2 * 2 * 2 * 4
+    )  # in and out of 8 by 8; 3·2 heads of 2 by 2 by 4
 
 
 def test_a_module_that_nobody_prices_counts_nothing_everywhere() -> None:

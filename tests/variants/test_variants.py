@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ucseg_cli.variants import AXES, BASELINE, CATALOGUE, DEFAULT, ORIGINS, Variant, as_variant, changes, parse_reference
+from ucseg_cli.variants import (
+    AXES,
+    BASELINE,
+    CATALOGUE,
+    DEFAULT,
+    ORIGINS,
+    Variant,
+    as_variant,
+    changes,
+    parse_reference,
+)
 from ucseg_cli.variants.axes import BY_NAME
 
 
@@ -78,7 +88,9 @@ def test_a_variant_s_key_is_a_reference_to_itself(variants: SearchStrategy[Varia
 
 
 @given(st.data())
-def test_two_variants_have_one_key_only_if_they_are_equal(variants: SearchStrategy[Variant], data: st.DataObject) -> None:
+def test_two_variants_have_one_key_only_if_they_are_equal(
+    variants: SearchStrategy[Variant], data: st.DataObject
+) -> None:
     one = data.draw(variants)
     axis = data.draw(st.sampled_from(AXES))
     other = replace(one, **{axis.name: getattr(data.draw(variants), axis.name)})

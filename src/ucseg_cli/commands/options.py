@@ -94,7 +94,7 @@ class OneModel:
             raise UsageError(
                 f"two models are named, '{self.model}' and '{self.variant}'", where="--variant", help="name one of them"
             )
-        return self.model or self.variant or DEFAULT
+        return next((name for name in (self.model, self.variant) if name is not None), DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class ManyModels:
         """The references, in the order they were typed; the default model where there is none."""
         from ucseg_cli.variants import DEFAULT
 
-        return [*(self.models or []), *([self.variant] if self.variant else [])] or [DEFAULT]
+        return [*(self.models or []), *([self.variant] if self.variant is not None else [])] or [DEFAULT]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,168 @@
+"""Liveness and strides on networks small enough to follow by hand."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from ucseg_cli.analysis.memory import peak_activation_bytes
+from ucseg_cli.analysis.params import BYTES, total_params
+from ucseg_cli.analysis.stride import strides
+from ucseg_cli.analysis.taps import TapShape, tap_shapes
+from ucseg_cli.trace import Module, Op, Tap, Tensor, Trace, Weight
+
+
+def sketch(sizes: list[int], ops: list[Op], *, outputs: tuple[int, ...], views: dict[int, int] | None = None) -> Trace:
+    """A trace of tensors of given bytes, the first of them the input; *views* share the storage of another."""
+    storage = {index: (views or {}).get(index, index) for index in range(len(sizes))}
+    return Trace(
+        modules=(Module("", "Net"),),
+        tensors=tuple(Tensor((size // 4,), "float32", storage[index]) for index, size in enumerate(sizes)),
+        storages=tuple(sizes),
+        ops=tuple(ops),
+        inputs=(0,),
+        outputs=outputs,
+    )
+
+
+def op(inputs: tuple[int, ...], output: int, name: str = "f", **attributes: Any) -> Op:
+    return Op(name, 0, inputs, (output,), attributes)
+
+
+def test_in_a_chain_two_neighbours_are_alive_and_the_input_all_along() -> None:
+    trace = sketch([100, 40, 60, 20], [op((0,), 1), op((1,), 2), op((2,), 3)], outputs=(3,))
+    # at the second: input 100, its operand 40, its result 60; at the third: 100 + 60 + 20
+    assert peak_activation_bytes(trace) == 100 + 40 + 60
+
+
+def test_a_skip_keeps_its_source_alive_until_it_is_used() -> None:
+    trace = sketch([100, 40, 60, 20, 8], [op((0,), 1), op((1,), 2), op((2,), 3), op((1, 3), 4)], outputs=(4,))
+    assert peak_activation_bytes(trace) == 100 + 40 + 60 + 20  # at the third
+
+
+def test_a_write_in_place_allocates_nothing() -> None:
+    trace = sketch([100, 40], [op((0,), 1), op((1,), 1, "relu_")], outputs=(1,))
+    assert peak_activation_bytes(trace) == 100 + 40
+
+
+def test_a_view_allocates_nothing_and_keeps_its_storage_alive() -> None:
+    ops = [op((0,), 1), op((1,), 2, "view"), op((0,), 3), op((2, 3), 4)]
+    trace = sketch([100, 40, 40, 60, 4], ops, outputs=(4,), views={2: 1})
+    assert peak_activation_bytes(trace) == 100 + 40 + 60 + 4  # at the last
+
+
+def test_an_output_lives_to_the_end() -> None:
+    trace = sketch([100, 40, 60, 50], [op((0,), 1), op((0,), 2), op((2,), 3)], outputs=(1, 3))
+    assert peak_activation_bytes(trace) == 100 + 40 + 60 + 50
+
+
+def test_weights_are_not_activations() -> None:
+    plain = sketch([100, 40, 60], [op((0, 1), 2)], outputs=(2,))
+    weighted = Trace(
+        modules=(Module("", "Net", (Weight("weight", 1, trainable=True),)),),
+        tensors=plain.tensors,
+        storages=plain.storages,
+        ops=plain.ops,
+        inputs=plain.inputs,
+        outputs=plain.outputs,
+    )
+    assert peak_activation_bytes(plain) == 100 + 40 + 60
+    assert peak_activation_bytes(weighted) == 100 + 60
+
+
+def test_a_network_that_does_nothing_holds_its_input() -> None:
+    assert peak_activation_bytes(sketch([100], [], outputs=(0,))) == 100
+
+
+def test_the_sum_of_all_outputs_overstates_the_peak() -> None:
+    layers = 10
+    ops = [op((index,), index + 1) for index in range(layers)]
+    trace = sketch([100] * (layers + 1), ops, outputs=(layers,))
+    assert peak_activation_bytes(trace) == 300 < sum(trace.storages) == 1_100
+
+
+# Strides
+
+
+def maps(shapes: list[tuple[int, ...]], ops: list[Op], taps: tuple[Tap, ...] = ()) -> Trace:
+    return Trace(
+        modules=(Module("", "Net", calls=1, outputs=(len(shapes) - 1,)), Module("unused", "Net")),
+        tensors=tuple(Tensor(shape, "float32", index) for index, shape in enumerate(shapes)),
+        storages=(0,) * len(shapes),
+        ops=tuple(ops),
+        inputs=(0,),
+        outputs=(len(shapes) - 1,),
+        taps=taps,
+    )
+
+
+X = (1, 3, 64, 96)
+
+
+@pytest.mark.parametrize(
+    ("shape", "operator", "stride"),
+    [
+        ((1, 8, 32, 32), op((0,), 1, "convolution", stride=(2, 3), transposed=False), (2, 3)),
+        ((1, 3, 32, 48), op((0,), 1, "max_pool2d_with_indices", kernel_size=(2, 2)), (2, 2)),
+        ((1, 3, 32, 48), op((0,), 1, "avg_pool2d", kernel_size=(3, 3), stride=(2, 2)), (2, 2)),
+        ((1, 3, 128, 144), op((0,), 1, "upsample_bilinear2d"), (Fraction(1, 2), Fraction(2, 3))),
+        ((1, 3, 64, 96), op((0,), 1, "hardswish"), (1, 1)),
+        ((1, 3, 128, 192), op((0,), 1, "convolution", stride=(2, 2), transposed=True), None),
+        ((1, 3, 1, 1), op((0,), 1, "mean"), None),
+        ((1, 18_432), op((0,), 1, "view"), None),
+    ],
+)
+def test_each_operator_does_to_the_stride_what_it_does_to_the_grid(
+    shape: tuple[int, ...], operator: Op, stride: tuple[Fraction, Fraction] | None
+) -> None:
+    assert strides(maps([X, shape], [operator])).get(1) == stride
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 9), (2, 3, 9, 9, 9), (2, 3), ()])
+def test_an_input_that_is_not_an_image_has_no_stride(shape: tuple[int, ...]) -> None:
+    assert strides(maps([shape, shape], [op((0,), 1, "upsample_linear1d")])) == {}
+
+
+def test_what_combines_maps_takes_the_stride_of_the_one_with_its_grid() -> None:
+    ops = [op((0,), 1, "convolution", stride=(2, 2), transposed=False), op((1,), 2, "mean"), op((2, 1), 3, "mul")]
+    assert strides(maps([X, (1, 8, 32, 48), (1, 8, 1, 1), (1, 8, 32, 48)], ops))[3] == (Fraction(2), Fraction(2))
+
+
+def test_a_tap_whose_module_never_ran_is_left_out() -> None:
+    trace = maps([X, X], [op((0,), 1)], taps=(Tap("out", ""), Tap("never", "unused")))
+    assert tap_shapes(trace) == (TapShape("out", "", X, (Fraction(1), Fraction(1))),)
+
+
+@pytest.mark.parametrize(
+    ("stride", "whole"),
+    [
+        ((Fraction(4), Fraction(4)), 4),
+        ((Fraction(4), Fraction(2)), None),
+        ((Fraction(1, 2), Fraction(1, 2)), None),
+        (None, None),
+    ],
+)
+def test_a_stride_is_one_number_only_where_it_is_whole_and_square(
+    stride: tuple[Fraction, Fraction] | None, whole: int | None
+) -> None:
+    assert TapShape("tap", "", X, stride).whole_stride == whole
+
+
+# Parameters of other element types
+
+
+@pytest.mark.parametrize("dtype", list(BYTES))
+def test_bytes_are_elements_times_the_size_of_one(dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    trace = Trace(
+        modules=(Module("", "Net", (Weight("weight", 0, trainable=False),)),),
+        tensors=(Tensor((3, 5), dtype, 0),),
+        storages=(0,),
+        ops=(),
+        inputs=(),
+        outputs=(),
+    )
+    element = getattr(torch, dtype).itemsize
+    assert total_params(trace) == {"params": 15, "trainable": 0, "frozen": 15, "buffers": 0, "bytes": 15 * element}

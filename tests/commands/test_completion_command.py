@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from ucseg_cli.commands.app import COMMANDS
+
+Run = Callable[..., CompletedProcess[str]]
+
+
+SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_each_shell_gets_a_script_and_no_file_is_edited(
+    ucseg: Run, shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    answer = ucseg("completion", shell)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "_UCSEG_COMPLETE" in answer.stdout
+    assert not list(home.iterdir())
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_is_one_that_its_shell_can_read(ucseg: Run, shell: str) -> None:
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed")
+    script = ucseg("completion", shell).stdout
+    assert subprocess.run([program, "-n"], input=script, text=True, check=False, timeout=30).returncode == 0
+
+
+def _complete(ucseg: Run, monkeypatch: pytest.MonkeyPatch, *words: str) -> list[str]:
+    """What bash would offer in place of the last word."""
+    monkeypatch.setenv("_UCSEG_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", " ".join(("ucseg", *words)))
+    monkeypatch.setenv("COMP_CWORD", str(len(words)))
+    answer = ucseg()
+    assert (answer.returncode, answer.stderr) == (0, "")
+    return answer.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("",), list(COMMANDS)),
+        (("co",), ["compare", "completion"]),
+        (("params", "v"), ["v1", "v2", "v3"]),
+        (("compare", "v1", "v"), ["v1", "v2", "v3"]),
+        (("params", "--variant", "v"), ["v1", "v2", "v3"]),
+        (("params", "v2+dec"), ["v2+decoder_blocks=1", "v2+decoder_blocks=2", "v2+decoder_channels=64", "v2+decoder_channels=96"]),
+        (("params", "v2+backbone=10+conv=s"), ["v2+backbone=10+conv=separable"]),
+        (("params", "--format", ""), ["table", "json", "csv", "markdown", "html"]),
+        (("flops", "--convention", "f"), ["fvcore"]),
+        (("flops", "--sort", ""), ["tree", "count", "path"]),
+        (("compare", "--sort", ""), ["change", "path"]),
+        (("explain", "exit"), ["exit-status"]),
+        (("completion", "p"), ["powershell", "pwsh"]),
+        (("probe", "--ba"), ["--batch"]),
+    ],
+)  # fmt: skip
+def test_commands_variants_axes_and_words_are_completed(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], offered: list[str]
+) -> None:
+    assert _complete(ucseg, monkeypatch, *words) == offered
+
+
+def test_every_value_that_is_offered_is_one_that_is_accepted(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ucseg_cli.variants import AXES, parse_reference
+
+    offered = _complete(ucseg, monkeypatch, "params", "v2+")
+    assert len(offered) == sum(len(axis.examples) for axis in AXES)
+    assert [parse_reference(each).name for each in offered] == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_every_shell_s_protocol_is_answered_by_the_installed_program(ucseg_process: Run, shell: str) -> None:
+    answer = ucseg_process(
+        environment={
+            "_UCSEG_COMPLETE": f"complete_{shell}",
+            "COMP_WORDS": "ucseg fl",
+            "COMP_CWORD": "1",
+            "_TYPER_COMPLETE_ARGS": "ucseg fl",
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+            "_TYPER_COMPLETE_WORD_TO_COMPLETE": "fl",
+        }
+    )
+    assert answer.returncode == 0
+    assert "flops" in answer.stdout
+    assert answer.stderr == ""

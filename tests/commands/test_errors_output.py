@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+Run = Callable[..., CompletedProcess[str]]
+
+FULL = Path("/dev/full")
+needs_a_full_device = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+
+
+@pytest.mark.parametrize("name", ["json", "csv", "markdown", "html"])
+def test_an_export_into_a_folder_that_is_not_there_is_an_error(ucseg: Run, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "nowhere" / "answer"
+    answer = ucseg("params", f"--export-{name}", str(path))
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert f"error: cannot write {path}: No such file or directory" in answer.stderr
+    assert "= help: name a file in a folder that exists" in answer.stderr
+
+
+def test_an_export_onto_a_folder_is_an_error(ucseg: Run, tmp_path: Path) -> None:
+    answer = ucseg("params", "--export-json", str(tmp_path))
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "Is a directory" in answer.stderr
+
+
+def test_an_export_below_a_file_is_an_error(ucseg: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    answer = ucseg("params", "--export-json", str(tmp_path / "file" / "answer.json"))
+    assert answer.returncode == 2
+    assert "Not a directory" in answer.stderr
+
+
+def test_two_exports_to_stdout_are_an_error(ucseg: Run) -> None:
+    answer = ucseg("params", "--export-csv", "-", "--export-markdown", "-")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "two exports want stdout" in answer.stderr
+
+
+@needs_a_full_device
+def test_an_export_to_a_full_disk_is_an_error(ucseg: Run) -> None:
+    answer = ucseg("params", "--export-json", str(FULL))
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "No space left on device" in answer.stderr
+
+
+def test_a_file_that_was_there_survives_a_full_disk(
+    ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "answer.json"
+    path.write_text("mine", encoding="utf-8")
+
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fdopen", no_space)
+    assert ucseg("params", "--no-cache", "--export-json", str(path)).returncode == 2
+    assert path.read_text("utf-8") == "mine"
+    assert [each.name for each in tmp_path.iterdir()] == ["answer.json"]
+
+
+def test_an_export_over_a_link_keeps_the_link(ucseg: Run, tmp_path: Path) -> None:
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    link.symlink_to(target)
+    assert ucseg("params", "--export-json", str(link)).returncode == 0
+    assert link.is_symlink()
+    assert json.loads(target.read_text("utf-8"))["kind"] == "ucseg.params"
+
+
+def _with_stdout(stdout: int, warm_cache: Path, *arguments: str) -> CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ucseg_cli", *arguments],
+        env={**os.environ, "PYTHONPATH": str(_SOURCE), "UCSEG_CACHE_DIR": str(warm_cache)},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+
+
+_SOURCE = Path(__file__).parents[2] / "src"
+
+
+@needs_a_full_device
+@pytest.mark.parametrize(
+    "arguments", [["params"], ["params", "-f", "json"], ["--help"], ["--version"], ["completion", "zsh"]]
+)
+def test_a_full_disk_under_stdout_is_no_verdict(warm_cache: Path, arguments: list[str]) -> None:
+    with FULL.open("w", encoding="utf-8") as full:
+        answer = _with_stdout(full.fileno(), warm_cache, *arguments)
+    assert answer.returncode == 2
+    assert answer.stderr == "error: No space left on device; nothing more could be written\n  --> stdout\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["params"],
+        ["check", "--max", "params=1"],
+        ["compare", "v1", "v2", "-f", "json"],
+        ["--help"],
+        ["nonsense", "-f", "json"],
+    ],
+    ids=" ".join,
+)
+def test_a_reader_that_is_gone_is_141_and_nothing_is_said(warm_cache: Path, arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    answer = _with_stdout(writer, warm_cache, *arguments)
+    os.close(writer)
+    if arguments[0] == "nonsense":  # the mistake is told all the same
+        assert answer.returncode == 2
+        assert answer.stderr.startswith("error: no such command 'nonsense'")
+    else:
+        assert (answer.returncode, answer.stderr) == (141, "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="it takes a POSIX shell to close a stream")
+@pytest.mark.parametrize(
+    ("closed", "arguments", "status"),
+    [
+        (">&-", "params", 2),
+        ("2>&-", "params", 0),
+        ("2>&-", "params v22", 2),
+        (">&- 2>&-", "params", 2),
+        ("<&-", "params", 0),
+    ],
+)
+def test_a_closed_stream_never_makes_a_mistake_look_like_success(
+    warm_cache: Path, closed: str, arguments: str, status: int
+) -> None:
+    answer = subprocess.run(
+        ["sh", "-c", f'"$0" -m ucseg_cli {arguments} {closed}', sys.executable],
+        env={**os.environ, "PYTHONPATH": str(_SOURCE), "UCSEG_CACHE_DIR": str(warm_cache)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert answer.returncode == status
+    assert "Traceback" not in answer.stderr

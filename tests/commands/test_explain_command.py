@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from subprocess import CompletedProcess
+
+import pytest
+
+from ucseg_cli.analysis.conventions import CONVENTIONS
+from ucseg_cli.analysis.totals import METRICS
+from ucseg_cli.errors import ExitStatus
+from ucseg_cli.report.explain import topics
+from ucseg_cli.variants import AXES
+
+Run = Callable[..., CompletedProcess[str]]
+
+
+@pytest.mark.parametrize("topic", topics())
+def test_every_topic_is_explained_in_a_sentence_that_stands_alone(ucseg: Run, topic: str) -> None:
+    answer = ucseg("explain", topic)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.startswith(f"explain {topic}\n")
+    assert answer.stdout.rstrip().endswith(".")
+
+
+def test_every_metric_convention_and_axis_is_a_topic() -> None:
+    assert {*METRICS, *CONVENTIONS, *(axis.name for axis in AXES)} <= topics().keys()
+
+
+def test_without_a_topic_all_are_listed(ucseg: Run) -> None:
+    entries = json.loads(ucseg("explain", "-f", "json").stdout)["entries"]
+    assert [entry["topic"] for entry in entries] == list(topics())
+
+
+def test_every_exit_status_is_explained(ucseg: Run) -> None:
+    answer = ucseg("explain", "exit-status", "-f", "csv").stdout.splitlines()[1:]
+    assert [int(line.split(",")[0]) for line in answer] == [int(status) for status in ExitStatus]
+
+
+def test_an_unknown_topic_gets_the_nearest(ucseg: Run) -> None:
+    answer = ucseg("explain", "exitstatus")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "did you mean 'exit-status'?" in answer.stderr
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "markdown", "html"])
+def test_an_explanation_comes_in_every_format(ucseg: Run, form: str) -> None:
+    assert "convolution" in ucseg("explain", "macs", "-f", form).stdout
+    assert ucseg("explain", "own", "-f", form).returncode == 0

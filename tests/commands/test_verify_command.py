@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from subprocess import CompletedProcess
+
+import pytest
+
+from ucseg_cli import gate
+from ucseg_cli.count import Count
+
+Run = Callable[..., CompletedProcess[str]]
+
+
+def test_three_counters_agree_to_the_last_unit(ucseg: Run) -> None:
+    answer = ucseg("verify", "v2", "--size", "16", "--format", "json")
+    assert answer.returncode == 0
+    said = json.loads(answer.stdout)
+    assert said["kind"] == "ucseg.verify"
+    assert said["verdict"]["status"] == "agrees"
+    assert [(each["name"], each["convention"]) for each in said["counters"]] == [
+        ("numel", None),
+        ("fvcore", "fvcore"),
+        ("torch", "torch"),
+    ]
+    assert all({"name", "convention", "total", "agrees"} <= each.keys() for each in said["counters"])
+    assert all(each["total"] == each["ours"] for each in said["counters"])
+    assert said["counters"][0]["total"] == 645_245
+
+
+@pytest.fixture
+def tampered(other_counts: tuple[Count, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every other counter is off by one, in total and in the decoder."""
+    off_by_one = tuple(
+        replace(each, total=each.total + 1, modules={**each.modules, "decoder": each.modules["decoder"] + 1})
+        for each in other_counts
+    )
+    monkeypatch.setattr(gate, "count_with_others", lambda _: off_by_one)
+
+
+@pytest.mark.usefixtures("tampered")
+def test_a_counter_that_is_off_by_one_is_noticed_and_the_place_named(ucseg: Run) -> None:
+    answer = ucseg("verify", "v2", "--size", "16", "-f", "json")
+    assert answer.returncode == 1
+    said = json.loads(answer.stdout)
+    assert said["verdict"]["status"] == "differs"
+    for counter in said["counters"]:
+        assert not counter["agrees"]
+        assert [(each["scope"], each["name"]) for each in counter["differences"]] == [
+            ("total", ""),
+            ("module", "decoder"),
+        ]
+        assert all(each["theirs"] - each["ours"] == 1 for each in counter["differences"])
+
+
+@pytest.mark.usefixtures("tampered")
+def test_the_screen_lists_the_differences_and_exit_zero_forgives_them(ucseg: Run) -> None:
+    answer = ucseg("verify", "v2", "--size", "16", "--exit-zero")
+    assert answer.returncode == 0
+    assert answer.stdout.count("✗ differs") == 3
+    assert "\nDifferences\n" in answer.stdout
+    assert " differ on v2 at 16 in 6 of " in answer.stdout.splitlines()[-1]
+
+
+def test_what_does_not_fit_is_refused_before_it_is_tried(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "count_with_others", lambda _: pytest.fail("it was tried"))
+    answer = ucseg("verify", "v2", "--size", "100000")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "would need about" in answer.stderr
+    assert "= help: verify at a smaller --size or --batch" in answer.stderr
+
+
+def test_a_machine_that_does_not_say_what_is_free_is_trusted(monkeypatch: pytest.MonkeyPatch, ucseg: Run) -> None:
+    monkeypatch.setattr("ucseg_cli.commands.memory.free_memory", lambda: None)
+    monkeypatch.setattr(gate, "count_with_others", lambda _: ())
+    assert ucseg("verify", "v2", "--size", "100000").returncode == 0

@@ -1,0 +1,272 @@
+"""Random members of the family on random inputs: other counters, closed forms, and what a trace must hold to."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ucseg_cli.analysis.agreement import agreement
+from ucseg_cli.analysis.conventions import CONVENTIONS
+from ucseg_cli.analysis.flops import charges, own_flops, total_flops
+from ucseg_cli.analysis.memory import peak_activation_bytes
+from ucseg_cli.analysis.params import PARAM_METRICS, own_params, total_params
+from ucseg_cli.analysis.taps import tap_shapes
+from ucseg_cli.analysis.totals import own_figures
+from ucseg_cli.analysis.tree import module_rows, parent_path, partition, roll_up
+from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.engine.record import record
+from ucseg_cli.engine.verify import count_variant
+from ucseg_cli.nets import build_model
+from ucseg_cli.nets.backbone import build_features
+from ucseg_cli.trace import Op, Trace, decode_trace, encode_trace
+from ucseg_cli.variants import CATALOGUE, Variant
+
+TraceOf = Callable[[Variant, Conditions], Trace]
+Variants = SearchStrategy[Variant]
+AllConditions = SearchStrategy[Conditions]
+
+FEW = settings(max_examples=12)
+
+
+@FEW
+@given(st.data())
+def test_every_other_counter_agrees_in_total_by_module_and_by_operator(
+    variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
+) -> None:
+    variant, conditions = data.draw(variants), data.draw(small_conditions)
+    trace = trace_of(variant, conditions)
+    results = [agreement(trace, count) for count in count_variant(variant, conditions)]
+    assert {result.counter: result.differences for result in results} == {"numel": (), "fvcore": (), "torch": ()}
+
+
+# Closed forms, from the axes alone
+
+
+@cache
+def backbone(entries: int, output_stride: int) -> nn.Sequential:
+    with torch.device("meta"):
+        return build_features(entries, output_stride=output_stride, pretrained=False).eval()
+
+
+@cache
+def probed(entries: int, output_stride: int, shape: tuple[int, ...]) -> tuple[int, int, dict[str, tuple[int, ...]]]:
+    """Parameters, MACs and tap shapes of the backbone alone, counted by torch."""
+    features = backbone(entries, output_stride)
+    shapes = {}
+    x = torch.empty(shape, device="meta")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        for index, entry in enumerate(features):
+            x = entry(x)
+            shapes[index] = tuple(x.shape)
+    taps = {"low": shapes[1], "mid": shapes[3], "high": shapes[entries - 1]}
+    return sum(p.numel() for p in features.parameters()), counter.get_total_flops() // 2, taps
+
+
+def block_params(conv: str, inputs: int, outputs: int) -> int:
+    if conv == "regular":
+        return 9 * inputs * outputs + 2 * outputs
+    return 9 * inputs + 2 * inputs + inputs * outputs + 2 * outputs
+
+
+def block_macs(conv: str, inputs: int, outputs: int) -> int:
+    """Per position."""
+    return 9 * inputs * outputs if conv == "regular" else 9 * inputs + inputs * outputs
+
+
+def closed_params(v: Variant, taps: dict[str, tuple[int, ...]]) -> dict[str, int]:
+    low, mid, high = (taps[name][1] for name in ("low", "mid", "high"))
+    a, m, d = v.aspp_channels, v.mid_channels, v.decoder_channels
+    one_by_one = high * a + 2 * a  # also image pooling's
+    parts = {
+        "aspp": 2 * one_by_one + len(v.rates) * block_params(v.conv, high, a) + (len(v.rates) + 2) * a * a + 2 * a,
+        "mid_conv": mid * m + 2 * m,
+        "decoder": block_params(v.conv, a + m, d) + (v.decoder_blocks - 1) * block_params(v.conv, d, d),
+        "classifier": d * v.classes + v.classes,
+    }
+    if v.low_skip:
+        parts["low_conv"] = low * v.low_skip + 2 * v.low_skip
+        parts["refine"] = block_params(v.conv, d + v.low_skip, d)
+    return parts
+
+
+def closed_macs(v: Variant, taps: dict[str, tuple[int, ...]], shape: tuple[int, ...]) -> dict[str, int]:
+    low, mid, high = (taps[name][1] for name in ("low", "mid", "high"))
+    batch, _, height, width = shape
+    at = {name: batch * tap[2] * tap[3] for name, tap in taps.items()} | {"full": batch * height * width}
+    a, m, d = v.aspp_channels, v.mid_channels, v.decoder_channels
+    decoded = "low" if v.low_skip else "mid"
+    parts = {
+        "aspp": at["high"] * (high * a + len(v.rates) * block_macs(v.conv, high, a) + (len(v.rates) + 2) * a * a)
+        + batch * high * a,
+        "mid_conv": at["mid"] * mid * m,
+        "decoder": at["mid"] * (block_macs(v.conv, a + m, d) + (v.decoder_blocks - 1) * block_macs(v.conv, d, d)),
+        "classifier": at["full" if v.head == "after-upsample" else decoded] * d * v.classes,
+    }
+    if v.low_skip:
+        parts["low_conv"] = at["low"] * low * v.low_skip
+        parts["refine"] = at["low"] * block_macs(v.conv, d + v.low_skip, d)
+    return parts
+
+
+@FEW
+@given(st.data())
+def test_parameters_and_multiply_accumulates_are_those_of_the_closed_form(
+    variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
+) -> None:
+    variant, conditions = data.draw(variants), data.draw(small_conditions)
+    trace = trace_of(variant, conditions)
+    params, macs, taps = probed(variant.backbone, variant.output_stride, conditions.shape)
+    by_path = roll_up(trace, {path: own_params(trace)[path] + figures for path, figures in own_flops(trace).items()})
+    top = {path: figures for path, figures in by_path.items() if path and "." not in path}
+    assert {path: figures["params"] for path, figures in top.items()} == {
+        "features": params,
+        **closed_params(variant, taps),
+    }
+    assert {path: figures["macs"] for path, figures in top.items()} == {
+        "features": macs,
+        **closed_macs(variant, taps, conditions.shape),
+    }
+    assert {tap.name: tap.shape for tap in tap_shapes(trace)} == taps
+
+
+# Rows add up
+
+
+@given(st.data())
+def test_children_and_own_are_the_whole_at_every_level_for_every_metric(
+    variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
+) -> None:
+    trace = trace_of(data.draw(variants), data.draw(small_conditions))
+    own = own_figures(trace)
+    whole = roll_up(trace, own)
+    parts: dict[str, Counter[str]] = {path: Counter(own[path]) for path in whole}
+    for path, figures in whole.items():
+        if path:
+            parts[parent_path(path)].update(figures)
+    assert {path: +figures for path, figures in parts.items()} == {path: +Counter(f) for path, f in whole.items()}
+    assert +Counter(whole[""]) == +Counter({**total_params(trace), **total_flops(trace)})
+
+
+@given(st.data())
+def test_the_rows_of_one_level_add_up_to_the_totals(
+    variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
+) -> None:
+    trace = trace_of(data.draw(variants), data.draw(small_conditions))
+    depth = data.draw(st.integers(1, 7))
+    rows = partition(module_rows(trace, own_figures(trace), max_depth=depth))
+    totals = {**total_params(trace), **total_flops(trace)}
+    for metric in (*PARAM_METRICS, *CONVENTIONS):
+        assert sum(row.figures.get(metric, 0) for row in rows) == totals[metric]
+
+
+@given(st.data())
+def test_charges_by_operator_add_up_to_the_total(
+    variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
+) -> None:
+    trace = trace_of(data.draw(variants), data.draw(small_conditions))
+    for name, convention in CONVENTIONS.items():
+        assert sum(charge.cost for charge in charges(trace, convention)) == total_flops(trace)[name]
+
+
+# The trace itself
+
+
+@given(st.data())
+def test_a_trace_survives_json_and_stays_small(
+    variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
+) -> None:
+    trace = trace_of(data.draw(variants), data.draw(small_conditions))
+    text = json.dumps(encode_trace(trace), separators=(",", ":"))
+    assert decode_trace(json.loads(text)) == trace
+    assert len(text) < 250_000
+
+
+@FEW
+@given(st.data())
+def test_a_trace_without_data_is_the_trace_with_data_to_the_last_storage(
+    variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
+) -> None:
+    variant, conditions = data.draw(variants), data.draw(small_conditions)
+    real = record(build_model(variant), torch.rand(conditions.shape), taps=variant.taps)
+    assert trace_of(variant, conditions) == real
+
+
+SIZES = {"output_size", "size"}
+"""Attributes that hold shapes."""
+
+
+def without_shapes(op: Op) -> Op:
+    return op._replace(attributes={key: value for key, value in op.attributes.items() if key not in SIZES})
+
+
+@given(st.data())
+def test_the_size_changes_shapes_and_nothing_else(
+    variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
+) -> None:
+    variant = data.draw(variants)
+    one, other = (trace_of(variant, data.draw(small_conditions)) for _ in range(2))
+    assert one.modules == other.modules
+    assert list(map(without_shapes, one.ops)) == list(map(without_shapes, other.ops))
+    assert (one.inputs, one.outputs, one.taps) == (other.inputs, other.outputs, other.taps)
+    assert [(t.dtype, t.storage, len(t.shape)) for t in one.tensors] == [
+        (t.dtype, t.storage, len(t.shape)) for t in other.tensors
+    ]
+
+
+@given(st.data())
+def test_strides_are_the_family_s_whatever_the_size(
+    variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
+) -> None:
+    variant, conditions = data.draw(variants), data.draw(small_conditions)
+    taps = tap_shapes(trace_of(variant, conditions))
+    deep = 8 if variant.backbone == 4 else 16 if variant.backbone < 10 else variant.output_stride
+    strides = [4, 8, deep]
+    assert [tap.whole_stride for tap in taps] == strides
+    # each stride-2 conv is padded so that it keeps the rounded-up half
+    sides = conditions.shape[2:]
+    assert [tap.shape[2:] for tap in taps] == [tuple(-(-side // stride) for side in sides) for stride in strides]
+
+
+@given(st.data())
+def test_the_output_has_the_input_s_size_and_one_channel_for_each_class(
+    variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
+) -> None:
+    variant, conditions = data.draw(variants), data.draw(small_conditions)
+    trace = trace_of(variant, conditions)
+    batch, _, height, width = conditions.shape
+    assert [trace.tensors[index].shape for index in trace.outputs] == [(batch, variant.classes, height, width)]
+
+
+@given(st.data())
+def test_the_peak_of_memory_is_less_than_all_tensors_together_and_more_than_the_largest(
+    variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
+) -> None:
+    trace = trace_of(data.draw(variants), data.draw(small_conditions))
+    outputs = {trace.tensors[index].storage for _, op in trace.kernels() for index in op.outputs}
+    assert max(trace.storages[storage] for storage in outputs) < peak_activation_bytes(trace)
+    assert peak_activation_bytes(trace) < sum(trace.storages)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        Variant(4, 16, (1,), "regular", 1, 1, 1, 1, 1, "before-upsample", 0.0, 2),
+        replace(CATALOGUE["v3"], backbone=13),
+    ],
+    ids=["smallest", "deepest"],
+)
+def test_one_pixel_is_enough(variant: Variant, trace_of: TraceOf) -> None:
+    trace = trace_of(variant, Conditions(Size(1, 1)))
+    assert trace.tensors[trace.outputs[0]].shape == (1, variant.classes, 1, 1)
+    assert [agreement(trace, count).agrees for count in count_variant(variant, Conditions(Size(1, 1)))] == [True] * 3

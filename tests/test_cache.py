@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from hashlib import sha256
+from itertools import combinations
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from ucseg_cli import cache as caching
+from ucseg_cli.cache import OUR_SOURCES, TAG, THEIR_SOURCES, Cache, default_directory, fingerprint
+from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.trace import Module, Op, Tap, Tensor, Trace, Weight
+from ucseg_cli.variants import CATALOGUE, Variant
+from ucseg_cli.variants.axes import AXES
+
+Run = Callable[..., CompletedProcess[str]]
+
+TRACE = Trace(
+    modules=(
+        Module("", "Net"),
+        Module("conv", "Conv2d", (Weight("weight", 0, trainable=True),), calls=1, outputs=(2,)),
+    ),
+    tensors=(
+        Tensor((8, 3, 3, 3), "float32", 0),
+        Tensor((1, 3, 9, 9), "float32", 1),
+        Tensor((1, 8, 9, 9), "float32", 2),
+    ),
+    storages=(864, 972, 2592),
+    ops=(Op("convolution", 1, (1, 0, None), (2,), {"stride": (1, 1), "transposed": False}),),
+    inputs=(1,),
+    outputs=(2,),
+    taps=(Tap("low", "conv"),),
+)
+PACKAGE = Path(caching.__file__).parent
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def cache(cache_directory: Path, warnings: list[str]) -> Cache:
+    return Cache(cache_directory, warn=warnings.append)
+
+
+def test_what_was_kept_is_found_again_and_nothing_else_is(cache: Cache, warnings: list[str]) -> None:
+    assert cache.get("a") is None
+    cache.put("a", TRACE)
+    assert cache.get("a") == TRACE
+    assert cache.get("b") is None
+    assert warnings == []
+
+
+def test_a_real_trace_is_found_as_it_was_recorded(
+    cache: Cache, trace_of: Callable[[Variant, Conditions], Trace]
+) -> None:
+    trace = trace_of(CATALOGUE["v2"], Conditions())
+    cache.put("v2", trace)
+    assert cache.get("v2") == trace
+    assert [size for _, size in cache.entries()] < [200_000]
+
+
+def test_looking_makes_no_directory(cache: Cache) -> None:
+    assert cache.get("a") is None
+    assert cache.entries() == []
+    assert cache.clear() == 0
+    assert not cache.directory.exists()
+
+
+def test_the_directory_is_marked_so_that_backups_leave_it_out(cache: Cache) -> None:
+    cache.put("a", TRACE)
+    assert (cache.directory / TAG).read_text("utf-8").startswith("Signature: 8a477f597d28d172789f06886806bc55\n")
+
+
+def _flip_a_byte(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+def _signed(body: bytes) -> bytes:
+    return sha256(body).hexdigest().encode() + b"\n" + body
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda _: b"", id="empty"),
+        pytest.param(lambda data: data[:-7], id="cut short"),
+        pytest.param(lambda data: data[:64], id="checksum only"),
+        pytest.param(_flip_a_byte, id="one bit"),
+        pytest.param(lambda _: os.urandom(999), id="noise"),
+        pytest.param(lambda _: b"[" * 100_000, id="brackets"),
+        pytest.param(lambda _: _signed(b"[" * 200_000), id="signed brackets"),
+        pytest.param(lambda _: b'{"format": 1}', id="unsigned JSON"),
+        pytest.param(lambda _: _signed(b'{"format": 99}'), id="another format"),
+        pytest.param(lambda _: _signed(b'{"format": 1}'), id="half a trace"),
+        pytest.param(lambda _: _signed(b"[1, 2]"), id="foreign JSON"),
+        pytest.param(lambda _: _signed(b"null"), id="null"),
+        pytest.param(lambda _: _signed(b"\xff\xfe"), id="not text"),
+    ],
+)
+def test_a_damaged_entry_costs_one_warning_and_is_replaced(
+    cache: Cache, warnings: list[str], damage: Callable[[bytes], bytes]
+) -> None:
+    cache.put("a", TRACE)
+    (path,) = (path for path, _ in cache.entries())
+    path.write_bytes(damage(path.read_bytes()))
+    assert cache.get("a") is None
+    assert cache.get("a") is None
+    assert len(warnings) == 1
+    assert str(path) in warnings[0]
+    cache.put("a", TRACE)
+    assert cache.get("a") == TRACE
+
+
+def test_a_directory_in_an_entry_s_place_costs_one_warning(cache: Cache, warnings: list[str]) -> None:
+    cache.put("b", TRACE)
+    (cache.directory / "traces" / "a.trace").mkdir()
+    assert cache.get("a") is None
+    cache.put("a", TRACE)
+    assert cache.get("a") is None
+    assert cache.get("b") == TRACE
+    assert len(warnings) == 1
+
+
+def test_a_file_in_the_directory_s_place_costs_one_warning(cache: Cache, warnings: list[str]) -> None:
+    cache.directory.write_text("mine", encoding="utf-8")
+    assert cache.get("a") is None
+    cache.put("a", TRACE)
+    cache.put("b", TRACE)
+    assert len(warnings) == 1
+    assert cache.directory.read_text("utf-8") == "mine"
+    assert cache.entries() == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT])
+def test_a_disk_that_takes_no_more_costs_one_warning(
+    cache: Cache, warnings: list[str], monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(caching, "replace_file", refuse)
+    cache.put("a", TRACE)
+    cache.put("b", TRACE)
+    assert warnings == [f"cannot keep answers in {cache.directory}: {os.strerror(code)}"]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_may_not_be_written_costs_one_warning(cache: Cache, warnings: list[str]) -> None:
+    cache.directory.mkdir()
+    cache.directory.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    cache.put("a", TRACE)
+    cache.directory.chmod(stat.S_IRWXU)
+    assert len(warnings) == 1
+
+
+def test_a_directory_of_someone_else_s_is_left_alone(cache: Cache, warnings: list[str]) -> None:
+    cache.directory.mkdir()
+    (cache.directory / "thesis.tex").write_text("mine", encoding="utf-8")
+    cache.put("a", TRACE)
+    assert cache.get("a") is None
+    assert cache.clear() == 0
+    assert [path.name for path in cache.directory.iterdir()] == ["thesis.tex"]
+    assert len(warnings) == 1
+    assert "UCSEG_CACHE_DIR" in warnings[0]
+
+
+def test_an_empty_directory_is_taken(cache: Cache, warnings: list[str]) -> None:
+    cache.directory.mkdir()
+    cache.put("a", TRACE)
+    assert (cache.get("a"), warnings) == (TRACE, [])
+
+
+def test_a_directory_whose_traces_were_deleted_by_hand_is_used_again(cache: Cache, warnings: list[str]) -> None:
+    cache.put("a", TRACE)
+    shutil.rmtree(cache.directory / "traces")
+    cache.put("a", TRACE)
+    assert (cache.get("a"), warnings) == (TRACE, [])
+
+
+def test_no_half_written_file_is_left_behind(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.put("a", TRACE)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    cache.put("b", TRACE)
+    assert [path.name for path in (cache.directory / "traces").iterdir()] == ["a.trace"]
+
+
+def test_what_was_used_longest_ago_goes_first(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caching, "MAX_ENTRIES", 3)
+    for age, key in enumerate("cba"):
+        cache.put(key, TRACE)
+        os.utime(cache.directory / "traces" / f"{key}.trace", (1000 + age, 1000 + age))
+    assert cache.get("c") == TRACE  # now the youngest
+    cache.put("d", TRACE)
+    assert {path.stem for path, _ in cache.entries()} == {"a", "c", "d"}
+
+
+def test_there_are_never_more_than_the_bound(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caching, "MAX_ENTRIES", 5)
+    for key in range(20):
+        cache.put(str(key), TRACE)
+        assert len(cache.entries()) <= 5
+
+
+def test_any_number_may_fill_one_cache_at_once(cache_directory: Path) -> None:
+    def fill(worker: int) -> bool:
+        own = Cache(cache_directory, warn=pytest.fail)
+        for key in range(12):
+            own.put(str(key % 4), TRACE)
+            own.put(f"{worker}-{key}", TRACE)
+        return all(own.get(str(key)) == TRACE for key in range(4))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(fill, range(4)))
+    entries = Cache(cache_directory, warn=pytest.fail).entries()
+    assert len(entries) == 4 + 4 * 12
+    assert len(list((cache_directory / "traces").iterdir())) == len(entries)
+
+
+FILL = """
+import sys
+from pathlib import Path
+from ucseg_cli.cache import Cache
+from ucseg_cli.trace import Module, Trace
+trace = Trace((Module("", "Net"),), (), (), (), (), ())
+cache = Cache(Path(sys.argv[1]), warn=lambda message: sys.exit(message))
+for round in range(40):
+    cache.put("shared", trace)
+    assert cache.get("shared") == trace
+"""
+
+
+def test_two_processes_may_fill_one_cache_at_once(python: Run, cache_directory: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: python("-c", FILL, str(cache_directory)), range(2)))
+    assert [(answer.returncode, answer.stderr) for answer in answers] == [(0, "")] * 2
+    assert len(list((cache_directory / "traces").iterdir())) == 1
+
+
+def test_the_environment_says_where_else_the_platform_does(
+    cache_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert default_directory() == cache_directory
+    monkeypatch.delenv("UCSEG_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert default_directory().name == "ucseg"
+    monkeypatch.setenv("UCSEG_CACHE_DIR", "")
+    assert default_directory().name == "ucseg"
+
+
+OTHER = {
+    "backbone": 12,
+    "output_stride": 16,
+    "rates": (6, 12),
+    "conv": "regular",
+    "decoder_blocks": 3,
+    "aspp_channels": 65,
+    "mid_channels": 25,
+    "decoder_channels": 65,
+    "low_skip": 1,
+    "head": "before-upsample",
+    "dropout": 0.31,
+    "classes": 22,
+}
+
+
+def test_the_fingerprint_changes_with_every_axis_the_size_and_the_batch() -> None:
+    assert OTHER.keys() == {axis.name for axis in AXES}
+    v2 = CATALOGUE["v2"]
+    variants = [v2, *(replace(v2, **{name: value}) for name, value in OTHER.items())]
+    prints = [
+        *(fingerprint(variant, Conditions()) for variant in variants),
+        *(fingerprint(v2, Conditions(size)) for size in (Size(224, 225), Size(225, 224), Size(2, 24))),
+        fingerprint(v2, Conditions(batch=2)),
+    ]
+    assert len(set(prints)) == len(prints)
+
+
+def test_equal_networks_have_one_fingerprint_whatever_they_were_called() -> None:
+    assert fingerprint(replace(CATALOGUE["v1"]), Conditions()) == fingerprint(CATALOGUE["v1"], Conditions())
+
+
+@pytest.fixture
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the package's sources that the fingerprint is taken of."""
+    package = tmp_path / "ucseg_cli"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(caching, "__file__", str(package / "cache.py"))
+    return package
+
+
+@pytest.fixture
+def print_now() -> Callable[[], str]:
+    """The fingerprint of v2 as the files are now."""
+
+    def now() -> str:
+        for each in vars(caching).values():
+            if hasattr(each, "cache_clear"):
+                each.cache_clear()
+        return fingerprint(CATALOGUE["v2"], Conditions())
+
+    return now
+
+
+@pytest.mark.parametrize("name", OUR_SOURCES)
+def test_the_fingerprint_changes_with_every_file_that_a_trace_depends_on(
+    copy: Path, print_now: Callable[[], str], name: str
+) -> None:
+    before = print_now()
+    path = copy / name
+    path.write_text(path.read_text("utf-8") + "\n", encoding="utf-8")
+    changed = print_now()
+    path.unlink()
+    assert len({before, changed, print_now()}) == 3
+
+
+def test_the_fingerprint_does_not_change_with_what_is_only_shown(copy: Path, print_now: Callable[[], str]) -> None:
+    before = print_now()
+    for name in ("report/params.py", "analysis/flops.py", "commands/params.py"):
+        (copy / name).write_text("", encoding="utf-8")
+    assert print_now() == before
+
+
+def test_every_file_of_others_that_is_fingerprinted_is_there() -> None:
+    from importlib.util import find_spec
+
+    for package, names in THEIR_SOURCES:
+        spec = find_spec(package)
+        assert spec is not None
+        assert spec.origin is not None
+        assert [name for name in names if not (Path(spec.origin).parent / name).is_file()] == []
+
+
+IRRELEVANT = {
+    "__init__.py": "holds the version and the door",
+    "engine/__init__.py": "empty",
+    "errors.py": "only words of failures, and a failure is not kept",
+    "nets/__init__.py": "only names what others hold",
+    "nets/torchvision_import.py": "how torchvision is imported, not what it builds",
+    "units.py": "only words",
+    "variants/__init__.py": "only names what others hold",
+    "variants/reference.py": "how a variant is named; the fingerprint has the variant itself",
+}
+"""What the engine imports and no trace depends on, each with its reason."""
+
+
+def test_every_file_that_the_engine_imports_is_fingerprinted_or_known_not_to_matter(python: Run) -> None:
+    code = (
+        "import sys, ucseg_cli.engine.load;"
+        "print(*(m.__file__ for n, m in sorted(sys.modules.items()) if n.partition('.')[0] == 'ucseg_cli'), sep='\\n')"
+    )
+    answer = python("-c", code)
+    imported = {Path(line).relative_to(PACKAGE).as_posix() for line in answer.stdout.split("\n") if line}
+    assert len(imported) > 10
+    assert imported - set(OUR_SOURCES) - IRRELEVANT.keys() == set()
+    assert IRRELEVANT.keys() & set(OUR_SOURCES) == set()
+
+
+def test_no_source_is_named_twice() -> None:
+    assert all(one != other for one, other in combinations(OUR_SOURCES, 2))
