@@ -11,6 +11,7 @@ from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
@@ -262,7 +263,7 @@ def test_the_environment_says_where_else_the_platform_does(
     assert default_directory().name == "ucseg"
 
 
-OTHER = {
+OTHER: dict[str, Any] = {
     "backbone": 12,
     "output_stride": 16,
     "rates": (6, 12),

@@ -56,7 +56,7 @@ def compare_report(
 
 
 def _delta_columns(comparisons: Comparisons) -> tuple[Column, ...]:
-    baseline = comparisons[0].baseline.name
+    baseline, alone = comparisons[0].baseline.name, len(comparisons) == 1
     return (
         Column("before", baseline, Kind.QUANTITY, tier=1),
         *(
@@ -64,7 +64,7 @@ def _delta_columns(comparisons: Comparisons) -> tuple[Column, ...]:
             for each in comparisons
             for column in (
                 Column(f"{each.model.name}.after", each.model.name, Kind.QUANTITY, tier=1),
-                Column(f"{each.model.name}.delta", "Δ", Kind.DELTA),
+                Column(f"{each.model.name}.delta", "Δ" if alone else f"Δ {each.model.name}", Kind.DELTA),
                 Column(f"{each.model.name}.change", "Δ %", Kind.CHANGE, tier=2),
             )
         ),

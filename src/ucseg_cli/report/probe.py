@@ -69,10 +69,10 @@ def _side_by_side(title: str, here: Sequence[Probed]) -> Table:
     names = dict.fromkeys(name for taps in by_model for name in taps)
     columns = [
         column
-        for index, each in enumerate(here)
+        for each in here
         for column in (
             Column(f"{each.subject.name}.shape", f"{each.subject.name} C×H×W", Kind.SHAPE),
-            Column(f"{each.subject.name}.stride", "stride", Kind.EXACT, tier=1 if index == 0 else 2),
+            Column(f"{each.subject.name}.stride", "stride", Kind.EXACT, tier=1),
         )
     ]
     rows = [Row((name, *(cell for taps in by_model for cell in _map_and_stride(taps.get(name))))) for name in names]

@@ -67,8 +67,10 @@ class _Drawing:
 
     @classmethod
     def of(cls, table: Table, screen: Screen) -> _Drawing:
+        """The deepest indentation that costs neither a column nor a letter of a name."""
+        narrowest = cls._indented(table, screen, INDENTS[-1])
         drawings = (cls._indented(table, screen, indent) for indent in INDENTS)
-        return next((drawing for drawing in drawings if drawing.is_complete), cls._indented(table, screen, INDENTS[-1]))
+        return next((drawing for drawing in drawings if drawing.costs_nothing(narrowest)), narrowest)
 
     @classmethod
     def _indented(cls, table: Table, screen: Screen, indent: int) -> _Drawing:
@@ -76,10 +78,11 @@ class _Drawing:
         texts = (titles, *(_spell_row(row, table, screen, indent) for row in table.rows))
         return cls(table, screen, texts, fit_columns(table, _natural_widths(texts), screen.width))
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether every column is shown and no name is shortened."""
-        return self.layout.widths == _natural_widths(self.texts)
+    def costs_nothing(self, narrowest: _Drawing) -> bool:
+        """Whether the columns are those of *narrowest* and no name is shortened."""
+        natural = _natural_widths(self.texts)
+        unshortened = self.layout.widths == tuple(natural[index] for index in self.layout.shown)
+        return self.layout.shown == narrowest.layout.shown and unshortened
 
     def block(self) -> list[Text | Grid]:
         """The title, the rows and the note."""
