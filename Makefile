@@ -14,7 +14,7 @@ run: $(VENV)/.run  ## set up, then compare the real networks
 	$(BIN)/ucseg compare $(MODELS)
 
 test: $(VENV)/.dev  ## set up, then run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .
@@ -28,7 +28,7 @@ bench: $(VENV)/.dev  ## the speed we promise, as ratios measured side by side
 	$(BIN)/python bench/bench.py
 
 update-golden: $(VENV)/.dev  ## rewrite the golden screens and the README's, then look at the diff
-	$(BIN)/python -m pytest --update-golden
+	$(BIN)/python -m pytest -n auto --update-golden
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 import pytest
 from typer.main import get_command
 
-from ucseg_cli.commands.app import COMMANDS, make_app
+from ucseg_cli.app import COMMANDS, make_app
 from ucseg_cli.errors import ExitStatus
 from ucseg_cli.variants import AXES, CATALOGUE
 

@@ -53,7 +53,7 @@ def _run(arguments: Sequence[str]) -> int:
     from typer._click.exceptions import ClickException, NoArgsIsHelpError
     from typer.main import get_command
 
-    from ucseg_cli.commands.app import make_app
+    from ucseg_cli.app import make_app
 
     if sys.stdout is None:
         raise OutputError("stdout is closed", where="stdout")
@@ -110,7 +110,7 @@ def _fail(error: UcsegError, arguments: Sequence[str]) -> int:
 
 
 def _tell(error: UcsegError, arguments: Sequence[str]) -> None:
-    from ucseg_cli.commands.terminal import print_text, say_error
+    from ucseg_cli.console.streams import print_text, say_error
 
     say_error(error)
     if _wants_json(arguments):

@@ -13,8 +13,8 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
+from ucseg_cli.atomic_write import replace_file
 from ucseg_cli.conditions import Conditions
-from ucseg_cli.files import replace_file
 from ucseg_cli.trace import Trace, TraceFormatError, decode_trace, encode_trace
 from ucseg_cli.variants import Variant
 

@@ -46,7 +46,7 @@ def trace_all(
 def count_with_others(request: Request) -> tuple[Count, ...]:
     """What every other counter says, run for real. Never from the cache: running them is the point."""
     _require_torch()
-    from ucseg_cli.engine.verify import count_variant
+    from ucseg_cli.engine.counters import count_variant
 
     return count_variant(request.variant, request.conditions)
 

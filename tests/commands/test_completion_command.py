@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ucseg_cli.commands.app import COMMANDS
+from ucseg_cli.app import COMMANDS
 
 Run = Callable[..., CompletedProcess[str]]
 

@@ -7,7 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ucseg_cli.commands.app import COMMANDS
+from ucseg_cli.app import COMMANDS
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -33,11 +33,11 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["flops", "--convention", "fvcor"], ["no convention named 'fvcor'", "known: fvcore, macs, torch", "did you mean 'fvcore'?"]),
     (["check", "--max", "parms=1M"], ["no metric named 'parms'", "--> --max parms=1M", "did you mean 'params'?"]),
     (["explain", "axis"], ["no topic named 'axis'", "did you mean 'axes'?"]),
-    (["completion", "basj"], ["no value of SHELL named 'basj'", "did you mean 'bash'?"]),
+    (["completion", "basj"], ["no shell named 'basj'", "did you mean 'bash'?"]),
     # options' values
-    (["params", "--format", "jsn"], ["no value of --format named 'jsn'", "known: table, json, csv, markdown, html", "did you mean 'json'?"]),
-    (["params", "--sort", "count-"], ["no value of --sort named 'count-'", "known: tree, count, path", "did you mean 'count'?"]),
-    (["compare", "v1", "v2", "--sort", "tree"], ["no value of --sort named 'tree'", "known: change, path"]),
+    (["params", "--format", "jsn"], ["no format named 'jsn'", "known: table, json, csv, markdown, html", "did you mean 'json'?"]),
+    (["params", "--sort", "count-"], ["no order named 'count-'", "known: tree, count, path", "did you mean 'count'?"]),
+    (["compare", "v1", "v2", "--sort", "tree"], ["no order named 'tree'", "known: change, path"]),
     (["probe", "--size", "0"], ["the size 0×0 is out of range", "--> --size 0", "each side is between 1 and 1,048,576 pixels"]),
     (["probe", "--size", "0x5"], ["the size 0×5 is out of range"]),
     (["probe", "--size", "-1"], ["'-1' is not an input size"]),

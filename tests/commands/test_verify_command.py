@@ -72,6 +72,6 @@ def test_what_does_not_fit_is_refused_before_it_is_tried(ucseg: Run, monkeypatch
 
 
 def test_a_machine_that_does_not_say_what_is_free_is_trusted(monkeypatch: pytest.MonkeyPatch, ucseg: Run) -> None:
-    monkeypatch.setattr("ucseg_cli.commands.memory.free_memory", lambda: None)
+    monkeypatch.setattr("ucseg_cli.console.memory_guard.free_memory", lambda: None)
     monkeypatch.setattr(gate, "count_with_others", lambda _: ())
     assert ucseg("verify", "v2", "--size", "100000").returncode == 0

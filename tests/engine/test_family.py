@@ -20,13 +20,13 @@ from ucseg_cli.analysis.agreement import agreement
 from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.flops import charges, own_flops, total_flops
 from ucseg_cli.analysis.memory import peak_activation_bytes
+from ucseg_cli.analysis.module_tree import module_rows, parent_path, partition, roll_up
 from ucseg_cli.analysis.params import PARAM_METRICS, own_params, total_params
 from ucseg_cli.analysis.taps import tap_shapes
 from ucseg_cli.analysis.totals import own_figures
-from ucseg_cli.analysis.tree import module_rows, parent_path, partition, roll_up
 from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.engine.counters import count_variant
 from ucseg_cli.engine.record import record
-from ucseg_cli.engine.verify import count_variant
 from ucseg_cli.nets import build_model
 from ucseg_cli.nets.backbone import build_features
 from ucseg_cli.trace import Op, Trace, decode_trace, encode_trace

@@ -9,9 +9,9 @@ import pytest
 from ucseg_cli.analysis.compare import Delta
 from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.flops import flops_by_operator, own_flops, total_flops
+from ucseg_cli.analysis.module_tree import roll_up
 from ucseg_cli.analysis.params import own_params, total_params
 from ucseg_cli.analysis.taps import tap_shapes
-from ucseg_cli.analysis.tree import roll_up
 from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.engine.load import trace_variant
 from ucseg_cli.errors import ModelError

@@ -13,8 +13,8 @@ from torch.nn.modules import module as hooks_of_torch
 
 from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.flops import own_flops, total_flops, uncounted
+from ucseg_cli.analysis.module_tree import roll_up
 from ucseg_cli.analysis.params import total_params
-from ucseg_cli.analysis.tree import roll_up
 from ucseg_cli.engine.record import record
 from ucseg_cli.trace import Trace
 

@@ -12,8 +12,8 @@ from hypothesis.strategies import SearchStrategy
 from torch import Tensor, nn
 
 import ucseg_cli
+from ucseg_cli.analysis.module_tree import roll_up
 from ucseg_cli.analysis.params import own_params, total_params
-from ucseg_cli.analysis.tree import roll_up
 from ucseg_cli.engine.record import record
 from ucseg_cli.errors import UnknownNameError
 from ucseg_cli.nets import SegmentationNetwork, build_model

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from ucseg_cli.report.document import Column, Kind, Report, Role, Row, Table
-from ucseg_cli.report.formats.layout import BARS, fit_columns
+from ucseg_cli.report.formats.column_fit import BARS, fit_columns
 from ucseg_cli.report.formats.screen import Screen, display_width, shorten_end, shorten_middle
 from ucseg_cli.report.formats.terminal import render_terminal
 

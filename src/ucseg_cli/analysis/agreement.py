@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.flops import flops_by_operator, own_flops
+from ucseg_cli.analysis.module_tree import roll_up
 from ucseg_cli.analysis.params import own_params
-from ucseg_cli.analysis.tree import roll_up
 from ucseg_cli.count import Count
 from ucseg_cli.trace import Trace
 

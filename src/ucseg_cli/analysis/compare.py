@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ucseg_cli.analysis.conventions import CONVENTIONS
+from ucseg_cli.analysis.module_tree import Figures, TreeRow, module_rows, partition
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.analysis.taps import TapShape, tap_shapes
 from ucseg_cli.analysis.totals import METRICS, add_up, own_figures
-from ucseg_cli.analysis.tree import Figures, TreeRow, module_rows, partition
 from ucseg_cli.units import exact_ratio
 from ucseg_cli.variants import Change, changes
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.flops import own_flops
+from ucseg_cli.analysis.module_tree import Figures
 from ucseg_cli.analysis.params import own_params
-from ucseg_cli.analysis.tree import Figures
 from ucseg_cli.trace import Trace
 
 

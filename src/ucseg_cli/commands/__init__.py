@@ -1,1 +1,1 @@
-"""The roof: a file for each sub-command. Only here are both walls seen, and only here is anything printed."""
+"""The roof: a file for each sub-command, which parses, plans, traces, concludes and renders."""

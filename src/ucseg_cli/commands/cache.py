@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ucseg_cli.commands.options import Output
+from ucseg_cli.console.options import Output
 from ucseg_cli.errors import ExitStatus, OutputError
 
 
@@ -17,8 +17,8 @@ def cache(
 
     How many traces, and how large; --clear deletes them.
     """
-    from ucseg_cli.commands.deliver import deliver
-    from ucseg_cli.commands.measure import open_cache
+    from ucseg_cli.console.deliver import deliver
+    from ucseg_cli.console.measure import open_cache
     from ucseg_cli.report.cache import cache_report
 
     kept = open_cache()

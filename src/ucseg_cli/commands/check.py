@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ucseg_cli.commands.options import ExitZeroOption, ManyInputs, ManyModels, Output
+from ucseg_cli.console.options import ExitZeroOption, ManyInputs, ManyModels, Output
 from ucseg_cli.errors import ExitStatus, UsageError
 
 MaxOption = Annotated[
@@ -24,8 +24,8 @@ def check(
     """
     from ucseg_cli.analysis.budget import Measured, judge, parse_limit
     from ucseg_cli.analysis.totals import totals
-    from ucseg_cli.commands.deliver import deliver
-    from ucseg_cli.commands.measure import measure_each
+    from ucseg_cli.console.deliver import deliver
+    from ucseg_cli.console.measure import measure_each
     from ucseg_cli.report.check import check_report
 
     if not maximum:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ucseg_cli.commands.options import (
+from ucseg_cli.console.options import (
     ConventionOption,
     DepthOption,
     OneInput,
@@ -50,11 +50,11 @@ def compare(
     """
     from ucseg_cli.analysis.compare import compare as compare_subjects
     from ucseg_cli.analysis.conventions import find_convention
-    from ucseg_cli.commands.deliver import deliver
-    from ucseg_cli.commands.measure import measure
+    from ucseg_cli.console.deliver import deliver
+    from ucseg_cli.console.measure import measure
     from ucseg_cli.report.compare import compare_report
 
-    conditions, priced, order = at.conditions, find_convention(convention), one_of(sort, ORDERS, "--sort")
+    conditions, priced, order = at.conditions, find_convention(convention), one_of("order", sort, ORDERS, "--sort")
     levels, most = at_least(depth, 1, "--depth"), None if top is None else at_least(top, 1, "--top")
     subjects = measure([base, *models], conditions, no_cache=at.no_cache)
     candidates = subjects[1:] or subjects  # a model compared with itself is measured once

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ucseg_cli.commands.options import complete_from, one_of
+from ucseg_cli.console.options import complete_from, one_of
 from ucseg_cli.errors import ExitStatus
 
 SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
@@ -23,10 +23,10 @@ def completion(
     """
     from typer._completion_shared import get_completion_script  # typer's other door edits the person's files
 
-    from ucseg_cli.commands.terminal import print_text
+    from ucseg_cli.console.streams import print_text
 
     script = get_completion_script(
-        prog_name="ucseg", complete_var="_UCSEG_COMPLETE", shell=one_of(shell, SHELLS, "SHELL")
+        prog_name="ucseg", complete_var="_UCSEG_COMPLETE", shell=one_of("shell", shell, SHELLS, "SHELL")
     )
     print_text(script)
     return ExitStatus.OK

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ucseg_cli.commands.options import Output
+from ucseg_cli.console.options import Output
 from ucseg_cli.errors import ExitStatus
 
 
@@ -29,7 +29,7 @@ def explain(
 
     Or an exit status, or another topic; without one, list them all.
     """
-    from ucseg_cli.commands.deliver import deliver
+    from ucseg_cli.console.deliver import deliver
     from ucseg_cli.report.explain import explain_report
 
     deliver(explain_report(topic), output)

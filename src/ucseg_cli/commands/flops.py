@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ucseg_cli.commands.options import ConventionOption, OneInput, OneModel, Output, Rows
+from ucseg_cli.console.options import ConventionOption, OneInput, OneModel, Output, Rows
 from ucseg_cli.errors import ExitStatus
 
 
@@ -12,8 +12,8 @@ def flops(*, of: OneModel, at: OneInput, convention: ConventionOption = "fvcore"
     Under a convention, with what the convention leaves out.
     """
     from ucseg_cli.analysis.conventions import find_convention
-    from ucseg_cli.commands.deliver import deliver
-    from ucseg_cli.commands.measure import measure
+    from ucseg_cli.console.deliver import deliver
+    from ucseg_cli.console.measure import measure
     from ucseg_cli.report.flops import flops_report
 
     conditions, priced, arrangement = at.conditions, find_convention(convention), rows.arrangement

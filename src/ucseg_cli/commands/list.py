@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ucseg_cli.commands.options import OneInput, Output
+from ucseg_cli.console.options import OneInput, Output
 from ucseg_cli.errors import ExitStatus
 
 
@@ -11,9 +11,9 @@ def list_variants(*, at: OneInput, output: Output) -> int:
 
     For each what differs from the baseline, its parameters and its MACs.
     """
-    from ucseg_cli.commands.deliver import deliver
-    from ucseg_cli.commands.measure import measure
-    from ucseg_cli.report.catalogue import list_report
+    from ucseg_cli.console.deliver import deliver
+    from ucseg_cli.console.measure import measure
+    from ucseg_cli.report.list import list_report
     from ucseg_cli.variants import CATALOGUE
 
     conditions = at.conditions

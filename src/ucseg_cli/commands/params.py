@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ucseg_cli.commands.options import OneInput, OneModel, Output, Rows
+from ucseg_cli.console.options import OneInput, OneModel, Output, Rows
 from ucseg_cli.errors import ExitStatus
 
 
@@ -11,8 +11,8 @@ def params(*, of: OneModel, at: OneInput, rows: Rows, output: Output) -> int:
 
     Total, trainable, frozen, buffers, bytes and share; what is shared counts once.
     """
-    from ucseg_cli.commands.deliver import deliver
-    from ucseg_cli.commands.measure import measure
+    from ucseg_cli.console.deliver import deliver
+    from ucseg_cli.console.measure import measure
     from ucseg_cli.report.params import params_report
 
     conditions, arrangement = at.conditions, rows.arrangement

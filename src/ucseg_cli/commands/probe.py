@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ucseg_cli.commands.options import ManyInputs, ManyModels, Output
+from ucseg_cli.console.options import ManyInputs, ManyModels, Output
 from ucseg_cli.errors import ExitStatus
 
 
@@ -11,8 +11,8 @@ def probe(*, of: ManyModels, at: ManyInputs, output: Output) -> int:
 
     Channels, height, width and stride, of several models and sizes side by side.
     """
-    from ucseg_cli.commands.deliver import deliver
-    from ucseg_cli.commands.measure import measure_each
+    from ucseg_cli.console.deliver import deliver
+    from ucseg_cli.console.measure import measure_each
     from ucseg_cli.report.probe import Probed, probe_report
 
     measured = measure_each(of.names, at.conditions, no_cache=at.no_cache)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ucseg_cli.commands.options import ConventionOption, OneInput, OneModel, Output
+from ucseg_cli.console.options import ConventionOption, OneInput, OneModel, Output
 from ucseg_cli.errors import ExitStatus
 
 
@@ -12,8 +12,8 @@ def show(*, of: OneModel, at: OneInput, convention: ConventionOption = "fvcore",
     Totals, axes, taps and the heaviest modules.
     """
     from ucseg_cli.analysis.conventions import find_convention
-    from ucseg_cli.commands.deliver import deliver
-    from ucseg_cli.commands.measure import measure
+    from ucseg_cli.console.deliver import deliver
+    from ucseg_cli.console.measure import measure
     from ucseg_cli.report.show import show_report
 
     conditions, priced = at.conditions, find_convention(convention)

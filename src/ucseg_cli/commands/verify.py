@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ucseg_cli.commands.options import ExitZeroOption, OneInput, OneModel, Output
+from ucseg_cli.console.options import ExitZeroOption, OneInput, OneModel, Output
 from ucseg_cli.errors import ExitStatus
 
 
@@ -14,10 +14,10 @@ def verify(*, of: OneModel, at: OneInput, exit_zero: ExitZeroOption = False, out
     """
     from ucseg_cli import gate
     from ucseg_cli.analysis.agreement import agreement
-    from ucseg_cli.commands.deliver import deliver
-    from ucseg_cli.commands.measure import measure
-    from ucseg_cli.commands.memory import refuse_what_does_not_fit
-    from ucseg_cli.commands.terminal import say_while
+    from ucseg_cli.console.deliver import deliver
+    from ucseg_cli.console.measure import measure
+    from ucseg_cli.console.memory_guard import refuse_what_does_not_fit
+    from ucseg_cli.console.streams import say_while
     from ucseg_cli.report.verify import verify_report
     from ucseg_cli.variants import parse_reference
 

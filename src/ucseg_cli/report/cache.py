@@ -6,7 +6,7 @@ from ucseg_cli.report.document import Column, Kind, Report, Row, Table
 from ucseg_cli.units import format_bytes, plural
 
 COLUMNS = (
-    Column("directory", "directory", Kind.TEXT),
+    Column("directory", "directory", Kind.PROSE),
     Column("entries", "traces", Kind.EXACT),
     Column("bytes", "size", Kind.BYTES),
 )

@@ -15,6 +15,8 @@ class Kind(Enum):
     """What the values of a column are, from which every format derives alignment, text and colour."""
 
     TEXT = auto()
+    PROSE = auto()
+    """Words in a sentence, which may go on in the next line where space is short."""
     PATH = auto()
     """A dotted module path, shortened in the middle where space is short; rows may be indented by depth."""
     QUANTITY = auto()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ucseg_cli.analysis.conventions import CONVENTIONS, Convention, Level
 from ucseg_cli.analysis.totals import METRICS
 from ucseg_cli.errors import ExitStatus, UnknownNameError
-from ucseg_cli.report.document import Cell, Column, Report, Row, Table
+from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
 from ucseg_cli.variants import AXES, CATALOGUE, ORIGINS
 
 
@@ -23,7 +23,9 @@ class Topic:
 
 
 def _table(title: str, columns: Iterable[str], rows: Iterable[tuple[Cell, ...]]) -> Table:
-    return Table("entries", title, tuple(Column(name, name) for name in columns), tuple(map(Row, rows)))
+    first, *others = columns
+    shown = (Column(first, first), *(Column(name, name, Kind.PROSE) for name in others))
+    return Table("entries", title, shown, tuple(map(Row, rows)))
 
 
 def _convention(convention: Convention) -> Topic:
@@ -115,9 +117,9 @@ def topics() -> Mapping[str, Topic]:
     every = (
         *_GENERAL,
         *map(_convention, CONVENTIONS.values()),
-        *(Topic(m.name, f"{m.title}: {m.meaning}") for m in METRICS.values() if m.name not in CONVENTIONS),
+        *(Topic(m.name, m.meaning) for m in METRICS.values() if m.name not in CONVENTIONS),
         *(
-            Topic(a.name, f"{a.meaning}", (f"Accepts {a.accepts}; v1 has {a.show(getattr(CATALOGUE['v1'], a.name))}.",))
+            Topic(a.name, a.meaning, (f"Accepts {a.accepts}; v1 has {a.show(getattr(CATALOGUE['v1'], a.name))}.",))
             for a in AXES
         ),
     )

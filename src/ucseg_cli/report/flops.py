@@ -6,8 +6,8 @@ from typing import Any
 
 from ucseg_cli.analysis.conventions import CONVENTIONS, Convention
 from ucseg_cli.analysis.flops import flops_by_operator, own_flops, total_flops, uncounted
+from ucseg_cli.analysis.module_tree import TreeRow, module_rows, partition
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.analysis.tree import TreeRow, module_rows, partition
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.report.document import Column, Highlight, Kind, Report, Role, Row, Table
 from ucseg_cli.report.header import raw_conditions, shown_conditions

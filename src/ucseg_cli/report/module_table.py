@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from ucseg_cli.analysis.module_tree import TreeRow, partition
 from ucseg_cli.analysis.totals import add_up
-from ucseg_cli.analysis.tree import TreeRow, partition
 from ucseg_cli.report.document import Cell, Role, Row, Table
 from ucseg_cli.units import plural
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ucseg_cli.analysis.module_tree import TreeRow, module_rows, partition
 from ucseg_cli.analysis.params import PARAM_METRICS, own_params, total_params
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.analysis.tree import TreeRow, module_rows, partition
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.report.document import Column, Highlight, Kind, Report, Role, Row, Table, Unit
 from ucseg_cli.report.header import raw_conditions, shown_conditions

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ucseg_cli.analysis.conventions import CONVENTIONS, Convention
+from ucseg_cli.analysis.module_tree import module_rows
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.analysis.taps import tap_shapes
 from ucseg_cli.analysis.totals import METRICS, own_figures, totals
-from ucseg_cli.analysis.tree import module_rows
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Row, Table, Unit
 from ucseg_cli.report.header import raw_conditions, shown_conditions

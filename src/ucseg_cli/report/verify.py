@@ -15,7 +15,7 @@ from ucseg_cli.units import plural
 COLUMNS = (
     Column("status", "status", Kind.STATUS),
     Column("counter", "counter"),
-    Column("counts", "counts", tier=1),
+    Column("runs", "runs", tier=2),
     Column("ours", "ours", Kind.EXACT),
     Column("theirs", "theirs", Kind.EXACT),
     Column("compared", "figures compared", Kind.EXACT, tier=2),
@@ -23,8 +23,8 @@ COLUMNS = (
 )
 NAMES = {
     "numel": "sum(p.numel())",
-    "fvcore": "fvcore FlopCountAnalysis",
-    "torch": "torch FlopCounterMode",
+    "fvcore": "fvcore.nn.FlopCountAnalysis",
+    "torch": "torch.utils.flop_counter.FlopCounterMode",
 }
 
 
@@ -54,8 +54,8 @@ def _row(agreement: Agreement) -> Row:
     return Row(
         (
             "agrees" if agreement.agrees else "differs",
+            agreement.counter,
             NAMES[agreement.counter],
-            agreement.convention or "parameters",
             agreement.ours,
             agreement.theirs,
             agreement.compared,
@@ -94,7 +94,7 @@ def _counter(agreement: Agreement) -> dict[str, Any]:
 def _summary(subject: Subject, conditions: Conditions, agreements: Sequence[Agreement]) -> str:
     figures = sum(agreement.compared for agreement in agreements)
     where = f"{subject.name} at {conditions.size}"
-    differing = [NAMES[agreement.counter] for agreement in agreements if not agreement.agrees]
+    differing = [agreement.counter for agreement in agreements if not agreement.agrees]
     if differing:
         count = sum(len(agreement.differences) for agreement in agreements)
         return f"{', '.join(differing)} and ucseg differ on {where} in {count:,} of {plural(figures, 'figure')}."

@@ -8,8 +8,8 @@ from fractions import Fraction
 from ucseg_cli.report.document import Cell, Kind, Row, Table, Unit
 from ucseg_cli.units import MISSING, format_bytes, format_count, format_percent, format_shape
 
-FLEXIBLE = frozenset({Kind.TEXT, Kind.PATH})
-"""Kinds that read from the left and may be shortened; every other kind is a figure, which may not."""
+FLEXIBLE = frozenset({Kind.TEXT, Kind.PATH, Kind.PROSE})
+"""Kinds that read from the left and may be shortened or folded; every other kind is a figure, which may not."""
 WORDS = FLEXIBLE | {Kind.STATUS}
 """Kinds that are aligned to the left, so that names and signs stand under one another."""
 

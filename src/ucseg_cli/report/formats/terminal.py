@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from io import StringIO
 from itertools import pairwise
@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ucseg_cli.report.document import Cell, Column, Kind, Report, Role, Row, Table
 from ucseg_cli.report.formats.cells import WORDS, Tone, format_cell, tone_of
-from ucseg_cli.report.formats.layout import GAP, Layout, fit_columns
+from ucseg_cli.report.formats.column_fit import GAP, Layout, fit_columns
 from ucseg_cli.report.formats.screen import Screen, display_width, shorten_end, shorten_middle
 
 INDENTS = (2, 1, 0)
@@ -46,7 +46,7 @@ def _head(report: Report, screen: Screen) -> list[Text | Grid]:
 
 
 def _left_out(drawings: Iterable[_Drawing], screen: Screen) -> list[Text | Grid]:
-    dropped = (column for drawing in drawings for column in drawing.layout.dropped(drawing.table))
+    dropped = (column for drawing in drawings if drawing.table.rows for column in drawing.layout.dropped(drawing.table))
     names = dict.fromkeys(column.title or column.key for column in dropped)
     return _styled(screen.fold(f"not shown at this width: {', '.join(names)}"), _QUIET) if names else []
 
@@ -122,6 +122,8 @@ class _Drawing:
         return self.layout.bar > 0 and column.kind is Kind.SHARE
 
     def _shorten(self, text: str, column: Column, width: int) -> str:
+        if column.kind is Kind.PROSE:
+            return "\n".join(replace(self.screen, width=width).fold(text))
         shorten = shorten_middle if column.kind is Kind.PATH else shorten_end
         return shorten(text, width, self.screen.ellipsis)
 

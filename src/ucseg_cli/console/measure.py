@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from ucseg_cli import gate
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.cache import Cache, default_directory
-from ucseg_cli.commands.terminal import say, say_while
 from ucseg_cli.conditions import Conditions
+from ucseg_cli.console.streams import say, say_while
 from ucseg_cli.units import plural
 from ucseg_cli.variants import parse_reference
 

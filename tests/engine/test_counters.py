@@ -16,8 +16,8 @@ from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.flops import uncounted
 from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.count import Count
+from ucseg_cli.engine.counters import count_model, count_variant, count_with_fvcore
 from ucseg_cli.engine.record import record
-from ucseg_cli.engine.verify import count_model, count_variant, count_with_fvcore
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import CATALOGUE, Variant
 

@@ -10,14 +10,13 @@ from ucseg_cli.conditions import Conditions
 from ucseg_cli.report.document import Column, Kind, Report, Row, Table
 from ucseg_cli.report.header import raw_conditions, shown_conditions
 from ucseg_cli.units import plural
-from ucseg_cli.variants import AXES, BASELINE, CATALOGUE, DEFAULT, ORIGINS, changes
+from ucseg_cli.variants import AXES, BASELINE, CATALOGUE, DEFAULT, ORIGINS, Change, changes
 
 COLUMNS = (
     Column("name", "variant"),
     Column("params", "parameters", Kind.QUANTITY),
     Column("macs", "MACs", Kind.QUANTITY),
-    Column("changes", f"differs from {BASELINE} in"),
-    Column("origin", "origin", tier=3),
+    Column("changes", f"differs from {BASELINE} in", Kind.PROSE),
 )
 
 
@@ -26,7 +25,7 @@ def list_report(subjects: Sequence[Subject], conditions: Conditions) -> Report:
     figures = [totals(subject.trace) for subject in subjects]
     differences = {name: changes(CATALOGUE[BASELINE], variant) for name, variant in CATALOGUE.items()}
     rows = tuple(
-        Row((s.name, f["params"], f["macs"], "; ".join(map(str, differences[s.name])) or "nothing", ORIGINS[s.name]))
+        Row((s.name, f["params"], f["macs"], _differences(differences[s.name])))
         for s, f in zip(subjects, figures, strict=True)
     )
     return Report(
@@ -56,3 +55,7 @@ def list_report(subjects: Sequence[Subject], conditions: Conditions) -> Report:
         },
         notes=(f"v1 is {ORIGINS['v1']}: what that list does not name is as in v2.",),
     )
+
+
+def _differences(changes: Sequence[Change]) -> str:
+    return ", ".join(f"{change.axis.name} {change.axis.show(change.after)}" for change in changes) or "nothing"

@@ -38,11 +38,11 @@ def complete_reference(incomplete: str) -> list[str]:
     return [f"{head}+{assignment}" for assignment in written if assignment.startswith(last)]
 
 
-def one_of(word: str, known: Iterable[str], option: str) -> str:
+def one_of(noun: str, word: str, known: Iterable[str], option: str) -> str:
     """A word out of a fixed set; raises UnknownNameError with the nearest one."""
     known = tuple(known)
     if word not in known:
-        raise UnknownNameError(f"value of {option}", word, known, where=f"{option} {word}")
+        raise UnknownNameError(noun, word, known, where=f"{option} {word}")
     return word
 
 
@@ -170,7 +170,7 @@ class Rows:
         from ucseg_cli.report.module_table import Arrangement
 
         top = None if self.top is None else at_least(self.top, 1, "--top")
-        return Arrangement(at_least(self.depth, 1, "--depth"), one_of(self.sort, ORDERS, "--sort"), top)
+        return Arrangement(at_least(self.depth, 1, "--depth"), one_of("order", self.sort, ORDERS, "--sort"), top)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ class Output:
 
     def __post_init__(self) -> None:
         """Refuse an unknown format before anything is measured."""
-        one_of(self.format, FORMATS, "--format")
+        one_of("format", self.format, FORMATS, "--format")
 
     @property
     def exports(self) -> dict[str, Path]:

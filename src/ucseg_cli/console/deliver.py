@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ucseg_cli.commands.options import Output
-from ucseg_cli.commands.terminal import print_text, say, stdout_screen
+from ucseg_cli.atomic_write import replace_file
+from ucseg_cli.console.options import Output
+from ucseg_cli.console.streams import print_text, say, stdout_screen
 from ucseg_cli.errors import OutputError, UsageError
-from ucseg_cli.files import replace_file
 from ucseg_cli.report.document import Report
 
 STDOUT = Path("-")

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from ucseg_cli import __version__
-from ucseg_cli.commands.groups import with_groups
-from ucseg_cli.commands.terminal import print_text
+from ucseg_cli.console.groups import with_groups
+from ucseg_cli.console.streams import print_text
 
 COMMANDS = {
     "list": "list_variants",
