@@ -16,11 +16,13 @@ from hypothesis.strategies import SearchStrategy
 
 from ucseg_cli import gate
 from ucseg_cli.__main__ import main
-from ucseg_cli.cache import ENVIRONMENT, Cache, fingerprint
+from ucseg_cli.analysis.totals import totals
+from ucseg_cli.cache import ENVIRONMENT, Cache, fingerprint, lattice_fingerprint
 from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.count import Count
 from ucseg_cli.trace import Trace
-from ucseg_cli.variants import CATALOGUE, Variant
+from ucseg_cli.variants import CATALOGUE, Variant, as_variant
+from ucseg_cli.variants.lattice import lattice
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker of pytest-xdist has a core to itself
 
@@ -146,15 +148,18 @@ def ucseg(fake_engine: list[gate.Request], capsys: pytest.CaptureFixture[str]) -
 
 @pytest.fixture(scope="session")
 def warm_cache(trace_of: TraceOf, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that knows the named variants at 224 pixels, and v2 at 512."""
+    """A cache that knows v2 at 512 pixels, and at 224 the named variants, what mends v2, and what lies between v1 and v2."""
     directory = tmp_path_factory.mktemp("warm")
     cache = Cache(directory, warn=pytest.fail)
-    wanted = [
-        *((variant, Conditions()) for variant in CATALOGUE.values()),
-        (CATALOGUE["v2"], Conditions(Size(512, 512))),
-    ]
-    for variant, conditions in wanted:
+    v1, v2, small = CATALOGUE["v1"], CATALOGUE["v2"], Conditions()
+    mended = map(as_variant, ("v2+head=before-upsample", "v2+rates=3,6,9"))
+    for variant, conditions in [
+        (v2, Conditions(Size(512, 512))),
+        *((v, small) for v in (*CATALOGUE.values(), *mended)),
+    ]:
         cache.put(fingerprint(variant, conditions), trace_of(variant, conditions))
+    between = {",".join(sorted(taken)): totals(trace_of(each, small)) for taken, each in lattice(v1, v2).items()}
+    cache.put_totals(lattice_fingerprint(v1, v2, small), between)
     return directory
 
 

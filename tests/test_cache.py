@@ -16,7 +16,16 @@ from typing import Any
 import pytest
 
 from ucseg_cli import cache as caching
-from ucseg_cli.cache import OUR_SOURCES, TAG, THEIR_SOURCES, Cache, default_directory, fingerprint
+from ucseg_cli.cache import (
+    OUR_SOURCES,
+    TAG,
+    THEIR_SOURCES,
+    TOTALS_SOURCES,
+    Cache,
+    default_directory,
+    fingerprint,
+    lattice_fingerprint,
+)
 from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.trace import Module, Op, Tap, Tensor, Trace, Weight
 from ucseg_cli.variants import CATALOGUE, Variant
@@ -35,6 +44,7 @@ TRACE = Trace(
         Tensor((1, 8, 9, 9), "float32", 2),
     ),
     storages=(864, 972, 2592),
+    freed=(None, None, None),
     ops=(Op("convolution", 1, (1, 0, None), (2,), {"stride": (1, 1), "transposed": False}),),
     inputs=(1,),
     outputs=(2,),
@@ -68,6 +78,49 @@ def test_a_real_trace_is_found_as_it_was_recorded(
     cache.put("v2", trace)
     assert cache.get("v2") == trace
     assert [size for _, size in cache.entries()] < [200_000]
+
+
+TOTALS = {"conv": {"params": 1, "fvcore": 2**60}, "conv,rates": {"params": 0}}
+
+
+def test_traces_and_totals_under_one_key_are_kept_apart(cache: Cache, warnings: list[str]) -> None:
+    cache.put("a", TRACE)
+    assert cache.get_totals("a") is None
+    cache.put_totals("a", TOTALS)
+    assert (cache.get("a"), cache.get_totals("a")) == (TRACE, TOTALS)
+    assert {path.name for path, _ in cache.entries()} == {"a.trace", "a.totals"}
+    assert cache.clear() == 2
+    assert (cache.get("a"), cache.get_totals("a"), warnings) == (None, None, [])
+
+
+def test_both_kinds_count_towards_the_bound(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caching, "MAX_ENTRIES", 3)
+    for key in "abcd":
+        cache.put(key, TRACE)
+        cache.put_totals(key, TOTALS)
+        assert len(cache.entries()) <= 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"null", b"[]", b"1", b'{"conv": 1}', b'{"conv": null}', b'{"conv": ["params"]}', b'{"conv": {"params": "1"}}',
+        b'{"conv": {"params": null}}', b'{"conv": {"params": 1.5}}', b'{"conv": {"params": true}}', b"{", b"\xff",
+        b"[" * 200_000,
+    ],
+)  # fmt: skip
+def test_totals_that_are_not_integers_by_name_cost_one_warning_and_are_replaced(
+    cache: Cache, warnings: list[str], body: bytes
+) -> None:
+    cache.put_totals("a", TOTALS)
+    ((path, _),) = cache.entries()
+    path.write_bytes(_signed(body))
+    assert cache.get_totals("a") is None
+    assert cache.get_totals("a") is None
+    assert len(warnings) == 1
+    assert str(path) in warnings[0]
+    cache.put_totals("a", TOTALS)
+    assert cache.get_totals("a") == TOTALS
 
 
 def test_looking_makes_no_directory(cache: Cache) -> None:
@@ -237,7 +290,7 @@ import sys
 from pathlib import Path
 from ucseg_cli.cache import Cache
 from ucseg_cli.trace import Module, Trace
-trace = Trace((Module("", "Net"),), (), (), (), (), ())
+trace = Trace((Module("", "Net"),), (), (), (), (), (), ())
 cache = Cache(Path(sys.argv[1]), warn=lambda message: sys.exit(message))
 for round in range(40):
     cache.put("shared", trace)
@@ -315,6 +368,42 @@ def print_now() -> Callable[[], str]:
         return fingerprint(CATALOGUE["v2"], Conditions())
 
     return now
+
+
+def test_totals_have_a_fingerprint_of_both_ends_and_of_how_they_are_counted(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    v1, v2 = CATALOGUE["v1"], CATALOGUE["v2"]
+
+    def now() -> str:
+        caching._sources.cache_clear()
+        return lattice_fingerprint(v1, v2, Conditions())
+
+    assert (
+        len({now(), lattice_fingerprint(v2, v1, Conditions()), lattice_fingerprint(v1, v2, Conditions(batch=2))}) == 3
+    )
+    for name in ("trace.py", *TOTALS_SOURCES):
+        before = now()
+        (copy / name).write_text("changed", encoding="utf-8")
+        assert now() != before
+    monkeypatch.undo()
+    caching._sources.cache_clear()
+
+
+def test_every_file_that_totals_are_counted_by_is_fingerprinted(python: Run) -> None:
+    code = (
+        "import sys, ucseg_cli.analysis.totals, ucseg_cli.analysis.deploy, ucseg_cli.variants.lattice;"
+        "print(*(m.__file__ for n, m in sorted(sys.modules.items()) if n.partition('.')[0] == 'ucseg_cli'), sep='\\n')"
+    )
+    imported = {Path(line).relative_to(PACKAGE).as_posix() for line in python("-c", code).stdout.split("\n") if line}
+    known = {*OUR_SOURCES, *TOTALS_SOURCES, *IRRELEVANT, "analysis/__init__.py", *ONLY_SHOWN}
+    assert imported - known == set()
+
+
+ONLY_SHOWN = {
+    "analysis/memo.py": "computes nothing, only once",
+}
+"""What counting totals imports and no total depends on, each with its reason."""
 
 
 @pytest.mark.parametrize("name", OUR_SOURCES)

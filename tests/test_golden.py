@@ -23,21 +23,30 @@ Number = Callable[[str], int]
 SCREENS = {
     "list": ["list"],
     "show": ["show", "v2"],
+    "show-deploy": ["show", "v2", "--deploy"],
     "params": ["params", "--variant", "v2"],
     "params-top": ["params", "v2", "--top", "5"],
     "flops": ["flops", "v2"],
+    "flops-reconcile": ["flops", "v2", "--depth", "1", "--reconcile"],
+    "memory": ["memory", "v2", "--size", "512"],
     "probe": ["probe", "--size", "512"],
     "probe-several": ["probe", "v1", "v2+output_stride=16", "--size", "512", "--size", "384x640"],
+    "reach": ["reach", "v2", "--size", "512", "--size", "224"],
+    "reach-v1": ["reach", "v1", "--size", "512x224"],
     "compare": ["compare", "v1", "v2"],
     "compare-three": ["compare", "v1", "v2", "v3", "--top", "4"],
     "compare-same": ["compare", "v2", "v2"],
     "check": ["check", "v1", "v2", "--max", "params=645244", "--max", "fvcore=800M", "--size", "512"],
+    "lint": ["lint", "v2", "--size", "512"],
+    "explain-rule": ["explain", "UC104"],
     "verify": ["verify", "v2", "--size", "16"],
     "cache": ["cache"],
     "explain": ["explain"],
     "explain-exit-status": ["explain", "exit-status"],
 }
-SUMMED = ("show", "params", "params-top", "flops", "compare", "compare-three", "compare-same")
+SUMMED = (
+    "show", "params", "params-top", "flops", "flops-reconcile", "memory", "compare", "compare-three", "compare-same",
+)  # fmt: skip
 WIDTHS = (120, 60, 44)
 IN_SUBPROCESSES = {
     "compare": ["compare", "v1", "v2"],

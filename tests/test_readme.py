@@ -55,7 +55,7 @@ def test_every_example_shows_what_ucseg_says(readme: str, say: Callable[[str], s
 
 def test_there_are_examples_and_nothing_stands_before_their_command(readme: str) -> None:
     blocks = BLOCK.findall(readme)
-    assert len(blocks) >= len({"compare", "list", "show", "params", "flops", "probe", "check", "verify"})
+    assert len(blocks) >= len({"compare", "list", "show", "params", "flops", "memory", "probe", "check", "verify"})
     assert all(block.startswith("$ ucseg ") for block in blocks)
 
 
@@ -65,7 +65,7 @@ def test_every_command_is_in_the_readme(readme: str, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["list", "show", "params", "flops", "probe", "compare", "check", "verify", "explain"]
+    "command", ["list", "show", "params", "flops", "memory", "probe", "compare", "check", "lint", "verify", "explain"]
 )
 def test_every_command_that_answers_has_an_example(readme: str, command: str) -> None:
     assert any(block.startswith(f"$ ucseg {command}") for block in BLOCK.findall(readme))

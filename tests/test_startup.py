@@ -30,9 +30,11 @@ MEASURING = (
     ["params", "--variant", "v2"],
     ["flops", "v2"],
     ["probe", "--size", "512"],
+    ["reach", "v2", "--size", "512"],
     ["compare", "v1", "v2"],
     ["compare", "v1", "v2", "v3"],
     ["check", "v1", "v2", "--max", "params=650k"],
+    ["lint", "v2"],
 )
 TALKING = (
     ["--help"],
@@ -40,6 +42,7 @@ TALKING = (
     ["completion", "bash"],
     ["explain"],
     ["explain", "fvcore"],
+    ["explain", "UC104"],
     ["cache"],
     ["params", "-h"],
 )
@@ -74,7 +77,14 @@ def test_an_answer_from_the_cache_imports_nothing_heavy_in_any_format(imported_b
 
 
 def test_a_mistake_is_told_without_anything_heavy(imported_by: Callable[..., list[Any]]) -> None:
-    mistakes = [["params", "v22"], ["probe", "--size", "0"], ["check"], ["flop"], ["params", "v22", "-f", "json"]]
+    mistakes = [
+        ["params", "v22"],
+        ["probe", "--size", "0"],
+        ["check"],
+        ["flop"],
+        ["params", "v22", "-f", "json"],
+        ["lint", "--select", "X"],
+    ]
     for arguments, status, modules in imported_by(mistakes):
         assert status == 2, arguments
         assert HEAVY.isdisjoint(modules), arguments

@@ -41,6 +41,7 @@ TRACE = Trace(
         Tensor((1, 32), "float32", 3),  # a view of the one before
     ),
     storages=(192, 24, 8, 128),
+    freed=(None, None, None, 4),
     ops=(
         Op("conv2d", 1, (0, 1, None), (3,), {"padding": "same"}, composite=True),
         Op("convolution", 1, (0, 1, None), (3,), {"stride": (1, 1), "transposed": False, "nested": ((1,), (2, 3))}, 0),

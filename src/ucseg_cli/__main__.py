@@ -74,10 +74,11 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _complete(command: Any, instruction: str) -> int:
     """Answer a shell that asks, over the environment, how a line may go on."""
-    from typer._completion_classes import completion_init
     from typer.completion import shell_complete
 
-    completion_init()
+    from ucseg_cli.console.bash_words import register_shells
+
+    register_shells()
     return shell_complete(command, {}, "ucseg", COMPLETION, instruction)
 
 

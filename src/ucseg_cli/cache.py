@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, TypeVar
 
 from ucseg_cli.atomic_write import replace_file
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.trace import Trace, TraceFormatError, decode_trace, encode_trace
 from ucseg_cli.variants import Variant
 
+Totals = Mapping[str, Mapping[str, int]]
+"""Metrics by network."""
+
+Entry = TypeVar("Entry")
+
 ENVIRONMENT = "UCSEG_CACHE_DIR"
 MAX_ENTRIES = 512
+SUFFIXES = {".trace", ".totals"}
 TAG = "CACHEDIR.TAG"
 TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n# Traces kept by ucseg. Safe to delete. https://bford.info/cachedir/\n"
 
@@ -30,6 +37,18 @@ OUR_SOURCES = (
     *("engine/build.py", "engine/dispatch.py", "engine/load.py", "engine/record.py", "engine/shapes.py"),
 )
 """Files of this package that a trace depends on."""
+
+TOTALS_SOURCES = (
+    "analysis/conventions.py",
+    "analysis/deploy.py",
+    "analysis/flops.py",
+    "analysis/memory.py",
+    "analysis/module_tree.py",
+    "analysis/params.py",
+    "analysis/totals.py",
+    "variants/lattice.py",
+)
+"""Files of this package that totals depend on besides."""
 
 THEIR_SOURCES = (
     ("torch", ("version.py",)),
@@ -50,13 +69,19 @@ def default_directory() -> Path:
 def fingerprint(variant: Variant, conditions: Conditions) -> str:
     """A name for a variant's trace that changes with anything that could change the trace."""
     asked = f"{variant.key}\n{conditions}\n{sys.version}\n"
-    return sha256(asked.encode() + _sources()).hexdigest()
+    return sha256(asked.encode() + _sources(OUR_SOURCES)).hexdigest()
+
+
+def lattice_fingerprint(before: Variant, after: Variant, conditions: Conditions) -> str:
+    """A name for the totals of the variants between two, that changes with anything that could change these."""
+    asked = f"{before.key}\n{after.key}\n{conditions}\n{sys.version}\n"
+    return sha256(asked.encode() + _sources(OUR_SOURCES + TOTALS_SOURCES)).hexdigest()
 
 
 @lru_cache
-def _sources() -> bytes:
-    ours = [Path(__file__).parent / name for name in OUR_SOURCES]
-    theirs = [_package_directory(package) / name for package, names in THEIR_SOURCES for name in names]
+def _sources(names: tuple[str, ...]) -> bytes:
+    ours = [Path(__file__).parent / name for name in names]
+    theirs = [_package_directory(package) / name for package, files in THEIR_SOURCES for name in files]
     digest = sha256()
     for path in (*ours, *theirs):
         digest.update(f"{path.name}\n".encode())
@@ -68,6 +93,17 @@ def _package_directory(package: str) -> Path:
     """Where a package lies, without importing it."""
     spec = find_spec(package)
     return Path(spec.origin).parent if spec is not None and spec.origin is not None else Path("absent")
+
+
+def _decode_totals(data: Any) -> Totals:
+    """The totals as they were kept; raises TraceFormatError for anything else."""
+    if not isinstance(data, dict) or not all(map(_are_figures, data.values())):
+        raise TraceFormatError("it does not hold totals")
+    return data
+
+
+def _are_figures(data: Any) -> bool:
+    return isinstance(data, dict) and all(type(count) is int for count in data.values())
 
 
 @dataclass(slots=True)
@@ -83,7 +119,21 @@ class Cache:
 
     def get(self, key: str) -> Trace | None:
         """The trace kept under *key*, or None."""
-        path = self._path(key)
+        return self._load(self._path(key, "trace"), decode_trace)
+
+    def put(self, key: str, trace: Trace) -> None:
+        """Keep a trace under *key*."""
+        self._keep(self._path(key, "trace"), encode_trace(trace))
+
+    def get_totals(self, key: str) -> Totals | None:
+        """The totals of several networks kept under *key*, or None."""
+        return self._load(self._path(key, "totals"), _decode_totals)
+
+    def put_totals(self, key: str, totals: Totals) -> None:
+        """Keep the totals of several networks, which are far smaller than their traces."""
+        self._keep(self._path(key, "totals"), totals)
+
+    def _load(self, path: Path, decode: Callable[[Any], Entry]) -> Entry | None:
         data = self._read(path)
         if data is None:
             return None
@@ -91,17 +141,16 @@ class Cache:
         try:
             if sha256(body).hexdigest().encode() != checksum:
                 raise TraceFormatError("its checksum does not match")
-            return decode_trace(json.loads(body))
+            return decode(json.loads(body))
         except (ValueError, RecursionError) as error:
             self._tell(f"{path} is damaged and will be replaced: {error}")
             return None
 
-    def put(self, key: str, trace: Trace) -> None:
-        """Keep a trace under *key*."""
-        body = json.dumps(encode_trace(trace), separators=(",", ":")).encode()
+    def _keep(self, path: Path, data: Any) -> None:
+        body = json.dumps(data, separators=(",", ":")).encode()
         try:
             self._make_directory()
-            replace_file(self._path(key), sha256(body).hexdigest().encode() + b"\n" + body)
+            replace_file(path, sha256(body).hexdigest().encode() + b"\n" + body)
             self._drop_oldest()
         except OSError as error:
             self._tell(f"cannot keep answers in {self.directory}: {error.strerror or error}")
@@ -109,7 +158,7 @@ class Cache:
     def entries(self) -> list[tuple[Path, int]]:
         """The files of the cache with their sizes in bytes, oldest use first; empty where there is none."""
         try:
-            files = [(path, path.stat()) for path in self._entry_directory.glob("*.trace")]
+            files = [(path, path.stat()) for path in self._entry_directory.iterdir() if path.suffix in SUFFIXES]
         except OSError:
             return []
         return [(path, status.st_size) for path, status in sorted(files, key=lambda file: file[1].st_mtime)]
@@ -125,8 +174,8 @@ class Cache:
     def _entry_directory(self) -> Path:
         return self.directory / "traces"
 
-    def _path(self, key: str) -> Path:
-        return self._entry_directory / f"{key}.trace"
+    def _path(self, key: str, kind: str) -> Path:
+        return self._entry_directory / f"{key}.{kind}"
 
     def _read(self, path: Path) -> bytes | None:
         try:

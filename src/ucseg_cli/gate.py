@@ -67,9 +67,10 @@ def _key(request: Request) -> str:
 
 def _record_all(requests: Iterable[Request]) -> dict[Request, Trace]:
     _require_torch()
-    from ucseg_cli.engine.load import trace_variant
+    from ucseg_cli.engine.load import VariantTracer
 
-    return {request: trace_variant(request.variant, request.conditions) for request in requests}
+    tracer = VariantTracer()
+    return {request: tracer.trace(request.variant, request.conditions) for request in requests}
 
 
 def _require_torch() -> None:

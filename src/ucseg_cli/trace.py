@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import starmap
 from typing import Any, NamedTuple
 
-FORMAT = 1
+FORMAT = 2
 
 
 class TraceFormatError(ValueError):
@@ -94,11 +94,16 @@ class Tap(NamedTuple):
 
 @dataclass(frozen=True)
 class Trace:
-    """One forward pass. Indices point into ``modules``, ``tensors``, ``storages`` (bytes) and ``ops``."""
+    """One forward pass. Indices point into ``modules``, ``tensors``, ``storages`` and ``ops``.
+
+    *storages* are sizes in bytes. *freed* says for each how many operators had run when the program let go of it, as
+    Python's reference counts have it; None for what was still held at the end.
+    """
 
     modules: tuple[Module, ...]
     tensors: tuple[Tensor, ...]
     storages: tuple[int, ...]
+    freed: tuple[int | None, ...]
     ops: tuple[Op, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -139,6 +144,7 @@ def decode_trace(data: Any) -> Trace:
             modules=tuple(map(_decode_module, data["modules"])),
             tensors=tuple(Tensor(tuple(shape), dtype, storage) for shape, dtype, storage in data["tensors"]),
             storages=tuple(data["storages"]),
+            freed=tuple(data["freed"]),
             ops=tuple(map(_decode_op, data["ops"])),
             inputs=tuple(data["inputs"]),
             outputs=tuple(data["outputs"]),

@@ -41,6 +41,8 @@ def format_percent(ratio: Fraction | None, *, signed: bool = False) -> str:
     sign = "-" if ratio < 0 else "+" if signed and ratio > 0 else ""
     if tenths == 0 and ratio != 0:
         return f"{sign}<0.1 %"
+    if tenths == 1000 and abs(ratio) > 1:  # a limit that is just exceeded must not look like one that is just met
+        return f"{sign}>100.0 %"
     return f"{sign}{tenths // 10:,}.{tenths % 10} %"
 
 

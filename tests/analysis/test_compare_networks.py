@@ -157,13 +157,14 @@ def test_a_model_outside_the_family_is_compared_by_path(trace_of: TraceOf) -> No
     assert statuses(result)["aspp.branches[rate 6]"] == "new"
 
 
-def test_taps_that_stay_are_unchanged_wherever_they_come_from(compared: Compared) -> None:
+def test_a_tap_that_another_module_gives_has_changed_though_its_shape_has_not(compared: Compared) -> None:
     taps = {tap.name: tap for tap in compared("v1", "v2", depth=1).taps}
     high = taps["high"]
     assert high.before is not None
     assert high.after is not None
     assert (high.before.module, high.after.module) == ("features.9", "features.10")
-    assert [tap.changed for tap in taps.values()] == [False, False, False]
+    assert high.before.shape == high.after.shape
+    assert [tap.changed for tap in taps.values()] == [False, False, True]
 
 
 def test_a_tap_of_another_stride_has_changed(compared: Compared) -> None:

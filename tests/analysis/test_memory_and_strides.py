@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
-from ucseg_cli.analysis.memory import peak_activation_bytes
+from ucseg_cli.analysis.memory import Held, least_memory, peak_memory, weights_bytes
 from ucseg_cli.analysis.params import BYTES, total_params
 from ucseg_cli.analysis.stride import strides
 from ucseg_cli.analysis.taps import TapShape, tap_shapes
 from ucseg_cli.trace import Module, Op, Tap, Tensor, Trace, Weight
 
 
-def sketch(sizes: list[int], ops: list[Op], *, outputs: tuple[int, ...], views: dict[int, int] | None = None) -> Trace:
+def sketch(
+    sizes: list[int],
+    ops: list[Op],
+    *,
+    outputs: tuple[int, ...],
+    views: dict[int, int] | None = None,
+    freed: dict[int, int] | None = None,
+) -> Trace:
     """A trace of tensors of given bytes, the first of them the input; *views* share the storage of another."""
     storage = {index: (views or {}).get(index, index) for index in range(len(sizes))}
     return Trace(
-        modules=(Module("", "Net"),),
+        modules=(Module("", "Net"), Module("layer", "Layer")),
         tensors=tuple(Tensor((size // 4,), "float32", storage[index]) for index, size in enumerate(sizes)),
         storages=tuple(sizes),
+        freed=tuple((freed or {}).get(index) for index in range(len(sizes))),
         ops=tuple(ops),
         inputs=(0,),
         outputs=outputs,
@@ -34,53 +43,101 @@ def op(inputs: tuple[int, ...], output: int, name: str = "f", **attributes: Any)
 def test_in_a_chain_two_neighbours_are_alive_and_the_input_all_along() -> None:
     trace = sketch([100, 40, 60, 20], [op((0,), 1), op((1,), 2), op((2,), 3)], outputs=(3,))
     # at the second: input 100, its operand 40, its result 60; at the third: 100 + 60 + 20
-    assert peak_activation_bytes(trace) == 100 + 40 + 60
+    assert least_memory(trace).bytes == 100 + 40 + 60
 
 
 def test_a_skip_keeps_its_source_alive_until_it_is_used() -> None:
     trace = sketch([100, 40, 60, 20, 8], [op((0,), 1), op((1,), 2), op((2,), 3), op((1, 3), 4)], outputs=(4,))
-    assert peak_activation_bytes(trace) == 100 + 40 + 60 + 20  # at the third
+    assert least_memory(trace).bytes == 100 + 40 + 60 + 20  # at the third
 
 
 def test_a_write_in_place_allocates_nothing() -> None:
     trace = sketch([100, 40], [op((0,), 1), op((1,), 1, "relu_")], outputs=(1,))
-    assert peak_activation_bytes(trace) == 100 + 40
+    assert least_memory(trace).bytes == peak_memory(trace).bytes == 100 + 40
 
 
 def test_a_view_allocates_nothing_and_keeps_its_storage_alive() -> None:
     ops = [op((0,), 1), op((1,), 2, "view"), op((0,), 3), op((2, 3), 4)]
     trace = sketch([100, 40, 40, 60, 4], ops, outputs=(4,), views={2: 1})
-    assert peak_activation_bytes(trace) == 100 + 40 + 60 + 4  # at the last
+    assert least_memory(trace).bytes == 100 + 40 + 60 + 4  # at the last
 
 
 def test_an_output_lives_to_the_end() -> None:
     trace = sketch([100, 40, 60, 50], [op((0,), 1), op((0,), 2), op((2,), 3)], outputs=(1, 3))
-    assert peak_activation_bytes(trace) == 100 + 40 + 60 + 50
+    assert least_memory(trace).bytes == 100 + 40 + 60 + 50
 
 
 def test_weights_are_not_activations() -> None:
     plain = sketch([100, 40, 60], [op((0, 1), 2)], outputs=(2,))
-    weighted = Trace(
-        modules=(Module("", "Net", (Weight("weight", 1, trainable=True),)),),
-        tensors=plain.tensors,
-        storages=plain.storages,
-        ops=plain.ops,
-        inputs=plain.inputs,
-        outputs=plain.outputs,
-    )
-    assert peak_activation_bytes(plain) == 100 + 40 + 60
-    assert peak_activation_bytes(weighted) == 100 + 60
+    weighted = replace(plain, modules=(Module("", "Net", (Weight("weight", 1, trainable=True),)),))
+    for trace in (plain, weighted):  # a tensor that is there before an operator made it is a weight to the model
+        assert least_memory(trace).bytes == peak_memory(trace).bytes == 100 + 60
+    assert weights_bytes(plain) == 0
+    assert weights_bytes(weighted) == 40
+    assert weights_bytes(weighted, "bfloat16") == 20
+
+
+def test_a_view_of_a_weight_is_no_activation_either() -> None:
+    trace = sketch([100, 40, 40, 60], [op((1,), 2, "t"), op((0, 2), 3)], outputs=(3,), views={2: 1})
+    assert peak_memory(trace).bytes == least_memory(trace).bytes == 100 + 60
 
 
 def test_a_network_that_does_nothing_holds_its_input() -> None:
-    assert peak_activation_bytes(sketch([100], [], outputs=(0,))) == 100
+    peak = peak_memory(sketch([100], [], outputs=(0,)))
+    assert (peak.bytes, peak.input_bytes, peak.op) == (100, 100, "")
+    assert peak.alive == (Held(100, (25,), "float32", "", "", needed=True),)
 
 
 def test_the_sum_of_all_outputs_overstates_the_peak() -> None:
     layers = 10
     ops = [op((index,), index + 1) for index in range(layers)]
     trace = sketch([100] * (layers + 1), ops, outputs=(layers,))
-    assert peak_activation_bytes(trace) == 300 < sum(trace.storages) == 1_100
+    assert least_memory(trace).bytes == 300 < sum(trace.storages) == 1_100
+
+
+def test_what_is_let_go_late_is_held_until_then() -> None:
+    chain = [op((0,), 1), op((1,), 2), op((2,), 3), op((3,), 4)]
+    # 1 is last read by operator 1, but a variable of the program holds it until three have run
+    trace = sketch([100, 40, 60, 20, 8], chain, outputs=(4,), freed={1: 3, 2: 3, 3: 4})
+    peak = peak_memory(trace)
+    assert peak.bytes == 100 + 40 + 60 + 20  # at the third
+    assert least_memory(trace).bytes == 100 + 40 + 60  # at the second
+    assert [held.bytes for held in peak.alive] == [100, 60, 40, 20]
+    assert [held.bytes for held in peak.overdue] == [40]
+    assert least_memory(trace).overdue == ()
+
+
+def test_what_is_never_let_go_adds_up() -> None:
+    trace = sketch([100, 40, 60, 20], [op((0,), 1), op((1,), 2), op((2,), 3)], outputs=(3,))
+    assert peak_memory(trace).bytes == 100 + 40 + 60 + 20
+
+
+def test_what_is_dropped_at_once_was_alive_while_its_operator_ran() -> None:
+    trace = sketch([100, 40, 500, 60], [op((0,), 1), op((1,), 2), op((1,), 3)], outputs=(3,), freed={1: 3, 2: 2})
+    peak = peak_memory(trace)
+    assert peak.bytes == least_memory(trace).bytes == 100 + 40 + 500
+    assert peak.overdue == ()  # the operator that runs is writing it
+
+
+def test_the_peak_says_where_it_is_as_the_model_called_it() -> None:
+    ops = [Op("conv2d", 1, (0,), (1,), {}, composite=True), Op("convolution", 1, (0,), (1,), {}, parent=0)]
+    peak = peak_memory(sketch([100, 40], ops, outputs=(1,)))
+    assert (peak.module, peak.op) == ("layer", "conv2d")
+    assert [(held.module, held.op) for held in peak.alive] == [("", ""), ("layer", "conv2d")]
+
+
+def test_in_another_element_type_what_is_floating_point_changes_and_integers_do_not() -> None:
+    trace = sketch([100, 40, 60], [op((0,), 1), op((1,), 2)], outputs=(2,))
+    trace = replace(trace, tensors=(*trace.tensors[:2], Tensor((15,), "int32", 2)))
+    assert peak_memory(trace, "float16").bytes == 50 + 20 + 60
+    assert peak_memory(trace, "float64").bytes == 200 + 80 + 60
+    assert peak_memory(trace, "float32") == peak_memory(trace)
+    assert [held.dtype for held in peak_memory(trace, "float16").alive] == ["int32", "float16", "float16"]
+
+
+def test_an_element_type_that_is_not_known_has_the_size_that_torch_gave() -> None:
+    trace = sketch([100], [], outputs=(0,))
+    assert peak_memory(replace(trace, tensors=(Tensor((50,), "bits16", 0),)), "float16").bytes == 100
 
 
 # Strides
@@ -91,6 +148,7 @@ def maps(shapes: list[tuple[int, ...]], ops: list[Op], taps: tuple[Tap, ...] = (
         modules=(Module("", "Net", calls=1, outputs=(len(shapes) - 1,)), Module("unused", "Net")),
         tensors=tuple(Tensor(shape, "float32", index) for index, shape in enumerate(shapes)),
         storages=(0,) * len(shapes),
+        freed=(None,) * len(shapes),
         ops=tuple(ops),
         inputs=(0,),
         outputs=(len(shapes) - 1,),
@@ -160,6 +218,7 @@ def test_bytes_are_elements_times_the_size_of_one(dtype: str) -> None:
         modules=(Module("", "Net", (Weight("weight", 0, trainable=False),)),),
         tensors=(Tensor((3, 5), dtype, 0),),
         storages=(0,),
+        freed=(None,),
         ops=(),
         inputs=(),
         outputs=(),

@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+
+from ucseg_cli.cache import Cache
+from ucseg_cli.gate import Request
 
 Run = Callable[..., CompletedProcess[str]]
 Tables = Callable[[str], dict[str, list[list[str]]]]
@@ -116,8 +121,145 @@ def test_rows_stand_by_absolute_change_or_by_path(ucseg: Run, read_tables: Table
 
 def test_taps_that_moved_are_shown_before_and_after(ucseg: Run, read_tables: Tables) -> None:
     answer = ucseg("compare", "v2", "v2+output_stride=16", "-f", "markdown").stdout
-    assert read_tables(answer)["Taps"][1] == ["high", "96×7×7", "32", "96×14×14", "16"]
+    assert read_tables(answer)["Taps"][1] == ["high", "96×7×7", "32", "features.10", "96×14×14", "16", "features.10"]
     assert "2 taps unchanged" in answer
+
+
+def test_a_tap_that_another_module_gives_has_moved_though_its_shape_is_the_same(
+    ucseg: Run, read_tables: Tables
+) -> None:
+    answer = ucseg("compare", "v1", "v2", "-f", "markdown").stdout
+    assert read_tables(answer)["Taps"][1] == ["high", "96×7×7", "32", "features.9", "96×7×7", "32", "features.10"]
+    script = json.loads(ucseg("compare", "v1", "v2", "-f", "json").stdout)
+    assert [(tap["name"], tap["changed"]) for tap in script["taps"]] == [
+        ("low", False), ("mid", False), ("high", True)
+    ]  # fmt: skip
+
+
+# Why two variants differ
+
+
+@pytest.mark.parametrize("options", [(), ("--deploy",)])
+@pytest.mark.parametrize("models", [("v1", "v2"), ("v2", "v1"), ("v2", "v3+classes=5"), ("v2", "v2+dropout=0.9")])
+def test_the_shares_of_the_axes_add_up_to_the_delta_of_every_metric(
+    ucseg: Run, models: tuple[str, str], options: tuple[str, ...]
+) -> None:
+    answer = json.loads(ucseg("compare", *models, *options, "-f", "json").stdout)
+    deltas = {delta["metric"]: delta for delta in answer["deltas"]}
+    counted = [change["axis"] for change in answer["axes"] if change["axis"] != "dropout"]
+    assert [each["metric"] for each in answer["attribution"]] == (list(deltas) if counted else [])
+    for each in answer["attribution"]:
+        assert all(each[key] == deltas[each["metric"]][key] for key in ("before", "after", "delta"))
+        assert each["over_all_orders"] is True
+        assert [effect["axis"] for effect in each["effects"]] == counted
+        assert sum(effect["rounded"] for effect in each["effects"]) == each["delta"]
+        shares = [Fraction(e["share"]["numerator"], e["share"]["denominator"]) for e in each["effects"]]
+        assert sum(shares) == each["delta"]
+
+
+def test_the_json_tells_what_each_axis_does_alone_last_and_on_average(ucseg: Run) -> None:
+    answer = json.loads(ucseg("compare", "v1", "v2", "-f", "json").stdout)
+    params = next(each for each in answer["attribution"] if each["metric"] == "params")
+    assert params["effects"][1] == {
+        "axis": "rates", "alone": 59_520, "last": 11_424, "share": {"numerator": 35_472, "denominator": 1},
+        "rounded": 35_472,
+    }  # fmt: skip
+    assert {"axis": "rates", "other": "conv", "without": 59_520, "with_it": 11_424} in params["interactions"]
+
+
+def test_the_screen_walks_from_the_baseline_to_the_model_axis_by_axis(ucseg: Run, read_tables: Tables) -> None:
+    rows = read_tables(ucseg("compare", "v1", "v2", "-f", "markdown").stdout)["Why parameters differ"]
+    assert rows[0] == ["axis", "change", "alone", "last", "share"]  # Markdown has no scale to draw on
+    assert [row[0] for row in rows[1:]] == ["v1", "backbone", "conv", "rates", "decoder_blocks", "v2"]
+    assert rows[2] == ["backbone", ":10 → :11", "+294,096", "+294,096", "+294,096"]
+    assert rows[-1][-1] == "+170,168"
+
+
+def test_the_waterfall_is_drawn_with_each_block_where_the_last_one_ended(ucseg: Run) -> None:
+    lines = ucseg("compare", "v1", "v2").stdout.splitlines()
+    table = lines[lines.index("Why parameters differ") :]
+    blocks = {line.split()[0]: (line.index("█"), line.rindex("█")) for line in table[:10] if "█" in line}
+    assert list(blocks) == ["v1", "backbone", "conv", "rates", "decoder_blocks", "v2"]
+    assert blocks["v1"][0] == blocks["v2"][0]
+    assert abs(blocks["backbone"][0] - blocks["v1"][1]) <= 1
+    assert blocks["conv"][1] == blocks["backbone"][1]
+    assert (
+        "rates 6,12 → 6,12,18 is +59,520 with conv regular, +11,424 with separable."
+        in lines[lines.index("Why parameters differ") + 10]
+    )
+
+
+def test_a_waterfall_never_leaves_its_scale(ucseg: Run) -> None:
+    answer = ucseg("compare", "v1", "v1+conv=separable+decoder_channels=1024+decoder_blocks=3").stdout
+    lines = answer.splitlines()
+    table = lines[lines.index("Why parameters differ") :]
+    drawn = [line for line in table[: table.index("")] if "█" in line]
+    assert [line.split()[0] for line in drawn] == ["v1", "decoder_channels", "decoder_blocks", "conv", "after"]
+    left = drawn[0].index("█")
+    assert all(left <= line.index("█") and line.rindex("█") < left + 28 for line in drawn)
+
+
+@pytest.mark.parametrize("models", [("v1", "v2", "v3"), ("v2", "v2"), ("v2", "v2+dropout=0.9")])
+def test_several_models_or_none_that_counts_have_no_attribution(ucseg: Run, models: tuple[str, ...]) -> None:
+    assert json.loads(ucseg("compare", *models, "-f", "json").stdout)["attribution"] == []
+    assert "Why" not in ucseg("compare", *models).stdout
+
+
+def test_beyond_six_changes_the_answer_says_how_shares_were_found(ucseg: Run) -> None:
+    other = "v1+backbone=8+rates=2+conv=separable+decoder_blocks=2+aspp_channels=8+mid_channels=8+classes=2"
+    answer = json.loads(ucseg("compare", "v1", other, "-f", "json").stdout)
+    assert {each["over_all_orders"] for each in answer["attribution"]} == {False}
+    assert all(sum(e["rounded"] for e in each["effects"]) == each["delta"] for each in answer["attribution"])
+    assert "Too many axes differ for all orders" in ucseg("compare", "v1", other).stdout
+
+
+def test_what_lies_between_is_recorded_once_and_kept_as_totals(ucseg: Run, fake_engine: list[Request]) -> None:
+    first = ucseg("compare", "v1", "v2").stdout
+    assert len(fake_engine) == 16
+    assert ucseg("compare", "v1", "v2").stdout == first
+    assert len(fake_engine) == 16
+    ucseg("compare", "v1", "v2", "--no-cache")
+    assert len(fake_engine) == 32
+
+
+def test_totals_of_an_older_version_that_lack_a_metric_are_measured_again(
+    ucseg: Run, cache_directory: Path, fake_engine: list[Request]
+) -> None:
+    first = ucseg("compare", "v1", "v2").stdout
+    (path,) = cache_directory.rglob("*.totals")
+    Cache(cache_directory, warn=pytest.fail).put_totals(path.stem, {"conv": {"params": 1}})
+    again = ucseg("compare", "v1", "v2")
+    assert (again.stdout, again.stderr) == (first, "")
+    assert len(fake_engine) == 16 + 14
+
+
+# What the linter says of both
+
+
+def test_lint_tells_what_a_model_adds_and_mends(ucseg: Run, read_tables: Tables) -> None:
+    there = json.loads(ucseg("compare", "v1", "v2", "--size", "512", "-f", "json").stdout)["lint"]
+    assert [(each["model"], each["change"], each["code"], each["module"]) for each in there] == [
+        ("v2", "added", "UC101", "aspp.branches.3.depthwise"),
+        ("v2", "added", "UC108", "features.10"),
+    ]
+    assert there[0]["evidence"]["dead_taps"] == 8
+    back = ucseg("compare", "v2", "v1", "--size", "512", "-f", "markdown").stdout
+    assert read_tables(back)["Lint"][1][:4] == ["v1", "gone", "UC101", "aspp.branches.3.depthwise"]
+
+
+def test_models_with_the_same_findings_have_no_lint_table(ucseg: Run, read_tables: Tables) -> None:
+    assert "Lint" not in read_tables(ucseg("compare", "v2", "v2+dropout=0.1", "-f", "markdown").stdout)
+
+
+def test_folding_takes_the_norm_s_finding_away_on_both_sides(ucseg: Run) -> None:
+    found = json.loads(ucseg("compare", "v1", "v2", "--deploy", "-f", "json").stdout)["lint"]
+    assert [(each["change"], each["code"]) for each in found] == [("added", "UC101"), ("added", "UC108")]
+
+
+def test_each_of_several_models_has_its_own_findings(ucseg: Run) -> None:
+    found = json.loads(ucseg("compare", "v2", "v1", "v2+head=before-upsample", "-f", "json").stdout)["lint"]
+    gone = {(each["model"], each["code"]) for each in found if each["change"] == "removed"}
+    assert {("v1", "UC101"), ("v2+head=before-upsample", "UC104")} <= gone
 
 
 def test_csv_has_totals_and_modules_with_the_unchanged_ones(ucseg: Run) -> None:

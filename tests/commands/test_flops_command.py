@@ -86,3 +86,40 @@ def test_csv_can_be_summed(ucseg: Run) -> None:
 def test_an_inline_variant_is_counted(ucseg: Run) -> None:
     answer = json.loads(ucseg("flops", "v2+head=before-upsample", "-f", "json").stdout)
     assert answer["total"]["fvcore"] < TOTAL["fvcore"]
+
+
+def test_reconciled_every_figure_of_another_counter_is_ours_and_its_steps(ucseg: Run) -> None:
+    answer = json.loads(ucseg("flops", "v2", "--reconcile", "-f", "json").stdout)
+    assert [(each["name"], each["unit"]) for each in answer["reconciliation"]] == [
+        ("fvcore", "FLOPs"),
+        ("torch", "FLOPs"),
+        ("thop", "MACs"),
+        ("ptflops", "MACs"),
+        ("torchinfo", "mult-adds"),
+        ("thop", "parameters"),
+        ("ptflops", "parameters"),
+        ("torchinfo", "parameters"),
+    ]
+    for each in answer["reconciliation"]:
+        assert each["total"] == each["ours"] + sum(step["count"] for step in each["steps"])
+        assert all(step.keys() == {"label", "count"} for step in each["steps"])
+
+
+def test_reconciled_steps_on_the_screen_add_up_to_the_figure(ucseg: Run, read_tables: Tables, number: Number) -> None:
+    tables = read_tables(ucseg("flops", "v2", "--reconcile", "--batch", "2", "-f", "markdown").stdout)
+    figures = {row[0]: number(row[1]) for row in tables["What others print"][:0:-1] if row[2] != "parameters"}
+    for counter, figure in figures.items():
+        *steps, last = [number(row[2]) for row in tables["From our figure to theirs"] if row[0] == counter]
+        assert sum(steps) == last == figure
+
+
+def test_without_the_option_nothing_is_reconciled(ucseg: Run) -> None:
+    assert "thop" not in ucseg("flops", "v2").stdout
+    assert "reconciliation" not in json.loads(ucseg("flops", "v2", "-f", "json").stdout)
+
+
+@pytest.mark.parametrize("form", ["csv", "markdown", "html"])
+def test_a_reconciliation_comes_in_every_format(ucseg: Run, form: str) -> None:
+    answer = ucseg("flops", "v2", "--reconcile", "-f", form)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert form == "csv" or "134,330,264" in answer.stdout

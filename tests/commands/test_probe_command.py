@@ -28,6 +28,8 @@ def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
         "width": 128,
         "stride": 4,
         "module": "features.1",
+        "receptive_field": [7, 7],
+        "global_context": ["features.1.block.1"],
     }
 
 
@@ -56,3 +58,30 @@ def test_a_size_that_is_asked_for_twice_is_shown_once(ucseg: Run) -> None:
 def test_sides_that_are_no_multiple_of_the_stride_are_rounded_up(ucseg: Run) -> None:
     taps = json.loads(ucseg("probe", "--size", "33x65", "-f", "json").stdout)["models"][0]["taps"]
     assert [(tap["height"], tap["width"]) for tap in taps] == [(9, 17), (5, 9), (2, 3)]
+
+
+def test_one_model_has_its_receptive_fields_and_the_reach_of_its_dilated_convs(ucseg: Run, read_tables: Tables) -> None:
+    tables = read_tables(ucseg("probe", "v2", "--size", "512", "-f", "markdown").stdout)
+    fields = {row[0]: row[1:3] for row in tables["Receptive fields at 512"]}
+    assert fields["high"] == ["511×511", "99.8 %"]
+    assert fields["rate 18"] == ["1663×1663", "324.8 %"]
+    assert fields["image pooling"] == ["–", "–"]
+    assert tables["Reach of dilated convs at 512"][-1][1:] == ["18", "11.1 %", "8 of 9", "577"]
+
+
+def test_several_models_have_their_receptive_fields_side_by_side(ucseg: Run, read_tables: Tables) -> None:
+    tables = read_tables(ucseg("probe", "v1", "v2", "-f", "markdown").stdout)
+    fields = {row[0]: row[1:] for row in tables["Receptive fields at 224"]}
+    assert fields["high"] == ["383×383", "511×511"]
+    assert fields["rate 18"] == ["–", "1663×1663"]
+    assert "Reach of dilated convs at 224" not in tables
+
+
+def test_json_names_branches_reach_and_global_context(ucseg: Run) -> None:
+    (model,) = json.loads(ucseg("probe", "v2", "--size", "512", "-f", "json").stdout)["models"]
+    assert [branch["name"] for branch in model["branches"]] == ["1×1", "rate 6", "rate 12", "rate 18", "image pooling"]
+    assert model["branches"][3]["module"] == "aspp.branches.3"
+    assert model["branches"][3]["receptive_field"] == [1663, 1663]
+    assert model["branches"][4]["receptive_field"] is None
+    assert model["branches"][4]["global_context"][-1] == "aspp.branches.4"
+    assert [conv["pointwise"] for conv in model["reach"]] == [False, False, True]

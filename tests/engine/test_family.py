@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ucseg_cli.analysis.agreement import agreement
 from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.flops import charges, own_flops, total_flops
-from ucseg_cli.analysis.memory import peak_activation_bytes
+from ucseg_cli.analysis.memory import least_memory, peak_memory, storage_lives, weights_bytes
 from ucseg_cli.analysis.module_tree import module_rows, parent_path, partition, roll_up
 from ucseg_cli.analysis.params import PARAM_METRICS, own_params, total_params
 from ucseg_cli.analysis.taps import tap_shapes
@@ -249,13 +249,57 @@ def test_the_output_has_the_input_s_size_and_one_channel_for_each_class(
 
 
 @given(st.data())
-def test_the_peak_of_memory_is_less_than_all_tensors_together_and_more_than_the_largest(
+def test_the_peak_of_memory_lies_between_what_is_needed_and_all_there_is(
     variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
 ) -> None:
     trace = trace_of(data.draw(variants), data.draw(small_conditions))
-    outputs = {trace.tensors[index].storage for _, op in trace.kernels() for index in op.outputs}
-    assert max(trace.storages[storage] for storage in outputs) < peak_activation_bytes(trace)
-    assert peak_activation_bytes(trace) < sum(trace.storages)
+    peak, least = peak_memory(trace), least_memory(trace)
+    given_and_returned = {trace.tensors[index].storage for index in (*trace.inputs, *trace.outputs)}
+    assert sum(trace.storages[storage] for storage in given_and_returned) <= least.bytes <= peak.bytes
+    assert peak.bytes <= least.bytes + sum(held.bytes for held in peak.overdue)
+    assert peak.bytes < sum(trace.storages)
+    assert peak.bytes == sum(held.bytes for held in peak.alive)
+
+
+@given(st.data())
+def test_the_peak_is_what_a_count_at_each_operator_says(
+    variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
+) -> None:
+    trace = trace_of(data.draw(variants), data.draw(small_conditions))
+    assert peak_memory(trace).bytes == max(map(sum, _alive_at_each(trace, held=True)))
+    assert least_memory(trace).bytes == max(map(sum, _alive_at_each(trace, held=False)))
+
+
+def _alive_at_each(trace: Trace, *, held: bool) -> list[list[int]]:
+    """The sizes of what is alive at each operator, filled in storage by storage."""
+    alive: list[list[int]] = [[] for _ in trace.ops]
+    weights = {trace.tensors[w.tensor].storage for m in trace.modules for w in (*m.parameters, *m.buffers)}
+    inputs, outputs = ({trace.tensors[index].storage for index in each} for each in (trace.inputs, trace.outputs))
+    for storage in set(range(len(trace.storages))) - weights:
+        tensors = {index for index, tensor in enumerate(trace.tensors) if tensor.storage == storage}
+        uses = [index for index, op in trace.kernels() if tensors & {*op.inputs, *op.outputs}]
+        last = len(trace.ops) if storage in inputs | outputs else uses[-1] + 1
+        for moment in range(
+            0 if storage in inputs else uses[0], trace.freed[storage] or len(trace.ops) if held else last
+        ):
+            alive[moment].append(trace.storages[storage])
+    return alive
+
+
+@given(st.data())
+def test_half_the_element_size_is_half_the_activations(
+    variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
+) -> None:
+    trace = trace_of(data.draw(variants), data.draw(small_conditions))
+    for memory in (peak_memory, least_memory):
+        assert 2 * memory(trace, "float16").bytes == memory(trace).bytes
+        assert memory(trace, "float64").bytes == 2 * memory(trace).bytes
+    assert weights_bytes(trace) == total_params(trace)["bytes"]
+
+
+def test_no_storage_is_let_go_before_its_last_use(trace_of: TraceOf) -> None:
+    for variant in CATALOGUE.values():
+        assert [life for life in storage_lives(trace_of(variant, Conditions())) if life.end < life.used] == []
 
 
 @pytest.mark.parametrize(

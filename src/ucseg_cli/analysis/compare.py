@@ -8,10 +8,11 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ucseg_cli.analysis.conventions import CONVENTIONS
-from ucseg_cli.analysis.module_tree import Figures, TreeRow, module_rows, partition
+from ucseg_cli.analysis.lint import LintChanges, lint_changes
+from ucseg_cli.analysis.module_tree import TreeRow, module_rows, partition
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.analysis.taps import TapShape, tap_shapes
-from ucseg_cli.analysis.totals import METRICS, add_up, own_figures
+from ucseg_cli.analysis.totals import METRICS, own_figures, totals
 from ucseg_cli.units import exact_ratio
 from ucseg_cli.variants import Change, changes
 
@@ -74,7 +75,7 @@ class TapDelta:
 
     @property
     def changed(self) -> bool:
-        """Whether shape or stride differ; which module it comes from does not matter."""
+        """Whether shape, stride or the module it comes from differ."""
         return _geometry(self.before) != _geometry(self.after)
 
 
@@ -91,24 +92,25 @@ class Comparison:
     modules: tuple[ModuleDelta, ...]
     taps: tuple[TapDelta, ...]
     axes: tuple[Change, ...]
+    lint: LintChanges
 
 
 def compare(baseline: Subject, model: Subject, *, depth: int) -> Comparison:
     """What differs between two networks run on the same input; modules are *depth* levels below the root."""
-    own_before, own_after = own_figures(baseline.trace), own_figures(model.trace)
-    before, after = add_up(own_before.values()), add_up(own_after.values())
+    before, after = totals(baseline.trace), totals(model.trace)
     return Comparison(
         baseline=baseline,
         model=model,
         totals={metric: Delta(before[metric], after[metric]) for metric in METRICS},
-        modules=_module_deltas(_rows_by_role(baseline, own_before, depth), _rows_by_role(model, own_after, depth)),
+        modules=_module_deltas(_rows_by_role(baseline, depth), _rows_by_role(model, depth)),
         taps=_tap_deltas(tap_shapes(baseline.trace), tap_shapes(model.trace)),
         axes=changes(baseline.variant, model.variant) if baseline.variant and model.variant else (),
+        lint=lint_changes(baseline, model),
     )
 
 
-def _rows_by_role(subject: Subject, own: Mapping[str, Figures], depth: int) -> dict[tuple[str, bool], TreeRow]:
-    rows = partition(module_rows(subject.trace, own, max_depth=depth))
+def _rows_by_role(subject: Subject, depth: int) -> dict[tuple[str, bool], TreeRow]:
+    rows = partition(module_rows(subject.trace, own_figures(subject.trace), max_depth=depth))
     return {(subject.role(row.path), row.own): row for row in rows}
 
 
@@ -139,4 +141,4 @@ def _tap_deltas(before: Iterable[TapShape], after: Iterable[TapShape]) -> tuple[
 
 
 def _geometry(tap: TapShape | None) -> object:
-    return None if tap is None else (tap.shape, tap.stride)
+    return None if tap is None else (tap.shape, tap.stride, tap.module)

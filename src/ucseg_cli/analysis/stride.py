@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from ucseg_cli.analysis.memo import once_per_trace
 from ucseg_cli.trace import Op, Trace
 
 Stride = tuple[Fraction, Fraction]
@@ -13,6 +14,7 @@ SPATIAL_DIMENSIONS = 4
 STRIDED = {"convolution", "max_pool2d_with_indices", "avg_pool2d"}
 
 
+@once_per_trace
 def strides(trace: Trace) -> dict[int, Stride]:
     """The stride of each N×C×H×W tensor relative to the input, by tensor index.
 
@@ -24,6 +26,13 @@ def strides(trace: Trace) -> dict[int, Stride]:
         if (stride := _stride(trace, op, known)) is not None:
             known.update(dict.fromkeys((out for out in op.outputs if _is_map(trace, out)), stride))
     return known
+
+
+def whole_stride(stride: Stride | None) -> int | None:
+    """The stride where it is one whole number along both axes."""
+    if stride is None or stride[0] != stride[1] or stride[0].denominator != 1:
+        return None
+    return stride[0].numerator
 
 
 def _stride(trace: Trace, op: Op, known: dict[int, Stride]) -> Stride | None:

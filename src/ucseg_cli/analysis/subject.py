@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import Variant
 
+if TYPE_CHECKING:
+    from ucseg_cli.analysis.deploy import Folding
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A traced model. *variant* is None for a model outside the family."""
+    """A traced model. *variant* is None for a model outside the family; *folding* is how its trace was rewritten, if it was."""
 
     name: str
     trace: Trace
     variant: Variant | None = None
+    folding: Folding | None = None
 
     def role(self, path: str) -> str:
         """The path with positions that mean something said in words, so that like is compared with like."""
         for position, role in (self.variant.roles() if self.variant else {}).items():
             if path == position or path.startswith(f"{position}."):
                 return role + path.removeprefix(position)
+        return path
+
+    def place(self, path: str) -> str:
+        """The part of the design that the module belongs to: a whole ASPP branch by its role, else the module itself."""
+        for position, role in (self.variant.roles() if self.variant else {}).items():
+            if f"{path}.".startswith(f"{position}."):
+                return role
         return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ucseg_cli.analysis.stride import strides
+from ucseg_cli.analysis.stride import strides, whole_stride
 from ucseg_cli.trace import Trace
 
 
@@ -21,9 +21,7 @@ class TapShape:
     @property
     def whole_stride(self) -> int | None:
         """The stride where it is one whole number along both axes."""
-        if self.stride is None or self.stride[0] != self.stride[1] or self.stride[0].denominator != 1:
-            return None
-        return self.stride[0].numerator
+        return whole_stride(self.stride)
 
 
 def tap_shapes(trace: Trace) -> tuple[TapShape, ...]:

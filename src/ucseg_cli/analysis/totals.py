@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.flops import own_flops
+from ucseg_cli.analysis.memo import once_per_trace
+from ucseg_cli.analysis.memory import peak_memory
 from ucseg_cli.analysis.module_tree import Figures
 from ucseg_cli.analysis.params import own_params
 from ucseg_cli.trace import Trace
@@ -22,6 +24,7 @@ class Metric:
         meaning: what is counted, one sentence.
         in_bytes: whether it counts bytes.
         depends_on_size: whether it changes with the input.
+        additive: whether a network has the sum of what its modules have; a peak is not a sum.
     """
 
     name: str
@@ -29,6 +32,7 @@ class Metric:
     meaning: str
     in_bytes: bool = False
     depends_on_size: bool = False
+    additive: bool = True
 
 
 METRICS = {
@@ -39,28 +43,41 @@ METRICS = {
         Metric("frozen", "frozen", "Elements of parameters that do not require a gradient."),
         Metric("buffers", "buffers", "Elements of buffers: running statistics and the counters of batch norm."),
         Metric(
-            "bytes", "weights and buffers", "Bytes of parameters and buffers: what a checkpoint holds.", in_bytes=True
+            "bytes",
+            "weights and buffers",
+            "Bytes of parameters and buffers: the tensor data of a checkpoint.",
+            in_bytes=True,
         ),
         *(
             Metric(convention.name, convention.title, convention.meaning, depends_on_size=True)
             for convention in CONVENTIONS.values()
         ),
+        Metric(
+            "peak-memory",
+            "peak activations",
+            "Bytes of the storages alive at once in a forward pass, with the input, without weights.",
+            in_bytes=True,
+            depends_on_size=True,
+            additive=False,
+        ),
     )
 }
 
 
+@once_per_trace
 def own_figures(trace: Trace) -> dict[str, Figures]:
     """What each module itself holds and runs, beside its children, under every metric, by path."""
     flops = own_flops(trace)
     return {path: {**own, **flops[path]} for path, own in own_params(trace).items()}
 
 
+@once_per_trace
 def totals(trace: Trace) -> dict[str, int]:
     """Every metric of METRICS for the whole network, by name."""
-    return add_up(own_figures(trace).values())
+    return {**add_up(own_figures(trace).values()), "peak-memory": peak_memory(trace).bytes}
 
 
 def add_up(figures: Iterable[Figures]) -> dict[str, int]:
-    """The sum of figures, each metric of METRICS present."""
+    """The sum of figures, each additive metric of METRICS present."""
     figures = list(figures)
-    return {metric: sum(each.get(metric, 0) for each in figures) for metric in METRICS}
+    return {name: sum(each.get(name, 0) for each in figures) for name, metric in METRICS.items() if metric.additive}

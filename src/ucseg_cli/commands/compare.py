@@ -8,6 +8,7 @@ import typer
 
 from ucseg_cli.console.options import (
     ConventionOption,
+    DeployOption,
     DepthOption,
     OneInput,
     Output,
@@ -42,22 +43,29 @@ def compare(
     depth: DepthOption = 2,
     sort: OrderOption = "change",
     top: TopOption = None,
+    deploy: DeployOption = False,
     output: Output,
 ) -> int:
     """Compare models with a baseline.
 
-    Totals, axes, modules and taps; unchanged rows are hidden but counted. Ends in one sentence.
+    Totals, axes, modules and taps, and of two variants what each changed axis does; unchanged rows are hidden but
+    counted. Ends in one sentence.
     """
     from ucseg_cli.analysis.compare import compare as compare_subjects
     from ucseg_cli.analysis.conventions import find_convention
     from ucseg_cli.console.deliver import deliver
+    from ucseg_cli.console.lattice import attribute_all
     from ucseg_cli.console.measure import measure
     from ucseg_cli.report.compare import compare_report
+    from ucseg_cli.report.deploy import after_folding
 
     conditions, priced, order = at.conditions, find_convention(convention), one_of("order", sort, ORDERS, "--sort")
     levels, most = at_least(depth, 1, "--depth"), None if top is None else at_least(top, 1, "--top")
-    subjects = measure([base, *models], conditions, no_cache=at.no_cache)
+    cache = at.open_cache()
+    subjects = measure([base, *models], conditions, cache=cache, deploy=deploy)
     candidates = subjects[1:] or subjects  # a model compared with itself is measured once
     comparisons = [compare_subjects(subjects[0], candidate, depth=levels) for candidate in candidates]
-    deliver(compare_report(comparisons, conditions, priced, sort=order, top=most), output)
+    why = attribute_all(comparisons[0], conditions, cache=cache) if len(comparisons) == 1 else []
+    report = compare_report(comparisons, conditions, priced, sort=order, top=most, attributions=why)
+    deliver(after_folding(report, subjects), output)
     return ExitStatus.OK

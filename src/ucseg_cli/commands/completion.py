@@ -19,7 +19,7 @@ def completion(
 ) -> int:
     """Print a completion script for a shell.
 
-    For example: ucseg completion bash >> ~/.bash_completion. No file is edited.
+    For example: source <(ucseg completion bash). No file is edited.
     """
     from typer._completion_shared import get_completion_script  # typer's other door edits the person's files
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from ucseg_cli.console.options import ConventionOption, OneInput, OneModel, Output, Rows
+from ucseg_cli.console.options import ConventionOption, DeployOption, OneInput, OneModel, Output, ReconcileOption, Rows
 from ucseg_cli.errors import ExitStatus
 
 
-def flops(*, of: OneModel, at: OneInput, convention: ConventionOption = "fvcore", rows: Rows, output: Output) -> int:
+def flops(
+    *,
+    of: OneModel,
+    at: OneInput,
+    convention: ConventionOption = "fvcore",
+    rows: Rows,
+    deploy: DeployOption = False,
+    reconcile: ReconcileOption = False,
+    output: Output,
+) -> int:
     """Count operations by module and operator.
 
     Under a convention, with what the convention leaves out.
@@ -14,9 +23,11 @@ def flops(*, of: OneModel, at: OneInput, convention: ConventionOption = "fvcore"
     from ucseg_cli.analysis.conventions import find_convention
     from ucseg_cli.console.deliver import deliver
     from ucseg_cli.console.measure import measure
+    from ucseg_cli.report.deploy import after_folding
     from ucseg_cli.report.flops import flops_report
 
     conditions, priced, arrangement = at.conditions, find_convention(convention), rows.arrangement
-    (subject,) = measure([of.name], conditions, no_cache=at.no_cache)
-    deliver(flops_report(subject, conditions, priced, arrangement), output)
+    (subject,) = measure([of.name], conditions, cache=at.open_cache(), deploy=deploy)
+    report = flops_report(subject, conditions, priced, arrangement, reconciled=reconcile)
+    deliver(after_folding(report, [subject]), output)
     return ExitStatus.OK

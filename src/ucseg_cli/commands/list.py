@@ -17,5 +17,5 @@ def list_variants(*, at: OneInput, output: Output) -> int:
     from ucseg_cli.variants import CATALOGUE
 
     conditions = at.conditions
-    deliver(list_report(measure(CATALOGUE, conditions, no_cache=at.no_cache), conditions), output)
+    deliver(list_report(measure(CATALOGUE, conditions, cache=at.open_cache()), conditions), output)
     return ExitStatus.OK

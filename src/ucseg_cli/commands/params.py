@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from ucseg_cli.console.options import OneInput, OneModel, Output, Rows
+from ucseg_cli.console.options import DeployOption, OneInput, OneModel, Output, Rows
 from ucseg_cli.errors import ExitStatus
 
 
-def params(*, of: OneModel, at: OneInput, rows: Rows, output: Output) -> int:
+def params(*, of: OneModel, at: OneInput, rows: Rows, deploy: DeployOption = False, output: Output) -> int:
     """Count parameters by module.
 
     Total, trainable, frozen, buffers, bytes and share; what is shared counts once.
     """
     from ucseg_cli.console.deliver import deliver
     from ucseg_cli.console.measure import measure
+    from ucseg_cli.report.deploy import after_folding
     from ucseg_cli.report.params import params_report
 
     conditions, arrangement = at.conditions, rows.arrangement
-    (subject,) = measure([of.name], conditions, no_cache=at.no_cache)
-    deliver(params_report(subject, conditions, arrangement), output)
+    (subject,) = measure([of.name], conditions, cache=at.open_cache(), deploy=deploy)
+    deliver(after_folding(params_report(subject, conditions, arrangement), [subject]), output)
     return ExitStatus.OK

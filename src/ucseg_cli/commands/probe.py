@@ -15,6 +15,6 @@ def probe(*, of: ManyModels, at: ManyInputs, output: Output) -> int:
     from ucseg_cli.console.measure import measure_each
     from ucseg_cli.report.probe import Probed, probe_report
 
-    measured = measure_each(of.names, at.conditions, no_cache=at.no_cache)
+    measured = measure_each(of.names, at.conditions, cache=at.open_cache())
     deliver(probe_report([Probed(subject, conditions) for subject, conditions in measured]), output)
     return ExitStatus.OK

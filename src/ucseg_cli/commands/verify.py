@@ -22,7 +22,7 @@ def verify(*, of: OneModel, at: OneInput, exit_zero: ExitZeroOption = False, out
     from ucseg_cli.variants import parse_reference
 
     conditions = at.conditions
-    (subject,) = measure([of.name], conditions, no_cache=at.no_cache)
+    (subject,) = measure([of.name], conditions, cache=at.open_cache())
     refuse_what_does_not_fit(subject.trace, conditions)
     with say_while() as announce:
         announce("running the other counters on real tensors…")

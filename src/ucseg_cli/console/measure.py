@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ucseg_cli import gate
 from ucseg_cli.analysis.subject import Subject
@@ -18,13 +19,15 @@ def open_cache() -> Cache:
     return Cache(default_directory(), warn=lambda message: say("warning", message))
 
 
-def measure(names: Iterable[str], conditions: Conditions, *, no_cache: bool) -> list[Subject]:
-    """The models that were named, each traced on the same input."""
-    return [subject for subject, _ in measure_each(names, [conditions], no_cache=no_cache)]
+def measure(
+    names: Iterable[str], conditions: Conditions, *, cache: Cache | None, deploy: bool = False
+) -> list[Subject]:
+    """The models that were named, each traced on the same input, with *deploy* as they are after folding."""
+    return [subject for subject, _ in measure_each(names, [conditions], cache=cache, deploy=deploy)]
 
 
 def measure_each(
-    names: Iterable[str], conditions: Sequence[Conditions], *, no_cache: bool
+    names: Iterable[str], conditions: Sequence[Conditions], *, cache: Cache | None, deploy: bool = False
 ) -> list[tuple[Subject, Conditions]]:
     """Every model on every input, model by model. What is asked for twice is recorded once."""
     references = list(dict.fromkeys(map(parse_reference, names)))
@@ -34,10 +37,18 @@ def measure_each(
     with say_while() as announce:
         traces = gate.trace_all(
             requests.values(),
-            None if no_cache else open_cache(),
+            cache,
             announce=lambda count: announce(f"recording {plural(count, 'network')}…"),
         )
-    return [
+    subjects = (
         (Subject(reference.name, traces[request], reference.variant), each)
         for (reference, each), request in requests.items()
-    ]
+    )
+    return [(_as_deployed(subject) if deploy else subject, each) for subject, each in subjects]
+
+
+def _as_deployed(subject: Subject) -> Subject:
+    from ucseg_cli.analysis.deploy import fold_batch_norms
+
+    folding = fold_batch_norms(subject.trace)
+    return replace(subject, trace=folding.trace, folding=folding)

@@ -12,6 +12,7 @@ import typer
 from ucseg_cli.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
+    from ucseg_cli.cache import Cache
     from ucseg_cli.conditions import Conditions
     from ucseg_cli.report.module_table import Arrangement
 
@@ -60,6 +61,10 @@ VariantOption = Annotated[
 BatchOption = Annotated[int, typer.Option("--batch", "-b", metavar="N", help="Images in the input.")]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Record afresh, and keep nothing.")]
 ExitZeroOption = Annotated[bool, typer.Option("--exit-zero", help="Exit 0 also where a gate fails.")]
+DeployOption = Annotated[
+    bool, typer.Option("--deploy", help="After folding batch norms into the convolutions before them.")
+]
+ReconcileOption = Annotated[bool, typer.Option("--reconcile", help="Also what other counters print, and why.")]
 DepthOption = Annotated[int, typer.Option("--depth", "-d", metavar="N", help="Levels of modules below the root.")]
 TopOption = Annotated[
     int | None, typer.Option("--top", "-n", metavar="N", help="Only the first N; the rest in one row.")
@@ -132,6 +137,10 @@ class OneInput:
         """Size and batch as they were typed; raises UsageError."""
         return _conditions(self.size, self.batch)
 
+    def open_cache(self) -> Cache | None:
+        """The person's cache, unless they want none; one for each command, so that it warns once."""
+        return _open_cache(no_cache=self.no_cache)
+
 
 @dataclass(frozen=True, slots=True)
 class ManyInputs:
@@ -148,6 +157,10 @@ class ManyInputs:
     def conditions(self) -> list[Conditions]:
         """Each size once, with the batch; raises UsageError."""
         return list(dict.fromkeys(_conditions(size, self.batch) for size in self.size))
+
+    def open_cache(self) -> Cache | None:
+        """The person's cache, unless they want none; one for each command, so that it warns once."""
+        return _open_cache(no_cache=self.no_cache)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,3 +220,11 @@ def _conditions(size: str, batch: int) -> Conditions:
     from ucseg_cli.conditions import make_conditions, parse_size
 
     return make_conditions(parse_size(size), batch)
+
+
+def _open_cache(*, no_cache: bool) -> Cache | None:
+    if no_cache:
+        return None
+    from ucseg_cli.console.measure import open_cache
+
+    return open_cache()

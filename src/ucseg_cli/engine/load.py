@@ -9,22 +9,39 @@ from ucseg_cli.conditions import Conditions
 from ucseg_cli.engine.build import building_on_meta
 from ucseg_cli.engine.record import record
 from ucseg_cli.errors import ModelError, UcsegError
-from ucseg_cli.nets import build_model
+from ucseg_cli.nets import Backbone, SegmentationNetwork, build_backbone
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import Variant
 
 
-def trace_variant(variant: Variant, conditions: Conditions) -> Trace:
-    """Build the variant without weights and run it once without data.
+class VariantTracer:
+    """Traces variants of the family. What two of them share, the backbone, is built and probed once."""
 
-    Raises ModelError where it cannot be built or cannot run on the input.
-    """
-    try:
-        with building_on_meta():
-            model = build_model(variant)
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise ModelError(f"the network cannot be built: {_first_line(error)}", where=variant.key) from error
-    return trace_module(model, conditions, taps=variant.taps)
+    def __init__(self) -> None:
+        self._backbones: dict[tuple[int, int], Backbone] = {}
+
+    def trace(self, variant: Variant, conditions: Conditions) -> Trace:
+        """Build the variant without weights and run it once without data.
+
+        Raises ModelError where it cannot be built or cannot run on the input.
+        """
+        try:
+            with building_on_meta():
+                model = SegmentationNetwork(variant, self._backbone(variant))
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise ModelError(f"the network cannot be built: {_first_line(error)}", where=variant.key) from error
+        return trace_module(model, conditions, taps=variant.taps)
+
+    def _backbone(self, variant: Variant) -> Backbone:
+        shape = (variant.backbone, variant.output_stride)
+        if shape not in self._backbones:
+            self._backbones[shape] = build_backbone(variant)
+        return self._backbones[shape]
+
+
+def trace_variant(variant: Variant, conditions: Conditions) -> Trace:
+    """One variant's trace; raises ModelError where it cannot be built or cannot run on the input."""
+    return VariantTracer().trace(variant, conditions)
 
 
 def trace_module(model: nn.Module, conditions: Conditions, *, taps: dict[str, str]) -> Trace:

@@ -7,8 +7,11 @@ module gets a hook of its own, so the answer does not depend on how the model ca
 
 from __future__ import annotations
 
+import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -47,37 +50,51 @@ def record(model: nn.Module, *inputs: Tensor, taps: Mapping[str, str] | None = N
 
 
 class _Tensors:
-    """Numbers tensors and storages in the order they appear. It keeps them, so that no identity is used twice."""
+    """Numbers tensors and storages in the order they appear, and sees when each storage is let go."""
 
-    def __init__(self) -> None:
+    def __init__(self, ops: Sequence[trace.Op]) -> None:
         self.rows: list[trace.Tensor] = []
         self.storages: list[int] = []
-        self._kept: list[object] = []
+        self.freed: list[int | None] = []
+        self._ops = ops
         self._index: dict[int, int] = {}
+        self._watched: dict[int, weakref.ref[Tensor]] = {}
         self._storage_index: dict[int, int] = {}
+        self._holders: Counter[int] = Counter()
 
     def index(self, tensor: Tensor) -> int:
-        """The tensor's number; the same object keeps its number."""
+        """The tensor's number; the same object keeps its number as long as it lives."""
         number = self._index.get(id(tensor))
         if number is None:
             number = self._index[id(tensor)] = len(self.rows)
-            dtype = str(tensor.dtype).removeprefix("torch.")
-            self.rows.append(trace.Tensor(tuple(tensor.shape), dtype, self._storage(tensor)))
-            self._kept.append(tensor)
+            storage, identity = self._storage(tensor)
+            self.rows.append(trace.Tensor(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), storage))
+            self._holders[storage] += 1
+            gone = partial(self._gone, id(tensor), storage, identity)
+            self._watched[id(tensor)] = weakref.ref(tensor, lambda _: gone())
         return number
 
     def indices(self, value: Any) -> tuple[int, ...]:
         """The numbers of every tensor in a nest of tuples, lists and dicts."""
         return tuple(map(self.index, tensors_in(value)))
 
-    def _storage(self, tensor: Tensor) -> int:
+    def _storage(self, tensor: Tensor) -> tuple[int, int]:
         storage = tensor.untyped_storage()
-        number = self._storage_index.get(storage._cdata)  # a storage's identity has no public name
+        identity = storage._cdata  # a storage's identity has no public name
+        number = self._storage_index.get(identity)
         if number is None:
-            number = self._storage_index[storage._cdata] = len(self.storages)
+            number = self._storage_index[identity] = len(self.storages)
             self.storages.append(storage.nbytes())
-            self._kept.append(storage)
-        return number
+            self.freed.append(None)
+        return number, identity
+
+    def _gone(self, tensor: int, storage: int, identity: int) -> None:
+        """Forget a tensor, since another may get its identity; the last one on a storage frees it."""
+        del self._index[tensor], self._watched[tensor]
+        self._holders[storage] -= 1
+        if not self._holders[storage]:
+            self.freed[storage] = len(self._ops)
+            self._storage_index.pop(identity, None)
 
 
 class _Recorder(DispatchMode):
@@ -85,8 +102,8 @@ class _Recorder(DispatchMode):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.tensors = _Tensors()
         self.ops: list[trace.Op] = []
+        self.tensors = _Tensors(self.ops)
         self._named = list(model.named_modules(remove_duplicate=False))
         self._path: dict[nn.Module, str] = {}
         for path, module in self._named:
@@ -184,6 +201,7 @@ class _Recorder(DispatchMode):
             modules=modules,
             tensors=tuple(self.tensors.rows),
             storages=tuple(self.tensors.storages),
+            freed=tuple(self.tensors.freed),
             ops=tuple(self.ops),
             inputs=inputs,
             outputs=output_indices,

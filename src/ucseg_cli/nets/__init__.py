@@ -1,5 +1,6 @@
 """How the family is built: plain torch modules that people train."""
 
+from ucseg_cli.nets.backbone import Backbone, build_backbone
 from ucseg_cli.nets.network import SegmentationNetwork, build_model
 
-__all__ = ["SegmentationNetwork", "build_model"]
+__all__ = ["Backbone", "SegmentationNetwork", "build_backbone", "build_model"]

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ucseg_cli.nets.torchvision_import import torchvision_packages_on_demand
+from ucseg_cli.variants import Variant
 
 PROBE_SIDE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """The kept entries, and the channels of each tap by name."""
+
+    features: nn.Sequential
+    widths: Mapping[str, int]
+
+
+def build_backbone(variant: Variant, *, pretrained: bool = False) -> Backbone:
+    """The backbone of a variant; two variants that agree on ``backbone`` and ``output_stride`` have the same."""
+    features = build_features(variant.backbone, output_stride=variant.output_stride, pretrained=pretrained)
+    return Backbone(features, probe_widths(features, variant.taps))
 
 
 def build_features(entries: int, *, output_stride: int, pretrained: bool) -> nn.Sequential:
@@ -28,7 +44,9 @@ def run_features(features: nn.Sequential, x: Tensor, taps: Mapping[str, str]) ->
     """The output of each tapped entry, by tap name; *taps* maps names to paths such as ``features.3``."""
     tapped: dict[str, Tensor] = {}
     for index, entry in enumerate(features):
-        x = tapped[f"features.{index}"] = entry(x)
+        x = entry(x)
+        if (path := f"features.{index}") in taps.values():
+            tapped[path] = x
     return {name: tapped[path] for name, path in taps.items()}
 
 

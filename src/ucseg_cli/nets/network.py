@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ucseg_cli.nets.backbone import build_features, probe_widths, run_features
+from ucseg_cli.nets.backbone import Backbone, build_backbone, run_features
 from ucseg_cli.nets.blocks import BLOCKS, Aspp, pointwise, upsample
 from ucseg_cli.variants import Variant, as_variant
 
@@ -18,12 +18,11 @@ class SegmentationNetwork(nn.Module):
         low_ch, mid_ch, high_ch: channels of the taps, as probed.
     """
 
-    def __init__(self, variant: Variant, *, pretrained: bool = False) -> None:
+    def __init__(self, variant: Variant, backbone: Backbone) -> None:
         super().__init__()
         self.variant = variant
-        self.features = build_features(variant.backbone, output_stride=variant.output_stride, pretrained=pretrained)
-        widths = probe_widths(self.features, variant.taps)
-        self.low_ch, self.mid_ch, self.high_ch = widths["low"], widths["mid"], widths["high"]
+        self.features = backbone.features
+        self.low_ch, self.mid_ch, self.high_ch = (backbone.widths[tap] for tap in ("low", "mid", "high"))
 
         block, width = BLOCKS[variant.conv], variant.decoder_channels
         self.aspp = Aspp(self.high_ch, variant.aspp_channels, variant.rates, block)
@@ -68,7 +67,8 @@ def build_model(model: str | Variant = "v2", *, pretrained: bool = False) -> Seg
 
     Raises UsageError for an unknown variant, axis or value.
     """
-    return SegmentationNetwork(as_variant(model), pretrained=pretrained)
+    variant = as_variant(model)
+    return SegmentationNetwork(variant, build_backbone(variant, pretrained=pretrained))
 
 
 def _initialise(module: nn.Module) -> None:

@@ -6,13 +6,16 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
+from ucseg_cli.analysis.attribution import Attribution
 from ucseg_cli.analysis.compare import MODULE_METRICS, Comparison, Delta, ModuleDelta
 from ucseg_cli.analysis.conventions import Convention
 from ucseg_cli.analysis.taps import TapShape
 from ucseg_cli.analysis.totals import METRICS
 from ucseg_cli.conditions import Conditions
+from ucseg_cli.report.attribution import attribution_payload, attribution_tables
 from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Role, Row, Table, Unit
 from ucseg_cli.report.header import raw_conditions, shown_conditions
+from ucseg_cli.report.lint import finding_payload, finding_place
 from ucseg_cli.report.module_table import label
 from ucseg_cli.report.sentences import compare_sentence
 from ucseg_cli.units import plural
@@ -22,17 +25,28 @@ Comparisons = Sequence[Comparison]
 
 
 def compare_report(
-    comparisons: Comparisons, conditions: Conditions, convention: Convention, *, sort: str, top: int | None
+    comparisons: Comparisons,
+    conditions: Conditions,
+    convention: Convention,
+    *,
+    sort: str,
+    top: int | None,
+    attributions: Sequence[Attribution] = (),
 ) -> Report:
-    """One or more models held against the same baseline; modules by absolute change unless *sort* is ``path``."""
+    """One or more models held against the same baseline; modules by absolute change unless *sort* is ``path``.
+
+    *attributions* tell why the one model differs, for every metric.
+    """
     baseline = comparisons[0].baseline
     summary = " ".join(compare_sentence(comparison, convention) for comparison in comparisons)
     tables = (
         _totals_table(comparisons),
         *_axes_tables(comparisons),
+        *_why_tables(comparisons[0], attributions, convention),
         _modules_table(comparisons, "params", "Parameters by module", sort, top),
         _modules_table(comparisons, convention.name, f"{convention.title} by module", sort, top),
         _taps_table(comparisons),
+        *_lint_tables(comparisons),
     )
     return Report(
         kind="ucseg.compare",
@@ -40,7 +54,11 @@ def compare_report(
         conditions=shown_conditions([conditions], convention),
         tables=tables,
         summary=summary,
-        payload=_payload(comparisons, conditions, convention, summary),
+        payload={
+            **_payload(comparisons, conditions, convention, summary),
+            "attribution": attribution_payload(attributions),
+            "lint": _lint_payload(comparisons),
+        },
         records=_records(comparisons),
         highlights=tuple(
             Highlight(
@@ -55,6 +73,11 @@ def compare_report(
     )
 
 
+def _why_tables(comparison: Comparison, attributions: Sequence[Attribution], convention: Convention) -> list[Table]:
+    shown = [each for each in attributions if each.metric in {"params", convention.name, "peak-memory"}]
+    return attribution_tables(shown, comparison.axes, comparison.baseline.name, comparison.model.name)
+
+
 def _delta_columns(comparisons: Comparisons) -> tuple[Column, ...]:
     baseline, alone = comparisons[0].baseline.name, len(comparisons) == 1
     return (
@@ -63,7 +86,7 @@ def _delta_columns(comparisons: Comparisons) -> tuple[Column, ...]:
             column
             for each in comparisons
             for column in (
-                Column(f"{each.model.name}.after", each.model.name, Kind.QUANTITY, tier=1),
+                Column(f"{each.model.name}.after", each.model.name, Kind.QUANTITY),
                 Column(f"{each.model.name}.delta", "Δ" if alone else f"Δ {each.model.name}", Kind.DELTA),
                 Column(f"{each.model.name}.change", "Δ %", Kind.CHANGE, tier=2),
             )
@@ -179,14 +202,42 @@ def _taps_table(comparisons: Comparisons) -> Table:
             for column in (
                 Column(f"{index}.{name}.shape", f"{name} C×H×W", Kind.SHAPE),
                 Column(f"{index}.{name}.stride", "stride", Kind.EXACT, tier=1),
+                Column(f"{index}.{name}.module", "module", Kind.PATH, tier=2),
             )
         ),
     )
     return Table("taps", "Taps", columns, tuple(rows), _unchanged_note(len(taps) - len(changed), "tap"))
 
 
-def _tap_cells(tap: TapShape | None) -> tuple[Cell, Cell]:
-    return (None, None) if tap is None else (tap.shape[1:], tap.whole_stride)
+def _lint_tables(comparisons: Comparisons) -> list[Table]:
+    """What each model adds to the baseline's findings, and what it mends."""
+    rows = [
+        Row((each.model.name, change, finding.rule.code, finding_place(finding), finding.message))
+        for each in comparisons
+        for change, findings in (("new", each.lint.added), ("gone", each.lint.removed))
+        for finding in findings
+    ]
+    columns = (
+        Column("model", "model", tier=1 if len(comparisons) == 1 else 0),
+        Column("change", "change", Kind.CHANGE),
+        Column("code", "rule"),
+        Column("module", "module", Kind.PATH),
+        Column("message", "finding", Kind.PROSE, tier=1),
+    )
+    return [Table("lint", "Lint", columns, tuple(rows))] if rows else []
+
+
+def _lint_payload(comparisons: Comparisons) -> list[dict[str, Any]]:
+    return [
+        {"model": each.model.name, "change": change, **finding_payload(finding)}
+        for each in comparisons
+        for change, findings in (("added", each.lint.added), ("removed", each.lint.removed))
+        for finding in findings
+    ]
+
+
+def _tap_cells(tap: TapShape | None) -> tuple[Cell, Cell, Cell]:
+    return (None, None, None) if tap is None else (tap.shape[1:], tap.whole_stride, tap.module)
 
 
 def _unchanged_note(count: int, noun: str, nouns: str | None = None) -> str | None:

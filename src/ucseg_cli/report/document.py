@@ -8,7 +8,16 @@ from enum import Enum, auto
 from fractions import Fraction
 from typing import Any
 
-Cell = int | str | bool | Fraction | tuple[int, ...] | None
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a scale, each end between 0 and 1; *end* below *start* is a step down. From 0, it is a whole."""
+
+    start: Fraction
+    end: Fraction
+
+
+Cell = int | str | bool | Fraction | tuple[int, ...] | Span | None
 
 
 class Kind(Enum):
@@ -27,10 +36,14 @@ class Kind(Enum):
     """An integer of bytes, whatever the row's unit."""
     DELTA = auto()
     """A signed integer in the row's unit; less is better."""
+    EXACT_DELTA = auto()
+    """A DELTA written in full."""
     CHANGE = auto()
     """A signed ratio, or the word ``new`` or ``gone`` where a percentage would divide by zero; less is better."""
     SHARE = auto()
     """A ratio of a whole, with a bar where there is room."""
+    SPAN = auto()
+    """A Span, drawn: rows of spans that begin where the one before ended are a waterfall; less is better."""
     SHAPE = auto()
     """A tuple of lengths."""
     STATUS = auto()

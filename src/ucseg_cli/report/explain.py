@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ucseg_cli.analysis.conventions import CONVENTIONS, Convention, Level
+from ucseg_cli.analysis.lint_rules import RULES, Rule
+from ucseg_cli.analysis.peers import PEERS
 from ucseg_cli.analysis.totals import METRICS
 from ucseg_cli.errors import ExitStatus, UnknownNameError
 from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
@@ -40,7 +42,7 @@ def _convention(convention: Convention) -> Topic:
         (
             convention.meaning,
             level[convention.level],
-            "What it does not price is listed by `ucseg flops`, with the number of calls. `ucseg verify` runs the original.",
+            "What it does not price is listed by `ucseg flops`, with the number of calls.",
         ),
         _table("Priced operators", ("ATen operator", "summed as"), prices),
     )
@@ -48,7 +50,7 @@ def _convention(convention: Convention) -> Topic:
 
 EXIT_MEANINGS = {
     ExitStatus.OK: "did the job, and every gate held",
-    ExitStatus.GATE_FAILED: "a gate failed: a limit is exceeded, or a counter differs",
+    ExitStatus.GATE_FAILED: "a gate failed: a limit is exceeded, a counter differs, or `lint --fail-on` found something",
     ExitStatus.NO_VERDICT: "no verdict: bad usage, an unknown name, a model that cannot be built or run, an internal error",
     ExitStatus.INTERRUPTED: "interrupted",
     ExitStatus.READER_GONE: "the reader closed the pipe",
@@ -105,6 +107,48 @@ _GENERAL = (
         ),
     ),
     Topic(
+        "reach",
+        "The reach of a dilated conv is the share of its position-and-tap pairs that read data rather than padding.",
+        (
+            "A tap that reads padding at every position is dead: its weights change nothing at this size, and cost their MACs.",
+            "Where only the centre is alive, the conv is exactly a 1×1 conv. A larger input, or a smaller rate, mends that.",
+            "`ucseg reach` tells from which size on every tap reads data, by inverting the strides between input and map.",
+        ),
+    ),
+    Topic(
+        "receptive-field",
+        "A receptive field is the box of input pixels that one position of a map can see, on an input without borders.",
+        (
+            "It follows from kernels, dilations and strides, so it is the same at every input size, and may exceed the input.",
+            "Global gates (squeeze-excite, image pooling) let each position see a mean of everything; they are set aside and named.",
+            "At a size where taps of a dilated conv are dead (`ucseg reach`), its branch sees less than that.",
+        ),
+    ),
+    Topic(
+        "deploy",
+        "With --deploy every batch norm is folded into the convolution or linear layer before it, as a runtime would do.",
+        (
+            "In eval mode a norm scales and shifts each channel, as the layer's weight and bias can: the outputs are the same.",
+            "The layer gets a bias where it had none; the norm's parameters, buffers and operations are gone.",
+            "A norm stays where its input is used elsewhere, it or the layer runs twice, or it computes its own statistics.",
+            "The answer then names it and says why.",
+        ),
+    ),
+    Topic(
+        "reconcile",
+        "With --reconcile `ucseg flops` tells what other counters print for the model, and the steps from our figure there.",
+        (
+            "Their prices are tables here, held against the packages by a test; none of them is run.",
+            "Some look at operators, others hook modules by class and miss functions, or see a module and its function both.",
+            "What a trace does not tell, such as a layer whose price is not derived, is not reconciled, with the reason.",
+        ),
+        _table(
+            "Figures of others",
+            ("counter", "unit", "read with", "how it counts"),
+            ((peer.name, peer.unit, peer.call, peer.why) for peer in PEERS),
+        ),
+    ),
+    Topic(
         "own",
         "A row marked (own) is what a module holds or runs itself, beside its children, so that every level adds up.",
         ("Functional calls such as F.interpolate belong to the module whose forward ran them.",),
@@ -112,12 +156,29 @@ _GENERAL = (
 )
 
 
+_MORE = {
+    "peak-memory": (
+        "A storage is alive from the operator that makes it until the program lets go of the last tensor on it.",
+        "`ucseg memory` tells where the peak is, what is alive there, and the least that the same order of operators needs.",
+        "What a kernel allocates for itself, the allocator's rounding, weights and gradients are not in it.",
+        "On the CPU it equals what torch's allocator hands out, but for 24 bytes per row and column in a bilinear upsampling.",
+    ),
+}
+"""What there is to say of a metric beside its meaning."""
+
+
+def _rule(rule: Rule) -> Topic:
+    severity = f"Severity: {rule.severity.name.lower()}."
+    return Topic(rule.code, f"{rule.code}: {rule.title}.", (rule.reasoning, severity, f"Source: {rule.source}"))
+
+
 def topics() -> Mapping[str, Topic]:
     """Every topic by name."""
     every = (
         *_GENERAL,
         *map(_convention, CONVENTIONS.values()),
-        *(Topic(m.name, m.meaning) for m in METRICS.values() if m.name not in CONVENTIONS),
+        *map(_rule, RULES.values()),
+        *(Topic(m.name, m.meaning, _MORE.get(m.name, ())) for m in METRICS.values() if m.name not in CONVENTIONS),
         *(
             Topic(a.name, a.meaning, (f"Accepts {a.accepts}; v1 has {a.show(getattr(CATALOGUE['v1'], a.name))}.",))
             for a in AXES

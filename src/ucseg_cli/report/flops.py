@@ -7,18 +7,28 @@ from typing import Any
 from ucseg_cli.analysis.conventions import CONVENTIONS, Convention
 from ucseg_cli.analysis.flops import flops_by_operator, own_flops, total_flops, uncounted
 from ucseg_cli.analysis.module_tree import TreeRow, module_rows, partition
+from ucseg_cli.analysis.peers import reconcile
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.report.document import Column, Highlight, Kind, Report, Role, Row, Table
 from ucseg_cli.report.header import raw_conditions, shown_conditions
 from ucseg_cli.report.module_table import Arrangement, arrange, only_data
+from ucseg_cli.report.reconcile import reconciliation_payload, reconciliation_tables
 from ucseg_cli.trace import Trace
 from ucseg_cli.units import exact_ratio, format_count, format_percent, plural
 
 
-def flops_report(subject: Subject, conditions: Conditions, convention: Convention, arrangement: Arrangement) -> Report:
-    """Operations of a model under a convention."""
+def flops_report(
+    subject: Subject,
+    conditions: Conditions,
+    convention: Convention,
+    arrangement: Arrangement,
+    *,
+    reconciled: bool = False,
+) -> Report:
+    """Operations of a model under a convention; where *reconciled*, also what other counters print and why."""
     trace = subject.trace
+    others = reconcile(trace) if reconciled else ()
     total = total_flops(trace)
     rows = module_rows(trace, own_flops(trace), max_depth=arrangement.depth)
     return Report(
@@ -29,6 +39,7 @@ def flops_report(subject: Subject, conditions: Conditions, convention: Conventio
             _module_table(trace, rows, convention, total, arrangement),
             _operator_table(trace, convention, total[convention.name]),
             _uncounted_table(trace, convention),
+            *(reconciliation_tables(others) if reconciled else ()),
         ),
         summary=_summary(subject, convention, total[convention.name], rows),
         payload={
@@ -38,6 +49,7 @@ def flops_report(subject: Subject, conditions: Conditions, convention: Conventio
             "modules": [_module(row) for row in rows],
             "operators": _operators(trace),
             "uncounted": [{"op": item.op, "calls": item.calls} for item in uncounted(trace, convention)],
+            **({"reconciliation": reconciliation_payload(others)} if reconciled else {}),
         },
         records=only_data(_module_table(trace, partition(rows), convention, total, arrangement)),
         highlights=tuple(Highlight(CONVENTIONS[name].title, count) for name, count in total.items()),

@@ -18,10 +18,10 @@ COLUMNS = (
     Column("type", "type", Kind.TEXT, tier=2),
     Column("params", "parameters", Kind.QUANTITY),
     Column("share", "share", Kind.SHARE, tier=1),
-    Column("trainable", "trainable", Kind.QUANTITY, tier=2),
+    Column("trainable", "trainable", Kind.QUANTITY, tier=3),
     Column("frozen", "frozen", Kind.QUANTITY, tier=3),
     Column("buffers", "buffers", Kind.QUANTITY, tier=3),
-    Column("bytes", "bytes", Kind.BYTES, tier=3),
+    Column("bytes", "bytes", Kind.BYTES, tier=2),
 )
 
 

@@ -1,16 +1,19 @@
-"""``ucseg probe``: tap shapes, of several models and sizes side by side."""
+"""``ucseg probe``: tap shapes and what each sees of the input, of several models and sizes side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ucseg_cli.analysis.reach import reaches
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.analysis.taps import TapShape, tap_shapes
-from ucseg_cli.conditions import Conditions
+from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
+from ucseg_cli.report.field_table import branch_entry, branch_fields, field_entry, field_tables, tap_fields
 from ucseg_cli.report.header import raw_conditions, shown_conditions
+from ucseg_cli.report.reach import reach_entry, reach_table
 from ucseg_cli.units import format_shape
 
 MAP_COLUMNS = (
@@ -39,7 +42,7 @@ def probe_report(probed: Sequence[Probed]) -> Report:
         kind="ucseg.probe",
         title=f"probe {', '.join(names)}",
         conditions=shown_conditions(conditions),
-        tables=tuple(_tap_table(probed, each, several=len(names) > 1) for each in conditions),
+        tables=tuple(table for each in conditions for table in _tables(probed, each, several=len(names) > 1)),
         summary=_summary(probed[0]),
         payload={
             "conditions": raw_conditions(conditions),
@@ -54,10 +57,17 @@ def probe_report(probed: Sequence[Probed]) -> Report:
     )
 
 
-def _tap_table(probed: Sequence[Probed], conditions: Conditions, *, several: bool) -> Table:
-    """One model has a row for each tap and a column for each property; several stand side by side, a column each."""
+def _tables(probed: Sequence[Probed], conditions: Conditions, *, several: bool) -> Iterator[Table]:
     here = [each for each in probed if each.conditions == conditions]
-    title = f"Taps at {conditions.size}"
+    yield _tap_table(here, conditions.size, several=several)
+    yield from field_tables([each.subject for each in here], conditions.size)
+    if not several and (convs := reaches(here[0].subject.trace)):
+        yield reach_table(convs, conditions.size, compact=True)
+
+
+def _tap_table(here: Sequence[Probed], size: Size, *, several: bool) -> Table:
+    """One model has a row for each tap and a column for each property; several stand side by side, a column each."""
+    title = f"Taps at {size}"
     if several:
         return _side_by_side(title, here)
     rows = tuple(Row((tap.name, *_cells(tap))) for tap in tap_shapes(here[0].subject.trace))
@@ -89,15 +99,17 @@ def _cells(tap: TapShape) -> tuple[Cell, ...]:
 
 
 def _model(probed: Probed) -> dict[str, Any]:
+    keys = ("name", "channels", "height", "width", "stride", "module")
+    shapes, fields = tap_shapes(probed.subject.trace), tap_fields(probed.subject)
     return {
         "name": probed.subject.name,
         "input": list(probed.conditions.shape),
         "taps": [
-            dict(
-                zip(("name", "channels", "height", "width", "stride", "module"), (tap.name, *_cells(tap)), strict=True)
-            )
-            for tap in tap_shapes(probed.subject.trace)
+            {**dict(zip(keys, (tap.name, *_cells(tap)), strict=True)), **field_entry(field)}
+            for tap, field in zip(shapes, fields, strict=True)
         ],
+        "branches": [branch_entry(field) for field in branch_fields(probed.subject)],
+        "reach": [reach_entry(conv) for conv in reaches(probed.subject.trace)],
     }
 
 

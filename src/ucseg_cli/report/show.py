@@ -62,7 +62,7 @@ def _axes_tables(subject: Subject) -> list[Table]:
     for axis in AXES:
         value, before = getattr(subject.variant, axis.name), getattr(baseline, axis.name)
         rows.append(Row((axis.name, axis.show(value), axis.show(before) if value != before else "")))
-    columns = (Column("axis", "axis"), Column("value", "value"), Column("baseline", f"differs from {BASELINE}", tier=1))
+    columns = (Column("axis", "axis"), Column("value", "value"), Column("baseline", f"where {BASELINE} has", tier=1))
     return [Table("axes", "Axes", columns, tuple(rows))]
 
 

@@ -27,6 +27,7 @@ class Axis:
         meaning: what it governs, one sentence.
         parse: from text to a value; raises ValueError for anything else.
         examples: values worth completing in a shell.
+        counted: whether it can change any count; one that cannot has no effect to attribute.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Axis:
     meaning: str
     parse: Callable[[str], Value]
     examples: tuple[str, ...]
+    counted: bool = True
 
     def read(self, text: str, *, where: str | None = None) -> Value:
         """The value written as *text*; raises UsageError that says what the axis accepts."""
@@ -167,16 +169,17 @@ AXES = (
     Axis(
         "head",
         "after-upsample or before-upsample",
-        "Where the 1×1 classifier stands; both orders compute the same function.",
+        "Where the 1×1 classifier stands; both orders compute the same function in eval mode.",
         _choice("after-upsample", "before-upsample"),
         ("after-upsample", "before-upsample"),
     ),
     Axis(
         "dropout",
         "0 to below 1",
-        "Dropout before the classifier; no effect on any count.",
+        "Dropout before the classifier; the ASPP's own stays 0.5. No effect on any count.",
         _probability,
         ("0.3", "0.5"),
+        counted=False,
     ),
     Axis(
         "classes",

@@ -40,6 +40,22 @@ class Variant:
         roles = ("1×1", *atrous, "image pooling")
         return {f"aspp.branches.{index}": f"aspp.branches[{role}]" for index, role in enumerate(roles)}
 
+    def governing_axes(self, path: str) -> tuple[str, ...]:
+        """The axes that decide what the module at *path* costs."""
+        return next((axes for place, axes in _GOVERNED.items() if f"{path}.".startswith(f"{place}.")), ())
+
+
+_GOVERNED = {
+    "features": ("backbone",),
+    "aspp.branches": ("rates", "conv", "aspp_channels"),
+    "aspp.project": ("aspp_channels", "rates"),
+    "mid_conv": ("mid_channels",),
+    "decoder": ("conv", "decoder_channels", "decoder_blocks"),
+    "low_conv": ("low_skip",),
+    "refine": ("low_skip", "conv", "decoder_channels"),
+    "classifier": ("head", "classes", "decoder_channels"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

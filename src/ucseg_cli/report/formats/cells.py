@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from enum import Enum, auto
 from fractions import Fraction
+from math import ceil, floor
 
-from ucseg_cli.report.document import Cell, Kind, Row, Table, Unit
+from ucseg_cli.report.document import Cell, Kind, Row, Span, Table, Unit
 from ucseg_cli.units import MISSING, format_bytes, format_count, format_percent, format_shape
 
 FLEXIBLE = frozenset({Kind.TEXT, Kind.PATH, Kind.PROSE})
 """Kinds that read from the left and may be shortened or folded; every other kind is a figure, which may not."""
-WORDS = FLEXIBLE | {Kind.STATUS}
+WORDS = FLEXIBLE | {Kind.STATUS, Kind.SPAN}
 """Kinds that are aligned to the left, so that names and signs stand under one another."""
+
+SPAN_CELLS = 28
 
 
 class Tone(Enum):
@@ -27,6 +30,8 @@ _STATUS = {
     "pass": (Tone.GOOD, "✓"),
     "agrees": (Tone.GOOD, "✓"),
     "warn": (Tone.CAUTION, "!"),
+    "warning": (Tone.CAUTION, "!"),
+    "error": (Tone.BAD, "✗"),
     "fail": (Tone.BAD, "✗"),
     "differs": (Tone.BAD, "✗"),
 }
@@ -47,21 +52,28 @@ def format_cell(cell: Cell, kind: Kind, unit: Unit = Unit.COUNT, *, exact: bool 
     match cell:
         case None:
             return MISSING
+        case Span():
+            return draw_span(cell)
         case bool():
             return "yes" if cell else "no"
         case str():
             return format_status(cell) if kind is Kind.STATUS else one_line(cell)
         case tuple():
             return format_shape(cell)
-        case Fraction():
-            return format_percent(cell, signed=kind is Kind.CHANGE)
-        case int():
-            return _format_integer(cell, kind, unit, exact=exact)
+        case _:
+            return _format_number(cell, kind, unit, exact=exact)
 
 
 def format_rows(table: Table, *, exact: bool = False) -> list[list[str]]:
     """Every row of *table* as text, cell by cell."""
     return [_format_row(row, table, exact=exact) for row in table.rows]
+
+
+def draw_span(span: Span) -> str:
+    """A block from start to end on a scale of SPAN_CELLS; the smallest is one cell."""
+    low, high = sorted((span.start, span.end))
+    first = min(floor(low * SPAN_CELLS), SPAN_CELLS - 1)
+    return " " * first + "█" * max(ceil(high * SPAN_CELLS) - first, 1)
 
 
 def format_status(word: str) -> str:
@@ -77,7 +89,9 @@ def tone_of(cell: Cell, kind: Kind) -> Tone:
             return _STATUS.get(cell, (Tone.NEUTRAL, ""))[0]
         case Kind.CHANGE, str():
             return _PRESENCE.get(cell, Tone.NEUTRAL)
-        case ((Kind.DELTA | Kind.CHANGE), (int() | Fraction())) if cell:
+        case Kind.SPAN, Span(start=start, end=end) if start:
+            return Tone.GOOD if end < start else Tone.BAD
+        case ((Kind.DELTA | Kind.EXACT_DELTA | Kind.CHANGE), (int() | Fraction())) if cell:
             return Tone.GOOD if cell < 0 else Tone.BAD
         case _:
             return Tone.NEUTRAL
@@ -100,12 +114,21 @@ def _format_row(row: Row, table: Table, *, exact: bool) -> list[str]:
     return [format_cell(cell, column.kind, row.unit, exact=exact) for cell, column in pairs]
 
 
+def _format_number(number: int | Fraction, kind: Kind, unit: Unit, *, exact: bool) -> str:
+    if isinstance(number, Fraction):
+        return format_percent(number, signed=kind is Kind.CHANGE)
+    return _format_integer(number, kind, unit, exact=exact)
+
+
 def _format_integer(number: int, kind: Kind, unit: Unit, *, exact: bool) -> str:
     match kind:
         case Kind.SHARE | Kind.CHANGE:
             return format_percent(Fraction(number), signed=kind is Kind.CHANGE)
         case Kind.EXACT:
             return format_count(number, exact=True)
+        case Kind.EXACT_DELTA:
+            write = format_bytes if unit is Unit.BYTES else format_count
+            return write(number, exact=True, signed=True)
         case Kind.BYTES:
             return format_bytes(number, exact=exact)
         case Kind.QUANTITY | Kind.DELTA:

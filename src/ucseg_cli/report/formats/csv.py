@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from io import StringIO
 
-from ucseg_cli.report.document import Cell, Report, Role, Row
+from ucseg_cli.report.document import Cell, Report, Role, Row, Span
 
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
@@ -31,7 +31,7 @@ def _records(report: Report) -> Iterator[Row]:
         yield from (row for row in report.tables[0].rows if row.role is Role.DATA)
 
 
-def _raw(cell: Cell) -> str:
+def _raw(cell: Cell) -> str:  # noqa: PLR0911 - one for each kind of cell
     match cell:
         case None:
             return ""
@@ -39,6 +39,8 @@ def _raw(cell: Cell) -> str:
             return "true" if cell else "false"
         case Fraction():
             return repr(float(cell))
+        case Span():
+            return f"{float(cell.start)}..{float(cell.end)}"
         case tuple():
             return "x".join(map(str, cell)) or "scalar"
         case int():

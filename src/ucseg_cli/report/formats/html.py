@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Role, Row, Table
+from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Role, Row, Span, Table
 from ucseg_cli.report.formats.cells import WORDS, Tone, format_cell, one_line, tone_of
 
 _TONES = {Tone.GOOD: "good", Tone.CAUTION: "caution", Tone.BAD: "bad", Tone.NEUTRAL: ""}
@@ -35,6 +35,7 @@ class _Figure:
         exact: what hovering tells, where the text is an abbreviation.
         sort: the raw number to sort by.
         bar: the share in percent.
+        span: where a drawn stretch begins and how long it is, in percent.
         style: classes, such as the tone.
     """
 
@@ -42,6 +43,7 @@ class _Figure:
     exact: str | None
     sort: str | None
     bar: str | None
+    span: tuple[str, str] | None
     style: str
 
 
@@ -118,6 +120,7 @@ def _figure(cell: Cell, column: Column, row: Row, *, exact: bool) -> _Figure:
         exact=full if full != shown else None,
         sort=_sort_value(cell),
         bar=_bar(cell) if column.kind is Kind.SHARE and row.role is not Role.TOTAL else None,
+        span=_span(cell) if isinstance(cell, Span) else None,
         style=" ".join(filter(None, (_alignment(column), _TONES[tone_of(cell, column.kind)], missing))),
     )
 
@@ -134,7 +137,12 @@ def _breakable(path: str) -> tuple[str, ...]:
 
 
 def _sort_value(cell: Cell) -> str | None:
-    return None if cell is None or isinstance(cell, str | tuple) else repr(float(cell))
+    return None if cell is None or isinstance(cell, str | tuple | Span) else repr(float(cell))
+
+
+def _span(span: Span) -> tuple[str, str]:
+    low, high = sorted((span.start, span.end))
+    return f"{float(low) * 100:.2f}", f"{float(high - low) * 100:.2f}"
 
 
 def _bar(cell: Cell) -> str | None:

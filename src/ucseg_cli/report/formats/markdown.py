@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from ucseg_cli.report.document import Report, Role, Table
+from ucseg_cli.report.document import Kind, Report, Role, Table
 from ucseg_cli.report.formats.cells import WORDS, format_rows, one_line
 from ucseg_cli.report.formats.screen import display_width
 
@@ -48,6 +49,7 @@ def _table(table: Table, *, exact: bool) -> Iterator[str]:
 
 
 def _grid(table: Table, *, exact: bool) -> Iterator[str]:
+    table = _without_drawings(table)
     titles = [escape(column.title) for column in table.columns]
     body = [[escape(text) for text in texts] for texts in format_rows(table, exact=exact)]
     for row, texts in zip(table.rows, body, strict=True):
@@ -58,6 +60,13 @@ def _grid(table: Table, *, exact: bool) -> Iterator[str]:
     yield _line(titles, widths, rightward)
     yield _line(["-" * (width - right) + ":" * right for width, right in zip(widths, rightward, strict=True)])
     yield from (_line(texts, widths, rightward) for texts in body)
+
+
+def _without_drawings(table: Table) -> Table:
+    """Markdown has no fixed scale to draw on; the figures beside a drawing say the same."""
+    kept = [index for index, column in enumerate(table.columns) if column.kind is not Kind.SPAN]
+    rows = (replace(row, cells=tuple(row.cells[index] for index in kept)) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[index] for index in kept), rows=tuple(rows))
 
 
 def _line(texts: Sequence[str], widths: Sequence[int] = (), rightward: Sequence[bool] = ()) -> str:

@@ -19,6 +19,8 @@ from ucseg_cli.report.formats.cells import WORDS, Tone, format_cell, tone_of
 from ucseg_cli.report.formats.column_fit import GAP, Layout, fit_columns
 from ucseg_cli.report.formats.screen import Screen, display_width, shorten_end, shorten_middle
 
+TITLE = 14
+"""Cells that a column's title may take in any case."""
 INDENTS = (2, 1, 0)
 """Spaces for each level of depth; the later ones where names would have to be shortened."""
 _TITLE, _QUIET, _BAR, _TOTAL = "bold", "dim", "cyan", "bold"
@@ -74,8 +76,8 @@ class _Drawing:
 
     @classmethod
     def _indented(cls, table: Table, screen: Screen, indent: int) -> _Drawing:
-        titles = tuple(screen.spell(column.title) for column in table.columns)
-        texts = (titles, *(_spell_row(row, table, screen, indent) for row in table.rows))
+        rows = [_spell_row(row, table, screen, indent) for row in table.rows]
+        texts = (_titles(table, rows, screen), *rows)
         return cls(table, screen, texts, fit_columns(table, _natural_widths(texts), screen.width))
 
     def costs_nothing(self, narrowest: _Drawing) -> bool:
@@ -130,6 +132,15 @@ class _Drawing:
     def _ends_of_sections(self) -> frozenset[int]:
         totals = [row.role is Role.TOTAL for row in self.table.rows]
         return frozenset(index for index, (this, following) in enumerate(pairwise(totals)) if this != following)
+
+
+def _titles(table: Table, rows: Sequence[Sequence[str]], screen: Screen) -> tuple[str, ...]:
+    """The columns' titles; on a terminal a long one, such as a reference, takes no more than its figures do."""
+    titles = tuple(screen.spell(column.title) for column in table.columns)
+    if screen.width is None:
+        return titles
+    room = [max(TITLE, *map(display_width, cells)) for cells in zip(*rows, strict=True)] or [TITLE] * len(titles)
+    return tuple(shorten_middle(title, width, screen.ellipsis) for title, width in zip(titles, room, strict=True))
 
 
 def _natural_widths(texts: Sequence[Sequence[str]]) -> tuple[int, ...]:

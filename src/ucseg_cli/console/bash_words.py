@@ -1,0 +1,43 @@
+"""Completion in bash, which takes ``v2+backbone=10`` for three words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer._click.shell_completion import CompletionItem, add_completion_class
+from typer._completion_classes import BashComplete, completion_init  # typer makes classes for shells public no more
+
+
+class BashWords(BashComplete):
+    """Puts words together again that bash broke at ``=``, and answers with what comes after it."""
+
+    _kept = ""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """The words before the one to be completed, and that one."""
+        before, incomplete = super().get_completion_args()
+        *words, last = join_at_equals([*before, incomplete])
+        self._kept = last[: last.rfind("=") + 1]
+        return words, last
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """What bash puts in place of the word it sees."""
+        return str(item.value).removeprefix(self._kept)
+
+
+def join_at_equals(words: list[str]) -> list[str]:
+    """``v2+head``, ``=``, ``b`` as the one word that was typed."""
+    joined: list[str] = []
+    for word in words:
+        if joined and (word == "=" or joined[-1].endswith("=")):
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return joined
+
+
+def register_shells() -> None:
+    """Make every shell known to the completion protocol, bash with the class above."""
+    completion_init()
+    shell: Any = BashWords
+    add_completion_class(shell, "bash")

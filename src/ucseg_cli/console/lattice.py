@@ -1,0 +1,73 @@
+"""The totals of every variant between two, for attribution; of all these networks only the totals are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ucseg_cli import gate
+from ucseg_cli.analysis.attribution import Attribution, Taken, attribute
+from ucseg_cli.analysis.compare import Comparison
+from ucseg_cli.analysis.deploy import fold_batch_norms
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.analysis.totals import METRICS, totals
+from ucseg_cli.cache import Cache, Totals, lattice_fingerprint
+from ucseg_cli.conditions import Conditions
+from ucseg_cli.console.streams import say_while
+from ucseg_cli.units import plural
+from ucseg_cli.variants import Variant
+from ucseg_cli.variants.lattice import lattice
+
+
+def measure_lattice(
+    baseline: Subject, model: Subject, conditions: Conditions, *, cache: Cache | None
+) -> dict[Taken, Mapping[str, int]]:
+    """Every metric of each variant between two of the family, by the axes taken from the second; the two are in it."""
+    if baseline.variant is None or model.variant is None:
+        return {}
+    variants = lattice(baseline.variant, model.variant)
+    ends = {frozenset[str](): totals(baseline.trace), max(variants, key=len): totals(model.trace)}
+    inner = {taken: variant for taken, variant in variants.items() if taken not in ends}
+    if not inner:
+        return dict(ends)
+    deploy = baseline.folding is not None
+    key = lattice_fingerprint(baseline.variant, model.variant, conditions) + ("-deploy" if deploy else "")
+    known = cache.get_totals(key) if cache else None
+    if known is None or not _is_complete(known, inner):
+        known = _measure(inner, conditions, deploy=deploy)
+        if cache:
+            cache.put_totals(key, known)
+    return {**ends, **{taken: known[_name(taken)] for taken in inner}}
+
+
+def attribute_all(comparison: Comparison, conditions: Conditions, *, cache: Cache | None) -> list[Attribution]:
+    """What each changed axis does to every metric; empty where nothing that can be counted has changed."""
+    points = measure_lattice(comparison.baseline, comparison.model, conditions, cache=cache)
+    changed = [change for change in comparison.axes if change.axis.counted]
+    axes = [change.axis.name for change in changed]
+    kinds = {change.axis.name for change in changed if isinstance(change.before, str)}
+    if not axes:
+        return []
+    return [
+        attribute(metric, {taken: figures[metric] for taken, figures in points.items()}, axes, kinds)
+        for metric in METRICS
+    ]
+
+
+def _measure(variants: Mapping[Taken, Variant], conditions: Conditions, *, deploy: bool) -> Totals:
+    requests = {taken: gate.Request(variant, conditions) for taken, variant in variants.items()}
+    with say_while() as announce:
+        traces = gate.trace_all(
+            requests.values(), None, announce=lambda count: announce(f"recording {plural(count, 'variant')} between…")
+        )
+    seen = {taken: traces[request] for taken, request in requests.items()}
+    if deploy:
+        seen = {taken: fold_batch_norms(trace).trace for taken, trace in seen.items()}
+    return {_name(taken): totals(trace) for taken, trace in seen.items()}
+
+
+def _is_complete(known: Totals, wanted: Iterable[Taken]) -> bool:
+    return all(METRICS.keys() <= known.get(_name(taken), {}).keys() for taken in wanted)
+
+
+def _name(taken: Taken) -> str:
+    return ",".join(sorted(taken))

@@ -1,0 +1,29 @@
+"""What the mended variants of a linter's findings save, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ucseg_cli.analysis.lint import Finding
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.analysis.totals import METRICS, totals
+from ucseg_cli.cache import Cache
+from ucseg_cli.conditions import Conditions
+from ucseg_cli.console.measure import measure
+from ucseg_cli.report.lint import Savings, mended_reference
+
+
+def measure_savings(
+    subject: Subject, findings: Iterable[Finding], conditions: Conditions, *, cache: Cache | None
+) -> Savings:
+    """By the reference of each mended variant, what it saves under every metric."""
+    references = {reference for finding in findings if (reference := mended_reference(subject, finding))}
+    if not references:
+        return {}
+    before = totals(subject.trace)
+    mended = measure(sorted(references), conditions, cache=cache)
+    return {each.name: _saved(before, totals(each.trace)) for each in mended}
+
+
+def _saved(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    return {metric: before[metric] - after[metric] for metric in METRICS}

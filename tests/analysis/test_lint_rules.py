@@ -1,0 +1,305 @@
+"""Each rule on the smallest module that breaks it and on its mended twin, and on the family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ucseg_cli.analysis.lint import Finding, lint, lint_changes
+from ucseg_cli.analysis.lint_rules import RULES
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.engine.record import record
+from ucseg_cli.trace import Trace
+from ucseg_cli.variants import Variant, as_variant
+
+TraceOf = Callable[[Variant, Conditions], Trace]
+Linted = Callable[..., list[tuple[str, str]]]
+
+
+def linted(model: nn.Module, *shape: int) -> list[Finding]:
+    """What is found in a module outside the family, but for a heavy block, which every small module has."""
+    trace = record(model.to("meta"), torch.empty(shape, device="meta"))
+    return [each for each in lint(Subject("net", trace)) if each.rule.code != "UC108"]
+
+
+def codes(model: nn.Module, *shape: int) -> list[str]:
+    return [each.rule.code for each in linted(model, *shape)]
+
+
+def dilated(rate: int, kernel: int = 3) -> nn.Conv2d:
+    return nn.Conv2d(4, 4, kernel, padding=rate * (kernel // 2), dilation=rate, bias=False)
+
+
+class Residual(nn.Module):
+    """The conv's output is also used beside the norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(x)
+        normed: Tensor = self.norm(out)
+        return out + normed
+
+
+class Idle(nn.Module):
+    """Has a layer that it never runs, and a parameter of its own that it never reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used, self.idle = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 2, 3)
+        self.scale = nn.Parameter(torch.ones(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.used(x)
+        return out
+
+
+class Twice(nn.Module):
+    """Runs one block twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(4, 4, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.block(x), self.block(x)], 1)
+
+
+def upsampled(*layers: nn.Module, mode: str = "bilinear") -> nn.Module:
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode=mode), *layers)
+
+
+BROKEN_AND_MENDED = {
+    "UC101": (dilated(8), dilated(7), 8),
+    "UC102": (dilated(7), dilated(2), 8),
+    "UC103": (
+        nn.Sequential(nn.AvgPool2d(32), dilated(6)),
+        nn.Sequential(nn.AvgPool2d(16), dilated(6)),
+        512,
+    ),
+    "UC104": (upsampled(nn.Conv2d(4, 2, 1)), nn.Sequential(nn.Conv2d(4, 2, 1), nn.Upsample(scale_factor=2)), 8),
+    "UC105": (Idle(), nn.Conv2d(4, 4, 1), 8),
+    "UC106": (
+        nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)),
+        nn.Sequential(nn.Conv2d(4, 4, 1, bias=False), nn.BatchNorm2d(4)),
+        8,
+    ),
+    "UC107": (
+        nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(4)),
+        nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.BatchNorm2d(4)),
+        8,
+    ),
+}
+
+
+@pytest.mark.parametrize("code", BROKEN_AND_MENDED)
+def test_a_rule_fires_on_what_breaks_it_and_not_on_the_mended_twin(code: str) -> None:
+    broken, mended, side = BROKEN_AND_MENDED[code]
+    assert code in codes(broken, 1, 4, side, side)
+    assert code not in codes(mended, 1, 4, side, side)
+
+
+def test_every_rule_is_broken_somewhere_in_these_tests() -> None:
+    assert BROKEN_AND_MENDED.keys() | {"UC108"} == RULES.keys()
+
+
+def test_a_heavy_block_is_one_of_several_with_more_than_a_third() -> None:
+    even = nn.Sequential(*(nn.Conv2d(4, 4, 1, bias=False) for _ in range(3)))
+    heavy = nn.Sequential(*even, nn.Conv2d(4, 32, 1, bias=False))
+    alone = nn.Conv2d(4, 4, 1)
+
+    def found(model: nn.Module) -> list[tuple[str, ...]]:
+        trace = record(model.to("meta"), torch.empty(1, 4, 8, 8, device="meta"))
+        return [(each.rule.code, each.module, *each.evidence) for each in lint(Subject("net", trace))]
+
+    assert found(even) == []  # a third is not more than a third
+    assert found(heavy) == [("UC108", "3", "params", "total"), ("UC108", "3", "fvcore", "total")]
+    assert found(alone) == []
+
+
+def test_a_model_outside_the_family_is_never_told_to_change_an_axis() -> None:
+    for broken, _, side in BROKEN_AND_MENDED.values():
+        assert all((each.mend, each.exact) == ({}, None) for each in linted(broken, 1, 4, side, side))
+
+
+def test_the_evidence_is_what_the_sentence_says() -> None:
+    (found,) = linted(dilated(8), 1, 4, 8, 8)
+    assert found.message == (
+        "rate 8 on a 8×8 map is exactly a 1×1 conv: 8 of 9 taps read only padding, with 128 parameters on them"
+    )
+    assert found.evidence == {
+        "rate": 8, "map_height": 8, "map_width": 8, "taps": 9, "dead_taps": 8, "dead_params": 128, "reads": 64,
+        "products": 576,
+    }  # fmt: skip
+
+
+def test_a_conv_is_no_1x1_conv_where_one_side_of_the_map_is_long_enough() -> None:
+    assert codes(dilated(8), 1, 4, 8, 9) == ["UC102"]
+    assert codes(dilated(8), 1, 4, 9, 9) == ["UC102"]
+
+
+def test_rates_that_differ_along_height_and_width_are_told_by_the_larger() -> None:
+    conv = nn.Conv2d(4, 4, 3, padding=(1, 8), dilation=(1, 8))
+    (found,) = linted(conv, 1, 4, 8, 8)
+    assert (found.rule.code, found.evidence["rate"]) == ("UC102", 8)
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        upsampled(nn.Dropout(0.5), nn.Conv2d(4, 2, 1)),
+        upsampled(nn.Conv2d(4, 4, 1, groups=2)),
+        upsampled(nn.Conv2d(4, 2, 1, bias=False)),
+    ],
+    ids=["dropout between", "groups", "no bias"],
+)
+def test_a_pointwise_conv_after_an_upsample_is_seen_through_what_does_nothing(late: nn.Module) -> None:
+    assert codes(late, 1, 4, 8, 8) == ["UC104"]
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        upsampled(nn.Conv2d(4, 2, 3, padding=1)),
+        upsampled(nn.Conv2d(4, 2, 1, padding=1)),
+        upsampled(nn.Conv2d(4, 2, 1, stride=2)),
+        upsampled(nn.ReLU(), nn.Conv2d(4, 2, 1)),
+        nn.Sequential(nn.Upsample(scale_factor=0.5, mode="bilinear"), nn.Conv2d(4, 2, 1)),
+    ],
+    ids=["3x3", "padding", "stride", "not linear", "downsampling"],
+)
+def test_what_does_not_commute_or_would_cost_more_is_left_alone(fine: nn.Module) -> None:
+    assert codes(fine, 1, 4, 8, 8) == []
+
+
+def test_a_bias_that_something_beside_the_norm_sees_is_left_alone() -> None:
+    assert codes(Residual(), 1, 4, 8, 8) == []
+
+
+def test_unused_parameters_are_told_by_module_with_their_names() -> None:
+    found = {each.module: each.message for each in linted(Idle(), 1, 4, 8, 8)}
+    assert found == {
+        "": "5 parameters (scale) that no operator reads",
+        "idle": "74 parameters (weight, bias) that no operator reads",
+    }
+
+
+def test_what_runs_twice_is_found_once() -> None:
+    assert codes(Twice(), 1, 4, 8, 8) == ["UC104"]
+
+
+def test_a_shared_weight_is_used_wherever_it_is_used() -> None:
+    tied = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
+    tied[1].weight = tied[0].weight
+    assert codes(tied, 1, 4) == []
+
+
+# The family
+
+
+@pytest.fixture(scope="module")
+def found_in(trace_of: TraceOf) -> Linted:
+    """Rule and module of each finding in a variant at a size."""
+
+    def find(name: str, side: int = 512) -> list[tuple[str, str]]:
+        return [(each.rule.code, each.module) for each in lint(seen(trace_of, name, side))]
+
+    return find
+
+
+def seen(trace_of: TraceOf, name: str, side: int = 512) -> Subject:
+    variant = as_variant(name)
+    return Subject(name, trace_of(variant, Conditions(Size(side, side))), variant)
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "branches"),
+    [
+        ("v1", 512, []),
+        ("v1", 224, ["aspp.branches.2.0"]),
+        ("v2", 512, ["aspp.branches.3.depthwise"]),
+        ("v2", 224, ["aspp.branches.2.depthwise", "aspp.branches.3.depthwise"]),
+        ("v3", 512, ["aspp.branches.3.depthwise"]),
+        ("v3", 224, ["aspp.branches.2.depthwise", "aspp.branches.3.depthwise"]),
+        ("v2+output_stride=16", 512, []),
+    ],
+)
+def test_at_512_rate_18_is_exactly_a_1x1_conv_and_at_224_rate_12_too(
+    found_in: Linted, name: str, side: int, branches: list[str]
+) -> None:
+    assert [module for code, module in found_in(name, side) if code == "UC101"] == branches
+
+
+@pytest.mark.parametrize("name", ["v1", "v2", "v3"])
+@pytest.mark.parametrize("side", [224, 512])
+def test_each_named_variant_classifies_late_and_pools_to_one_value(found_in: Linted, name: str, side: int) -> None:
+    found = found_in(name, side)
+    assert ("UC104", "classifier.1") in found
+    assert ("UC103", "aspp.branches") in found
+    assert [module for code, module in found if code == "UC107"] == [
+        "aspp.branches.3.2" if name == "v1" else "aspp.branches.4.2"
+    ]
+    assert not {"UC105", "UC106"} & {code for code, _ in found}
+
+
+def test_v2_s_classifier_has_48_percent_of_its_operations_and_features_10_46_of_its_parameters(
+    trace_of: TraceOf,
+) -> None:
+    heavy = [each for each in lint(seen(trace_of, "v2")) if each.rule.code == "UC108"]
+    assert [(each.module, dict(each.evidence)) for each in heavy] == [
+        ("classifier.1", {"fvcore": 352_321_536, "total": 737_104_000}),
+        ("features.10", {"params": 294_096, "total": 645_245}),
+    ]
+    assert heavy[0].message == "47.8 % of the fvcore FLOPs (352,321,536); governed by head, classes, decoder_channels"
+
+
+def test_with_the_classifier_before_the_upsample_nothing_is_late(found_in: Linted) -> None:
+    assert "UC104" not in {code for code, _ in found_in("v2+head=before-upsample")}
+
+
+@pytest.mark.parametrize(
+    ("rates", "finer"), [("6,12,18", "3,6,9"), ("3,18,12", "1,9,6"), ("6,6", "3,3"), ("1,7", "1,3")]
+)
+def test_every_rate_is_halved_in_its_place(trace_of: TraceOf, rates: str, finer: str) -> None:
+    (found,) = (each for each in lint(seen(trace_of, f"v2+rates={rates}")) if each.rule.code == "UC103")
+    assert (dict(found.mend), found.exact) == ({"rates": finer}, False)
+
+
+@pytest.mark.parametrize("mended", ["v2+rates=3,5,1", "v2+output_stride=16", "v2+backbone=4"])
+def test_rates_that_suit_the_map_are_not_told(found_in: Linted, mended: str) -> None:
+    assert "UC103" not in {code for code, _ in found_in(mended)}
+
+
+def test_findings_come_most_severe_first(trace_of: TraceOf) -> None:
+    found = [(-each.rule.severity, each.rule.code, each.module) for each in lint(seen(trace_of, "v3", 224))]
+    assert found == sorted(found)
+
+
+def test_a_branch_keeps_its_findings_at_another_position(trace_of: TraceOf) -> None:
+    moved = lint_changes(seen(trace_of, "v2"), seen(trace_of, "v2+rates=18"))
+    assert "UC101" not in {each.rule.code for each in (*moved.added, *moved.removed)}
+
+
+def test_a_model_that_adds_rate_18_adds_what_is_wrong_with_it(trace_of: TraceOf) -> None:
+    changed = lint_changes(seen(trace_of, "v1"), seen(trace_of, "v2"))
+    assert [(each.rule.code, each.module) for each in changed.added] == [
+        ("UC101", "aspp.branches.3.depthwise"),
+        ("UC108", "features.10"),
+    ]
+    assert changed.removed == ()
+    back = lint_changes(seen(trace_of, "v2"), seen(trace_of, "v1"))
+    assert (back.added, back.removed) == (changed.removed, changed.added)
+
+
+def test_a_block_that_becomes_heavy_in_another_way_is_told(trace_of: TraceOf) -> None:
+    late, early = seen(trace_of, "v2"), seen(trace_of, "v2+head=before-upsample+classes=20000")
+    changed = lint_changes(late, early)
+    assert ("UC108", "classifier.1", ("params", "total")) in [
+        (each.rule.code, each.module, tuple(each.evidence)) for each in changed.added
+    ]

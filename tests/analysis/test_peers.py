@@ -1,0 +1,196 @@
+"""The way from our figures to those of other counters, on traces small enough to price by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.strategies import DataObject, SearchStrategy
+
+from ucseg_cli.analysis.flops import total_flops
+from ucseg_cli.analysis.params import total_params
+from ucseg_cli.analysis.peers import PEERS, Reconciliation, reconcile
+from ucseg_cli.conditions import Conditions
+from ucseg_cli.trace import Module, Op, Tensor, Trace, Weight
+from ucseg_cli.variants import CATALOGUE, Variant
+
+TraceOf = Callable[[Variant, Conditions], Trace]
+Key = tuple[str, str]
+
+CONV = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "transposed": False, "groups": 1}
+MACS = 2 * 8 * 4 * (3 * 5)
+"""Of a 1×1 conv from 4 to 8 channels on two maps of 3 by 5."""
+OUT = 2 * 8 * 3 * 5
+"""Elements of what it returns."""
+
+
+def net(*ops: Op, kinds: tuple[str, ...], calls: int = 1, trainable: bool = True) -> Trace:
+    """Operators on two images, each in the module of its number; the second module, a conv, has weight 1 and bias 2."""
+    shapes = [(2, 4, 3, 5), (8, 4, 1, 1), (8,), (2, 8, 3, 5), (2, 8, 1, 1), (2, 8, 6, 10)]
+    owned = (Weight("weight", 1, trainable), Weight("bias", 2, trainable))
+    modules = [Module("", "Net", calls=1)]
+    for number, kind in enumerate(kinds):
+        held = owned if number == 0 else ()
+        modules.append(Module(f"m{number}", kind, held, calls=calls, outputs=(3,)))
+    return Trace(
+        modules=tuple(modules),
+        tensors=tuple(Tensor(shape, "float32", index) for index, shape in enumerate(shapes)),
+        storages=(4,) * len(shapes),
+        freed=(None,) * len(shapes),
+        ops=ops,
+        inputs=(0,),
+        outputs=(3,),
+    )
+
+
+def op(name: str, module: int, inputs: tuple[int | None, ...], output: int, **attributes: Any) -> Op:
+    return Op(name, module, inputs, (output,), attributes)
+
+
+def conv(module: int = 1) -> Op:
+    return op("convolution", module, (0, 1, 2), 3, **CONV)
+
+
+def by_key(trace: Trace) -> dict[Key, Reconciliation]:
+    return {(each.peer.name, each.peer.figure): each for each in reconcile(trace)}
+
+
+def counts(each: Reconciliation) -> list[int]:
+    return [step.count for step in each.steps]
+
+
+@pytest.mark.parametrize("reference", CATALOGUE)
+def test_steps_lead_exactly_from_our_figure_to_theirs(trace_of: TraceOf, reference: str) -> None:
+    trace = trace_of(CATALOGUE[reference], Conditions())
+    for each in reconcile(trace):
+        assert each.ours == (
+            total_flops(trace)["macs"] if each.peer.figure == "macs" else total_params(trace)["params"]
+        )
+        assert each.total == each.ours + sum(counts(each))
+        assert len({step.label for step in each.steps}) == len(each.steps)
+        assert 0 not in counts(each)
+
+
+@given(data=st.data())
+def test_every_figure_of_every_variant_is_reconciled(
+    trace_of: TraceOf,
+    variants: SearchStrategy[Variant],
+    small_conditions: SearchStrategy[Conditions],
+    data: DataObject,
+) -> None:
+    trace = trace_of(data.draw(variants), data.draw(small_conditions))
+    assert [each.obstacle for each in reconcile(trace)] == [None] * len(PEERS)
+    totals = {key: each.total for key, each in by_key(trace).items()}
+    assert totals["fvcore", "macs"] == total_flops(trace)["fvcore"]
+    assert totals["torch", "macs"] == total_flops(trace)["torch"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "figures"),
+    [
+        ("v1", (169_742_240, 307_525_248, 159_372_856, 162_341_896, 154_824_552, 475_077)),
+        ("v2", (141_328_192, 249_649_728, 131_454_872, 134_330_264, 125_891_144, 645_245)),
+        ("v3", (162_251_584, 287_883_840, 152_578_968, 155_655_064, 145_008_520, 651_661)),
+    ],
+)
+def test_what_others_print_of_the_named_variants(trace_of: TraceOf, reference: str, figures: tuple[int, ...]) -> None:
+    """As fvcore, torch, thop, ptflops and torchinfo printed them when they were run."""
+    totals = [each.total for each in reconcile(trace_of(CATALOGUE[reference], Conditions()))]
+    assert totals == [*figures, figures[-1], figures[-1]]
+
+
+def test_of_a_conv_ptflops_and_torchinfo_count_the_bias_and_thop_does_not() -> None:
+    peers = by_key(net(conv(), kinds=("Conv2d",)))
+    assert peers["thop", "macs"].total == MACS
+    assert peers["torchinfo", "macs"].total == MACS + OUT
+    assert peers["ptflops", "macs"].total == (MACS + OUT) // 2  # per image
+
+
+def test_a_batch_norm_costs_4_2_or_next_to_nothing() -> None:
+    norm = op("batch_norm", 2, (3, 2, 2, 2, 2), 3)
+    peers = by_key(net(conv(), norm, kinds=("Conv2d", "BatchNorm2d")))
+    assert counts(peers["fvcore", "macs"]) == [2 * OUT]
+    assert counts(peers["thop", "macs"]) == [4 * OUT]
+    assert counts(peers["ptflops", "macs"])[1] == 2 * OUT
+    assert counts(peers["torchinfo", "macs"]) == [OUT]  # the bias; this norm holds no parameters
+
+
+def test_ptflops_counts_a_relu_module_twice_and_averages_only_one_of_the_two() -> None:
+    each = by_key(net(conv(), op("relu_", 2, (3,), 3), kinds=("Conv2d", "ReLU")))["ptflops", "macs"]
+    assert {step.label: step.count for step in each.steps} == {
+        "bias of convs, 1 per output element": OUT,
+        "ReLU modules, 1 per element": OUT,
+        "ReLU again, as the function that the module calls": OUT,
+        "modules averaged over 2 images, functions not": -(MACS + 2 * OUT) // 2,
+    }
+
+
+def test_thop_divides_once_for_every_mean() -> None:
+    pool = op("adaptive_avg_pool2d", 2, (3,), 4, output_size=(1, 1))
+    assert counts(by_key(net(conv(), pool, kinds=("Conv2d", "AdaptiveAvgPool2d")))["thop", "macs"]) == [OUT + 2 * 8]
+
+
+def test_ptflops_sees_functional_upsampling_and_thop_does_not() -> None:
+    peers = by_key(net(conv(), op("upsample_bilinear2d", 0, (3,), 5), kinds=("Conv2d",)))
+    assert ("F.interpolate, 1 per output element", 4 * OUT) in [
+        (step.label, step.count) for step in peers["ptflops", "macs"].steps
+    ]
+    assert counts(peers["fvcore", "macs"]) == [4 * 4 * OUT]
+    assert peers["thop", "macs"].total == MACS
+
+
+@pytest.mark.parametrize("name", ["thop", "ptflops", "torchinfo"])
+def test_a_conv_outside_of_any_module_they_know_is_taken_off(name: str) -> None:
+    each = by_key(net(conv(0), kinds=("Block",)))[name, "macs"]
+    assert ("conv and matmul outside of any module that it knows", -MACS) in [
+        (step.label, step.count) for step in each.steps
+    ]
+
+
+def test_thop_has_no_parameters_of_what_it_has_no_rule_for() -> None:
+    assert by_key(net(kinds=("Block",)))["thop", "params"].total == 0
+
+
+def test_ptflops_leaves_frozen_parameters_out() -> None:
+    peers = by_key(net(conv(), kinds=("Conv2d",), trainable=False))
+    assert [peers[name, "params"].total for name in ("thop", "ptflops", "torchinfo")] == [40, 0, 40]
+
+
+@pytest.mark.parametrize(
+    ("name", "trace", "why"),
+    [
+        ("thop", net(conv(), kinds=("Conv2d", "LSTM")), "its price of LSTM is not derived here"),
+        ("ptflops", net(conv(), kinds=("Conv2d", "MaxPool2d")), "its price of MaxPool2d is not derived here"),
+        (
+            "thop",
+            net(conv(), op("mul", 2, (3,), 3), kinds=("Conv2d", "BatchNorm2d")),
+            "m1 is a BatchNorm2d that does not run batch_norm",
+        ),
+        (
+            "ptflops",
+            net(conv(), op("add", 0, (3, 3), 3), kinds=("Conv2d",)),
+            "it sees add if called as a function, which a trace does not tell",
+        ),
+        (
+            "torchinfo",
+            net(conv(), conv(), kinds=("Conv2d",), calls=2),
+            "a trace does not tell what every call of m0 returned",
+        ),
+    ],
+)
+def test_what_a_trace_does_not_tell_is_said_and_never_guessed(name: str, trace: Trace, why: str) -> None:
+    each = by_key(trace)[name, "macs"]
+    assert (each.total, each.steps, each.obstacle) == (None, (), why)
+
+
+def test_modules_at_two_places_are_not_reconciled() -> None:
+    trace = net(conv(), kinds=("Conv2d",))
+    shared = Trace(
+        modules=(*trace.modules, Module("again", "Conv2d", alias_of="m0")),
+        tensors=trace.tensors, storages=trace.storages, freed=trace.freed, ops=trace.ops, inputs=(0,), outputs=(3,),
+    )  # fmt: skip
+    for key in (("thop", "macs"), ("thop", "params"), ("ptflops", "macs"), ("torchinfo", "params")):
+        assert by_key(shared)[key].total is None

@@ -1,0 +1,326 @@
+"""Receptive fields against hand-made cases, and against which pixels a gradient really reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ucseg_cli.analysis.receptive_field import ReceptiveField, receptive_fields, sights
+from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.engine.record import record
+from ucseg_cli.nets import build_model
+from ucseg_cli.trace import Tap, Trace
+from ucseg_cli.variants import Variant, as_variant
+
+TraceOf = Callable[[Variant, Conditions], Trace]
+
+OUT = [Tap("out", "")]
+
+
+class Function(nn.Module):
+    """A module whose forward is a function of itself and the input."""
+
+    def __init__(self, function: Callable[..., Tensor], **children: nn.Module) -> None:
+        super().__init__()
+        self.function = function
+        for name, child in children.items():
+            self.add_module(name, child)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(self, x)
+
+
+def field_of(module: nn.Module, *shape: int) -> ReceptiveField:
+    trace = record(module.to("meta"), torch.empty(shape or (1, 4, 64, 64), device="meta"))
+    (field,) = receptive_fields(trace, OUT)
+    return field
+
+
+def conv(kernel: int, **options: Any) -> nn.Conv2d:
+    return nn.Conv2d(4, 4, kernel, **options)
+
+
+# By hand
+
+
+@pytest.mark.parametrize(
+    ("layers", "size"),
+    [
+        ([conv(1)], 1),
+        ([conv(3)], 3),
+        ([conv(3), conv(3)], 5),
+        ([conv(3, stride=2), conv(3)], 7),  # 3 + 2 · 2
+        ([conv(3, dilation=6, padding=6)], 13),  # 1 + 2 · 6
+        ([conv(3, stride=2), conv(5, stride=2), conv(3, dilation=2)], 27),  # 3 + 2 · 4 + 4 · 4
+        ([nn.MaxPool2d(2), conv(3)], 6),  # 2 + 2 · 2
+        ([nn.MaxPool2d(3, dilation=2)], 5),
+        ([nn.AvgPool2d(3, 2, 1), conv(3)], 7),
+        ([conv(3), nn.BatchNorm2d(4), nn.Hardswish(inplace=True)], 3),
+        ([nn.Upsample(scale_factor=2)], 1),
+        ([nn.Upsample(scale_factor=2, mode="bilinear")], 2),
+        ([conv(3), nn.Upsample(scale_factor=4, mode="bilinear")], 4),  # two neighbours at stride 1
+        ([nn.AvgPool2d(4), nn.Upsample(scale_factor=4, mode="bilinear"), conv(3)], 12),  # three of 4, at most
+    ],
+    ids=str,
+)
+def test_layers_see_what_a_drawing_shows(layers: list[nn.Module], size: int) -> None:
+    assert field_of(nn.Sequential(*layers)).size == (size, size)
+
+
+def test_height_and_width_are_apart() -> None:
+    assert field_of(nn.Conv2d(4, 4, (3, 5), stride=(2, 1), dilation=(1, 3))).size == (3, 13)
+
+
+@pytest.mark.parametrize("merge", [torch.add, lambda a, b: torch.cat([a, b], 1), torch.mul, torch.maximum])
+def test_what_combines_maps_sees_what_any_of_them_sees(merge: Callable[..., Tensor]) -> None:
+    two = Function(lambda self, x: merge(self.a(x), self.b(x)), a=conv(3, padding=1), b=conv(7, padding=3))
+    assert field_of(two).size == (7, 7)
+
+
+def test_fields_that_are_not_concentric_are_covered_from_end_to_end() -> None:
+    class Left(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.early, self.late = conv(3, dilation=1), conv(3, dilation=3, padding=2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.early(x) + self.late(x)  # 0 … 2 and -2 … 4
+            return out
+
+    assert field_of(Left()).size == (7, 7)
+    two = Function(lambda self, x: self.a(x) + self.b(x), a=conv(1), b=nn.Conv2d(4, 4, 4, dilation=2, padding=3))
+    assert field_of(two).size == (7, 7)  # 0 and -3 … 3
+
+
+@pytest.mark.parametrize("sides", [(9_973,), (101, 9_973, 17)])
+def test_where_what_is_read_hardly_ever_repeats_it_is_not_tabulated(sides: tuple[int, ...]) -> None:
+    layers = (nn.Upsample((side, 64), mode="bilinear") for side in sides)
+    assert field_of(nn.Sequential(conv(3), *layers)).size is None
+
+
+def test_so_too_where_two_resized_maps_are_combined() -> None:
+    def resized(side: int) -> nn.Module:
+        return nn.Upsample((side, 64), mode="bilinear")
+
+    two = Function(
+        lambda self, x: self.a(x) + self.b(x), a=resized(127), b=nn.Sequential(resized(131), nn.AvgPool2d((5, 1), 1))
+    )
+    assert field_of(two).size is None
+
+
+# Global context
+
+
+def squeeze(x: Tensor) -> Tensor:
+    return x.mean((2, 3), keepdim=True)
+
+
+GATED: dict[str, Callable[[Any, Tensor], Tensor]] = {
+    "kept dimensions": lambda self, x: self.a(x) * self.b(squeeze(x)).sigmoid(),
+    "adaptive pooling": lambda self, x: self.a(x) + self.b(functional.adaptive_avg_pool2d(x, 1)),
+    "maximum": lambda self, x: self.a(x) * functional.adaptive_max_pool2d(x, 1),
+    "flattened": lambda self, x: self.a(x) * self.c(x.mean((2, 3))).view(1, 4, 1, 1),
+    "expanded": lambda self, x: self.a(x) * self.b(squeeze(x)).expand_as(x),
+    "concatenated": lambda self, x: torch.cat(
+        [self.a(x), functional.interpolate(self.b(squeeze(x)), size=x.shape[2:], mode="bilinear")], 1
+    ),
+}
+
+
+@pytest.mark.parametrize("gate", GATED.values(), ids=GATED)
+def test_what_is_pooled_and_comes_back_is_named_and_set_aside(gate: Callable[[Any, Tensor], Tensor]) -> None:
+    inner = Function(gate, a=conv(3, padding=1), b=conv(1), c=nn.Linear(4, 4))
+    field = field_of(nn.Sequential(conv(3), inner, nn.ReLU()))
+    assert field.size == (5, 5)
+    assert field.global_context == ("1",)
+
+
+def test_a_map_that_is_only_pooled_has_no_field_and_names_who_pooled_it() -> None:
+    field = field_of(nn.Sequential(conv(3), nn.AdaptiveAvgPool2d(1), conv(1)))
+    assert (field.size, field.global_context) == (None, ("1",))
+
+
+def test_statistics_of_the_map_are_global_context() -> None:
+    assert field_of(nn.Sequential(conv(3), nn.GroupNorm(2, 4))).global_context == ("1",)
+    assert field_of(nn.Sequential(conv(3), nn.InstanceNorm2d(4))).global_context == ("1",)
+    assert field_of(nn.Sequential(conv(3), nn.BatchNorm2d(4))).global_context == ()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.ConvTranspose2d(4, 4, 3, padding=1),
+        nn.Upsample(scale_factor=2, mode="bicubic"),
+        nn.MaxPool2d(2, ceil_mode=True),
+        nn.PixelShuffle(2),
+        Function(lambda _, x: x.flip(2)),
+        Function(lambda _, x: x + functional.conv_transpose2d(x, x.new_ones(4, 4, 1, 1))),
+    ],
+    ids=["transposed", "bicubic", "ceil mode", "pixel shuffle", "flip", "one way unknown"],
+)
+def test_behind_what_is_not_known_there_is_no_field(module: nn.Module) -> None:
+    assert field_of(nn.Sequential(conv(3), module, nn.ReLU())).size is None
+
+
+def test_a_map_of_a_module_that_never_ran_or_is_not_there_is_left_out() -> None:
+    module = nn.Sequential(conv(3))
+    module[0].unused = nn.ReLU()
+    trace = record(module.to("meta"), torch.empty((1, 4, 8, 8), device="meta"))
+    assert receptive_fields(trace, [Tap("a", "0.unused"), Tap("b", "nowhere")]) == ()
+
+
+# Against gradients
+
+
+ROUNDING = 1e-12
+"""Of the largest gradient: what a bilinear weight of zero may come out as."""
+
+
+def reached(out: Tensor, x: Tensor, at: int, least: float = 0) -> tuple[int, int]:
+    """The first and last row of *x* that moves row *at* of *out*, by more than *least* of what moves it most."""
+    (gradient,) = torch.autograd.grad(out[0, :, at].sum(), x, retain_graph=True)
+    rows = gradient.abs().sum((0, 1, 3))
+    moved = (rows > rows.max() * least).nonzero().flatten()
+    return int(moved[0]), int(moved[-1])
+
+
+def positive(module: nn.Module) -> nn.Module:
+    """In float64, with random weights that cannot cancel one another."""
+    module = module.double().eval().requires_grad_(requires_grad=False)
+    for each in module.modules():
+        if isinstance(each, nn.Conv2d):
+            each.weight.data = (torch.rand_like(each.weight) + 0.5) / each.weight[0].numel()
+    return module
+
+
+def tall(layer: tuple[str, int, int, int, int]) -> nn.Module:
+    """A layer that acts along the height alone."""
+    kind, kernel, stride, dilation, number = layer
+    match kind:
+        case "conv":
+            return nn.Conv2d(1, 1, (kernel, 1), (stride, 1), (number, 0), (dilation, 1), bias=False)
+        case "pool":
+            return nn.AvgPool2d((kernel, 1), (stride, 1))
+        case "scale":
+            return nn.Upsample(scale_factor=(1 + number / 4, 1), mode="bilinear", align_corners=number % 2 == 0)
+        case "nearest":
+            return nn.Upsample(scale_factor=(1 + stride, 1), mode="nearest" if number % 2 else "nearest-exact")
+        case _:
+            return Resize(kernel + 10 * stride)
+
+
+class Resize(nn.Module):
+    """Bilinear, to a size of its own."""
+
+    def __init__(self, more: int) -> None:
+        super().__init__()
+        self.more = more
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.interpolate(x, (x.shape[2] + self.more, 1), mode="bilinear", align_corners=False)
+
+
+LAYERS = st.tuples(
+    st.sampled_from(["conv", "conv", "pool", "scale", "nearest", "size"]),
+    st.integers(1, 4), st.integers(1, 3), st.integers(1, 3), st.integers(0, 5),
+)  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(st.lists(LAYERS, min_size=1, max_size=5))
+def test_in_any_stack_of_layers_each_position_sees_the_pixels_that_move_it(
+    layers: list[tuple[str, int, int, int, int]],
+) -> None:
+    module = positive(nn.Sequential(*map(tall, layers)))
+    x = torch.ones(1, 1, 401, 1, dtype=torch.float64, requires_grad=True)
+    out = module(x)
+    trace = record(nn.Sequential(*map(tall, layers)).to("meta"), torch.empty(x.shape, device="meta"))
+    sight = sights(trace)[trace.outputs[0]]
+    assume(sight is not None)  # where two odd ratios follow one another
+    assert sight is not None
+    assert sight.field is not None
+    middle = out.shape[2] // 2
+    for at in range(max(0, middle - 6), min(out.shape[2], middle + 6)):
+        first, last = sight.field[0].at(at)
+        if first > 0 and last < 400:
+            assert (first, last) == reached(out, x, at, ROUNDING)
+
+
+def without_gates(model: nn.Module) -> nn.Module:
+    """The same network with constants for what squeeze-excite and image pooling compute."""
+    for module in model.modules():
+        if type(module).__name__ == "SqueezeExcitation":
+            module.forward = lambda x: 0.7 * x
+        if isinstance(module, nn.AdaptiveAvgPool2d):
+            module.register_forward_hook(lambda _module, _inputs, out: out.detach())
+    return model
+
+
+def assert_seen_as_gradients_see(variant: Variant, trace: Trace) -> None:
+    model = without_gates(positive(build_model(variant)))
+    maps = [*trace.taps, *(Tap(role, path) for path, role in variant.roles().items())]
+    fields = {field.module: field for field in receptive_fields(trace, maps)}
+    seen: dict[str, Tensor] = {}
+    for path in fields:
+        model.get_submodule(path).register_forward_hook(lambda _m, _i, out, path=path: seen.update({path: out}))
+    side = max(field.size[0] for field in fields.values() if field.size) + 192
+    for turned in (False, True):
+        x = torch.rand(1, 3, side, 8, dtype=torch.float64).add(0.5).requires_grad_()
+        features: Any = model.features
+        model.get_submodule("aspp")(features(x.transpose(2, 3) if turned else x))
+        for path, field in fields.items():
+            out = seen[path].transpose(2, 3) if turned else seen[path]
+            if field.size is None:
+                assert not out.requires_grad
+                continue
+            first, last = reached(out, x, out.shape[2] // 2)
+            assert last - first + 1 == field.size[turned]
+
+
+@pytest.mark.parametrize("name", ["v1", "v2", "v3", "v2+output_stride=16"])
+def test_the_named_networks_see_the_pixels_that_move_them(trace_of: TraceOf, name: str) -> None:
+    variant = as_variant(name)
+    assert_seen_as_gradients_see(variant, trace_of(variant, Conditions()))
+
+
+@settings(max_examples=6)
+@given(st.data())
+def test_every_variant_sees_the_pixels_that_move_it(
+    variants: SearchStrategy[Variant], trace_of: TraceOf, data: st.DataObject
+) -> None:
+    variant = data.draw(variants)
+    assert_seen_as_gradients_see(variant, trace_of(variant, Conditions(Size(64, 96))))
+
+
+def test_through_its_gates_a_tap_sees_everything(trace_of: TraceOf) -> None:
+    variant = as_variant("v2")
+    (low, *_) = receptive_fields(trace_of(variant, Conditions()), trace_of(variant, Conditions()).taps)
+    assert (low.size, low.global_context) == ((7, 7), ("features.1.block.1",))
+    features = positive(build_model(variant).features)
+    x = torch.rand(1, 3, 64, 64, dtype=torch.float64, requires_grad=True)
+    out = features[1](features[0](x))  # type: ignore[index]
+    (gradient,) = torch.autograd.grad(out[0, :, 8, 8].sum(), x)
+    assert bool((gradient.abs().sum((0, 1)) > 0).all())
+
+
+def test_fields_do_not_depend_on_the_size_of_the_input(trace_of: TraceOf) -> None:
+    variant = as_variant("v2")
+    at = [receptive_fields(t, t.taps) for t in (trace_of(variant, Conditions(Size(n, n))) for n in (32, 224, 512))]
+    assert [[field.size for field in fields] for fields in at] == [[(7, 7), (31, 31), (511, 511)]] * 3
+
+
+def test_each_branch_of_v2_adds_its_rate_to_the_high_tap(trace_of: TraceOf) -> None:
+    variant = as_variant("v2")
+    trace = trace_of(variant, Conditions())
+    branches = receptive_fields(trace, [Tap(role, path) for path, role in variant.roles().items()])
+    # 511 of the high tap, and two rates of 32 pixels each
+    assert [field.size for field in branches] == [*((511 + 64 * rate,) * 2 for rate in (0, 6, 12, 18)), None]
+    assert branches[-1].global_context[-1] == "aspp.branches.4"

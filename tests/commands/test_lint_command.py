@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+from ucseg_cli.analysis.lint_rules import RULES
+from ucseg_cli.gate import Request
+from ucseg_cli.report.lint import _saving
+
+Run = Callable[..., CompletedProcess[str]]
+Tables = Callable[[str], dict[str, list[list[str]]]]
+
+EVERY_CODE = ["UC101", "UC103", "UC104", "UC107", "UC102", "UC108", "UC108"]
+"""Of v2 at 512, as they are shown."""
+
+
+@pytest.fixture
+def found(ucseg: Run) -> Callable[..., list[dict[str, Any]]]:
+    """The findings of the JSON."""
+
+    def ask(*arguments: str) -> list[dict[str, Any]]:
+        findings: list[dict[str, Any]] = json.loads(ucseg("lint", *arguments, "-f", "json").stdout)["findings"]
+        return findings
+
+    return ask
+
+
+def test_the_screen_has_every_finding_with_its_numbers_and_ends_in_one_sentence(
+    ucseg: Run, read_tables: Tables
+) -> None:
+    answer = ucseg("lint", "v2", "--size", "512")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.startswith("lint v2\n")
+    assert answer.stdout.splitlines()[-1] == ("7 findings in v2 at 512: UC101, UC103, UC104, UC107, UC102, UC108.")
+    rows = read_tables(ucseg("lint", "v2", "--size", "512", "-f", "markdown").stdout)["Findings"][1:]
+    assert [row[0] for row in rows] == EVERY_CODE
+    assert rows[0] == [
+        "UC101",
+        "! warning",
+        "aspp.branches.3.depthwise",
+        "rate 18 on a 16×16 map is exactly a 1×1 conv: 8 of 9 taps read only padding, with 768 parameters on them",
+    ]
+
+
+def test_without_a_model_it_is_v2(ucseg: Run) -> None:
+    assert ucseg("lint").stdout == ucseg("lint", "v2").stdout == ucseg("lint", "--variant", "v2").stdout
+
+
+def test_json_has_a_finding_s_code_severity_module_evidence_and_mend(ucseg: Run) -> None:
+    answer = json.loads(ucseg("lint", "v2", "--size", "512", "-f", "json").stdout)
+    assert (answer["kind"], answer["model"]) == ("ucseg.lint", "v2")
+    assert [each["code"] for each in answer["findings"]] == EVERY_CODE
+    assert answer["verdict"]["findings"] == 7
+    for each in answer["findings"]:
+        assert each.keys() == {"code", "severity", "module", "message", "evidence", "mend"}
+        assert each["severity"] == RULES[each["code"]].severity.name.lower()
+        assert all(type(figure) is int for figure in each["evidence"].values())
+    late = next(each for each in answer["findings"] if each["code"] == "UC104")
+    assert late["evidence"] == {"positions": 512 * 512, "positions_before": 64 * 64}
+    assert (late["mend"]["reference"], late["mend"]["exact"]) == ("v2+head=before-upsample", True)
+    assert late["mend"]["saving"]["fvcore"] == 391_905_280
+    assert late["mend"]["saving"]["params"] == 0
+
+
+@pytest.mark.parametrize("name", ["v1", "v2", "v3", "v2+classes=150", "v2+rates=3,18,12"])
+def test_a_saving_is_the_difference_between_the_model_and_the_mended_one(
+    ucseg: Run, found: Callable[..., list[dict[str, Any]]], name: str
+) -> None:
+    before = json.loads(ucseg("show", name, "-f", "json").stdout)["total"]
+    mends = [each["mend"] for each in found(name) if each["mend"]]
+    assert len(mends) == 2
+    for mend in mends:
+        after = json.loads(ucseg("show", mend["reference"], "-f", "json").stdout)["total"]
+        assert mend["saving"] == {metric: before[metric] - after[metric] for metric in before}
+
+
+def test_the_screen_prints_the_saving_exactly(ucseg: Run, read_tables: Tables) -> None:
+    mends = read_tables(ucseg("lint", "v2", "--size", "512", "-f", "markdown").stdout)["Mends"][1:]
+    assert [row[:3] for row in mends] == [
+        ["UC103", "v2+rates=3,6,9", "another"],
+        ["UC104", "v2+head=before-upsample", "the same"],
+    ]
+    assert mends[1][3].startswith("391,905,280 FLOPs (fvcore)")
+
+
+def test_what_costs_more_is_said_as_a_cost() -> None:
+    saved = {"params": -1_000, "fvcore": 2_000, "peak-memory": 0}
+    assert _saving(saved) == "costs 1,000 parameters, 2,000 FLOPs (fvcore)"
+    assert _saving(dict.fromkeys(saved, 0)) == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("options", "codes"),
+    [
+        (("--select", "UC104"), {"UC104"}),
+        (("--select", "UC104", "--select", "UC101"), {"UC101", "UC104"}),
+        (("--select", "UC1"), set(EVERY_CODE)),
+        (("--ignore", "UC108", "--ignore", "UC107"), {"UC101", "UC102", "UC103", "UC104"}),
+        (("--select", "UC10", "--ignore", "UC104"), set(EVERY_CODE) - {"UC104"}),
+        (("--ignore", "UC"), set()),
+        (("--select", "UC105"), set()),
+    ],
+)
+def test_rules_are_selected_and_ignored_by_how_they_begin(
+    found: Callable[..., list[dict[str, Any]]], options: tuple[str, ...], codes: set[str]
+) -> None:
+    assert {each["code"] for each in found("v2", "--size", "512", *options)} == codes
+
+
+@pytest.mark.parametrize("option", ["--select", "--ignore"])
+@pytest.mark.parametrize(("word", "nearest"), [("UC1O4", "UC104"), ("uc104", "UC104"), ("UC1044", "UC104")])
+def test_an_unknown_code_gets_the_nearest(ucseg: Run, option: str, word: str, nearest: str) -> None:
+    answer = ucseg("lint", "v2", option, word)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert f"no rule named '{word}'" in answer.stderr
+    assert f"did you mean '{nearest}'?" in answer.stderr
+    assert f"{option} {word}" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ((), 0),
+        (("--fail-on", "never"), 0),
+        (("--fail-on", "info"), 1),
+        (("--fail-on", "warning"), 1),
+        (("--fail-on", "error"), 0),
+        (("--fail-on", "warning", "--exit-zero"), 0),
+        (("--fail-on", "warning", "--select", "UC108"), 0),
+        (("--fail-on", "info", "--select", "UC108"), 1),
+        (("--fail-on", "info", "--select", "UC105"), 0),
+    ],
+)
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_it_exits_1_for_findings_that_are_severe_enough_whatever_the_format(
+    ucseg: Run, options: tuple[str, ...], status: int, form: str
+) -> None:
+    answer = ucseg("lint", "v2", *options, "-f", form)
+    assert (answer.returncode, answer.stderr) == (status, "")
+    assert answer.stdout
+
+
+def test_an_unknown_severity_gets_the_nearest(ucseg: Run) -> None:
+    answer = ucseg("lint", "v2", "--fail-on", "warnings")
+    assert answer.returncode == 2
+    assert "did you mean 'warning'?" in answer.stderr
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "markdown", "html"])
+def test_where_nothing_is_found_it_says_so(ucseg: Run, form: str) -> None:
+    answer = ucseg("lint", "v2", "--select", "UC105", "-f", form)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    if form == "table":
+        assert answer.stdout.splitlines()[-1] == "Nothing found in v2 at 224."
+        assert "explain" not in answer.stdout
+
+
+def test_csv_has_one_line_for_each_finding(ucseg: Run) -> None:
+    rows = list(csv.DictReader(ucseg("lint", "v2", "--size", "512", "-f", "csv").stdout.splitlines()))
+    assert [row["code"] for row in rows] == EVERY_CODE
+    assert rows[0].keys() == {"code", "severity", "module", "message"}
+    assert rows[0]["severity"] == "warning"
+
+
+def test_the_page_has_findings_and_mends(ucseg: Run) -> None:
+    page = ucseg("lint", "v2", "-f", "html").stdout
+    assert page.startswith("<!doctype html>")
+    assert "v2+head=before-upsample" in page
+
+
+def test_the_mended_variants_are_kept_like_any_other(ucseg: Run, fake_engine: list[Request]) -> None:
+    first = ucseg("lint", "v2").stdout
+    assert len(fake_engine) == 3
+    assert ucseg("lint", "v2").stdout == first
+    assert len(fake_engine) == 3
+
+
+def test_only_what_is_shown_is_measured(ucseg: Run, fake_engine: list[Request]) -> None:
+    ucseg("lint", "v2", "--select", "UC101")
+    assert len(fake_engine) == 1
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_every_rule_is_explained_with_its_reasoning_and_source(ucseg: Run, code: str) -> None:
+    answer = ucseg("explain", code)
+    rule = RULES[code]
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.splitlines()[-1] == f"{code}: {rule.title}."
+    assert rule.reasoning in answer.stdout
+    assert f"Source: {rule.source}" in answer.stdout
+    assert f"Severity: {rule.severity.name.lower()}." in answer.stdout
+
+
+def test_a_model_that_does_not_exist_is_told_before_anything_is_measured(
+    ucseg: Run, fake_engine: list[Request]
+) -> None:
+    assert ucseg("lint", "v22").returncode == 2
+    assert ucseg("lint", "v2", "--size", "512", "--select", "X").returncode == 2
+    assert fake_engine == []

@@ -1,0 +1,230 @@
+"""The peak of activations from a trace without data, held against the peak of runs on real tensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from ucseg_cli.analysis.memory import Peak, peak_memory
+from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.engine.load import trace_module
+from ucseg_cli.engine.record import record
+from ucseg_cli.nets import build_model
+from ucseg_cli.trace import Trace
+from ucseg_cli.variants import Variant, parse_reference
+
+TraceOf = Callable[[Variant, Conditions], Trace]
+
+REFERENCES = ("v1", "v2", "v3", "v2+head=before-upsample", "v2+output_stride=16", "v2+backbone=4")
+SIZES = (Conditions(), Conditions(Size(97, 130), 2), Conditions(Size(512, 512)))
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+
+def of(reference: str) -> Variant:
+    return parse_reference(reference).variant
+
+
+class StoragesAlive(TorchDispatchMode):
+    """The most bytes of real storages alive at once, by torch's own weak references to them: nothing of ours."""
+
+    def __init__(self, *inputs: Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.there_before: set[int] = set()
+        self.alive: dict[int, tuple[StorageWeakRef, int]] = {}
+        self.most = 0
+        self.note(inputs)
+
+    def note(self, tensors: Any) -> None:
+        for storage in storages_in(tensors):
+            if storage._cdata not in self.there_before:
+                reference = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+                self.alive.setdefault(storage._cdata, (reference, storage.nbytes()))
+        self.most = max(self.most, sum(size for _, size in self.alive.values()))
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.alive = {key: kept for key, kept in self.alive.items() if not kept[0].expired()}  # type: ignore[no-untyped-call]
+        given = {storage._cdata for storage in storages_in((args, kwargs))}
+        self.there_before |= given - self.alive.keys()  # weights and other constants, which the model keeps
+        out = func(*args, **(kwargs or {}))
+        self.note(out)
+        return out
+
+
+def storages_in(tensors: Any) -> list[torch.UntypedStorage]:
+    return [leaf.untyped_storage() for leaf in tree_leaves(tensors) if isinstance(leaf, Tensor)]
+
+
+def most_alive(model: nn.Module, *inputs: Tensor) -> int:
+    storages = StoragesAlive(*inputs)
+    with torch.no_grad(), storages:
+        model(*inputs)
+    return storages.most
+
+
+@pytest.mark.parametrize("conditions", SIZES, ids=str)
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_the_peak_is_that_of_the_storages_of_a_real_run(
+    trace_of: TraceOf, reference: str, conditions: Conditions
+) -> None:
+    variant = of(reference)
+    measured = most_alive(build_model(variant).eval(), torch.zeros(conditions.shape))
+    assert peak_memory(trace_of(variant, conditions)).bytes == measured
+
+
+@settings(max_examples=8)
+@given(st.data())
+def test_the_peak_of_any_member_of_the_family_is_that_of_a_real_run(
+    variants: SearchStrategy[Variant],
+    small_conditions: SearchStrategy[Conditions],
+    trace_of: TraceOf,
+    data: st.DataObject,
+) -> None:
+    variant, conditions = data.draw(variants), data.draw(small_conditions)
+    measured = most_alive(build_model(variant).eval(), torch.zeros(conditions.shape))
+    assert peak_memory(trace_of(variant, conditions)).bytes == measured
+
+
+@pytest.mark.parametrize("element", ["float64", "bfloat16"])
+def test_in_another_element_type_the_peak_is_that_of_a_real_run_too(trace_of: TraceOf, element: str) -> None:
+    variant, dtype = of("v3"), getattr(torch, element)
+    measured = most_alive(build_model(variant).eval().to(dtype), torch.zeros(1, 3, 64, 96, dtype=dtype))
+    assert peak_memory(trace_of(variant, Conditions(Size(64, 96))), element).bytes == measured
+
+
+class Hoarder(nn.Module):
+    """Keeps what it no longer needs, drops what it never needed, views, writes in place, and makes constants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.table = torch.arange(64.0)  # no buffer, and there before the model runs
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        first = self.conv(x)
+        last = first
+        for _ in range(3):
+            last = torch.relu(last) + self.table.view(1, 1, 1, 64)[..., : last.shape[-1]]
+        torch.cat([first, first])
+        last.flatten(1)[:, ::2].mul_(2).add_(torch.ones(1))
+        parts = last.chunk(2, dim=1)
+        del last
+        top, _indices = torch.topk(parts[0].flatten(), 5)
+        return nn.functional.scaled_dot_product_attention(parts[1], parts[1], parts[1]), top
+
+
+def test_what_a_model_hoards_or_drops_is_followed_storage_by_storage() -> None:
+    model, x = Hoarder().eval(), torch.zeros(1, 3, 64, 64)
+    assert peak_memory(record(model, x)).bytes == most_alive(model, x)
+
+
+class Kept(nn.Module):
+    """A chain whose caller keeps the first map, or not."""
+
+    def __init__(self, *, keep: bool) -> None:
+        super().__init__()
+        self.keep = keep
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = x + 1
+        second = first + 1
+        if not self.keep:
+            del first
+        return (second + 1) + 1
+
+
+@pytest.mark.parametrize(("keep", "maps"), [(False, 4), (True, 5)])
+def test_a_variable_of_the_program_keeps_a_map(keep: bool, maps: int) -> None:  # noqa: FBT001 - a parameter
+    model, conditions = Kept(keep=keep).eval(), Conditions(Size(8, 8))
+    peak = peak_memory(trace_module(model, conditions, taps={}))
+    assert peak.bytes == maps * peak.input_bytes == most_alive(model, torch.zeros(conditions.shape))
+    assert len(peak.overdue) == maps - 3
+
+
+# What the allocator hands out: also what a kernel allocates for itself
+
+
+@pytest.mark.parametrize("conditions", SIZES, ids=str)
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_the_allocator_hands_out_no_more_than_the_peak_and_the_tables_of_an_upsampling(
+    trace_of: TraceOf, tmp_path: Path, reference: str, conditions: Conditions
+) -> None:
+    variant = of(reference)
+    peak = peak_memory(trace_of(variant, conditions))
+    model, x = build_model(variant).eval(), torch.zeros(conditions.shape)
+    with torch.no_grad():
+        model(x)
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+            model(x)
+    profiler.export_chrome_trace(str(tmp_path / "trace.json"))
+    measured = most_allocated(tmp_path / "trace.json") + peak.input_bytes  # the input was there before
+    assert measured == peak.bytes + upsampling_tables(peak, conditions)
+
+
+def most_allocated(chrome_trace: Path) -> int:
+    events = json.loads(chrome_trace.read_text("utf-8"))["traceEvents"]
+    allocations = [event["args"] for event in events if event["name"] == "[memory]"]
+    before = allocations[0]["Total Allocated"] - allocations[0]["Bytes"]
+    return int(max(each["Total Allocated"] for each in allocations) - before)
+
+
+def upsampling_tables(peak: Peak, conditions: Conditions) -> int:
+    """A bilinear kernel on the CPU has two indices and a weight, 24 bytes in all, for each row and column of its output."""
+    return 24 * (conditions.size.height + conditions.size.width) if peak.op == "upsample_bilinear2d" else 0
+
+
+# A GPU: pytest tests/engine/test_memory_really.py -k gpu
+
+
+@needs_gpu
+@pytest.mark.parametrize("conditions", SIZES, ids=str)
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_on_a_gpu_the_storages_of_a_real_run_are_the_same(
+    trace_of: TraceOf, reference: str, conditions: Conditions
+) -> None:
+    variant = of(reference)
+    model = build_model(variant).eval().cuda()
+    assert peak_memory(trace_of(variant, conditions)).bytes == most_alive(model, torch.zeros(conditions.shape).cuda())
+
+
+@needs_gpu
+@pytest.mark.parametrize("conditions", SIZES, ids=str)
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_on_a_gpu_the_allocator_asks_for_the_peak_and_hands_out_whole_blocks(
+    trace_of: TraceOf, reference: str, conditions: Conditions
+) -> None:
+    """Without cuDNN, whose workspace is its own choice, and after a first run, which leaves cuBLAS its workspace.
+
+    A block is a multiple of 512 bytes, and one above 1 MiB may keep up to another MiB that was not worth a split.
+    """
+    variant = of(reference)
+    peak = peak_memory(trace_of(variant, conditions))
+    model = build_model(variant).eval().cuda()
+    requested, allocated = "requested_bytes.all", "allocated_bytes.all"
+    with torch.no_grad(), torch.backends.cudnn.flags(enabled=False):
+        model(torch.zeros(conditions.shape, device="cuda"))
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+        before = torch.cuda.memory_stats()
+        torch.cuda.reset_peak_memory_stats()
+        model(torch.zeros(conditions.shape, device="cuda"))
+        torch.cuda.synchronize()
+        after = torch.cuda.memory_stats()
+    assert torch.cuda.max_memory_allocated() == after[f"{allocated}.peak"]
+    asked = after[f"{requested}.peak"] - before[f"{requested}.current"]
+    handed = after[f"{allocated}.peak"] - before[f"{allocated}.current"]
+    assert peak.bytes <= asked <= peak.bytes * 1.01, "a kernel's own allocations at the peak are small"
+    assert asked <= handed <= asked + sum(512 + 2**20 * (held.bytes > 2**20) for held in peak.alive) + 2**20

@@ -1,0 +1,264 @@
+"""Other counters run for real: what we say they print is what they print, to the last unit."""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from collections.abc import Callable, Container
+from copy import deepcopy
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DataObject, SearchStrategy
+from packaging.version import Version
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ucseg_cli.analysis import peer_rules
+from ucseg_cli.analysis.deploy import fold_batch_norms
+from ucseg_cli.analysis.hooked_modules import Rule
+from ucseg_cli.analysis.peers import PEERS, Reconciliation, reconcile
+from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.engine.counters import count_with_fvcore, count_with_torch
+from ucseg_cli.engine.record import record
+from ucseg_cli.nets import build_model
+from ucseg_cli.trace import Trace
+from ucseg_cli.variants import CATALOGUE, Variant, as_variant
+
+TraceOf = Callable[[Variant, Conditions], Trace]
+Printed = dict[tuple[str, str], int]
+Count = Callable[[nn.Module, Tensor], Printed]
+
+CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
+X = (2, 4, 6, 8)
+QUIETLY = {"print_per_layer_stat": False, "as_strings": False}
+HOOKING = ("thop", "ptflops", "torchinfo")
+
+
+@pytest.fixture(scope="session")
+def printed() -> Count:
+    """What each counter says of a module on an input. Each gets a copy: thop leaves buffers behind."""
+    without_torchvision = pytest.MonkeyPatch()
+    without_torchvision.setitem(sys.modules, "torchvision.ops", None)  # ptflops would import all of it for one layer
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # thop compares versions the deprecated way
+        import ptflops
+        import thop
+        import torchinfo
+    without_torchvision.undo()
+
+    def count(model: nn.Module, x: Tensor) -> Printed:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # and calls what it deprecated itself
+            macs, params = thop.profile(deepcopy(model), inputs=(x,), verbose=False)
+        complexity, trainable = ptflops.get_model_complexity_info(
+            deepcopy(model), tuple(x.shape[1:]), input_constructor=lambda _: x, **QUIETLY
+        )
+        summary = torchinfo.summary(deepcopy(model), input_size=tuple(x.shape), verbose=0)
+        return {
+            ("thop", "macs"): int(macs),
+            ("ptflops", "macs"): complexity,
+            ("torchinfo", "macs"): summary.total_mult_adds,
+            ("thop", "params"): int(params),
+            ("ptflops", "params"): trainable,
+            ("torchinfo", "params"): summary.total_params,
+        }
+
+    return count
+
+
+def operators(model: nn.Module, x: Tensor) -> Printed:
+    """What those say that look at operators."""
+    with torch.no_grad():
+        return {
+            ("fvcore", "macs"): count_with_fvcore(model, x).total,
+            ("torch", "macs"): count_with_torch(model, x).total,
+        }
+
+
+def derived(trace: Trace, names: Container[str] = HOOKING) -> dict[tuple[str, str], int | None]:
+    """What we say that counters of these names print."""
+    return {(each.peer.name, each.peer.figure): each.total for each in reconcile(trace) if each.peer.name in names}
+
+
+@pytest.mark.parametrize(("side", "batch"), [(224, 1), (97, 3)])
+@pytest.mark.parametrize("reference", ["v1", "v2", "v3", "v3+head=before-upsample+output_stride=16"])
+def test_what_others_print_of_the_named_variants_is_what_we_say(
+    trace_of: TraceOf, printed: Count, reference: str, side: int, batch: int
+) -> None:
+    variant, conditions = as_variant(reference), Conditions(Size(side, side), batch)
+    theirs = printed(build_model(variant).eval(), torch.zeros(conditions.shape))
+    assert derived(trace_of(variant, conditions)) == theirs
+
+
+@pytest.mark.parametrize("reference", ["v1", "v3"])
+def test_those_that_look_at_operators_print_what_we_say(trace_of: TraceOf, reference: str) -> None:
+    variant, conditions = as_variant(reference), Conditions(Size(33, 47), 2)
+    theirs = operators(build_model(variant).eval(), torch.zeros(conditions.shape))
+    assert derived(trace_of(variant, conditions), ("fvcore", "torch")) == theirs
+
+
+@settings(max_examples=10)
+@given(data=st.data())
+def test_what_others_print_of_any_variant_at_any_size_is_what_we_say(
+    trace_of: TraceOf,
+    printed: Count,
+    variants: SearchStrategy[Variant],
+    small_conditions: SearchStrategy[Conditions],
+    data: DataObject,
+) -> None:
+    variant, conditions = data.draw(variants), data.draw(small_conditions)
+    theirs = printed(build_model(variant).eval(), torch.zeros(conditions.shape))
+    assert derived(trace_of(variant, conditions)) == theirs
+
+
+def test_a_frozen_backbone_is_no_parameter_to_ptflops_alone(printed: Count) -> None:
+    model, x = build_model("v2").eval(), torch.zeros(1, 3, 32, 32)
+    model.features.requires_grad_(requires_grad=False)
+    theirs = printed(model, x)
+    assert derived(record(model, x)) == theirs
+    assert theirs["ptflops", "params"] == theirs["thop", "params"] - 576_464
+
+
+@pytest.mark.usefixtures("printed")
+def test_without_options_ptflops_runs_the_backend_that_we_say(trace_of: TraceOf) -> None:
+    import ptflops
+
+    assert "default backend, pytorch" in _note(reconcile(trace_of(CATALOGUE["v2"], Conditions(Size(32, 32)))))
+    default = ptflops.get_model_complexity_info(build_model("v2"), (3, 32, 32), **QUIETLY)
+    named = ptflops.get_model_complexity_info(build_model("v2"), (3, 32, 32), **QUIETLY, backend="pytorch")
+    aten = ptflops.get_model_complexity_info(build_model("v2"), (3, 32, 32), **QUIETLY, backend="aten")
+    assert default == named != aten
+
+
+def _note(reconciliations: tuple[Reconciliation, ...]) -> str:
+    from ucseg_cli.report.reconcile import reconciliation_tables
+
+    return reconciliation_tables(reconciliations)[0].note or ""
+
+
+class Function(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+class BatchNorm2d(nn.Module):
+    """Not torch's."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2
+
+
+def _frozen(module: nn.Module) -> nn.Module:
+    return module.requires_grad_(requires_grad=False)
+
+
+TWICE = nn.Conv2d(4, 4, 1)
+CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "grouped conv": (nn.Conv2d(4, 6, (3, 1), stride=2, padding=1, groups=2), X),
+    "conv without bias": (nn.Conv2d(4, 6, 3, bias=False), X),
+    "conv padded by reflection": (nn.Conv2d(4, 6, 3, padding=1, padding_mode="reflect"), X),
+    "conv padded by a word": (nn.Conv2d(4, 6, 3, padding="same"), X),
+    "frozen conv": (_frozen(nn.Conv2d(4, 6, 3)), X),
+    "conv 1d": (nn.Conv1d(4, 6, 3), (2, 4, 9)),
+    "conv 3d": (nn.Conv3d(4, 6, 3), (2, 4, 5, 6, 7)),
+    "conv without batch": (nn.Conv2d(4, 6, 3), (4, 6, 8)),
+    "transposed conv": (nn.ConvTranspose2d(4, 6, 3, stride=2, groups=2), X),
+    "linear": (nn.Linear(4, 5), (2, 4)),
+    "linear on more axes": (nn.Linear(8, 5), X),
+    "linear without bias": (nn.Linear(8, 5, bias=False), X),
+    "batch norm": (nn.BatchNorm2d(4), X),
+    "batch norm without affine": (nn.BatchNorm2d(4, affine=False), X),
+    "a batch norm that is not torch's": (BatchNorm2d(), X),
+    "layer norm": (nn.LayerNorm(8), X),
+    "group norm": (nn.GroupNorm(2, 4), X),
+    "relu": (nn.ReLU(), X),
+    "relu in place": (nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(inplace=True)), X),
+    "relu as a function": (Function(functional.relu), X),
+    "relu as a method": (Function(lambda x: x.relu()), X),
+    "relu6": (nn.ReLU6(), X),
+    "prelu": (nn.PReLU(4), X),
+    "hardswish": (nn.Hardswish(), X),
+    "sigmoid": (nn.Sigmoid(), X),
+    "softmax": (nn.Softmax(1), X),
+    "global pooling": (nn.AdaptiveAvgPool2d(1), X),
+    "adaptive pooling": (nn.AdaptiveAvgPool2d((2, 4)), X),
+    "adaptive pooling that does not divide": (nn.AdaptiveAvgPool2d((4, 3)), X),
+    "adaptive pooling without batch": (nn.AdaptiveAvgPool2d((3, 2)), (4, 6, 8)),
+    "adaptive pooling 1d": (nn.AdaptiveAvgPool1d(2), (2, 4, 6)),
+    "pooling as a function": (Function(lambda x: functional.adaptive_avg_pool2d(x, 1)), X),
+    "max pooling": (nn.MaxPool2d(2), X),
+    "average pooling": (nn.AvgPool2d(2), X),
+    "upsampling": (nn.Upsample(scale_factor=2), X),
+    "interpolation to a size": (Function(lambda x: functional.interpolate(x, (9, 9), mode="bilinear")), X),
+    "interpolation to a side": (Function(lambda x: functional.interpolate(x, 9)), X),
+    "interpolation by a scale": (Function(lambda x: functional.interpolate(x, scale_factor=2)), X),
+    "interpolation by a broken scale": (Function(lambda x: functional.interpolate(x, scale_factor=1.3)), X),
+    "dropout": (nn.Dropout(), X),
+    "operators": (Function(lambda x: x * 2 + x), X),
+    "add and mul": (Function(lambda x: torch.add(x, torch.mul(x, x))), X),
+    "matmul": (Function(lambda x: x @ x.mT), (2, 3, 4)),
+    "conv as a function": (Function(lambda x: functional.conv2d(x, torch.ones(5, 4, 1, 1), torch.ones(5))), X),
+    "a conv called twice": (nn.Sequential(TWICE, nn.ReLU(), TWICE), X),
+    "attention": (Function(lambda x: functional.scaled_dot_product_attention(x, x, x)), X),
+}
+
+
+@pytest.mark.parametrize(("module", "shape"), CASES.values(), ids=CASES)
+def test_of_any_module_we_say_exactly_what_others_print_or_that_we_do_not_know(
+    printed: Count, module: nn.Module, shape: tuple[int, ...]
+) -> None:
+    x = torch.zeros(shape)
+    theirs = printed(module.eval(), x)
+    theirs |= operators(module, x)
+    ours = derived(record(module, x), {peer.name for peer in PEERS})
+    assert {key: total for key, total in ours.items() if total is not None and total != theirs[key]} == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["grouped conv", "conv 3d", "linear on more axes", "batch norm without affine", "relu", "global pooling"]
+)
+def test_of_layers_that_networks_are_made_of_we_know_every_figure(printed: Count, name: str) -> None:
+    module, shape = CASES[name]
+    x = torch.zeros(shape)
+    assert derived(record(module.eval(), x)) == printed(module, x)
+
+
+def test_after_folding_others_print_what_we_say_of_the_folded_network(printed: Count) -> None:
+    model, x = build_model("v2").eval(), torch.zeros(2, 3, 64, 64)
+    folding = fold_batch_norms(record(model, x))
+    for layer, norm in folding.folded:
+        conv, batch_norm = model.get_submodule(layer), model.get_submodule(norm)
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(batch_norm, nn.BatchNorm2d)
+        fused = nn.utils.fuse_conv_bn_eval(conv, batch_norm)
+        assert fused.bias is not None
+        fused.bias.requires_grad_()  # torch leaves a bias that it adds untrainable
+        model.set_submodule(layer, fused)
+        model.set_submodule(norm, nn.Identity())
+    assert derived(folding.trace) == printed(model, x)
+
+
+def test_a_rule_that_is_wrong_is_caught(printed: Count, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU()).eval(), torch.zeros(X)
+    wrong = Rule("relu", "ReLU modules", lambda *_: 1)
+    monkeypatch.setitem(peer_rules.PTFLOPS, "ReLU", wrong)
+    theirs, ours = printed(model, x), derived(record(model, x))
+    assert [key for key in theirs if ours[key] != theirs[key]] == [("ptflops", "macs")]
+
+
+@pytest.mark.parametrize("name", sorted({peer.name for peer in PEERS}))
+def test_the_releases_that_run_here_are_those_of_the_exact_set(name: str) -> None:
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", CONSTRAINTS.read_text("utf-8"), re.MULTILINE))
+    assert Version(version(name)).public == pinned[name]
