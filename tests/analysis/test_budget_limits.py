@@ -90,9 +90,9 @@ def test_no_check_is_made_twice_and_none_is_forgotten(models: list[tuple[str, st
     assert {(check.variant, check.metric, check.max) for check in checks} == wanted
 
 
-def test_every_convention_is_a_metric_that_depends_on_the_input() -> None:
-    assert {name for name, metric in METRICS.items() if metric.depends_on_size} == set(CONVENTIONS)
-    assert {name for name, metric in METRICS.items() if metric.in_bytes} == {"bytes"}
+def test_what_depends_on_the_input_is_every_convention_and_the_peak() -> None:
+    assert {name for name, metric in METRICS.items() if metric.depends_on_size} == {*CONVENTIONS, "peak-memory"}
+    assert {name for name, metric in METRICS.items() if metric.in_bytes} == {"bytes", "peak-memory"}
 
 
 def test_a_convention_is_found_by_name_and_the_nearest_suggested() -> None:

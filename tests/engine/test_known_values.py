@@ -164,7 +164,7 @@ def test_a_model_that_cannot_be_built_is_a_model_error(monkeypatch: pytest.Monke
     def fail(_: Variant) -> None:
         raise ValueError("no such thing\nand more")
 
-    monkeypatch.setattr("ucseg_cli.engine.load.build_model", fail)
+    monkeypatch.setattr("ucseg_cli.engine.load.build_backbone", fail)
     with pytest.raises(ModelError) as caught:
         trace_variant(CATALOGUE["v2"], Conditions())
     assert caught.value.what == "the network cannot be built: no such thing"

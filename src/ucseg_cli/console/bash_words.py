@@ -17,7 +17,7 @@ class BashWords(BashComplete):
         """The words before the one to be completed, and that one."""
         before, incomplete = super().get_completion_args()
         *words, last = join_at_equals([*before, incomplete])
-        self._kept = last[: last.rfind("=") + 1]
+        self._kept = last if incomplete == "=" else last.removesuffix(incomplete) if incomplete else last
         return words, last
 
     def format_completion(self, item: CompletionItem) -> str:
