@@ -114,7 +114,7 @@ def _tell(error: UcsegError, arguments: Sequence[str]) -> None:
     from ucseg_cli.console.streams import print_text, say_error
 
     say_error(error)
-    if _wants_json(arguments):
+    if _wants_json(arguments) and sys.stdout is not None:
         from ucseg_cli.report.formats.json import render_json_error
 
         print_text(render_json_error(error))

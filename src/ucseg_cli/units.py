@@ -12,7 +12,9 @@ DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, 
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 MISSING = "–"
 
-_QUANTITY = re.compile(r"(?P<number>[0-9][0-9_,]{0,63}(?:\.[0-9]{1,63})?)\s*(?P<prefix>[kKMGTPE]?|[KMGT]i)(?P<unit>B?)")
+_QUANTITY = re.compile(
+    r"(?P<number>(?:[0-9]{1,3}(?:[,_][0-9]{3}){1,20}|[0-9]{1,64})(?:\.[0-9]{1,63})?)\s*(?P<prefix>[kKMGTPE]?|[KMGT]i)(?P<unit>B?)"
+)
 
 
 def format_count(count: int | None, *, exact: bool = False, signed: bool = False) -> str:

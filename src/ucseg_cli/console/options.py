@@ -58,6 +58,12 @@ VariantOption = Annotated[
     str | None,
     typer.Option("--variant", "-v", metavar="MODEL", help="The same as MODEL.", autocompletion=complete_reference),
 ]
+VariantsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--variant", "-v", metavar="MODEL", help="The same as MODEL; repeatable.", autocompletion=complete_reference
+    ),
+]
 BatchOption = Annotated[int, typer.Option("--batch", "-b", metavar="N", help="Images in the input.")]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Record afresh, and keep nothing.")]
 ExitZeroOption = Annotated[bool, typer.Option("--exit-zero", help="Exit 0 also where a gate fails.")]
@@ -112,14 +118,14 @@ class ManyModels:
             metavar="[MODEL]...", help="Variants, as in v2 or v2+backbone=10.", autocompletion=complete_reference
         ),
     ] = None
-    variant: VariantOption = None
+    variant: VariantsOption = None
 
     @property
     def names(self) -> list[str]:
         """The references, in the order they were typed; the default model where there is none."""
         from ucseg_cli.variants import DEFAULT
 
-        return [*(self.models or []), *([self.variant] if self.variant is not None else [])] or [DEFAULT]
+        return [*(self.models or []), *(self.variant or [])] or [DEFAULT]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from ucseg_cli.errors import UcsegError
+from ucseg_cli.report.formats.cells import one_line, plain_ascii
 from ucseg_cli.report.formats.screen import Screen
 
 CLEAR_LINE = "\r\x1b[2K"
@@ -23,16 +25,34 @@ def stdout_screen(*, exact: bool) -> Screen:
 
 
 def print_text(text: str) -> None:
-    """Write an answer to stdout, now, so that a full disk or a closed pipe is noticed here."""
-    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
-    sys.stdout.flush()
+    """Write an answer to stdout, now and whole, so that a full disk or a closed pipe is noticed here.
+
+    What the stream's encoding lacks is written in ASCII. An unbuffered stream may take less than it is given, which
+    Python's text layer ignores.
+    """
+    stream = sys.stdout
+    data = _encode(text if text.endswith("\n") else f"{text}\n", stream)
+    stream.flush()
+    while data:
+        written = stream.buffer.write(data)
+        if not written:
+            raise BlockingIOError(errno.EAGAIN, "stdout takes no more")
+        data = data[written:]
+    stream.flush()
+
+
+def _encode(text: str, stream: TextIO) -> bytes:
+    try:
+        return text.encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return plain_ascii(text).encode("ascii")
 
 
 def say(word: str, message: str) -> None:
     """A line on stderr, ``warning: …``, coloured where colour is welcome."""
     colour = {"error": "31", "warning": "33"}.get(word, "36")
     mark = f"\x1b[1;{colour}m{word}\x1b[0m" if _has_colour(sys.stderr) else word
-    _write_error(f"{mark}: {message}")
+    _write_error(f"{mark}: {one_line(message)}")
 
 
 def say_error(error: UcsegError) -> None:
@@ -44,8 +64,9 @@ def say_error(error: UcsegError) -> None:
 
 def error_details(error: UcsegError) -> list[str]:
     """The lines under an error's first."""
-    where = [f"  --> {error.where}"] if error.where else []
-    return [*where, *(f"   = {note}" for note in error.notes), *([f"   = help: {error.help}"] if error.help else [])]
+    where = [f"  --> {one_line(error.where)}"] if error.where else []
+    notes = (f"   = {one_line(note)}" for note in error.notes)
+    return [*where, *notes, *([f"   = help: {one_line(error.help)}"] if error.help else [])]
 
 
 @contextmanager
@@ -74,7 +95,7 @@ def _write_error(line: str) -> None:
 
 
 def _spell(text: str, stream: TextIO) -> str:
-    return text if _has_unicode(stream) else Screen(unicode=False).spell(text)
+    return text if _has_unicode(stream) else plain_ascii(text)
 
 
 def _width(stream: TextIO) -> int | None:
