@@ -6,7 +6,6 @@ import shutil
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from hashlib import sha256
 from itertools import combinations
 from pathlib import Path
@@ -335,7 +334,7 @@ OTHER: dict[str, Any] = {
 def test_the_fingerprint_changes_with_every_axis_the_size_and_the_batch() -> None:
     assert OTHER.keys() == {axis.name for axis in AXES}
     v2 = CATALOGUE["v2"]
-    variants = [v2, *(replace(v2, **{name: value}) for name, value in OTHER.items())]
+    variants = [v2, *(v2._replace(**{name: value}) for name, value in OTHER.items())]
     prints = [
         *(fingerprint(variant, Conditions()) for variant in variants),
         *(fingerprint(v2, Conditions(size)) for size in (Size(224, 225), Size(225, 224), Size(2, 24))),
@@ -345,7 +344,7 @@ def test_the_fingerprint_changes_with_every_axis_the_size_and_the_batch() -> Non
 
 
 def test_equal_networks_have_one_fingerprint_whatever_they_were_called() -> None:
-    assert fingerprint(replace(CATALOGUE["v1"]), Conditions()) == fingerprint(CATALOGUE["v1"], Conditions())
+    assert fingerprint(CATALOGUE["v1"]._replace(), Conditions()) == fingerprint(CATALOGUE["v1"], Conditions())
 
 
 @pytest.fixture

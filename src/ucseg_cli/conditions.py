@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ucseg_cli.errors import UsageError
 from ucseg_cli.units import format_shape
@@ -18,8 +18,7 @@ DTYPE = "float32"
 _SIZE_HELP = "write one number for a square (512) or HEIGHTxWIDTH (384x640)"
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """Height and width of the input in pixels."""
 
     height: int = DEFAULT_SIDE
@@ -29,8 +28,7 @@ class Size:
         return f"{self.height}" if self.height == self.width else f"{self.height}x{self.width}"
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(NamedTuple):
     """One input tensor, N×3×H×W in float32; the model is in eval mode."""
 
     size: Size = Size()

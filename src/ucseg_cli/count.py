@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """A network's count in the units of a convention; *convention* is None for parameters.
 
     *operators* is None for a counter that does not tell. One that learns of modules from their calls does not see

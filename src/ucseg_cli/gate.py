@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ucseg_cli.cache import Cache, fingerprint
 from ucseg_cli.conditions import Conditions
@@ -13,8 +13,7 @@ from ucseg_cli.trace import Trace
 from ucseg_cli.variants import Variant
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A trace that is needed. Equal requests are recorded once."""
 
     variant: Variant

@@ -183,7 +183,7 @@ def attributed(trace_of: TraceOf) -> Callable[[str, str, str], Attribution]:
 
 def axes_in_order(variants: Mapping[Taken, Variant]) -> list[str]:
     everything = max(variants, key=len)
-    return [name for name in CATALOGUE["v2"].__slots__ if name in everything]
+    return [name for name in CATALOGUE["v2"]._fields if name in everything]
 
 
 def test_the_extra_entry_explains_more_than_all_of_v2_s_extra_parameters(

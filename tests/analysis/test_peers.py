@@ -59,7 +59,7 @@ def by_key(trace: Trace) -> dict[Key, Reconciliation]:
 
 
 def counts(each: Reconciliation) -> list[int]:
-    return [step.count for step in each.steps]
+    return [step.amount for step in each.steps]
 
 
 @pytest.mark.parametrize("reference", CATALOGUE)
@@ -120,7 +120,7 @@ def test_a_batch_norm_costs_4_2_or_next_to_nothing() -> None:
 
 def test_ptflops_counts_a_relu_module_twice_and_averages_only_one_of_the_two() -> None:
     each = by_key(net(conv(), op("relu_", 2, (3,), 3), kinds=("Conv2d", "ReLU")))["ptflops", "macs"]
-    assert {step.label: step.count for step in each.steps} == {
+    assert {step.label: step.amount for step in each.steps} == {
         "bias of convs, 1 per output element": OUT,
         "ReLU modules, 1 per element": OUT,
         "ReLU again, as the function that the module calls": OUT,
@@ -136,7 +136,7 @@ def test_thop_divides_once_for_every_mean() -> None:
 def test_ptflops_sees_functional_upsampling_and_thop_does_not() -> None:
     peers = by_key(net(conv(), op("upsample_bilinear2d", 0, (3,), 5), kinds=("Conv2d",)))
     assert ("F.interpolate, 1 per output element", 4 * OUT) in [
-        (step.label, step.count) for step in peers["ptflops", "macs"].steps
+        (step.label, step.amount) for step in peers["ptflops", "macs"].steps
     ]
     assert counts(peers["fvcore", "macs"]) == [4 * 4 * OUT]
     assert peers["thop", "macs"].total == MACS
@@ -146,7 +146,7 @@ def test_ptflops_sees_functional_upsampling_and_thop_does_not() -> None:
 def test_a_conv_outside_of_any_module_they_know_is_taken_off(name: str) -> None:
     each = by_key(net(conv(0), kinds=("Block",)))[name, "macs"]
     assert ("conv and matmul outside of any module that it knows", -MACS) in [
-        (step.label, step.count) for step in each.steps
+        (step.label, step.amount) for step in each.steps
     ]
 
 

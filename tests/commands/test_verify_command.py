@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from subprocess import CompletedProcess
 
 import pytest
@@ -33,7 +32,7 @@ def test_three_counters_agree_to_the_last_unit(ucseg: Run) -> None:
 def tampered(other_counts: tuple[Count, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every other counter is off by one, in total and in the decoder."""
     off_by_one = tuple(
-        replace(each, total=each.total + 1, modules={**each.modules, "decoder": each.modules["decoder"] + 1})
+        each._replace(total=each.total + 1, modules={**each.modules, "decoder": each.modules["decoder"] + 1})
         for each in other_counts
     )
     monkeypatch.setattr(gate, "count_with_others", lambda _: off_by_one)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -158,7 +157,7 @@ def test_untouched_counts_agree_in_every_figure(trace: Trace, counts: dict[str, 
 
 @pytest.mark.parametrize("counter", ["numel", "fvcore", "torch"])
 def test_a_total_off_by_one_is_caught(trace: Trace, counts: dict[str, Count], counter: str) -> None:
-    wrong = replace(counts[counter], total=counts[counter].total + 1)
+    wrong = counts[counter]._replace(total=counts[counter].total + 1)
     result = agreement(trace, wrong)
     assert result.differences == (Difference("total", "", wrong.total - 1, wrong.total),)
     assert not result.agrees
@@ -167,14 +166,14 @@ def test_a_total_off_by_one_is_caught(trace: Trace, counts: dict[str, Count], co
 @pytest.mark.parametrize("counter", ["numel", "fvcore", "torch"])
 def test_a_module_off_by_one_is_caught(trace: Trace, counts: dict[str, Count], counter: str) -> None:
     right = counts[counter].modules["aspp.project.0"]
-    wrong = replace(counts[counter], modules={**counts[counter].modules, "aspp.project.0": right - 1})
+    wrong = counts[counter]._replace(modules={**counts[counter].modules, "aspp.project.0": right - 1})
     assert agreement(trace, wrong).differences == (Difference("module", "aspp.project.0", right, right - 1),)
 
 
 @pytest.mark.parametrize("counter", ["fvcore", "torch"])
 def test_an_operator_off_by_one_is_caught(trace: Trace, counts: dict[str, Count], counter: str) -> None:
     operators = counts[counter].operators or {}
-    wrong = replace(counts[counter], operators={**operators, "conv": operators["conv"] + 1})
+    wrong = counts[counter]._replace(operators={**operators, "conv": operators["conv"] + 1})
     assert agreement(trace, wrong).differences == (
         Difference("operator", "conv", operators["conv"], operators["conv"] + 1),
     )
@@ -188,7 +187,7 @@ def test_what_only_one_counter_has_is_a_difference_and_what_is_missing_is_none(
     without = theirs.pop("batch_norm")
     modules = dict(counts["fvcore"].modules)
     project = modules.pop("aspp.project.0")
-    wrong = replace(counts["fvcore"], operators=theirs, modules=modules)
+    wrong = counts["fvcore"]._replace(operators=theirs, modules=modules)
     assert agreement(trace, wrong).differences == (
         Difference("module", "aspp.project.0", project, None),
         Difference("operator", "batch_norm", without, None),
@@ -199,4 +198,4 @@ def test_what_only_one_counter_has_is_a_difference_and_what_is_missing_is_none(
 def test_a_figure_of_nothing_may_be_left_out(trace: Trace, counts: dict[str, Count]) -> None:
     some = {path: count for path, count in counts["fvcore"].modules.items() if count}
     assert len(some) < len(counts["fvcore"].modules)
-    assert agreement(trace, replace(counts["fvcore"], modules=some)).agrees
+    assert agreement(trace, counts["fvcore"]._replace(modules=some)).agrees

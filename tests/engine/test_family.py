@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -306,7 +305,7 @@ def test_no_storage_is_let_go_before_its_last_use(trace_of: TraceOf) -> None:
     "variant",
     [
         Variant(4, 16, (1,), "regular", 1, 1, 1, 1, 1, "before-upsample", 0.0, 2),
-        replace(CATALOGUE["v3"], backbone=13),
+        CATALOGUE["v3"]._replace(backbone=13),
     ],
     ids=["smallest", "deepest"],
 )

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -34,7 +33,7 @@ def test_no_line_is_wider_than_the_terminal(report: Report, *, unicode: bool, ex
 def test_a_figure_is_whole_or_not_shown_at_all(report: Report) -> None:
     everything = {figure for line in _lines(report, Screen(exact=True)) for figure in _figures(line)}
     for width in WIDTHS:
-        for line in _lines(replace(report, summary="", notes=()), Screen(width, exact=True)):
+        for line in _lines(report._replace(summary="", notes=()), Screen(width, exact=True)):
             assert set(_figures(line)) <= everything, width
 
 
@@ -96,8 +95,8 @@ def test_a_bar_is_as_long_as_its_share(params: Report) -> None:
 def test_output_in_a_pipe_is_whole_and_plain(params: Report) -> None:
     long = "backbone." * 30 + "conv"
     table = params.tables[0]
-    rows = (replace(table.rows[0], cells=(long, *table.rows[0].cells[1:])), *table.rows[1:])
-    text = render_terminal(replace(params, tables=(replace(table, rows=rows),), summary="s " * 200 + "end"), Screen())
+    rows = (table.rows[0]._replace(cells=(long, *table.rows[0].cells[1:])), *table.rows[1:])
+    text = render_terminal(params._replace(tables=(table._replace(rows=rows),), summary="s " * 200 + "end"), Screen())
     assert long in text
     assert "\x1b" not in text
     assert text.splitlines()[-1] == "s " * 200 + "end"
@@ -207,6 +206,6 @@ def _header(report: Report, width: int) -> list[str]:
 
 def _heights(report: Report, screen: Screen) -> list[int]:
     """Lines of each table, with nothing around that may wrap."""
-    tables = tuple(replace(table, note=None) for table in report.tables)
-    blocks = render_terminal(replace(report, conditions={}, tables=tables), screen).split("\n\n")
+    tables = tuple(table._replace(note=None) for table in report.tables)
+    blocks = render_terminal(report._replace(conditions={}, tables=tables), screen).split("\n\n")
     return [len(block.splitlines()) for block in blocks[1 : len(tables) + 1]]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,7 +44,7 @@ def test_the_ends_are_the_two_variants_up_to_what_is_not_counted(
     found = lattice(before, after)
     everything = frozenset(changed_axes(before, after))
     assert found[frozenset()] == before
-    assert replace(found[everything], **{axis.name: getattr(after, axis.name) for axis in UNCOUNTED}) == after
+    assert found[everything]._replace(**{axis.name: getattr(after, axis.name) for axis in UNCOUNTED}) == after
 
 
 @settings(max_examples=50)
@@ -94,5 +93,5 @@ def test_an_axis_that_is_not_counted_really_changes_no_metric(
     variant, other, conditions = data.draw(variants), data.draw(variants), data.draw(small_conditions)
     for value in (getattr(other, name), 0.0):
         only: dict[str, Any] = {name: value}
-        changed = replace(variant, **only)
+        changed = variant._replace(**only)
         assert totals(trace_of(variant, conditions)) == totals(trace_of(changed, conditions))

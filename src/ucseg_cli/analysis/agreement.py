@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.flops import flops_by_operator, own_flops
@@ -13,8 +13,7 @@ from ucseg_cli.count import Count
 from ucseg_cli.trace import Trace
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """A place where two counters disagree. *scope* is ``total``, ``module`` or ``operator``; None means not counted."""
 
     scope: str
@@ -23,8 +22,7 @@ class Difference:
     theirs: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(NamedTuple):
     """One counter's total beside ours, how many figures were held against each other, and where they differ."""
 
     counter: str

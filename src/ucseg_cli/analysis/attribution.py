@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 from math import factorial, floor
@@ -14,8 +13,7 @@ Values = Mapping[Taken, int]
 """A metric's value for each set of axes taken from the candidate."""
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(NamedTuple):
     """What one axis does to a metric.
 
     Args:
@@ -42,8 +40,7 @@ class Interaction(NamedTuple):
     with_it: int
 
 
-@dataclass(frozen=True, slots=True)
-class Attribution:
+class Attribution(NamedTuple):
     """A metric's difference, told as the sum of what each axis does.
 
     *over_all_orders* is False where there were too many changes, and shares are marginals in the declared order.

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ucseg_cli.analysis.totals import METRICS
 from ucseg_cli.errors import UnknownNameError, UsageError
 from ucseg_cli.units import parse_count
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """The largest value that a metric may have."""
 
     metric: str
     max: int
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """A value held to a limit. *size* is None for a metric that does not depend on the input."""
 
     id: str
@@ -45,8 +43,7 @@ class Check:
         return "pass" if self.passed else "fail"
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """Every metric of one model on one input."""
 
     variant: str

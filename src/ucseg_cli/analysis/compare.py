@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -47,8 +46,7 @@ class Delta(NamedTuple):
         return exact_ratio(self.delta, self.before)
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleDelta:
+class ModuleDelta(NamedTuple):
     """One module before and after, under every metric of MODULE_METRICS."""
 
     path: str
@@ -65,8 +63,7 @@ class ModuleDelta:
         return "changed" if any(figure.delta for figure in self.figures.values()) else "unchanged"
 
 
-@dataclass(frozen=True, slots=True)
-class TapDelta:
+class TapDelta(NamedTuple):
     """One tap before and after."""
 
     name: str
@@ -79,8 +76,7 @@ class TapDelta:
         return _geometry(self.before) != _geometry(self.after)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """A model held against a baseline.
 
     *modules* are at one level and together each network whole, so their figures add up to the totals.

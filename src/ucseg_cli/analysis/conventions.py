@@ -7,9 +7,9 @@ another level. A convention says all three, so that a figure can be held against
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from math import prod
+from typing import NamedTuple
 
 from ucseg_cli.errors import UnknownNameError
 from ucseg_cli.trace import Op, Trace
@@ -26,16 +26,14 @@ class Level(Enum):
     """Those that compute something themselves, as torch's dispatcher runs them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """What one call of an operator costs, and the name under which it is summed."""
 
     label: str
     cost: Cost
 
 
-@dataclass(frozen=True, slots=True)
-class Convention:
+class Convention(NamedTuple):
     """A table of prices.
 
     Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 from typing import NamedTuple, cast
 
@@ -43,8 +43,7 @@ class Pair(NamedTuple):
     norm: str
 
 
-@dataclass(frozen=True, slots=True)
-class Folding:
+class Folding(NamedTuple):
     """What folding came to: the trace after it, what was folded, and what was not, in the order it ran."""
 
     trace: Trace

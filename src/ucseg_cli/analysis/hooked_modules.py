@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
@@ -22,12 +21,11 @@ class NotDerivedError(Exception):
     """A trace does not tell what the counter would print; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What a counter adds to the figure before, or leaves out of it."""
 
     label: str
-    count: int
+    amount: int
 
 
 class Rule(NamedTuple):
@@ -115,5 +113,5 @@ def summed(steps: Iterable[Step]) -> list[Step]:
     """One step for each label that comes to anything, in the order they came."""
     counts: Counter[str] = Counter()
     for step in steps:
-        counts[step.label] += step.count
+        counts[step.label] += step.amount
     return [Step(label, count) for label, count in counts.items() if count]

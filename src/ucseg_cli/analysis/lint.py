@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.conventions import DEFAULT_CONVENTION
 from ucseg_cli.analysis.lint_rules import (
@@ -39,10 +40,10 @@ SMALLEST_CLASSIC_RATE = 6
 HEAVY = Fraction(1, 3)
 BLOCK_DEPTH = 2
 MOSTLY = Fraction(1, 2)
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A place where a rule applies.
 
     Args:
@@ -57,8 +58,8 @@ class Finding:
     rule: Rule
     module: str
     message: str
-    evidence: Mapping[str, int] = field(default_factory=dict)
-    mend: Mapping[str, str] = field(default_factory=dict)
+    evidence: Mapping[str, int] = NOTHING
+    mend: Mapping[str, str] = NOTHING
     exact: bool | None = None
 
 
@@ -69,8 +70,7 @@ def lint(subject: Subject) -> tuple[Finding, ...]:
     return tuple(sorted(different.values(), key=lambda each: (-each.rule.severity, each.rule.code, each.module)))
 
 
-@dataclass(frozen=True, slots=True)
-class LintChanges:
+class LintChanges(NamedTuple):
     """What a model has that its baseline has not, and the other way round."""
 
     added: tuple[Finding, ...]

@@ -53,7 +53,7 @@ def ptflops_macs(trace: Trace) -> list[Step]:
     hooks = [*hooked(trace, PTFLOPS, PTFLOPS_ELSEWHERE), *unhooked_macs(trace, PTFLOPS)]
     functions = [step for op in _called(trace) if (step := _patched_function(trace, op)) is not None]
     images = _images(trace)
-    found = total_macs(trace) + sum(step.count for step in hooks)
+    found = total_macs(trace) + sum(step.amount for step in hooks)
     averaged = Step(f"modules averaged over {images} images, functions not", found // images - found)
     return summed([*hooks, *functions, averaged])
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.flops import flops_by_operator, total_flops
@@ -21,8 +20,7 @@ from ucseg_cli.analysis.peer_rules import (
 from ucseg_cli.trace import Trace
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(NamedTuple):
     """A figure that another counter prints.
 
     Args:
@@ -42,8 +40,7 @@ class Peer:
     steps: Callable[[Trace], list[Step]]
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciliation:
+class Reconciliation(NamedTuple):
     """The way from our figure to a counter's. *obstacle* says why there is none."""
 
     peer: Peer
@@ -54,7 +51,7 @@ class Reconciliation:
     @property
     def total(self) -> int | None:
         """What the counter prints; None where that is not derived."""
-        return None if self.obstacle is not None else self.ours + sum(step.count for step in self.steps)
+        return None if self.obstacle is not None else self.ours + sum(step.amount for step in self.steps)
 
 
 def reconcile(trace: Trace) -> tuple[Reconciliation, ...]:
@@ -86,12 +83,12 @@ def _fvcore(trace: Trace) -> list[Step]:
     priced = sum(count for label, count in counts.items() if label in _MATMULS)
     missed = Step("conv and matmul within operators that it takes whole", priced - total_flops(trace)["macs"])
     others = [Step(_FVCORE_LABELS.get(label, label), counts[label]) for label in counts if label not in _MATMULS]
-    return [step for step in (missed, *others) if step.count]
+    return [step for step in (missed, *others) if step.amount]
 
 
 def _torch(trace: Trace) -> list[Step]:
     doubled = Step("every multiply-add as two operations", total_flops(trace)["macs"])
-    return [doubled] if doubled.count else []
+    return [doubled] if doubled.amount else []
 
 
 PEERS = (

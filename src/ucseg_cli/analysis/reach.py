@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from math import prod
+from typing import NamedTuple
 
 from ucseg_cli.analysis.conventions import conv_macs
 from ucseg_cli.analysis.window import Window, rounds_up, windows
@@ -19,8 +19,7 @@ SIZED = ("upsample", "_upsample", "adaptive", "_adaptive", "mean", "amax")
 """What operators begin with whose output is as large as they are told, which may happen to be their input's size."""
 
 
-@dataclass(frozen=True, slots=True)
-class AxisReach:
+class AxisReach(NamedTuple):
     """A dilated convolution along one axis.
 
     Args:
@@ -60,8 +59,7 @@ class AxisReach:
         return self.window.is_centred and self.live == (self.window.kernel // 2,)
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(NamedTuple):
     """One call of a dilated convolution. In area a tap meets data where it does along both axes.
 
     Args:

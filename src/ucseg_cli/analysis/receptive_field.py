@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor, gcd, lcm
 from typing import NamedTuple
@@ -65,8 +64,7 @@ class Sight(NamedTuple):
     pool: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReceptiveField:
+class ReceptiveField(NamedTuple):
     """What a position of a named map sees.
 
     Args:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import Variant
@@ -12,8 +11,7 @@ if TYPE_CHECKING:
     from ucseg_cli.analysis.deploy import Folding
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """A traced model. *variant* is None for a model outside the family; *folding* is how its trace was rewritten, if it was."""
 
     name: str

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from ucseg_cli.analysis.stride import strides, whole_stride
 from ucseg_cli.trace import Trace
 
 
-@dataclass(frozen=True, slots=True)
-class TapShape:
+class TapShape(NamedTuple):
     """One tap. *stride* is in input pixels, along height and width; None where the map has no fixed grid."""
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.flops import own_flops
@@ -14,8 +14,7 @@ from ucseg_cli.analysis.params import own_params
 from ucseg_cli.trace import Trace
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     """A figure of a whole network.
 
     Args:

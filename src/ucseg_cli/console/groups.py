@@ -1,19 +1,20 @@
-"""Groups of options: a command takes a dataclass as one argument, and Typer sees each of its fields as an option."""
+"""Groups of options: a command takes a named tuple as one argument, and Typer sees each of its fields as an option."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import wraps
 from typing import Any, get_type_hints
 
 
 def with_groups(command: Callable[..., int]) -> Callable[..., int]:
-    """The command as Typer should see it: every parameter that is a dataclass spread into the dataclass's fields."""
+    """The command as Typer should see it: every parameter that is a named tuple spread into its fields."""
     hints = get_type_hints(command, include_extras=True)
     hints.pop("return", None)
-    groups = {name: hint for name, hint in hints.items() if isinstance(hint, type) and is_dataclass(hint)}
+    groups: dict[str, Any] = {
+        name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, tuple)
+    }
     parameters = [
         each
         for name, parameter in inspect.signature(command).parameters.items()
@@ -23,7 +24,7 @@ def with_groups(command: Callable[..., int]) -> Callable[..., int]:
     @wraps(command)
     def run(**given: Any) -> int:
         for name, group in groups.items():
-            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+            given[name] = group(**{field: given.pop(field) for field in group._fields})
         return command(**given)
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what inspect.signature reads
@@ -31,21 +32,18 @@ def with_groups(command: Callable[..., int]) -> Callable[..., int]:
     return run
 
 
-def _spread(group: type) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
+def _spread(group: Any) -> list[inspect.Parameter]:
+    defaults = group._field_defaults
     return [
         inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=_default(field), annotation=hints[field.name]
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=defaults.get(name, inspect.Parameter.empty),
+            annotation=hint,
         )
-        for field in fields(group)
+        for name, hint in get_type_hints(group, include_extras=True).items()
     ]
 
 
 def _keyword(parameter: inspect.Parameter, hint: Any) -> inspect.Parameter:
     return parameter.replace(annotation=hint, kind=inspect.Parameter.KEYWORD_ONLY)
-
-
-def _default(field: Field[Any]) -> Any:
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    return inspect.Parameter.empty if field.default is MISSING else field.default

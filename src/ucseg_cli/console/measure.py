@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from ucseg_cli import gate
 from ucseg_cli.analysis.subject import Subject
@@ -51,4 +50,4 @@ def _as_deployed(subject: Subject) -> Subject:
     from ucseg_cli.analysis.deploy import fold_batch_norms
 
     folding = fold_batch_norms(subject.trace)
-    return replace(subject, trace=folding.trace, folding=folding)
+    return subject._replace(trace=folding.trace, folding=folding)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -84,8 +83,7 @@ ConventionOption = Annotated[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class OneModel:
+class OneModel(NamedTuple):
     """The model of a command about one, as an argument or an option."""
 
     model: Annotated[
@@ -108,8 +106,7 @@ class OneModel:
         return next((name for name in (self.model, self.variant) if name is not None), DEFAULT)
 
 
-@dataclass(frozen=True, slots=True)
-class ManyModels:
+class ManyModels(NamedTuple):
     """The models of a command about any number."""
 
     models: Annotated[
@@ -128,8 +125,7 @@ class ManyModels:
         return [*(self.models or []), *(self.variant or [])] or [DEFAULT]
 
 
-@dataclass(frozen=True, slots=True)
-class OneInput:
+class OneInput(NamedTuple):
     """The input that a model runs on."""
 
     size: Annotated[
@@ -148,14 +144,13 @@ class OneInput:
         return _open_cache(no_cache=self.no_cache)
 
 
-@dataclass(frozen=True, slots=True)
-class ManyInputs:
+class ManyInputs(NamedTuple):
     """The inputs, one for each size, that models run on."""
 
     size: Annotated[
         list[str],
         typer.Option("--size", "-s", metavar="H[xW]", help="Input size in pixels: 512 or 384x640; repeatable."),
-    ] = field(default_factory=lambda: [DEFAULT_SIZE])
+    ] = [DEFAULT_SIZE]  # noqa: RUF012 - Typer copies it
     batch: BatchOption = 1
     no_cache: NoCacheOption = False
 
@@ -169,8 +164,7 @@ class ManyInputs:
         return _open_cache(no_cache=self.no_cache)
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """Which modules are shown, and in which order."""
 
     depth: DepthOption = 2
@@ -192,15 +186,18 @@ class Rows:
         return Arrangement(at_least(self.depth, 1, "--depth"), one_of("order", self.sort, ORDERS, "--sort"), top)
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """Where an answer goes, and in which form; one run may do several. Raises UnknownNameError for an unknown format."""
+def _known_format(name: str) -> str:
+    return one_of("format", name, FORMATS, "--format")
+
+
+class Output(NamedTuple):
+    """Where an answer goes, and in which form; one run may do several."""
 
     format: Annotated[
         str,
         typer.Option(
             "--format", "-f", metavar="NAME", help=f"On the screen: {', '.join(FORMATS)}.",
-            autocompletion=complete_from(FORMATS),
+            callback=_known_format, autocompletion=complete_from(FORMATS),
         ),
     ] = "table"  # fmt: skip
     export_json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JSON to FILE.")] = None
@@ -208,10 +205,6 @@ class Output:
     export_markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write Markdown to FILE.")] = None
     export_html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a web page to FILE.")] = None
     exact: Annotated[bool, typer.Option("--exact", help="Counts in full, without k, M or G.")] = False
-
-    def __post_init__(self) -> None:
-        """Refuse an unknown format before anything is measured."""
-        one_of("format", self.format, FORMATS, "--format")
 
     @property
     def exports(self) -> dict[str, Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,7 @@ from ucseg_cli.variants import Variant
 PROBE_SIDE = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Backbone:
+class Backbone(NamedTuple):
     """The kept entries, and the channels of each tap by name."""
 
     features: nn.Sequential

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from ucseg_cli.analysis.deploy import Folding
@@ -19,8 +18,7 @@ def after_folding(report: Report, subjects: Iterable[Subject]) -> Report:
         return report
     shown, named = _shown(foldings)
     summary = f"After folding {named}, {report.summary}"
-    return replace(
-        report,
+    return report._replace(
         conditions={**report.conditions, "deploy": shown},
         notes=(*report.notes, *_notes(foldings)),
         summary=summary,

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of a scale, each end between 0 and 1; *end* below *start* is a step down. From 0, it is a whole."""
+    """A stretch of a scale, each end between 0 and 1; *end* below *start* is a step down. From 0, it is a whole.
+
+    No named tuple as the others are: a cell that is a tuple is a shape.
+    """
 
     start: Fraction
     end: Fraction
@@ -69,8 +72,7 @@ class Role(Enum):
     """Several rows named by their number, so that the column still sums."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One column. *tier* 0 is always shown; narrow terminals drop 3 below about 100 columns, 2 below 72, 1 below 50."""
 
     key: str
@@ -79,8 +81,7 @@ class Column:
     tier: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row, with a cell for each column; *depth* indents the PATH cell."""
 
     cells: tuple[Cell, ...]
@@ -89,8 +90,7 @@ class Row:
     unit: Unit = Unit.COUNT
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A titled table. *note* stands under it, such as what was left out and why."""
 
     key: str
@@ -100,8 +100,7 @@ class Table:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Highlight:
+class Highlight(NamedTuple):
     """A figure that a reader should see first: shown as a tile where there is room for tiles."""
 
     label: str
@@ -110,8 +109,7 @@ class Highlight:
     change: Fraction | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """An answer.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ucseg_cli.analysis.conventions import CONVENTIONS, Convention, Level
 from ucseg_cli.analysis.lint_rules import RULES, Rule
@@ -14,8 +14,7 @@ from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
 from ucseg_cli.variants import AXES, CATALOGUE, ORIGINS
 
 
-@dataclass(frozen=True, slots=True)
-class Topic:
+class Topic(NamedTuple):
     """Something to be explained: a sentence that stands alone, more sentences, and a table where that says it better."""
 
     name: str

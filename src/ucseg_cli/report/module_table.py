@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ucseg_cli.analysis.module_tree import TreeRow, partition
 from ucseg_cli.analysis.totals import add_up
@@ -14,8 +14,7 @@ MakeCells = Callable[[str, str, "dict[str, int]"], tuple[Cell, ...]]
 """From a label, a type and figures to the cells of a row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrangement:
+class Arrangement(NamedTuple):
     """How module rows are laid out.
 
     Args:
@@ -41,7 +40,7 @@ def arrange(rows: Sequence[TreeRow], arrangement: Arrangement, metric: str, make
 
 def only_data(table: Table) -> Table:
     """The table for a reader who sums it: without the total, and without what was folded."""
-    return replace(table, rows=tuple(row for row in table.rows if row.role is Role.DATA))
+    return table._replace(rows=tuple(row for row in table.rows if row.role is Role.DATA))
 
 
 def label(path: str, *, own: bool) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.reach import reaches
 from ucseg_cli.analysis.subject import Subject
@@ -25,8 +24,7 @@ MAP_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Probed:
+class Probed(NamedTuple):
     """A model on one input."""
 
     subject: Subject

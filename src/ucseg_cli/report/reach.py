@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.reach import AxisReach, Reach, reaches
 from ucseg_cli.analysis.subject import Subject
@@ -45,8 +44,7 @@ NOTE = (
 DEAD_NOTE = "Dead taps read padding at every position: at this size they add nothing to a receptive field."
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(NamedTuple):
     """The dilated convolutions of one model on one input."""
 
     conditions: Conditions

@@ -28,7 +28,7 @@ def reconciliation_payload(reconciliations: Sequence[Reconciliation]) -> list[di
             "call": each.peer.call,
             "ours": each.ours,
             "total": each.total,
-            "steps": [{"label": step.label, "count": step.count} for step in each.steps],
+            "steps": [{"label": step.label, "count": step.amount} for step in each.steps],
             "why": each.peer.why,
             "obstacle": each.obstacle,
         }
@@ -64,5 +64,5 @@ def _step_table(reconciliations: Sequence[Reconciliation]) -> Table:
 
 def _step_rows(each: Reconciliation) -> Iterator[Row]:
     yield Row((each.peer.name, OURS[each.peer.figure], each.ours))
-    yield from (Row((each.peer.name, step.label, step.count)) for step in each.steps)
+    yield from (Row((each.peer.name, step.label, step.amount)) for step in each.steps)
     yield Row((each.peer.name, f"its {each.peer.unit}", each.total), role=Role.TOTAL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ucseg_cli.errors import UsageError, nearest_name
 
@@ -17,8 +17,7 @@ MAX_RATES = 32
 MAX_RATE = 2**16
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(NamedTuple):
     """One choice of the design.
 
     Args:

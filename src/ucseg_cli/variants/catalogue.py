@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ucseg_cli.variants.variant import Variant
 
 V2 = Variant(
@@ -20,8 +18,8 @@ V2 = Variant(
     dropout=0.3,
     classes=21,
 )
-V1 = replace(V2, backbone=10, rates=(6, 12), conv="regular", decoder_blocks=1, dropout=0.5)
-V3 = replace(V2, low_skip=16)
+V1 = V2._replace(backbone=10, rates=(6, 12), conv="regular", decoder_blocks=1, dropout=0.5)
+V3 = V2._replace(low_skip=16)
 
 CATALOGUE = {"v1": V1, "v2": V2, "v3": V3}
 ORIGINS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -35,7 +34,7 @@ def lattice(before: Variant, after: Variant) -> dict[Taken, Variant]:
 
 def _with(before: Variant, taken: Iterable[Change]) -> Variant:
     values: dict[str, Any] = {change.axis.name: change.after for change in taken}
-    return replace(before, **values)
+    return before._replace(**values)
 
 
 def _subsets(names: list[str]) -> Iterator[Taken]:

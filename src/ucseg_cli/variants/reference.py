@@ -8,9 +8,7 @@ axis win. A path to a file, a module or ``torchvision:`` names a model outside t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ucseg_cli.errors import UnknownNameError, UsageError
 from ucseg_cli.variants.axes import BY_NAME
@@ -18,8 +16,7 @@ from ucseg_cli.variants.catalogue import CATALOGUE
 from ucseg_cli.variants.variant import Variant
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A model as it was named, and the variant that the name stands for."""
 
     name: str
@@ -41,7 +38,7 @@ def parse_reference(text: str, *, where: str | None = None) -> Reference:
     if name not in CATALOGUE:
         raise UnknownNameError("variant", name, CATALOGUE, where=where, hint="`ucseg list` shows them all")
     changed = dict(_parse_assignment(assignment, text) for assignment in assignments)
-    return Reference(text.strip(), _replace(CATALOGUE[name], changed))
+    return Reference(text.strip(), CATALOGUE[name]._replace(**changed))
 
 
 def as_variant(model: str | Variant) -> Variant:
@@ -60,7 +57,3 @@ def _parse_assignment(text: str, reference: str) -> tuple[str, Any]:
             "axis", name, BY_NAME, where=reference, hint="`ucseg explain axes` tells what each governs"
         )
     return name, BY_NAME[name].read(value, where=reference)
-
-
-def _replace(variant: Variant, changed: Mapping[str, Any]) -> Variant:
-    return replace(variant, **changed)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ucseg_cli.variants.axes import AXES, Axis, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(NamedTuple):
     """One point of the design space. Two variants with equal values are the same network."""
 
     backbone: int
@@ -57,8 +56,7 @@ _GOVERNED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One axis on which two variants differ."""
 
     axis: Axis

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ucseg_cli.report.document import Column, Kind, Table
 from ucseg_cli.report.formats.cells import FLEXIBLE
@@ -17,8 +17,7 @@ COMFORT, SHORT, LEAST = 24, 12, 8
 _TIER_WIDTHS = ((100, 3), (72, 2), (50, 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The columns shown, by index, each with its width, and the cells of a share's bar (0: none)."""
 
     shown: tuple[int, ...]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from jinja2 import Environment, StrictUndefined, Template
 
@@ -17,8 +17,7 @@ _TONES = {Tone.GOOD: "good", Tone.CAUTION: "caution", Tone.BAD: "bad", Tone.NEUT
 _ROLES = {Role.DATA: "", Role.TOTAL: "total", Role.FOLDED: "folded"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Tile:
+class _Tile(NamedTuple):
     label: str
     value: str
     exact: str
@@ -26,8 +25,7 @@ class _Tile:
     tone: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Figure:
+class _Figure(NamedTuple):
     """A cell as the page shows it.
 
     Args:
@@ -47,21 +45,18 @@ class _Figure:
     style: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     style: str
     depth: int
     figures: tuple[_Figure, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Heading:
+class _Heading(NamedTuple):
     title: str
     style: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Sheet:
+class _Sheet(NamedTuple):
     title: str
     headings: tuple[_Heading, ...]
     lines: tuple[_Line, ...]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from ucseg_cli.report.document import Kind, Report, Role, Table
 from ucseg_cli.report.formats.cells import WORDS, format_rows, one_line
@@ -65,8 +64,8 @@ def _grid(table: Table, *, exact: bool) -> Iterator[str]:
 def _without_drawings(table: Table) -> Table:
     """Markdown has no fixed scale to draw on; the figures beside a drawing say the same."""
     kept = [index for index, column in enumerate(table.columns) if column.kind is not Kind.SPAN]
-    rows = (replace(row, cells=tuple(row.cells[index] for index in kept)) for row in table.rows)
-    return replace(table, columns=tuple(table.columns[index] for index in kept), rows=tuple(rows))
+    rows = (row._replace(cells=tuple(row.cells[index] for index in kept)) for row in table.rows)
+    return table._replace(columns=tuple(table.columns[index] for index in kept), rows=tuple(rows))
 
 
 def _line(texts: Sequence[str], widths: Sequence[int] = (), rightward: Sequence[bool] = ()) -> str:

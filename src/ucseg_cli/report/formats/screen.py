@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from textwrap import wrap
+from typing import NamedTuple
 from unicodedata import combining, east_asian_width
 
 from ucseg_cli.report.formats.cells import one_line, plain_ascii
@@ -14,8 +14,7 @@ _NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|[kMGTPE]?i?B)(?!\w))")
 _GLUE = "\u00a0"
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
+class Screen(NamedTuple):
     """Where text is to be read.
 
     Args:

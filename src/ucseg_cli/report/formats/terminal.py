@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from io import StringIO
 from itertools import pairwise
+from typing import NamedTuple
 
-from rich.box import Box
 from rich.console import Console
-from rich.table import Table as Grid
 from rich.text import Text
 
 from ucseg_cli.report.document import Cell, Column, Kind, Report, Role, Row, Table
@@ -27,9 +25,6 @@ _TITLE, _QUIET, _BAR, _TOTAL = "bold", "dim", "cyan", "bold"
 # Of the sixteen colours these are the ones that read on dark and on light backgrounds.
 _TONES = {Tone.GOOD: "green", Tone.CAUTION: "yellow", Tone.BAD: "red", Tone.NEUTRAL: ""}
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_BOX = Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")
-_ASCII_BOX = Box("    \n    \n -- \n    \n -- \n    \n    \n    \n", ascii=True)
-_STYLED_SPACE = re.compile(r"\x1b\[[\d;]*m( +)\x1b\[0m")
 _TRAILING_SPACE = re.compile(r" +$", re.MULTILINE)
 
 
@@ -42,24 +37,38 @@ def render_terminal(report: Report, screen: Screen) -> str:
     return _print(blocks, screen)
 
 
-def _head(report: Report, screen: Screen) -> list[Text | Grid]:
+def _head(report: Report, screen: Screen) -> list[Text]:
     conditions = [f"{key} {value}" for key, value in report.conditions.items()]
     return _styled(screen.fold(report.title), _TITLE) + _styled(screen.flow(conditions, " · "), _QUIET)
 
 
-def _left_out(drawings: Iterable[_Drawing], screen: Screen) -> list[Text | Grid]:
+def _left_out(drawings: Iterable[_Drawing], screen: Screen) -> list[Text]:
     dropped = (column for drawing in drawings if drawing.table.rows for column in drawing.layout.dropped(drawing.table))
     names = dict.fromkeys(column.title or column.key for column in dropped)
     return _styled(screen.fold(f"not shown at this width: {', '.join(names)}"), _QUIET) if names else []
 
 
-def _styled(lines: Iterable[str], style: str = "") -> list[Text | Grid]:
-    # A span, not a base style: rich pads with the base style, and styled spaces cannot be stripped.
+def _styled(lines: Iterable[str], style: str = "") -> list[Text]:
     return [Text.assemble((line, style)) for line in lines]
 
 
-@dataclass(frozen=True, slots=True)
-class _Drawing:
+class _Cell(NamedTuple):
+    """A cell as it is drawn; prose may have several lines."""
+
+    text: str
+    width: int
+    style: str = ""
+    rightward: bool = False
+
+    def line(self, number: int) -> tuple[str | tuple[str, str], ...]:
+        """One of its lines between the spaces that pad it to its width; blank beyond the last."""
+        lines = self.text.split("\n")
+        text = lines[number] if number < len(lines) else ""
+        space = " " * (self.width - display_width(text))
+        return (space if self.rightward else "", (text, self.style), "" if self.rightward else space)
+
+
+class _Drawing(NamedTuple):
     """One table on one screen."""
 
     table: Table
@@ -86,52 +95,78 @@ class _Drawing:
         unshortened = self.layout.widths == tuple(natural[index] for index in self.layout.shown)
         return self.layout.shown == narrowest.layout.shown and unshortened
 
-    def block(self) -> list[Text | Grid]:
+    def block(self) -> list[Text]:
         """The title, the rows and the note."""
         title = _styled(self.screen.fold(self.table.title), _TITLE) if self.table.title else []
         empty = [] if self.table.note else _styled(["none"], _QUIET)
-        body: list[Text | Grid] = [self.grid()] if self.table.rows else empty
+        body = list(self._lines()) if self.table.rows else empty
         return title + body + (_styled(self.screen.fold(self.table.note), _QUIET) if self.table.note else [])
 
-    def grid(self) -> Grid:
-        """The rows under a rule; totals under another."""
-        box = _BOX if self.screen.unicode else _ASCII_BOX
-        grid = Grid(box=box, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0), header_style="")
-        grid.border_style = _QUIET
-        for column, title in self._columns():
-            grid.add_column(title, justify="left" if column is None or column.kind in WORDS else "right")
+    def _lines(self) -> Iterator[Text]:
+        """The titles and the rows under a rule; totals under another."""
+        titles = list(self._titles())
+        (rule,) = _styled([("─" if self.screen.unicode else "-") * _line_width(titles)], _QUIET)
+        yield from _joined(_sunk(titles))
+        yield rule
+        ends = self._ends_of_sections()
         for index, row in enumerate(self.table.rows):
-            grid.add_row(*self._cells(index, row), end_section=index in self._ends_of_sections())
-        return grid
+            yield from _joined(list(self._cells(index, row)))
+            if index in ends:
+                yield rule
 
-    def _columns(self) -> Iterator[tuple[Column | None, Text]]:
-        for index, width in zip(self.layout.shown, self.layout.widths, strict=True):
-            column = self.table.columns[index]
-            yield column, Text.assemble((self._shorten(self.texts[0][index], column, width), _QUIET))
+    def _titles(self) -> Iterator[_Cell]:
+        for place, width, column in self._columns():
+            yield _Cell(self._shorten(self.texts[0][place], column, width), width, _QUIET, column.kind not in WORDS)
             if self._has_bar(column):
-                yield None, Text(" " * self.layout.bar)
+                yield _Cell("", self.layout.bar)
 
-    def _cells(self, index: int, row: Row) -> Iterator[Text]:
-        for place, width in zip(self.layout.shown, self.layout.widths, strict=True):
-            column, cell = self.table.columns[place], row.cells[place]
-            text = self._shorten(self.texts[index + 1][place], column, width)
-            yield Text.assemble((text, _style(cell, column.kind, row.role)), no_wrap=True)
+    def _cells(self, index: int, row: Row) -> Iterator[_Cell]:
+        for place, width, column in self._columns():
+            cell, text = row.cells[place], self._shorten(self.texts[index + 1][place], column, width)
+            yield _Cell(text, width, _style(cell, column.kind, row.role), column.kind not in WORDS)
             if self._has_bar(column):
                 bar = "" if row.role is Role.TOTAL else _draw_bar(cell, self.layout.bar, self.screen)
-                yield Text.assemble((bar, _QUIET if row.role is Role.FOLDED else _BAR))
+                yield _Cell(bar, self.layout.bar, _QUIET if row.role is Role.FOLDED else _BAR)
+
+    def _columns(self) -> Iterator[tuple[int, int, Column]]:
+        for place, width in zip(self.layout.shown, self.layout.widths, strict=True):
+            column = self.table.columns[place]
+            yield place, self._folded_width(place, width) if column.kind is Kind.PROSE else width, column
+
+    def _folded_width(self, place: int, width: int) -> int:
+        """Prose breaks between words, so that its lines may be shorter than what there is room for."""
+        folded = (self._shorten(texts[place], self.table.columns[place], width) for texts in self.texts)
+        return max(display_width(line) for text in folded for line in text.split("\n"))
 
     def _has_bar(self, column: Column) -> bool:
         return self.layout.bar > 0 and column.kind is Kind.SHARE
 
     def _shorten(self, text: str, column: Column, width: int) -> str:
         if column.kind is Kind.PROSE:
-            return "\n".join(replace(self.screen, width=width).fold(text))
+            return "\n".join(self.screen._replace(width=width).fold(text))
         shorten = shorten_middle if column.kind is Kind.PATH else shorten_end
         return shorten(text, width, self.screen.ellipsis)
 
     def _ends_of_sections(self) -> frozenset[int]:
         totals = [row.role is Role.TOTAL for row in self.table.rows]
         return frozenset(index for index, (this, following) in enumerate(pairwise(totals)) if this != following)
+
+
+def _joined(cells: Sequence[_Cell]) -> list[Text]:
+    """A row of the table, which is as many lines as its longest cell."""
+    height = max(cell.text.count("\n") for cell in cells) + 1
+    parts = ([part for cell in cells for part in (" " * GAP, *cell.line(number))] for number in range(height))
+    return [Text.assemble(*line[1:]) for line in parts]
+
+
+def _sunk(cells: Sequence[_Cell]) -> list[_Cell]:
+    """The cells with their last lines side by side, so that every title stands on its column."""
+    height = max(cell.text.count("\n") for cell in cells)
+    return [cell._replace(text="\n" * (height - cell.text.count("\n")) + cell.text) for cell in cells]
+
+
+def _line_width(cells: Sequence[_Cell]) -> int:
+    return sum(cell.width for cell in cells) + GAP * (len(cells) - 1)
 
 
 def _titles(table: Table, rows: Sequence[Sequence[str]], screen: Screen) -> tuple[str, ...]:
@@ -173,7 +208,7 @@ def _draw_bar(cell: Cell, length: int, screen: Screen) -> str:
     return "█" * whole + (_EIGHTHS[eighth] if eighth else "")
 
 
-def _print(blocks: Iterable[list[Text | Grid]], screen: Screen) -> str:
+def _print(blocks: Iterable[list[Text]], screen: Screen) -> str:
     """Blocks with a blank line between. Everything fits already, so the console is as wide as anything could be."""
     console = Console(
         file=StringIO(), width=1 << 16, height=100, color_system="standard" if screen.colour else None,
@@ -183,4 +218,4 @@ def _print(blocks: Iterable[list[Text | Grid]], screen: Screen) -> str:
     with console.capture() as capture:
         for index, block in enumerate(filter(None, blocks)):
             console.print(*([""] if index else []), *block, sep="\n", soft_wrap=True)
-    return _TRAILING_SPACE.sub("", _STYLED_SPACE.sub(r"\1", capture.get()))
+    return _TRAILING_SPACE.sub("", capture.get())
