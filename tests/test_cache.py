@@ -228,6 +228,38 @@ def test_a_directory_of_someone_else_s_is_left_alone(cache: Cache, warnings: lis
     assert "UCSEG_CACHE_DIR" in warnings[0]
 
 
+@pytest.mark.parametrize("mark", [None, "Signature: 8a477f597d28d172789f06886806bc55\n# of another tool\n"])
+def test_traces_of_someone_else_s_are_neither_counted_nor_deleted(
+    cache: Cache, warnings: list[str], mark: str | None
+) -> None:
+    theirs = cache.directory / "traces" / "theirs.trace"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("mine", encoding="utf-8")
+    if mark:
+        (cache.directory / TAG).write_text(mark, encoding="utf-8")
+    cache.put("a", TRACE)
+    assert (cache.entries(), cache.clear()) == ([], 0)
+    assert [path.name for path in theirs.parent.iterdir()] == ["theirs.trace"]
+    assert len(warnings) == 1
+
+
+def test_an_entry_in_the_place_of_another_is_not_taken_for_it(cache: Cache, warnings: list[str]) -> None:
+    cache.put("a", TRACE)
+    (cache.directory / "traces" / "a.trace").rename(cache.directory / "traces" / "b.trace")
+    assert cache.get("b") is None
+    assert "checksum" in warnings[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_an_entry_s_place_costs_one_warning_and_is_replaced(cache: Cache, warnings: list[str]) -> None:
+    cache.put("b", TRACE)
+    os.mkfifo(cache.directory / "traces" / "a.trace")
+    assert cache.get("a") is None
+    cache.put("a", TRACE)
+    assert cache.get("a") == TRACE
+    assert len(warnings) == 1
+
+
 def test_an_empty_directory_is_taken(cache: Cache, warnings: list[str]) -> None:
     cache.directory.mkdir()
     cache.put("a", TRACE)

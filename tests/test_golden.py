@@ -185,8 +185,10 @@ def test_the_screen_and_the_json_agree_on_the_total(ucseg: Run, name: str, metri
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_the_last_line_is_a_sentence(ucseg: Run, name: str) -> None:
-    assert ucseg(*SCREENS[name]).stdout.splitlines()[-1].endswith(".")
+def test_the_last_line_is_a_sentence_and_the_verdict_of_the_json(ucseg: Run, name: str) -> None:
+    said = ucseg(*SCREENS[name]).stdout.splitlines()[-1]
+    assert said.endswith(".")
+    assert json.loads(ucseg(*SCREENS[name], "-f", "json").stdout)["verdict"]["summary"] == said
 
 
 def test_no_golden_file_is_left_from_a_screen_that_is_gone() -> None:

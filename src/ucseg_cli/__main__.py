@@ -7,7 +7,6 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -135,9 +134,9 @@ def _internal(error: Exception) -> UcsegError:
 
 
 def _forget_stdout() -> None:
-    """Point stdout at nothing, so that Python does not complain at exit that it cannot be flushed."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    from ucseg_cli.console.streams import forget
+
+    forget(sys.stdout)
 
 
 if __name__ == "__main__":

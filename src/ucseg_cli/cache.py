@@ -95,6 +95,11 @@ def _package_directory(package: str) -> Path:
     return Path(spec.origin).parent if spec is not None and spec.origin is not None else Path("absent")
 
 
+def _checksum(path: Path, body: bytes) -> bytes:
+    """Of an entry under its name, so that one copied to another's place is noticed."""
+    return sha256(path.name.encode() + body).hexdigest().encode()
+
+
 def _decode_totals(data: Any) -> Totals:
     """The totals as they were kept; raises TraceFormatError for anything else."""
     if not isinstance(data, dict) or not all(map(_are_figures, data.values())):
@@ -139,7 +144,7 @@ class Cache:
             return None
         checksum, _, body = data.partition(b"\n")
         try:
-            if sha256(body).hexdigest().encode() != checksum:
+            if _checksum(path, body) != checksum:
                 raise TraceFormatError("its checksum does not match")
             return decode(json.loads(body))
         except (ValueError, RecursionError) as error:
@@ -150,13 +155,15 @@ class Cache:
         body = json.dumps(data, separators=(",", ":")).encode()
         try:
             self._make_directory()
-            replace_file(path, sha256(body).hexdigest().encode() + b"\n" + body)
+            replace_file(path, _checksum(path, body) + b"\n" + body)
             self._drop_oldest()
         except OSError as error:
             self._tell(f"cannot keep answers in {self.directory}: {error.strerror or error}")
 
     def entries(self) -> list[tuple[Path, int]]:
-        """The files of the cache with their sizes in bytes, oldest use first; empty where there is none."""
+        """The files of the cache with their sizes in bytes, oldest use first; empty where there is none of ours."""
+        if not self._is_ours():
+            return []
         try:
             files = [(path, path.stat()) for path in self._entry_directory.iterdir() if path.suffix in SUFFIXES]
         except OSError:
@@ -178,6 +185,9 @@ class Cache:
         return self._entry_directory / f"{key}.{kind}"
 
     def _read(self, path: Path) -> bytes | None:
+        if path.exists() and not path.is_file():  # a pipe would keep us waiting
+            self._tell(f"cannot read {path}: it is no file")
+            return None
         try:
             data = path.read_bytes()
         except FileNotFoundError:
@@ -191,14 +201,19 @@ class Cache:
 
     def _make_directory(self) -> None:
         """Make it on first use. A directory with other things in it that we did not mark is not ours to write to."""
-        tag = self.directory / TAG
-        if tag.exists():
-            self._entry_directory.mkdir(exist_ok=True)
-            return
-        if self.directory.is_dir() and any(self.directory.iterdir()) and not self._entry_directory.is_dir():
-            raise OSError(0, f"it is not a cache of ucseg's; name another with {ENVIRONMENT}")
-        self._entry_directory.mkdir(parents=True, exist_ok=True)
-        replace_file(tag, TAG_TEXT.encode())
+        if not self._is_ours():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            if any(not path.name.startswith(f".{TAG}") for path in self.directory.iterdir()) and not self._is_ours():
+                raise OSError(0, f"it is not a cache of ucseg's; name another with {ENVIRONMENT}")
+            replace_file(self.directory / TAG, TAG_TEXT.encode())
+        self._entry_directory.mkdir(exist_ok=True)
+
+    def _is_ours(self) -> bool:
+        """Whether it carries our mark, which comes first into a new directory, by way of a hidden file beside it."""
+        try:
+            return (self.directory / TAG).read_bytes() == TAG_TEXT.encode()
+        except OSError:
+            return False
 
     def _drop_oldest(self) -> None:
         entries = self.entries()

@@ -34,7 +34,8 @@ def test_clear_deletes_every_trace_and_nothing_else(ucseg: Run, cache_directory:
 
 
 def test_what_cannot_be_deleted_is_an_error(ucseg: Run, cache_directory: Path) -> None:
-    (cache_directory / "traces" / f"{0:064x}.trace").mkdir(parents=True)
+    ucseg("params")
+    (cache_directory / "traces" / f"{0:064x}.trace").mkdir()
     answer = ucseg("cache", "--clear")
     assert answer.returncode == 2
     assert "cannot be deleted" in answer.stderr

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+
+from ucseg_cli import gate
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -36,6 +39,47 @@ def test_an_export_below_a_file_is_an_error(ucseg: Run, tmp_path: Path) -> None:
     answer = ucseg("params", "--export-json", str(tmp_path / "file" / "answer.json"))
     assert answer.returncode == 2
     assert "Not a directory" in answer.stderr
+
+
+def test_an_export_that_cannot_be_written_is_refused_before_anything_is_measured(
+    ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "trace_all", lambda *_, **__: pytest.fail("it was measured"))
+    assert ucseg("params", "--export-json", str(tmp_path / "nowhere" / "answer")).returncode == 2
+
+
+def test_two_exports_to_one_file_are_an_error_and_the_file_stays_as_it_was(ucseg: Run, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "answer")
+    (tmp_path / "answer").write_text("mine", encoding="utf-8")
+    answer = ucseg("params", "--export-csv", str(tmp_path / "answer"), "--export-json", str(tmp_path / "link"))
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert f"two exports want {tmp_path / 'answer'}" in answer.stderr
+    assert (tmp_path / "answer").read_text("utf-8") == "mine"
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="this system has no /dev/stdout")
+def test_an_export_to_stdout_by_its_path_is_added_to_a_log(warm_cache: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("before\n", encoding="utf-8")
+    with log.open("a", encoding="utf-8") as stream:
+        answer = _with_stdout(stream.fileno(), warm_cache, "params", "--export-json", "/dev/stdout")
+    before, _, said = log.read_text("utf-8").partition("\n")
+    assert (answer.returncode, answer.stderr, before) == (0, "", "before")
+    assert json.loads(said)["kind"] == "ucseg.params"
+
+
+@pytest.mark.parametrize("code", [errno.EBUSY, errno.EACCES])
+def test_a_file_that_cannot_be_replaced_is_written_in_place(
+    ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*_: object) -> None:  # as for a file that is itself mounted
+        raise OSError(code, os.strerror(code))
+
+    path = tmp_path / "answer.json"
+    path.write_text("mine", encoding="utf-8")
+    monkeypatch.setattr("ucseg_cli.console.export_files.replace_file", refuse)
+    assert ucseg("params", "--export-json", str(path)).returncode == 0
+    assert json.loads(path.read_text("utf-8"))["kind"] == "ucseg.params"
 
 
 def test_two_exports_to_stdout_are_an_error(ucseg: Run) -> None:
@@ -121,6 +165,31 @@ def test_a_reader_that_is_gone_is_141_and_nothing_is_said(warm_cache: Path, argu
         assert answer.stderr.startswith("error: no such command 'nonsense'")
     else:
         assert (answer.returncode, answer.stderr) == (141, "")
+
+
+@needs_a_full_device
+@pytest.mark.parametrize(
+    ("cache", "model", "status"), [("warm", "v2", 0), ("/dev/null/x", "v2", 0), ("warm", "v22", 2)]
+)
+def test_a_full_disk_under_stderr_costs_neither_the_answer_nor_its_status(
+    warm_cache: Path, cache: str, model: str, status: int
+) -> None:
+    with FULL.open("w", encoding="utf-8") as full:
+        answer = subprocess.run(
+            [sys.executable, "-m", "ucseg_cli", "params", model],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(_SOURCE),
+                "UCSEG_CACHE_DIR": str(warm_cache) if cache == "warm" else cache,
+            },
+            stdout=subprocess.PIPE,
+            stderr=full,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+    assert answer.returncode == status
+    assert ("645,245 parameters" in answer.stdout) == (status == 0)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="it takes a POSIX shell to close a stream")

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
 from ucseg_cli import gate
+from ucseg_cli.console import memory_guard
 from ucseg_cli.count import Count
 
 Run = Callable[..., CompletedProcess[str]]
@@ -68,6 +71,34 @@ def test_what_does_not_fit_is_refused_before_it_is_tried(ucseg: Run, monkeypatch
     assert (answer.returncode, answer.stdout) == (2, "")
     assert "would need about" in answer.stderr
     assert "= help: verify at a smaller --size or --batch" in answer.stderr
+
+
+def test_a_run_that_finds_no_memory_after_all_is_no_internal_error(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def allocate(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr("ucseg_cli.engine.counters.count_model", allocate)
+    answer = ucseg("verify", "v2", "--size", "16")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("error: a run on real tensors needs more memory than there is")
+
+
+def test_the_tightest_limit_decides_what_is_free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(memory_guard, "CGROUP", tmp_path)
+    unlimited = memory_guard.free_memory()
+    assert unlimited is not None
+    (tmp_path / "memory.max").write_text("7000\n", encoding="ascii")
+    (tmp_path / "memory.current").write_text("5000\n", encoding="ascii")
+    assert memory_guard.free_memory() == 2000
+    (tmp_path / "memory.max").write_text("max\n", encoding="ascii")
+    assert memory_guard.free_memory() != 2000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much address space is used")
+def test_a_limit_on_the_process_is_seen(python: Run) -> None:
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))"
+    ask = "from ucseg_cli.console.memory_guard import free_memory; print(free_memory())"
+    assert 0 < int(python("-c", f"{limit}; {ask}").stdout) < 2**31
 
 
 def test_a_machine_that_does_not_say_what_is_free_is_trusted(monkeypatch: pytest.MonkeyPatch, ucseg: Run) -> None:

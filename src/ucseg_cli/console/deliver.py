@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ucseg_cli.atomic_write import replace_file
+from ucseg_cli.console.export_files import is_stdout, refuse_two_to_one, write_file
 from ucseg_cli.console.options import Output
 from ucseg_cli.console.streams import print_text, say, stdout_screen
-from ucseg_cli.errors import OutputError, UsageError
 from ucseg_cli.report.document import Report
-
-STDOUT = Path("-")
 
 
 def deliver(report: Report, output: Output) -> None:
@@ -18,14 +13,15 @@ def deliver(report: Report, output: Output) -> None:
 
     Raises OutputError where a file cannot be written; files are replaced whole or not at all.
     """
-    to_stdout = [format_name for format_name, path in output.exports.items() if path == STDOUT]
-    if len(to_stdout) > 1:
-        raise UsageError("two exports want stdout", where=" ".join(f"--export-{name} -" for name in to_stdout))
+    refuse_two_to_one(output.exports.values())
+    on_screen = output.format
     for format_name, path in output.exports.items():
-        if path != STDOUT:
-            _write_file(path, render(report, format_name, exact=output.exact))
+        if is_stdout(path):
+            on_screen = format_name
+        else:
+            write_file(path, render(report, format_name, exact=output.exact))
             say("wrote", str(path))
-    print_text(render(report, to_stdout[0] if to_stdout else output.format, exact=output.exact))
+    print_text(render(report, on_screen, exact=output.exact))
 
 
 def render(report: Report, format_name: str, *, exact: bool) -> str:
@@ -51,17 +47,3 @@ def render(report: Report, format_name: str, *, exact: bool) -> str:
             from ucseg_cli.report.formats.terminal import render_terminal
 
             return render_terminal(report, stdout_screen(exact=exact))
-
-
-def _write_file(path: Path, text: str) -> None:
-    try:
-        if path.exists() and not path.is_file():  # a device or a pipe is written to, not replaced
-            path.write_text(text, encoding="utf-8")
-        else:
-            replace_file(path, text.encode())
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}",
-            where=str(path),
-            help="name a file in a folder that exists",
-        ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -72,7 +72,10 @@ DeployOption = Annotated[
 ReconcileOption = Annotated[bool, typer.Option("--reconcile", help="Also what other counters print, and why.")]
 DepthOption = Annotated[int, typer.Option("--depth", "-d", metavar="N", help="Levels of modules below the root.")]
 TopOption = Annotated[
-    int | None, typer.Option("--top", "-n", metavar="N", help="Only the first N; the rest in one row.")
+    int | None,
+    typer.Option(
+        "--top", "-n", metavar="N", help="Only the first N rows of a table, the rest in one; JSON and CSV have all."
+    ),
 ]
 ConventionOption = Annotated[
     str,
@@ -190,6 +193,19 @@ def _known_format(name: str) -> str:
     return one_of("format", name, FORMATS, "--format")
 
 
+def _export_option(form: str) -> Any:
+    return typer.Option(metavar="FILE", help=f"Also write {form} to FILE.", callback=_writable)
+
+
+def _writable(path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before anything is measured."""
+    if path is not None:
+        from ucseg_cli.console.export_files import refuse_unwritable
+
+        refuse_unwritable(path)
+    return path
+
+
 class Output(NamedTuple):
     """Where an answer goes, and in which form; one run may do several."""
 
@@ -200,10 +216,10 @@ class Output(NamedTuple):
             callback=_known_format, autocompletion=complete_from(FORMATS),
         ),
     ] = "table"  # fmt: skip
-    export_json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write JSON to FILE.")] = None
-    export_csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write CSV to FILE.")] = None
-    export_markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write Markdown to FILE.")] = None
-    export_html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a web page to FILE.")] = None
+    export_json: Annotated[Path | None, _export_option("JSON")] = None
+    export_csv: Annotated[Path | None, _export_option("CSV")] = None
+    export_markdown: Annotated[Path | None, _export_option("Markdown")] = None
+    export_html: Annotated[Path | None, _export_option("a web page")] = None
     exact: Annotated[bool, typer.Option("--exact", help="Counts in full, without k, M or G.")] = False
 
     @property

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from ucseg_cli.errors import UcsegError
@@ -89,9 +89,19 @@ def say_while() -> Iterator[Callable[[str], None]]:
             sys.stderr.flush()
 
 
+def forget(stream: TextIO) -> None:
+    """Point a stream that takes nothing more at nothing, so that Python does not complain at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _write_error(line: str) -> None:
-    sys.stderr.write(f"{_spell(line, sys.stderr)}\n")
-    sys.stderr.flush()
+    """A line on stderr; where that takes none, the answer and the exit status say enough."""
+    try:
+        sys.stderr.write(f"{_spell(line, sys.stderr)}\n")
+        sys.stderr.flush()
+    except OSError:
+        forget(sys.stderr)
 
 
 def _spell(text: str, stream: TextIO) -> str:

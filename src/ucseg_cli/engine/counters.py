@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.count import Count
+from ucseg_cli.errors import ResourceError
 from ucseg_cli.nets import build_model
 from ucseg_cli.variants import Variant
 
@@ -21,8 +22,19 @@ TORCH_LABELS = {"convolution": "conv"}
 
 
 def count_variant(variant: Variant, conditions: Conditions) -> tuple[Count, ...]:
-    """What every other counter says of a variant, built with weights and run on real tensors."""
-    return count_model(build_model(variant).eval(), torch.zeros(conditions.shape))
+    """What every other counter says of a variant, built with weights and run on real tensors.
+
+    Raises ResourceError where the memory does not suffice after all.
+    """
+    try:
+        return count_model(build_model(variant).eval(), torch.zeros(conditions.shape))
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            raise ResourceError(
+                f"a run on real tensors needs more memory than there is: {conditions}",
+                help="verify at a smaller --size or --batch",
+            ) from error
+        raise
 
 
 def count_model(model: nn.Module, x: Tensor) -> tuple[Count, ...]:

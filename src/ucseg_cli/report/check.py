@@ -27,7 +27,6 @@ COLUMNS = (
 def check_report(checks: Sequence[Check], conditions: Sequence[Conditions]) -> Report:
     """Every check, and a sentence that tallies them and names each excess."""
     failed = [check for check in checks if not check.passed]
-    summary = _summary(checks, failed)
     raw = tuple(
         Row((c.status, c.variant, c.size, c.metric, c.value, c.max, c.margin, exact_ratio(c.value, c.max)))
         for c in checks
@@ -37,7 +36,7 @@ def check_report(checks: Sequence[Check], conditions: Sequence[Conditions]) -> R
         title=f"check {', '.join(dict.fromkeys(check.variant for check in checks))}",
         conditions=shown_conditions(conditions),
         tables=(Table("checks", "Limits", COLUMNS, tuple(map(_row, checks))),),
-        summary=summary,
+        summary=_summary(checks, failed),
         payload={
             "conditions": raw_conditions(conditions),
             "checks": [_check(check) for check in checks],
@@ -45,7 +44,6 @@ def check_report(checks: Sequence[Check], conditions: Sequence[Conditions]) -> R
                 "status": "fail" if failed else "pass",
                 "passed": len(checks) - len(failed),
                 "failed": len(failed),
-                "summary": summary,
             },
         },
         records=Table("checks", "Limits", COLUMNS, raw),

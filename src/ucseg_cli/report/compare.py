@@ -38,7 +38,6 @@ def compare_report(
     *attributions* tell why the one model differs, for every metric.
     """
     baseline = comparisons[0].baseline
-    summary = " ".join(compare_sentence(comparison, convention) for comparison in comparisons)
     tables = (
         _totals_table(comparisons),
         *_axes_tables(comparisons),
@@ -53,9 +52,9 @@ def compare_report(
         title=f"compare {baseline.name} → {', '.join(each.model.name for each in comparisons)}",
         conditions=shown_conditions([conditions], convention),
         tables=tables,
-        summary=summary,
+        summary=" ".join(compare_sentence(comparison, convention) for comparison in comparisons),
         payload={
-            **_payload(comparisons, conditions, convention, summary),
+            **_payload(comparisons, conditions, convention),
             "attribution": attribution_payload(attributions),
             "lint": _lint_payload(comparisons),
         },
@@ -260,7 +259,7 @@ def _records(comparisons: Comparisons) -> Table:
     return Table("deltas", "Deltas", tuple(Column(c, c, kinds.get(c, Kind.TEXT)) for c in columns), tuple(rows))
 
 
-def _payload(comparisons: Comparisons, conditions: Conditions, convention: Convention, summary: str) -> dict[str, Any]:
+def _payload(comparisons: Comparisons, conditions: Conditions, convention: Convention) -> dict[str, Any]:
     return {
         "conditions": raw_conditions([conditions], convention),
         "baseline": comparisons[0].baseline.name,
@@ -287,7 +286,6 @@ def _payload(comparisons: Comparisons, conditions: Conditions, convention: Conve
             for each in comparisons
             for tap in each.taps
         ],
-        "verdict": {"summary": summary},
     }
 
 

@@ -17,12 +17,11 @@ def after_folding(report: Report, subjects: Iterable[Subject]) -> Report:
     if not foldings:
         return report
     shown, named = _shown(foldings)
-    summary = f"After folding {named}, {report.summary}"
     return report._replace(
         conditions={**report.conditions, "deploy": shown},
         notes=(*report.notes, *_notes(foldings)),
-        summary=summary,
-        payload=_payload(report.payload, foldings, summary),
+        summary=f"After folding {named}, {report.summary}",
+        payload=_payload(report.payload, foldings),
     )
 
 
@@ -43,10 +42,9 @@ def _notes(foldings: Mapping[str, Folding]) -> tuple[str, ...]:
     )
 
 
-def _payload(payload: Mapping[str, Any], foldings: Mapping[str, Folding], summary: str) -> dict[str, Any]:
+def _payload(payload: Mapping[str, Any], foldings: Mapping[str, Folding]) -> dict[str, Any]:
     deploy = [
         {"model": name, "folded": len(folding.folded), "kept": [kept._asdict() for kept in folding.kept]}
         for name, folding in foldings.items()
     ]
-    verdict = {"verdict": {**payload["verdict"], "summary": summary}} if "verdict" in payload else {}
-    return {**payload, "conditions": {**payload["conditions"], "deploy": deploy}, **verdict}
+    return {**payload, "conditions": {**payload["conditions"], "deploy": deploy}}

@@ -118,7 +118,7 @@ class Report(NamedTuple):
         conditions: what holds for every number: input, dtype, convention, in the order to show them.
         tables: the tables of the screen, in order.
         summary: the one sentence a person would say; the screen's last line.
-        payload: the machine-readable answer, raw integers; its keys are the contract of CLI users.
+        payload: the machine-readable answer, raw integers; its keys are the contract of CLI users. The summary is no part of it.
         records: the table that CSV writes; the first of *tables* where None. It has no totals to be summed twice.
         highlights: what a page shows first.
         notes: what a person must know to read the figures, each a sentence, between the tables and the summary.
@@ -136,7 +136,7 @@ class Report(NamedTuple):
 
     @property
     def envelope(self) -> dict[str, Any]:
-        """The JSON object: kind, format version, tool, conditions, then the payload."""
+        """The JSON object: kind, format version, tool, conditions, the payload, and the screen's last line."""
         from ucseg_cli import __version__
 
         return {
@@ -145,6 +145,7 @@ class Report(NamedTuple):
             "tool": {"name": "ucseg", "version": __version__},
             "conditions": dict(self.conditions),
             **self.payload,
+            "verdict": {**self.payload.get("verdict", {}), "summary": self.summary},
         }
 
 

@@ -55,7 +55,7 @@ def lint_report(subject: Subject, conditions: Conditions, findings: Sequence[Fin
             "conditions": raw_conditions([conditions]),
             "model": subject.name,
             "findings": [_finding(subject, each, savings) for each in findings],
-            "verdict": {"summary": summary, "findings": len(findings)},
+            "verdict": {"findings": len(findings)},
         },
         notes=("`ucseg explain CODE` tells the reasoning and the source of a rule.",) if findings else (),
     )

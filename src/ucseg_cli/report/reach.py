@@ -69,7 +69,6 @@ def reach_report(name: str, measured: Sequence[tuple[Subject, Conditions]]) -> R
                 {"input": list(each.conditions.shape), "convs": [reach_entry(conv) for conv in each.convs]}
                 for each in reached
             ],
-            "verdict": {"summary": summary},
         },
         records=Table(
             "convs",

@@ -45,7 +45,7 @@ def verify_report(subject: Subject, conditions: Conditions, agreements: Sequence
             "conditions": raw_conditions([conditions]),
             "model": subject.name,
             "counters": [_counter(agreement) for agreement in agreements],
-            "verdict": {"status": "differs" if differing else "agrees", "summary": summary},
+            "verdict": {"status": "differs" if differing else "agrees"},
         },
     )
 
