@@ -8,7 +8,7 @@ MODELS ?= v1 v2
 COMPILE = $(BIN)/python -m compileall -q src
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: run test lint check bench update-golden clean
+.PHONY: run test lint budgets check bench update-golden clean
 
 run: $(VENV)/.run  ## set up, then compare the real networks
 	$(BIN)/ucseg compare $(MODELS)
@@ -21,7 +21,10 @@ lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: lint test  ## what CI runs
+budgets: $(VENV)/.run  ## hold our own networks to the budgets in pyproject.toml and to their lock
+	$(BIN)/ucseg check --locked
+
+check: lint test budgets  ## what CI runs
 
 bench: $(VENV)/.dev  ## the speed we promise, as ratios measured side by side
 	$(COMPILE)

@@ -33,18 +33,26 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """*command* costs at most *most_time* and *most_memory* times what *yardstick* costs; None promises nothing."""
+    """*command*, run in *folder*, costs at most *most_time* and *most_memory* times what *yardstick* costs; None promises nothing."""
 
     title: str
     command: Sequence[str]
     yardstick: Sequence[str]
     most_time: float | None = None
     most_memory: float | None = None
+    folder: Path = HERE
 
 
 PROMISES = (
     Promise("ucseg --help / import torch", (*UCSEG, "--help"), TORCH, most_time=0.08),
     Promise("cached compare v1 v2 / import torch", (*UCSEG, "compare", "v1", "v2"), TORCH, most_time=0.12),
+    Promise(
+        "cached check of 20 budgets over 5 variants / import torch",
+        (*UCSEG, "check"),
+        TORCH,
+        most_time=0.15,
+        folder=HERE / "budgets",
+    ),
     Promise(
         "uncached compare v1 v2, with attribution and lint / import torch, torchvision",
         (*UCSEG, "compare", "v1", "v2", "--no-cache"),
@@ -79,21 +87,23 @@ def main() -> int:
 def measure(promise: Promise, directory: Path) -> list[tuple[Run, Run]]:
     """Pairs of runs; the cache is filled before where the promise is about a cached answer."""
     environment = {"UCSEG_CACHE_DIR": str(directory / "cache")}
-    return list(pairs(promise.command, promise.yardstick, environment))
+    return list(pairs(promise.command, promise.yardstick, environment, promise.folder))
 
 
-def pairs(first: Sequence[str], second: Sequence[str], environment: Mapping[str, str]) -> Iterator[tuple[Run, Run]]:
+def pairs(
+    first: Sequence[str], second: Sequence[str], environment: Mapping[str, str], folder: Path = HERE
+) -> Iterator[tuple[Run, Run]]:
     """Both commands in turn, after one run of each that is not counted and fills every cache."""
-    run(first, environment)
-    run(second, environment)
+    run(first, environment, folder)
+    run(second, environment, folder)
     for _ in range(RUNS):
-        yield run(first, environment), run(second, environment)
+        yield run(first, environment, folder), run(second, environment, folder)
 
 
-def run(command: Sequence[str], environment: Mapping[str, str]) -> Run:
+def run(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Run:
     """One process from start to end, as the operating system accounts for it."""
     begin = time.perf_counter()
-    with quiet(command, environment) as process:
+    with quiet(command, environment, folder) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
@@ -102,10 +112,10 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> Run:
 
 
 @contextmanager
-def quiet(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def quiet(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The process with its output thrown away."""
     with subprocess.Popen(
-        command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, env={**os.environ, **environment}, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         yield process
 

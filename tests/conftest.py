@@ -32,7 +32,10 @@ Run = Callable[..., CompletedProcess[str]]
 
 GOLDEN = Path(__file__).parent / "golden"
 SOURCE = Path(__file__).parents[1] / "src"
-HEEDED = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "UCSEG_DEBUG", "_UCSEG_COMPLETE", "PYTHONIOENCODING")
+HEEDED = (
+    *("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "UCSEG_DEBUG", "_UCSEG_COMPLETE", "PYTHONIOENCODING"),
+    *("UCSEG_CONFIG", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "SOURCE_DATE_EPOCH"),
+)
 """What ucseg reads from the environment; a test sets what it means."""
 
 settings.register_profile("default", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
@@ -109,8 +112,9 @@ def golden(updating: bool) -> Callable[[str, str], None]:  # noqa: FBT001 - a fi
 
 @pytest.fixture(autouse=True)
 def cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache of the test's own, never the person's, and an environment that says nothing else."""
+    """An empty cache of the test's own, never the person's, a place without a configuration, and a silent environment."""
     directory = tmp_path / "cache"
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(ENVIRONMENT, str(directory))
     monkeypatch.setenv("TERM", "xterm-256color")
     for name in HEEDED:

@@ -183,6 +183,63 @@ def test_a_directory_in_an_entry_s_place_costs_one_warning(cache: Cache, warning
     assert cache.get("a") is None
     assert cache.get("b") == TRACE
     assert len(warnings) == 1
+    assert [path.stem for path, _ in cache.entries()] == ["b"]
+    assert cache.clear() == 1
+
+
+def test_clearing_goes_on_after_what_cannot_be_deleted_and_raises_that(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in "abcd":
+        cache.put(key, TRACE)
+    delete = Path.unlink
+
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        if path.stem in "ac":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        delete(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    first, *_ = (path for path, _ in cache.entries() if path.stem in "ac")
+    with pytest.raises(PermissionError) as caught:
+        cache.clear()
+    assert caught.value.filename == str(first)
+    assert {path.stem for path, _ in cache.entries()} == {"a", "c"}
+
+
+def test_a_path_that_is_too_long_costs_one_warning(tmp_path: Path, warnings: list[str]) -> None:
+    cache = Cache(tmp_path / ("n" * 300), warn=warnings.append)
+    assert cache.get("a") is None
+    cache.put("a", TRACE)
+    assert (cache.get("a"), cache.entries(), cache.clear()) == (None, [], 0)
+    assert len(warnings) == 1
+    assert "File name too long" in warnings[0]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may search anywhere")
+def test_a_directory_that_may_not_be_searched_costs_one_warning(cache: Cache, warnings: list[str]) -> None:
+    cache.put("a", TRACE)
+    cache.directory.chmod(stat.S_IRUSR | stat.S_IWUSR)
+    found = cache.get("a")
+    cache.put("b", TRACE)
+    entries = cache.entries()
+    cache.directory.chmod(stat.S_IRWXU)
+    assert (found, entries) == (None, [])
+    assert len(warnings) == 1
+
+
+def test_what_cannot_be_asked_about_costs_one_warning(
+    cache: Cache, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.put("a", TRACE)
+
+    def refuse(path: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert (cache.get("a"), cache.get("b"), cache.entries()) == (None, None, [])
+    assert len(warnings) == 1
 
 
 def test_a_file_in_the_directory_s_place_costs_one_warning(cache: Cache, warnings: list[str]) -> None:

@@ -13,7 +13,7 @@ def _subclasses(of: type[UcsegError]) -> list[type[UcsegError]]:
 
 
 def test_the_tree_drawn_at_the_top_is_the_tree_of_the_classes() -> None:
-    drawn = re.findall(r"(\w+Error) +(\d)", errors.__doc__ or "")
+    drawn = re.findall(r"(\w+Error) +(\d+)", errors.__doc__ or "")
     actual = [
         (cls.__name__, str(cls.exit_status.value))
         for cls in _subclasses(UcsegError)

@@ -139,7 +139,8 @@ def test_where_colour_is_not_welcome_there_is_none(
 @pytest.mark.parametrize("name", SCREENS)
 def test_the_json_of_a_screen_is_one_object_with_raw_numbers(ucseg: Run, golden: Golden, name: str) -> None:
     arguments = [*SCREENS[name], "-f", "json"]
-    depth = ["--depth", "1"] if arguments[0] in {"params", "flops", "compare"} else []
+    deep = arguments[0] in {"params", "flops", "compare"} and "--depth" not in arguments
+    depth = ["--depth", "1"] if deep else []
     text = ucseg(*arguments, *depth).stdout
     envelope = json.loads(text)
     assert list(envelope)[:4] == ["kind", "format_version", "tool", "conditions"]

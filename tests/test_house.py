@@ -14,8 +14,23 @@ import ucseg_cli
 PACKAGE = "ucseg_cli"
 ROOT = Path(ucseg_cli.__file__).parent
 
-FLOOR = {"errors", "units", "trace", "conditions", "count", "variants", "cache", "config", "atomic_write"}
-PURE_FLOOR = FLOOR - {"cache", "config", "atomic_write"}
+FLOOR = {
+    "errors",
+    "units",
+    "trace",
+    "conditions",
+    "count",
+    "variants",
+    "cache",
+    "config",
+    "atomic_write",
+    "budget",
+    "settings",
+    "lock",
+    "paths",
+    "lock_file",
+}
+PURE_FLOOR = FLOOR - {"cache", "config", "atomic_write", "lock_file", "paths"}
 
 
 @dataclass(frozen=True)

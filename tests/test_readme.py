@@ -19,6 +19,7 @@ Run = Callable[..., CompletedProcess[str]]
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
+CONFIGURATION = re.compile(r"^```toml\n(# pyproject\.toml\n.*?)^```$", re.DOTALL | re.MULTILINE)
 EXAMPLE = re.compile(r"^\$ (?P<command>(?:.*\\\n)*.*)\n(?P<shown>(?:(?!\$ ).*\n)*)", re.MULTILINE)
 
 
@@ -28,10 +29,10 @@ def readme() -> str:
 
 
 @pytest.fixture
-def say(ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+def say(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
     """What a terminal would show after a command: stdout, then stderr."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("UCSEG_CACHE_DIR", ".cache/ucseg")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1795478400")  # 2026-11-24
 
     def run(command: str) -> str:
         program, *arguments = shlex.split(command.replace("\\\n", " "))
@@ -42,11 +43,22 @@ def say(ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
     return run
 
 
-def test_every_example_shows_what_ucseg_says(readme: str, say: Callable[[str], str], updating: bool) -> None:  # noqa: FBT001 - a fixture
+def test_every_example_shows_what_ucseg_says(
+    readme: str,
+    say: Callable[[str], str],
+    tmp_path: Path,
+    updating: bool,  # noqa: FBT001 - a fixture
+) -> None:
     def rerun(example: re.Match[str]) -> str:
         return f"$ {example['command']}\n{say(example['command'])}"
 
-    rewritten = BLOCK.sub(lambda block: EXAMPLE.sub(rerun, block[0]), readme)
+    def section(text: str) -> str:
+        """A section that shows a pyproject.toml is about a project that has it."""
+        project = tmp_path / "pyproject.toml"
+        project.write_text(shown[1] if (shown := CONFIGURATION.search(text)) else "", encoding="utf-8")
+        return BLOCK.sub(lambda block: EXAMPLE.sub(rerun, block[0]), text)
+
+    rewritten = "\n## ".join(map(section, readme.split("\n## ")))
     if updating:
         README.write_text(rewritten, encoding="utf-8")
     else:

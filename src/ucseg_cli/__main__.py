@@ -7,10 +7,9 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from ucseg_cli.errors import ExitStatus, OutputError, UcsegError, UsageError
+from ucseg_cli.errors import ExitStatus, InterruptionError, MistakesError, OutputError, UcsegError, UsageError
 
 COMPLETION = "_UCSEG_COMPLETE"
 """The environment variable over which the shells' completion scripts ask."""
@@ -27,12 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``ucseg`` and return its exit status; nothing but the person's own debugging ever sees a traceback."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if sys.stderr is None:  # closed by who started us
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the rest of the run
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - pathlib would take its time
     try:
         return _run(arguments)
     except KeyboardInterrupt:
-        _tell(UcsegError("interrupted"), arguments=())
-        return ExitStatus.INTERRUPTED
+        return _fail(InterruptionError("interrupted"), arguments)
     except BrokenPipeError:
         _forget_stdout()
         return ExitStatus.READER_GONE
@@ -90,6 +88,8 @@ def _usage_error(error: Exception) -> UsageError:
     command = getattr(context, "command_path", "ucseg")
     option = max(getattr(parameter, "opts", ()), key=len, default="")
     suggestion = f"did you mean '{nearest[0].strip(QUOTE)}'? " if nearest else ""
+    if "extra argument" in what:
+        suggestion = "`ucseg compare` takes several models; "
     return UsageError(
         what[:1].lower() + what[1:].rstrip("."),
         where=f"{command} {option}" if option.startswith("-") else command,
@@ -112,7 +112,8 @@ def _fail(error: UcsegError, arguments: Sequence[str]) -> int:
 def _tell(error: UcsegError, arguments: Sequence[str]) -> None:
     from ucseg_cli.console.streams import print_text, say_error
 
-    say_error(error)
+    for each in error.errors if isinstance(error, MistakesError) else (error,):
+        say_error(each)
     if _wants_json(arguments) and sys.stdout is not None:
         from ucseg_cli.report.formats.json import render_json_error
 
@@ -121,8 +122,15 @@ def _tell(error: UcsegError, arguments: Sequence[str]) -> None:
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """Whether stdout was to be JSON; asked of the words themselves, since the parser may have failed."""
-    words = f" {' '.join(arguments).replace('=', ' ')} "
-    return any(f" {asked} " in words for asked in ("--format json", "-f json", "-fjson", "--export-json -"))
+    form = ""
+    for word, following in zip(arguments, (*arguments[1:], ""), strict=True):
+        if word in {"-f", "--format"}:
+            form = following
+        elif word.startswith(("-f", "--format=")):
+            form = word.removeprefix("-f").removeprefix("--format=")
+        elif (word, following) == ("--export-json", "-") or word == "--export-json=-":
+            return True
+    return form == "json"
 
 
 def _internal(error: Exception) -> UcsegError:

@@ -10,6 +10,7 @@ import typer
 
 from ucseg_cli import __version__
 from ucseg_cli.console.groups import with_groups
+from ucseg_cli.console.once import OnceCommand
 from ucseg_cli.console.streams import print_text
 
 COMMANDS = {
@@ -23,6 +24,8 @@ COMMANDS = {
     "compare": "compare",
     "lint": "lint",
     "check": "check",
+    "lock": "lock",
+    "config": "config",
     "verify": "verify",
     "explain": "explain",
     "cache": "cache",
@@ -48,7 +51,7 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     app.callback(invoke_without_command=True)(root)  # for --version alone
     for name in called or COMMANDS:
         module = import_module(f"ucseg_cli.commands.{name}")
-        app.command(name)(with_groups(getattr(module, COMMANDS[name])))
+        app.command(name, cls=OnceCommand)(with_groups(getattr(module, COMMANDS[name])))
     return app
 
 

@@ -165,16 +165,22 @@ class Cache:
         if not self._is_ours():
             return []
         try:
-            files = [(path, path.stat()) for path in self._entry_directory.iterdir() if path.suffix in SUFFIXES]
+            found = [path for path in self._entry_directory.iterdir() if path.suffix in SUFFIXES and path.is_file()]
+            files = [(path, path.stat()) for path in found]
         except OSError:
             return []
         return [(path, status.st_size) for path, status in sorted(files, key=lambda file: file[1].st_mtime)]
 
     def clear(self) -> int:
-        """Delete every trace, and nothing else; returns how many."""
-        entries = self.entries()
+        """Delete every trace that can be, and nothing else; returns how many. Raises the first OSError once it is through."""
+        entries, failures = self.entries(), []
         for path, _ in entries:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
         return len(entries)
 
     @property
@@ -185,10 +191,10 @@ class Cache:
         return self._entry_directory / f"{key}.{kind}"
 
     def _read(self, path: Path) -> bytes | None:
-        if path.exists() and not path.is_file():  # a pipe would keep us waiting
-            self._tell(f"cannot read {path}: it is no file")
-            return None
         try:
+            if path.exists() and not path.is_file():  # a pipe would keep us waiting
+                self._tell(f"cannot read {path}: it is no file")
+                return None
             data = path.read_bytes()
         except FileNotFoundError:
             return None

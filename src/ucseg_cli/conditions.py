@@ -14,6 +14,7 @@ MAX_BATCH = 2**16
 MAX_PIXELS = 2**44
 CHANNELS = 3
 DTYPE = "float32"
+DTYPES = (DTYPE, "float16", "bfloat16", "float64")
 
 _SIZE_HELP = "write one number for a square (512) or HEIGHTxWIDTH (384x640)"
 
@@ -43,11 +44,12 @@ class Conditions(NamedTuple):
         return f"{format_shape(self.shape)} {DTYPE}, eval mode"
 
 
-def parse_size(text: str, *, where: str = "--size") -> Size:
+def parse_size(text: str, *, where: str | None = None) -> Size:
     """``512`` or ``384x640`` as a Size; raises UsageError with the way to write it."""
+    where = where or f"--size {text[:24]}"
     match = re.fullmatch(r"\s*([0-9]+)(?:\s*[x×X]\s*([0-9]+))?\s*", text)
     if match is None:
-        raise UsageError(f"'{text}' is not an input size", where=f"{where} {text}", help=_SIZE_HELP)
+        raise UsageError(f"'{text}' is not an input size", where=where, help=_SIZE_HELP)
     if max(len(side or "") for side in match.groups()) > 12:  # also spares int() a text of a million digits
         raise UsageError(
             f"the size {text[:12]}… is absurdly large", where=where, help=f"each side is at most {MAX_SIDE:,}"
@@ -57,7 +59,7 @@ def parse_size(text: str, *, where: str = "--size") -> Size:
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise UsageError(
             f"the size {height:,}×{width:,} is out of range",
-            where=f"{where} {text}",
+            where=where,
             help=f"each side is between 1 and {MAX_SIDE:,} pixels",
         )
     return Size(height, width)

@@ -2,10 +2,13 @@
 
     UcsegError                      2   no verdict
     ├── UsageError                  2   what was typed does not fit the grammar
-    │   └── UnknownNameError        2   a name that does not exist; carries the nearest known one
+    │   ├── UnknownNameError        2   a name that does not exist; carries the nearest known one
+    │   └── ConfigurationError      2   a configuration or lock file says what it cannot
+    ├── MistakesError               2   several of these at once
     ├── ModelError                  2   the model cannot be built, or cannot run on this input
     ├── ResourceError               2   this machine cannot do it: memory, a missing library
-    └── OutputError                 2   an answer could not be written where it was asked for
+    ├── OutputError                 2   an answer could not be written where it was asked for
+    └── InterruptionError         130   the person stopped it
 
 A gate that fails (exit 1) is an answer, not an error: its command returns the status.
 """
@@ -86,6 +89,23 @@ class UnknownNameError(UsageError):
         )
 
 
+class ConfigurationError(UsageError):
+    """A file of the project's that cannot be read, or says what it cannot."""
+
+    kind = "configuration"
+
+
+class MistakesError(UcsegError):
+    """Everything that is wrong with one file, each told as an error of its own."""
+
+    kind = "mistakes"
+
+    def __init__(self, errors: Iterable[UcsegError]) -> None:
+        self.errors = tuple(errors)
+        first = self.errors[0]
+        super().__init__(first.what, where=first.where, notes=first.notes, help=first.help)
+
+
 class ModelError(UcsegError):
     """The model cannot be built, or its forward pass cannot run on this input."""
 
@@ -102,6 +122,13 @@ class OutputError(UcsegError):
     """An answer could not be written where it was asked for."""
 
     kind = "output"
+
+
+class InterruptionError(UcsegError):
+    """The person stopped it."""
+
+    exit_status = ExitStatus.INTERRUPTED
+    kind = "interrupted"
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:

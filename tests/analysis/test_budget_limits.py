@@ -1,33 +1,64 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucseg_cli.analysis.budget import Check, Limit, Measured, judge, parse_limit
+from ucseg_cli.analysis.budget import Check, judge, parse_limit, points_needed
 from ucseg_cli.analysis.conventions import CONVENTIONS, find_convention
-from ucseg_cli.analysis.totals import METRICS
+from ucseg_cli.analysis.memory import peak_memory, weights_bytes
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.analysis.totals import METRICS, totals
+from ucseg_cli.budget import Bound, Budget, Place
+from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.config.budgets import parse_change
 from ucseg_cli.errors import UnknownNameError, UsageError
+from ucseg_cli.trace import Trace
+from ucseg_cli.variants import Variant, as_variant
 
-FIGURES = dict.fromkeys(METRICS, 1_000)
+TraceOf = Callable[[Variant, Conditions], Trace]
+Judge = Callable[..., tuple[Check, ...]]
+SMALL = (Size(64, 64),)
+
+
+def at_most(count: int) -> Bound:
+    return Bound(Fraction(0), count, str(count))
+
+
+@pytest.fixture(scope="module")
+def judged(trace_of: TraceOf) -> Judge:
+    """Budgets judged on real networks at small sizes; the baseline is v1."""
+
+    def run(budgets: Iterable[Budget], sizes: Sequence[Size] = SMALL, baseline: str = "v1") -> tuple[Check, ...]:
+        budgets = list(budgets)
+        points = points_needed(budgets, sizes, baseline)
+        subjects = {
+            (name, size): Subject(name, trace_of(as_variant(name), Conditions(size)), as_variant(name))
+            for name, size in points
+        }
+        return judge(budgets, sizes, subjects, baseline)
+
+    return run
 
 
 @pytest.mark.parametrize(
-    ("text", "limit"),
-    [
-        ("params=650k", Limit("params", 650_000)),
-        ("bytes=2.5MB", Limit("bytes", 2_500_000)),
-        ("fvcore=0", Limit("fvcore", 0)),
-    ],
+    ("text", "metric", "most"),
+    [("params=650k", "params", 650_000), ("bytes=2.5MB", "bytes", 2_500_000), ("fvcore=0", "fvcore", 0)],
 )
-def test_a_limit_is_a_metric_and_a_quantity(text: str, limit: Limit) -> None:
-    assert parse_limit(text) == limit
+def test_a_limit_is_a_metric_and_a_quantity(text: str, metric: str, most: int) -> None:
+    budget = parse_limit(text, ["v1", "v2"])
+    assert (budget.metric, budget.variants, budget.id, budget.place) == (metric, ("v1", "v2"), None, None)
+    assert budget.max is not None
+    assert (budget.max.limit(10**9), budget.max.against_baseline) == (most, False)
 
 
 @pytest.mark.parametrize("text", ["params", "", "params650k"])
 def test_a_limit_without_its_sign_is_refused_with_the_way_to_write_one(text: str) -> None:
     with pytest.raises(UsageError, match="is not a limit") as caught:
-        parse_limit(text)
+        parse_limit(text, ["v2"])
     assert caught.value.where == f"--max {text}"
     assert caught.value.help == "write METRIC=QUANTITY, as in params=650k"
 
@@ -35,59 +66,153 @@ def test_a_limit_without_its_sign_is_refused_with_the_way_to_write_one(text: str
 @pytest.mark.parametrize(("metric", "nearest"), [("parms", "params"), ("FVCORE", "fvcore"), ("mac", "macs")])
 def test_an_unknown_metric_lists_all_and_suggests_the_nearest(metric: str, nearest: str) -> None:
     with pytest.raises(UnknownNameError, match=f"no metric named '{metric}'") as caught:
-        parse_limit(f"{metric}=1")
+        parse_limit(f"{metric}=1", ["v2"])
     assert caught.value.help == f"did you mean '{nearest}'?"
     assert caught.value.notes == (f"known: {', '.join(METRICS)}",)
 
 
-@pytest.mark.parametrize("quantity", ["", "65x", "-1", "0.5", "1.0001k", "=3"])
+@pytest.mark.parametrize("quantity", ["", "65x", "-1", "0.5", "1.0001k", "=3", "3kB"])
 def test_an_inexact_quantity_is_refused_where_it_stands(quantity: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_limit(f"params={quantity}")
+        parse_limit(f"params={quantity}", ["v2"])
     assert caught.value.where == f"--max params={quantity}"
 
 
 @pytest.mark.parametrize(
-    ("value", "passed", "margin", "status"),
-    [(999, True, 1, "pass"), (1_000, True, 0, "pass"), (1_001, False, -1, "fail")],
+    ("value", "status", "passed", "margin"),
+    [
+        (899, "pass", True, 101),
+        (900, "pass", True, 100),
+        (901, "warn", True, 99),
+        (1_000, "warn", True, 0),
+        (1_001, "fail", False, -1),
+    ],
 )
-def test_a_value_equal_to_its_limit_is_within_it(value: int, margin: int, status: str, *, passed: bool) -> None:
-    check = Check(id="id", variant="v2", metric="params", size="224", value=value, max=1_000)
-    assert (check.passed, check.margin, check.status) == (passed, margin, status)
+def test_a_value_equal_to_a_limit_is_within_it(value: int, status: str, margin: int, *, passed: bool) -> None:
+    check = Check("id", "v2", None, None, "params", None, value, max=1_000, warn=900)
+    assert (check.status, check.passed, check.margin) == (status, passed, margin)
 
 
-def test_every_model_is_held_to_every_limit_in_order() -> None:
-    measured = [Measured("v1", "224", FIGURES), Measured("v2", "224", FIGURES | {"params": 2_000})]
-    checks = judge(measured, [Limit("params", 1_500), Limit("macs", 999)])
-    assert [(check.variant, check.metric, check.value, check.status) for check in checks] == [
-        ("v1", "params", 1_000, "pass"),
-        ("v1", "macs", 1_000, "fail"),
-        ("v2", "params", 2_000, "fail"),
-        ("v2", "macs", 1_000, "fail"),
+def test_without_a_maximum_it_can_only_warn() -> None:
+    check = Check("id", "v2", None, None, "params", None, 2_000, max=None, warn=900)
+    assert (check.status, check.passed, check.margin, check.bound) == ("warn", True, -1_100, 900)
+
+
+def test_every_model_is_held_to_every_limit_in_order(judged: Judge) -> None:
+    checks = judged(
+        [Budget("p", ("v1", "v2"), "params", max=at_most(500_000)), Budget("m", ("v2",), "macs", max=at_most(1))]
+    )
+    assert [(check.id, check.variant, check.value, check.status) for check in checks][:2] == [
+        ("p[v1]", "v1", 475_077, "pass"),
+        ("p[v2]", "v2", 645_245, "fail"),
     ]
+    assert (checks[2].id, checks[2].size, checks[2].status) == ("m", "64", "fail")
 
 
-def test_what_does_not_depend_on_the_input_is_judged_once_per_model() -> None:
-    measured = [Measured("v2", size, FIGURES) for size in ("224", "512")]
-    checks = judge(measured, [Limit("params", 5), Limit("fvcore", 5)])
-    assert [check.id for check in checks] == ["v2:params<=5", "v2@224:fvcore<=5", "v2@512:fvcore<=5"]
+def test_what_does_not_depend_on_the_input_is_judged_once_per_model(judged: Judge) -> None:
+    sizes = (Size(32, 32), Size(64, 32))
+    checks = judged([Budget(None, ("v2",), metric, max=at_most(5)) for metric in ("params", "fvcore")], sizes)
+    assert [check.id for check in checks] == ["v2:params<=5", "v2@32:fvcore<=5", "v2@64x32:fvcore<=5"]
 
 
-def test_limits_may_come_from_an_iterator() -> None:
-    measured = [Measured("v1", "224", FIGURES), Measured("v2", "224", FIGURES)]
-    assert len(judge(iter(measured), iter([Limit("params", 1)]))) == 2
+def test_a_budget_s_own_sizes_go_before_those_of_the_command(judged: Judge) -> None:
+    (check,) = judged([Budget("f", ("v2",), "fvcore", sizes=(Size(32, 64),), max=at_most(1))])
+    assert check.size == "32x64"
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["1", "2"]), st.integers(0, 9))),
-    st.lists(st.builds(Limit, st.sampled_from(list(METRICS)), st.integers(0, 9))),
+@pytest.mark.parametrize(
+    ("pattern", "paths"),
+    [
+        ("decoder", ["decoder"]),
+        ("decoder.*", ["decoder.0", "decoder.1"]),
+        ("aspp.branches.?", [f"aspp.branches.{index}" for index in range(5)]),
+        (
+            "**.depthwise",
+            [
+                *(f"aspp.branches.{index}.depthwise" for index in (1, 2, 3)),
+                *(f"decoder.{index}.depthwise" for index in (0, 1)),
+            ],
+        ),
+    ],
 )
-def test_no_check_is_made_twice_and_none_is_forgotten(models: list[tuple[str, str, int]], limits: list[Limit]) -> None:
-    measured = [Measured(name, size, dict.fromkeys(METRICS, value)) for name, size, value in models]
-    checks = judge(measured, limits)
-    assert len({check.id for check in checks}) == len(checks)
-    wanted = {(model.variant, limit.metric, limit.max) for model in measured for limit in limits}
-    assert {(check.variant, check.metric, check.max) for check in checks} == wanted
+def test_a_pattern_of_modules_is_judged_for_each_that_it_fits(judged: Judge, pattern: str, paths: list[str]) -> None:
+    checks = judged([Budget("d", ("v2",), "params", module=pattern, max=at_most(1))])
+    assert [check.module for check in checks] == paths
+    assert len({check.id for check in checks}) == len(paths)
+
+
+def test_a_module_s_value_is_what_is_in_it_and_below(judged: Judge) -> None:
+    whole, *parts = judged(
+        [
+            Budget(name, ("v2",), "fvcore", module=name, max=at_most(10**9))
+            for name in ("decoder", "decoder.0", "decoder.1")
+        ]
+    )
+    assert whole.value == sum(part.value for part in parts) > 0
+
+
+def test_a_pattern_that_no_module_fits_is_an_error_with_the_nearest_and_the_line(judged: Judge) -> None:
+    with pytest.raises(UsageError, match=r"no module of v2 is named 'decoder\.7'") as caught:
+        judged(
+            [Budget("d", ("v2",), "params", module="decoder.7", max=at_most(1), module_place=Place("ucseg.toml", 3))]
+        )
+    assert caught.value.where == "ucseg.toml:3"
+    assert str(caught.value.help).startswith("did you mean 'decoder.")
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"), [("+2%", 484_578), ("0", 475_077), ("-10%", 427_569), ("+50k", 525_077), ("50k", 525_077)]
+)
+def test_a_change_is_held_against_the_baseline_exactly(judged: Judge, text: str, limit: int) -> None:
+    bound = parse_change(text, in_bytes=False, where="")
+    (check,) = judged([Budget("c", ("v2",), "params", max=bound)])
+    assert (check.baseline, check.max, check.allowed) == (475_077, limit, text)
+
+
+@given(st.integers(0, 10**12), st.integers(0, 10**4), st.integers(0, 2 * 10**12))
+def test_the_rounded_limit_decides_as_the_exact_one_would(baseline: int, hundredths: int, value: int) -> None:
+    bound = parse_change(f"+{hundredths / 100:.2f}%", in_bytes=False, where="")
+    assert (value <= bound.limit(baseline)) == (value * 10**4 <= baseline * (10**4 + hundredths))
+
+
+def test_a_module_is_held_against_the_baseline_s_by_what_it_is_for(judged: Judge) -> None:
+    (check,) = judged(
+        [Budget("pool", ("v2",), "params", module="aspp.branches.4", max=parse_change("0", in_bytes=False, where=""))]
+    )
+    (same,) = judged([Budget("pool", ("v1",), "params", module="aspp.branches.3", max=at_most(1))])
+    assert check.baseline == same.value
+
+
+def test_a_module_that_the_baseline_lacks_is_an_error(judged: Judge) -> None:
+    with pytest.raises(UsageError, match=r"the baseline v1 has no module 'decoder\.1'"):
+        judged([Budget("d", ("v2",), "params", module="decoder.1", max=parse_change("+1%", in_bytes=False, where=""))])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_bytes_are_judged_as_of_a_dtype(judged: Judge, trace_of: TraceOf, dtype: str) -> None:
+    trace = trace_of(as_variant("v2"), Conditions(SMALL[0]))
+    weights, peak = judged([Budget(m, ("v2",), m, dtype=dtype, max=at_most(1)) for m in ("bytes", "peak-memory")])
+    assert (weights.value, peak.value) == (weights_bytes(trace, dtype), peak_memory(trace, dtype).bytes)
+    assert weights.value != totals(trace)["bytes"]
+
+
+def test_no_budget_is_hidden_by_another_s_checks(judged: Judge) -> None:
+    every = Budget("p", ("v1", "v2"), "params", max=at_most(10**7))
+    hidden = Budget("p[v1]", ("v1",), "params", max=at_most(1), place=Place("ucseg.toml", 9))
+    with pytest.raises(UsageError, match=r"two checks would be named 'p\[v1\]'") as caught:
+        judged([every, hidden])
+    assert caught.value.where == "ucseg.toml:9"
+
+
+def test_no_check_is_made_twice(judged: Judge) -> None:
+    limit = Budget(None, ("v1",), "params", max=at_most(1))
+    assert len(judged([limit, limit])) == 1
+
+
+def test_every_metric_is_judged_by_the_total_that_every_other_screen_shows(judged: Judge, trace_of: TraceOf) -> None:
+    figures: Mapping[str, int] = totals(trace_of(as_variant("v2"), Conditions(SMALL[0])))
+    checks = judged([Budget(metric, ("v2",), metric, max=at_most(1)) for metric in METRICS])
+    assert {check.metric: check.value for check in checks} == figures
 
 
 def test_what_depends_on_the_input_is_every_convention_and_the_peak() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import permutations
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from ucseg_cli.analysis.lint import Finding, lint, lint_changes
-from ucseg_cli.analysis.lint_rules import RULES
+from ucseg_cli.analysis.lint_catalogue import RULES
 from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.analysis.totals import totals
 from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.engine.record import record
 from ucseg_cli.trace import Trace
@@ -79,8 +81,8 @@ BROKEN_AND_MENDED = {
     "UC101": (dilated(8), dilated(7), 8),
     "UC102": (dilated(7), dilated(2), 8),
     "UC103": (
-        nn.Sequential(nn.AvgPool2d(32), dilated(6)),
-        nn.Sequential(nn.AvgPool2d(16), dilated(6)),
+        nn.Sequential(nn.AvgPool2d(32), dilated(10)),
+        nn.Sequential(nn.AvgPool2d(16), dilated(10)),
         512,
     ),
     "UC104": (upsampled(nn.Conv2d(4, 2, 1)), nn.Sequential(nn.Conv2d(4, 2, 1), nn.Upsample(scale_factor=2)), 8),
@@ -139,6 +141,28 @@ def test_the_evidence_is_what_the_sentence_says() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("stride", "rate", "told"),
+    [(32, 9, False), (32, 10, True), (64, 4, False), (64, 5, True), (48, 6, False), (48, 7, True), (16, 18, False)],
+)
+def test_rates_are_told_where_the_outer_taps_lie_further_out_than_18_at_stride_16(
+    *, stride: int, rate: int, told: bool
+) -> None:
+    assert told == (rate * stride > 18 * 16)  # 288 pixels
+    found = [
+        each
+        for each in linted(nn.Sequential(nn.AvgPool2d(stride), dilated(rate)), 1, 4, 768, 768)
+        if each.rule.code == "UC103"
+    ]
+    assert [dict(each.evidence) for each in found] == told * [
+        {"stride": stride, "largest_rate": rate, "pixels": rate * stride, "classic_pixels": 288}
+    ]
+
+
+def test_a_plain_conv_has_no_rate_that_could_be_unfit() -> None:
+    assert codes(nn.Sequential(nn.AvgPool2d(512), nn.Conv2d(4, 4, 3, padding=1)), 1, 4, 1536, 1536) == []
+
+
 def test_a_conv_is_no_1x1_conv_where_one_side_of_the_map_is_long_enough() -> None:
     assert codes(dilated(8), 1, 4, 8, 9) == ["UC102"]
     assert codes(dilated(8), 1, 4, 9, 9) == ["UC102"]
@@ -171,11 +195,35 @@ def test_a_pointwise_conv_after_an_upsample_is_seen_through_what_does_nothing(la
         upsampled(nn.Conv2d(4, 2, 1, stride=2)),
         upsampled(nn.ReLU(), nn.Conv2d(4, 2, 1)),
         nn.Sequential(nn.Upsample(scale_factor=0.5, mode="bilinear"), nn.Conv2d(4, 2, 1)),
+        upsampled(nn.Conv2d(4, 16, 1)),  # 192 · 4 · 16 products for 4 · 256 · 12 elements: nothing saved
+        upsampled(nn.Conv2d(4, 17, 1)),
     ],
-    ids=["3x3", "padding", "stride", "not linear", "downsampling"],
+    ids=["3x3", "padding", "stride", "not linear", "downsampling", "many channels", "more channels"],
 )
 def test_what_does_not_commute_or_would_cost_more_is_left_alone(fine: nn.Module) -> None:
     assert codes(fine, 1, 4, 8, 8) == []
+
+
+@pytest.mark.parametrize(
+    ("early", "batch"),
+    [
+        (nn.Conv2d(4, 2, 1), 1),
+        (nn.Conv2d(4, 2, 1, bias=False), 3),
+        (nn.Conv2d(4, 4, 1, groups=2), 2),
+        (nn.Conv2d(4, 15, 1), 1),  # with 16 nothing is saved: 192 · 4 · 16 products for 4 · 256 · 12 elements
+    ],
+    ids=["fewer channels", "batch of 3", "groups", "more channels"],
+)
+def test_what_commuting_saves_is_what_is_counted_less(early: nn.Module, batch: int) -> None:
+    up = nn.Upsample(scale_factor=2, mode="bilinear")
+    shape = (batch, 4, 8, 8)
+    (found,) = linted(nn.Sequential(up, early), *shape)
+    late, commuted = (
+        totals(record(nn.Sequential(*layers).to("meta"), torch.empty(shape, device="meta")))["fvcore"]
+        for layers in ((up, early), (early, up))
+    )
+    assert found.rule.code == "UC104"
+    assert found.evidence == {"positions": 256, "positions_before": 64, "saved": late - commuted}
 
 
 def test_a_bias_that_something_beside_the_norm_sees_is_left_alone() -> None:
@@ -264,14 +312,24 @@ def test_with_the_classifier_before_the_upsample_nothing_is_late(found_in: Linte
 
 
 @pytest.mark.parametrize(
-    ("rates", "finer"), [("6,12,18", "3,6,9"), ("3,18,12", "1,9,6"), ("6,6", "3,3"), ("1,7", "1,3")]
+    ("rates", "finer"), [("6,12,18", "3,6,9"), ("3,18,12", "1,9,6"), ("10,10", "5,5"), ("1,11", "1,5")]
 )
 def test_every_rate_is_halved_in_its_place(trace_of: TraceOf, rates: str, finer: str) -> None:
     (found,) = (each for each in lint(seen(trace_of, f"v2+rates={rates}")) if each.rule.code == "UC103")
     assert (dict(found.mend), found.exact) == ({"rates": finer}, False)
 
 
-@pytest.mark.parametrize("mended", ["v2+rates=3,5,1", "v2+output_stride=16", "v2+backbone=4"])
+def test_unfit_rates_are_told_in_pixels(trace_of: TraceOf) -> None:
+    (found,) = (each for each in lint(seen(trace_of, "v2")) if each.rule.code == "UC103")
+    assert found.message == (
+        "rates 6, 12, 18 at stride 32: the outer taps lie 576 pixels from the centre; DeepLabv3 chose 288 (18 at stride 16)"
+    )
+    assert found.evidence == {"stride": 32, "largest_rate": 18, "pixels": 18 * 32, "classic_pixels": 18 * 16}
+
+
+@pytest.mark.parametrize(
+    "mended", ["v2+rates=3,5,1", "v2+rates=3,6,9", "v2+rates=9", "v2+output_stride=16", "v2+backbone=4"]
+)
 def test_rates_that_suit_the_map_are_not_told(found_in: Linted, mended: str) -> None:
     assert "UC103" not in {code for code, _ in found_in(mended)}
 
@@ -293,8 +351,23 @@ def test_a_model_that_adds_rate_18_adds_what_is_wrong_with_it(trace_of: TraceOf)
         ("UC108", "features.10"),
     ]
     assert changed.removed == ()
+    assert [(before.module, after.module, before.rule.code) for before, after in changed.altered] == [
+        ("aspp.branches", "aspp.branches", "UC103"),
+        ("classifier.1", "classifier.1", "UC108"),
+    ]
+    assert [each.evidence["pixels"] for each in changed.altered[0]] == [12 * 32, 18 * 32]
+    assert changed.unchanged == 3  # UC102 of rate 12, UC104, UC107
     back = lint_changes(seen(trace_of, "v2"), seen(trace_of, "v1"))
     assert (back.added, back.removed) == (changed.removed, changed.added)
+    assert (back.altered, back.unchanged) == (tuple((after, before) for before, after in changed.altered), 3)
+
+
+def test_every_finding_of_a_model_is_new_changed_or_unchanged(trace_of: TraceOf) -> None:
+    for before, after in permutations(("v1", "v2", "v3", "v2+rates=18", "v2+head=before-upsample"), 2):
+        changed = lint_changes(seen(trace_of, before), seen(trace_of, after))
+        both = len(changed.altered) + changed.unchanged
+        assert len(changed.added) + both == len(lint(seen(trace_of, after)))
+        assert len(changed.removed) + both == len(lint(seen(trace_of, before)))
 
 
 def test_a_block_that_becomes_heavy_in_another_way_is_told(trace_of: TraceOf) -> None:

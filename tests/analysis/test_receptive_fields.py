@@ -254,6 +254,86 @@ def test_in_any_stack_of_layers_each_position_sees_the_pixels_that_move_it(
             assert (first, last) == reached(out, x, at, ROUNDING)
 
 
+@settings(max_examples=60)
+@given(st.lists(LAYERS, min_size=1, max_size=5), st.integers(4, 24))
+def test_on_a_small_map_no_position_sees_more_than_the_live_taps_and_these_no_more_than_all(
+    layers: list[tuple[str, int, int, int, int]], side: int
+) -> None:
+    module = positive(nn.Sequential(*map(tall, layers)))
+    x = torch.ones(1, 1, side, 1, dtype=torch.float64, requires_grad=True)
+    try:
+        out = module(x)
+    except RuntimeError:  # a kernel that is larger than its map
+        assume(False)  # noqa: FBT003 - hypothesis has it so
+        raise
+    trace = record(nn.Sequential(*map(tall, layers)).to("meta"), torch.empty(x.shape, device="meta"))
+    whole, live = (sights(trace, live_taps_only=only)[trace.outputs[0]] for only in (False, True))
+    assume(whole is not None and live is not None)
+    assert whole is not None
+    assert live is not None
+    assert whole.field is not None
+    assert live.field is not None
+    assert live.field[0].size <= whole.field[0].size
+    for at in range(out.shape[2]):
+        (gradient,) = torch.autograd.grad(out[0, :, at].sum(), x, retain_graph=True)
+        moved = (gradient[0, 0, :, 0] > gradient.max() * ROUNDING).nonzero().flatten().tolist()
+        first, last = live.field[0].at(at)
+        lowest, highest = whole.field[0].at(at)
+        assert lowest <= first <= last <= highest
+        assert all(first <= row <= last for row in moved)
+
+
+def offsets(module: nn.Module, side: int, stride: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How far from its own place a position reads at most, back and on, along height and along width."""
+    found = []
+    for turned in (False, True):
+        x = torch.ones(1, 1, side, side, dtype=torch.float64, requires_grad=True)
+        out = module(x)
+        out, reader = (out.transpose(2, 3), 3) if turned else (out, 2)
+        reach = []
+        for at in range(out.shape[2]):
+            (gradient,) = torch.autograd.grad(out[0, :, at].sum(), x, retain_graph=True)
+            rows = gradient[0, 0].sum(1 if reader == 2 else 0).nonzero().flatten()
+            reach += [int(rows[0]) - at * stride, int(rows[-1]) - at * stride]
+        found.append((min(reach), max(reach)))
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "rate", "live"),
+    [
+        (3, 6, 3),  # all taps read data on a map of 8
+        (3, 8, 1),  # the centre alone
+        (3, 18, 1),
+        (5, 3, 5),
+        (5, 4, 3),  # 8 to each side are dead, 4 are not
+        (5, 6, 3),
+        (5, 8, 1),
+        (7, 3, 5),  # 9 dead, 6 not
+    ],
+)
+def test_where_outer_taps_are_dead_the_live_field_is_what_gradients_reach(kernel: int, rate: int, live: int) -> None:
+    def network(size: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(1, 1, 3, stride=2, padding=1),
+            nn.Conv2d(1, 1, 3, stride=2, padding=1),
+            nn.Conv2d(1, 1, size, padding=rate * (size // 2), dilation=rate),
+        )
+
+    trace = record(network(kernel).to("meta"), torch.empty((1, 1, 32, 32), device="meta"))
+    (field,) = receptive_fields(trace, OUT)
+    # 3 and 2 · 2 more at the map of 8×8, and 4 pixels for each step on it
+    assert field.size == (7 + 4 * rate * (kernel - 1),) * 2
+    assert field.live_size == (7 + 4 * rate * (live - 1),) * 2
+    seen = offsets(positive(network(kernel)), 32, stride=4)
+    assert tuple(last - first + 1 for first, last in seen) == field.live_size
+
+
+def test_a_tap_may_be_dead_along_one_side_of_the_map_alone() -> None:
+    field = field_of(nn.Conv2d(4, 4, 3, padding=8, dilation=8), 1, 4, 8, 9)
+    assert (field.size, field.live_size) == ((17, 17), (1, 17))
+
+
 def without_gates(model: nn.Module) -> nn.Module:
     """The same network with constants for what squeeze-excite and image pooling compute."""
     for module in model.modules():
@@ -324,3 +404,40 @@ def test_each_branch_of_v2_adds_its_rate_to_the_high_tap(trace_of: TraceOf) -> N
     # 511 of the high tap, and two rates of 32 pixels each
     assert [field.size for field in branches] == [*((511 + 64 * rate,) * 2 for rate in (0, 6, 12, 18)), None]
     assert branches[-1].global_context[-1] == "aspp.branches.4"
+
+
+@pytest.mark.parametrize(
+    ("size", "live"),
+    [  # maps of 7×7, 12×13, 16×16, 18×19 and 19×19: a tap of rate r is dead on a side of no more than r
+        (Size(224, 224), {6: (6, 6), 12: (0, 0), 18: (0, 0)}),
+        (Size(384, 385), {6: (6, 6), 12: (0, 12), 18: (0, 0)}),
+        (Size(512, 512), {6: (6, 6), 12: (12, 12), 18: (0, 0)}),
+        (Size(576, 577), {6: (6, 6), 12: (12, 12), 18: (0, 18)}),
+        (Size(577, 577), {6: (6, 6), 12: (12, 12), 18: (18, 18)}),
+    ],
+    ids=str,
+)
+def test_at_a_size_a_branch_of_v2_adds_its_rate_only_where_its_taps_read_data(
+    trace_of: TraceOf, size: Size, live: dict[int, tuple[int, int]]
+) -> None:
+    variant = as_variant("v2")
+    trace = trace_of(variant, Conditions(size))
+    branches = receptive_fields(trace, [Tap(role, path) for path, role in variant.roles().items()])
+    assert [field.live_size for field in branches] == [
+        (511, 511), *((511 + 64 * down, 511 + 64 * across) for down, across in live.values()), None
+    ]  # fmt: skip
+
+
+@settings(max_examples=20)
+@given(st.data())
+def test_at_no_size_does_a_map_see_more_than_its_receptive_field(
+    variants: SearchStrategy[Variant],
+    small_conditions: SearchStrategy[Conditions],
+    trace_of: TraceOf,
+    data: st.DataObject,
+) -> None:
+    variant = data.draw(variants)
+    trace = trace_of(variant, data.draw(small_conditions))
+    for field in receptive_fields(trace, [*trace.taps, *(Tap(role, path) for path, role in variant.roles().items())]):
+        assert (field.live_size is None) == (field.size is None)
+        assert all(live <= whole for live, whole in zip(field.live_size or (), field.size or (), strict=True))

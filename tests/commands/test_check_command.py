@@ -65,12 +65,19 @@ def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
     assert params == {
         "id": "v2:params<=600000",
         "variant": "v2",
+        "module": None,
         "size": None,
         "metric": "params",
+        "dtype": None,
         "value": 645_245,
         "max": 600_000,
+        "warn": None,
+        "baseline": None,
         "margin": -45_245,
         "status": "fail",
+        "message": None,
+        "file": None,
+        "line": None,
     }
     assert (macs["id"], macs["status"]) == ("v2@224:macs<=1000000000", "pass")
     assert all(each["margin"] == each["max"] - each["value"] for each in answer["checks"])
@@ -106,8 +113,8 @@ def test_limits_are_written_as_people_write_quantities(ucseg: Run, text: str) ->
 
 def test_csv_has_a_record_for_each_check(ucseg: Run) -> None:
     header, *records = ucseg("check", "v1", "v2", "-m", "params=600k", "-f", "csv").stdout.splitlines()
-    assert header == "status,variant,size,metric,value,max,margin,used"
-    assert [record.split(",")[:2] for record in records] == [["pass", "v1"], ["fail", "v2"]]
+    assert header == "status,id,variant,size,module,metric,value,max,margin,used"
+    assert [record.split(",")[:3:2] for record in records] == [["pass", "v1"], ["fail", "v2"]]
 
 
 def test_a_failed_gate_still_writes_its_exports(ucseg: Run, tmp_path: Path) -> None:

@@ -62,16 +62,23 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["check", "--max", "params=-1"], ["'-1' is not a quantity"]),
     (["check", "--max", "params=0.5"], ["'0.5' is not a whole number"]),
     (["check", "v2"], ["there is nothing to check"]),
+    (["lint", "--ignore", "UC"], ["no rule is left to look for", "--> --select, --ignore"]),
+    (["lint", "--ignore", ""], ["no rule named ''", "--> --ignore"]),
+    # what is said twice
+    (["params", "--depth", "1", "--depth", "2"], ["--depth is given twice", "--> ucseg params --depth", "it takes one value"]),
+    (["params", "-d1", "--depth=1"], ["--depth is given twice"]),
+    (["flops", "-c", "macs", "--convention", "macs"], ["--convention is given twice"]),
+    (["show", "--variant", "v1", "--variant", "v2"], ["--variant is given twice"]),
+    (["compare", "v1", "v22", "-s", "64", "--size", "96"], ["--size is given twice", "--> ucseg compare --size"]),
     # the grammar
     (["flop"], ["no such command 'flop'", "did you mean 'flops'?", "`ucseg --help` shows how"]),
     (["frobnicate"], ["no such command 'frobnicate'"]),
     (["params", "--sizes", "3"], ["no such option: --sizes", "did you mean '--size'?", "`ucseg params --help` shows how"]),
     (["params", "-z"], ["no such option: -z"]),
     (["--nonsense"], ["no such option: --nonsense"]),
-    (["params", "v1", "v2"], ["got unexpected extra argument(s) (v2)"]),
+    (["params", "v1", "v2"], ["got unexpected extra argument(s) (v2)", "`ucseg compare` takes several models", "`ucseg params --help` shows how"]),
     (["params", "--size"], ["option '--size' requires an argument"]),
     (["compare"], ["missing argument 'BASE'", "--> ucseg compare"]),
-    (["compare", "v1"], ["missing argument 'MODEL...'"]),
     (["completion"], ["missing argument 'SHELL'"]),
 ]  # fmt: skip
 
@@ -113,6 +120,34 @@ def test_with_json_a_mistake_comes_in_the_same_envelope_as_an_answer(
 )
 def test_however_json_is_asked_for_an_error_is_json_too(ucseg: Run, form: list[str]) -> None:
     assert json.loads(ucseg("params", "v22", *form).stdout)["error"]["kind"] == "unknown-name"
+
+
+@pytest.mark.parametrize(
+    ("words", "is_json"),
+    [
+        (["-f", "table", "--format", "json"], True),  # the last wins, as where it may be given twice
+        (["--format=json", "-f", "table"], False),
+        (["-fjson", "-fcsv"], False),
+        (["--export-json", "-", "-f", "table"], True),
+        (["--export-json", "file"], False),
+        (["--format", "jsonl"], False),
+    ],
+    ids=str,
+)
+def test_of_several_formats_the_last_decides_how_an_error_is_told(
+    ucseg: Run, words: list[str], *, is_json: bool
+) -> None:
+    answer = ucseg("params", "v22", *words)
+    assert answer.returncode == 2
+    assert answer.stdout.startswith("{") == is_json
+    assert bool(answer.stdout) == is_json
+
+
+@pytest.mark.parametrize("name", ["v22 -f json", "v22 --format=json ", " --export-json - ", "json"])
+def test_a_name_that_holds_an_option_asks_for_no_json(ucseg: Run, name: str) -> None:
+    answer = ucseg("params", name)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("error: ")
 
 
 def test_without_a_command_the_help_is_shown_on_stderr(ucseg: Run) -> None:

@@ -80,6 +80,18 @@ def test_a_model_that_cannot_run_is_no_verdict(ucseg: Run, monkeypatch: pytest.M
     assert json.loads(answer.stdout)["error"]["kind"] == "model"
 
 
+def test_an_interrupt_comes_in_the_envelope_too(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gate, "trace_all", leave)
+    answer = ucseg("params", "-f", "json")
+    assert (answer.returncode, answer.stderr) == (130, "error: interrupted\n")
+    envelope = json.loads(answer.stdout)
+    assert envelope["kind"] == "ucseg.error"
+    assert (envelope["error"]["message"], envelope["error"]["exit_status"]) == ("interrupted", 130)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, RecursionError])
 def test_every_way_out_has_its_status(ucseg: Run, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]) -> None:
     def leave(*_: object, **__: object) -> None:

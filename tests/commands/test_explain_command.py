@@ -19,8 +19,33 @@ Run = Callable[..., CompletedProcess[str]]
 def test_every_topic_is_explained_in_a_sentence_that_stands_alone(ucseg: Run, topic: str) -> None:
     answer = ucseg("explain", topic)
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout.startswith(f"explain {topic}\n")
-    assert answer.stdout.rstrip().endswith(".")
+    first, *_, last = answer.stdout.splitlines()
+    told = topics()[topic]
+    assert first in ({told.sentence, f"{topic}: {told.sentence}"} if told.more else {f"explain {topic}"})
+    assert last == (told.more[-1] if told.more else told.sentence)
+    assert last.endswith(".")
+
+
+@pytest.mark.parametrize("topic", topics())
+def test_everything_that_is_told_of_a_topic_is_on_the_screen_once(ucseg: Run, topic: str) -> None:
+    screen = ucseg("explain", topic).stdout
+    for sentence in topics()[topic].more:
+        assert screen.count(sentence) == 1
+
+
+def test_a_topic_is_found_whatever_its_case(ucseg: Run) -> None:
+    assert len({topic.casefold() for topic in topics()}) == len(topics())
+    for topic in topics():
+        assert {ucseg("explain", each).stdout for each in (topic.upper(), topic.lower(), topic.title())} == {
+            ucseg("explain", topic).stdout
+        }
+
+
+def test_attribution_is_a_topic_that_explains_the_columns_of_the_table(ucseg: Run) -> None:
+    screen = ucseg("explain", "attribution").stdout
+    assert screen.startswith("attribution: An attribution tells ")
+    assert all(f"{column} is " in screen for column in ("alone", "last", "share"))
+    assert "Shapley" in screen
 
 
 def test_every_metric_convention_and_axis_is_a_topic() -> None:

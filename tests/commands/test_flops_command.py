@@ -109,7 +109,7 @@ def test_reconciled_steps_on_the_screen_add_up_to_the_figure(ucseg: Run, read_ta
     tables = read_tables(ucseg("flops", "v2", "--reconcile", "--batch", "2", "-f", "markdown").stdout)
     figures = {row[0]: number(row[1]) for row in tables["What others print"][:0:-1] if row[2] != "parameters"}
     for counter, figure in figures.items():
-        *steps, last = [number(row[2]) for row in tables["From our figure to theirs"] if row[0] == counter]
+        *steps, last = [number(row[2]) for row in tables["From our MACs and parameters to theirs"] if row[0] == counter]
         assert sum(steps) == last == figure
 
 

@@ -123,7 +123,7 @@ def test_twice_the_batch_is_twice_the_activations_and_as_many_weights(ucseg: Run
 def test_the_summary_says_how_much_where_and_of_what(ucseg: Run) -> None:
     assert ucseg("memory", "v2", "--size", "512").stdout.splitlines()[-1] == (
         "v2 at 512 holds 95,256,576 bytes of activations at most, in classifier.1, 70.5 % of them the 1×64×512×512 "
-        "that upsample_bilinear2d makes in the model itself; weights are 2.6 MB more."
+        "that upsample_bilinear2d makes in the model itself; weights are 2.62 MB more."
     )
 
 

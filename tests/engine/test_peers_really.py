@@ -19,7 +19,7 @@ from packaging.version import Version
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ucseg_cli.analysis import peer_rules
+from ucseg_cli.analysis import peer_prices
 from ucseg_cli.analysis.deploy import fold_batch_norms
 from ucseg_cli.analysis.hooked_modules import Rule
 from ucseg_cli.analysis.peers import PEERS, Reconciliation, reconcile
@@ -253,7 +253,7 @@ def test_after_folding_others_print_what_we_say_of_the_folded_network(printed: C
 def test_a_rule_that_is_wrong_is_caught(printed: Count, monkeypatch: pytest.MonkeyPatch) -> None:
     model, x = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU()).eval(), torch.zeros(X)
     wrong = Rule("relu", "ReLU modules", lambda *_: 1)
-    monkeypatch.setitem(peer_rules.PTFLOPS, "ReLU", wrong)
+    monkeypatch.setitem(peer_prices.PTFLOPS, "ReLU", wrong)
     theirs, ours = printed(model, x), derived(record(model, x))
     assert [key for key in theirs if ours[key] != theirs[key]] == [("ptflops", "macs")]
 

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import pytest
 
-from ucseg_cli.report.document import Cell, Kind, Unit
-from ucseg_cli.report.formats.cells import Tone, format_cell, one_line, plain_ascii, tone_of
+from ucseg_cli.report.document import Cell, Kind, Span, Unit
+from ucseg_cli.report.formats.cells import SPAN_CELLS, Tone, draw_span, format_cell, one_line, plain_ascii, tone_of
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -16,13 +16,16 @@ def test_a_missing_value_is_a_dash_and_never_a_zero(kind: Kind) -> None:
 @pytest.mark.parametrize(
     ("cell", "kind", "unit", "text"),
     [
-        (1_234_567, Kind.QUANTITY, Unit.COUNT, "1.2M"),
-        (1_234_567, Kind.QUANTITY, Unit.BYTES, "1.2 MB"),
-        (1_234, Kind.DELTA, Unit.COUNT, "+1.2k"),
+        (1_234_567, Kind.QUANTITY, Unit.COUNT, "1.23M"),
+        (1_234_567, Kind.QUANTITY, Unit.BYTES, "1.23 MB"),
+        (1_234, Kind.DELTA, Unit.COUNT, "+1,234"),
+        (12_345, Kind.DELTA, Unit.COUNT, "+12.3k"),
         (-512, Kind.DELTA, Unit.BYTES, "-512 B"),
         (Fraction(1, 10), Kind.CHANGE, Unit.COUNT, "+10.0 %"),
         (Fraction(1, 10), Kind.SHARE, Unit.COUNT, "10.0 %"),
         (1, Kind.SHARE, Unit.COUNT, "100.0 %"),
+        (2, Kind.RATIO, Unit.COUNT, "200.0 %"),
+        (Fraction(5, 2), Kind.RATIO, Unit.COUNT, "250.0 %"),
         ("new", Kind.CHANGE, Unit.COUNT, "new"),
         ((1, 3, 8), Kind.SHAPE, Unit.COUNT, "1×3×8"),
         ("fail", Kind.STATUS, Unit.COUNT, "✗ fail"),
@@ -62,4 +65,30 @@ def test_control_codes_in_a_name_are_shown_not_obeyed() -> None:
 
 
 def test_signs_become_ascii_words_and_the_rest_is_escaped() -> None:
-    assert plain_ascii("1×3 Δ → – … · ✓ ✗ █ 层") == "1x3 delta -> - ... - ok x # \\u5c42"
+    assert plain_ascii("1×3 Δ → – … · ✓ ✗ █ ░ 层") == "1x3 delta -> - ... - ok x # - \\u5c42"
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "drawn"),
+    [
+        (0, 28, "█" * 28),
+        (14, 20, " " * 14 + "█" * 6),
+        (20, 14, " " * 14 + "░" * 6),  # a step down
+        (Fraction(54, 10), Fraction(76, 10), " " * 5 + "█" * 3),  # from 5 to 8
+        (Fraction(56, 10), Fraction(74, 10), " " * 6 + "█"),  # from 6 to 7
+        (Fraction(28, 5), Fraction(27, 5), " " * 5 + "░"),  # the smallest is one cell
+        (28, 28, " " * 27 + "█"),  # within the scale
+    ],
+)
+def test_a_block_is_drawn_to_the_nearest_cell_and_a_step_down_is_shaded(
+    begin: Fraction, end: Fraction, drawn: str
+) -> None:
+    assert draw_span(Span(Fraction(begin) / SPAN_CELLS, Fraction(end) / SPAN_CELLS)) == drawn
+
+
+def test_blocks_of_a_waterfall_meet_wherever_the_step_between_them_lies() -> None:
+    for numerator in range(1, 1000):
+        place = Fraction(numerator, 1000)
+        before, after = draw_span(Span(Fraction(0), place)), draw_span(Span(place, Fraction(1)))
+        if Fraction(1, 2) < place * SPAN_CELLS < SPAN_CELLS - Fraction(1, 2):
+            assert len(before) == after.index("█")

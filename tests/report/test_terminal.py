@@ -181,6 +181,18 @@ def test_names_are_indented_by_depth_as_far_as_they_fit() -> None:
     assert "head.co…olution  100.0 %" in _lines(report, Screen(24))
 
 
+def test_a_long_title_is_whole_where_it_fits_and_else_no_wider_than_its_figures() -> None:
+    title = "v2+rates=3,6,9+decoder_blocks=3"
+    table = Table("t", "", (Column("path", "path", Kind.PATH), Column("n", title, Kind.QUANTITY)), (Row(("a", 12)),))
+    report = Report("k", "t", {}, (table,), "s", {})
+    needed = len("path") + 2 + len(title)
+    assert title in render_terminal(report, Screen(needed))
+    assert title in render_terminal(report, Screen())
+    narrow = render_terminal(report, Screen(needed - 1))
+    assert title not in narrow
+    assert "…" in narrow
+
+
 def test_a_long_path_keeps_both_its_ends() -> None:
     assert shorten_middle("backbone.features.16.block.0", 17, "…") == "backbone….block.0"
     assert shorten_middle("层层层层层层", 7, "…") == "层…层"

@@ -2,74 +2,210 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
-from ucseg_cli.analysis.totals import METRICS
-from ucseg_cli.errors import UnknownNameError, UsageError
-from ucseg_cli.units import parse_count
+from ucseg_cli.analysis.memory import peak_memory
+from ucseg_cli.analysis.module_tree import roll_up
+from ucseg_cli.analysis.params import own_params
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.analysis.totals import METRICS, own_figures, totals
+from ucseg_cli.budget import Bound, Budget, Place
+from ucseg_cli.conditions import Size
+from ucseg_cli.errors import ConfigurationError, UnknownNameError, UsageError, nearest_name
+from ucseg_cli.trace import Trace
+from ucseg_cli.units import exact_ratio, parse_count
 
-
-class Limit(NamedTuple):
-    """The largest value that a metric may have."""
-
-    metric: str
-    max: int
+Point = tuple[str, Size]
+"""A model by name, and a size."""
 
 
 class Check(NamedTuple):
-    """A value held to a limit. *size* is None for a metric that does not depend on the input."""
+    """A value held to its limits.
+
+    *size* is None for a metric that does not depend on the input, *max* where it can only warn. *baseline* is the value
+    that limits were worked out from, where they are changes.
+    """
 
     id: str
     variant: str
     size: str | None
+    module: str | None
     metric: str
+    dtype: str | None
     value: int
-    max: int
+    max: int | None
+    warn: int | None
+    baseline: int | None = None
+    allowed: str | None = None
+    message: str | None = None
+    place: Place | None = None
+
+    @property
+    def bound(self) -> int:
+        """The limit that decides: the one it fails beyond, or else the one it warns beyond."""
+        return next(limit for limit in (self.max, self.warn) if limit is not None)
 
     @property
     def margin(self) -> int:
         """How much is left; negative by how much the limit is exceeded."""
-        return self.max - self.value
-
-    @property
-    def passed(self) -> bool:
-        """A value equal to its limit is within it."""
-        return self.value <= self.max
+        return self.bound - self.value
 
     @property
     def status(self) -> str:
-        """``pass`` or ``fail``."""
-        return "pass" if self.passed else "fail"
+        """``pass``, ``warn`` or ``fail``; a value equal to its limit is within it."""
+        if self.max is not None and self.value > self.max:
+            return "fail"
+        return "warn" if self.warn is not None and self.value > self.warn else "pass"
+
+    @property
+    def passed(self) -> bool:
+        """Whether it does not fail; a warning is told, and passes."""
+        return self.status != "fail"
+
+    @property
+    def used(self) -> Fraction | None:
+        """The value as a share of the limit that decides."""
+        return exact_ratio(self.value, self.bound)
 
 
-class Measured(NamedTuple):
-    """Every metric of one model on one input."""
-
-    variant: str
-    size: str
-    figures: Mapping[str, int]
-
-
-def parse_limit(text: str) -> Limit:
-    """``params=650k`` as a Limit; raises UsageError for an unknown metric or an inexact quantity."""
+def parse_limit(text: str, variants: Sequence[str]) -> Budget:
+    """``params=650k`` as a budget of the command line's; raises UsageError for an unknown metric or an inexact quantity."""
     where = f"--max {text}"
     metric, equals, quantity = text.partition("=")
     if not equals:
         raise UsageError(f"'{text}' is not a limit", where=where, help="write METRIC=QUANTITY, as in params=650k")
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS, where=where)
-    return Limit(metric, parse_count(quantity, where=where))
+    count = parse_count(quantity, in_bytes=METRICS[metric].in_bytes, where=where)
+    return Budget(None, tuple(variants), metric, max=Bound(Fraction(0), count, quantity))
 
 
-def judge(measured: Iterable[Measured], limits: Iterable[Limit]) -> tuple[Check, ...]:
-    """Every model held to every limit. What does not depend on the input is judged once per model."""
+def points_needed(budgets: Iterable[Budget], sizes: Sequence[Size], baseline: str) -> list[Point]:
+    """Every model at every size that judging takes, each once; *sizes* are for budgets that name none."""
+    return list(dict.fromkeys(point for budget in budgets for point in _points(budget, sizes, baseline)))
+
+
+def _points(budget: Budget, sizes: Sequence[Size], baseline: str) -> Iterator[Point]:
+    relative = any(bound is not None and bound.against_baseline for bound in (budget.max, budget.warn))
+    for size in _sizes(budget, sizes):
+        yield from ((variant, size) for variant in budget.variants)
+        if relative:
+            yield baseline, size
+
+
+def _sizes(budget: Budget, sizes: Sequence[Size]) -> Sequence[Size]:
+    """What does not depend on the input is judged once."""
+    wanted = budget.sizes or sizes
+    return wanted if METRICS[budget.metric].depends_on_size else wanted[:1]
+
+
+def judge(
+    budgets: Iterable[Budget], sizes: Sequence[Size], measured: Mapping[Point, Subject], baseline: str
+) -> tuple[Check, ...]:
+    """Every model of every budget held to its limits, each limit of the command line once.
+
+    Raises UsageError for a pattern that no module fits, for a module that the baseline does not have, and where a
+    budget's name is one that another's checks are told apart by.
+    """
     checks: dict[str, Check] = {}
-    limits = tuple(limits)
-    for model in measured:
-        for limit in limits:
-            size = model.size if METRICS[limit.metric].depends_on_size else None
-            identity = f"{model.variant}{f'@{size}' if size else ''}:{limit.metric}<={limit.max}"
-            value = model.figures[limit.metric]
-            checks.setdefault(identity, Check(identity, model.variant, size, limit.metric, value, limit.max))
+    for budget in budgets:
+        found = list(_judge(budget, sizes, measured, baseline))
+        for check in found:
+            identity = check.id if len(found) == 1 or budget.id is None else _named_apart(check, found)
+            if identity in checks and budget.id is not None:
+                raise ConfigurationError(
+                    f"two checks would be named '{identity}'",
+                    where=str(budget.place) if budget.place else None,
+                    help="give one of the budgets another id",
+                )
+            checks[identity] = check._replace(id=identity)
     return tuple(checks.values())
+
+
+def _judge(budget: Budget, sizes: Sequence[Size], measured: Mapping[Point, Subject], baseline: str) -> Iterator[Check]:
+    for variant in budget.variants:
+        for size in _sizes(budget, sizes):
+            subject, base = measured[variant, size], measured.get((baseline, size))
+            values = _values(subject.trace, budget)
+            for module in _modules(budget, subject):
+                yield _check(budget, subject, size, module, values[module or ""], base)
+
+
+def _check(budget: Budget, subject: Subject, size: Size, module: str | None, value: int, base: Subject | None) -> Check:
+    relative = next((b for b in (budget.max, budget.warn) if b is not None and b.against_baseline), None)
+    before = _baseline_value(budget, subject, module, base) if relative is not None and base is not None else None
+    at = str(size) if METRICS[budget.metric].depends_on_size else None
+    most, warn = (bound and bound.limit(before or 0) for bound in (budget.max, budget.warn))
+    return Check(
+        id=budget.id or f"{subject.name}{f'@{at}' if at else ''}:{budget.metric}<={most}",
+        variant=subject.name,
+        size=at,
+        module=module,
+        metric=budget.metric,
+        dtype=budget.dtype,
+        value=value,
+        max=most,
+        warn=warn,
+        baseline=before,
+        allowed=relative.text if relative else None,
+        message=budget.message,
+        place=budget.place,
+    )
+
+
+def _values(trace: Trace, budget: Budget) -> Mapping[str, int]:
+    """A budget's metric of the whole network, under the empty path, and for a budget of modules of each with what is below it."""
+    if budget.module is None and budget.dtype is None:
+        return {"": totals(trace)[budget.metric]}
+    if not METRICS[budget.metric].additive:
+        return {"": peak_memory(trace, budget.dtype).bytes}
+    own = own_params(trace, budget.dtype) if budget.dtype else own_figures(trace)
+    return {path: figures.get(budget.metric, 0) for path, figures in roll_up(trace, own).items()}
+
+
+def _modules(budget: Budget, subject: Subject) -> Sequence[str | None]:
+    if budget.module is None:
+        return [None]
+    paths = [module.path for module in subject.trace.modules if module.path]
+    fits = _pattern(budget.module)
+    matching = [path for path in paths if fits.fullmatch(path)]
+    if not matching:
+        nearest = nearest_name(budget.module, paths)
+        raise ConfigurationError(
+            f"no module of {subject.name} is named '{budget.module}'",
+            where=str(budget.module_place) if budget.module_place else None,
+            notes=("a budget of nothing would always pass",),
+            help=f"did you mean '{nearest}'?" if nearest else f"`ucseg params {subject.name}` shows them",
+        )
+    return matching
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """``*`` and ``?`` stay within one name of a path, ``**`` goes over any number of them."""
+    signs = {"**": ".*", "*": r"[^.]*", "?": r"[^.]"}
+    return re.compile("".join(signs.get(part, re.escape(part)) for part in re.split(r"(\*\*|\*|\?)", text)))
+
+
+def _baseline_value(budget: Budget, subject: Subject, module: str | None, base: Subject) -> int:
+    """What the same metric is of the same module in the baseline, by what the module is for."""
+    values = _values(base.trace, budget)
+    path = "" if module is None else next((p for p in values if base.role(p) == subject.role(module)), None)
+    if path is None:
+        raise ConfigurationError(
+            f"the baseline {base.name} has no module '{module}'",
+            where=str(budget.module_place) if budget.module_place else None,
+        )
+    return values[path]
+
+
+def _named_apart(check: Check, others: Sequence[Check]) -> str:
+    """The budget's name with what tells its checks apart."""
+    parts = [
+        str(getattr(check, part))
+        for part in ("variant", "size", "module")
+        if len({getattr(other, part) for other in others}) > 1
+    ]
+    return f"{check.id}[{', '.join(parts)}]"

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.conventions import DEFAULT_CONVENTION
-from ucseg_cli.analysis.lint_rules import (
+from ucseg_cli.analysis.lint_catalogue import (
     BIAS_BEFORE_NORM,
     HEAVY_BLOCK,
     LATE_CLASSIFIER,
@@ -27,16 +27,15 @@ from ucseg_cli.analysis.reach import Reach, reaches
 from ucseg_cli.analysis.stride import strides
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.analysis.totals import own_figures, totals
-from ucseg_cli.errors import UnknownNameError
+from ucseg_cli.errors import UnknownNameError, UsageError
 from ucseg_cli.trace import Op, Trace
 from ucseg_cli.units import exact_ratio, format_count, format_percent, format_shape
 from ucseg_cli.variants import Variant
 
 Check = Callable[[Subject], Iterable["Finding"]]
 
-CLASSIC_STRIDE = 16
+CLASSIC_STRIDE, CLASSIC_RATE = 16, 18
 """The output stride for which DeepLabv3 chose the rates 6, 12, 18 (Chen et al. 2017, arXiv:1706.05587, section 3.3)."""
-SMALLEST_CLASSIC_RATE = 6
 HEAVY = Fraction(1, 3)
 BLOCK_DEPTH = 2
 MOSTLY = Fraction(1, 2)
@@ -71,18 +70,24 @@ def lint(subject: Subject) -> tuple[Finding, ...]:
 
 
 class LintChanges(NamedTuple):
-    """What a model has that its baseline has not, and the other way round."""
+    """What a model has that its baseline has not, the other way round, and of what both have how many are told alike."""
 
     added: tuple[Finding, ...]
     removed: tuple[Finding, ...]
+    altered: tuple[tuple[Finding, Finding], ...]
+    unchanged: int
 
 
 def lint_changes(baseline: Subject, model: Subject) -> LintChanges:
     """Findings by rule and by what the module is for, whatever its position."""
     before, after = ({_identity(each, subject): each for each in lint(subject)} for subject in (baseline, model))
+    both = [(before[place], each) for place, each in after.items() if place in before]
+    altered = tuple((old, new) for old, new in both if old.evidence != new.evidence)
     return LintChanges(
         tuple(each for place, each in after.items() if place not in before),
         tuple(each for place, each in before.items() if place not in after),
+        altered,
+        len(both) - len(altered),
     )
 
 
@@ -94,16 +99,19 @@ def _identity(finding: Finding, subject: Subject) -> tuple[str, ...]:
 def chosen_rules(select: Iterable[str], ignore: Iterable[str]) -> frozenset[str]:
     """The codes to look for: those that begin with one of *select* (all where empty) and with none of *ignore*.
 
-    Raises UnknownNameError for a word with which no code begins.
+    Raises UnknownNameError for a word with which no code begins, and UsageError where no rule is left.
     """
     select, ignore = tuple(select), tuple(ignore)
     for option, words in (("--select", select), ("--ignore", ignore)):
         for word in words:
-            if not any(code.startswith(word) for code in RULES):
-                raise UnknownNameError("rule", word, RULES, where=f"{option} {word}")
-    return frozenset(
+            if not word or not any(code.startswith(word) for code in RULES):
+                raise UnknownNameError("rule", word, RULES, where=f"{option} {word}".rstrip())
+    chosen = frozenset(
         code for code in RULES if (not select or code.startswith(select)) and not (ignore and code.startswith(ignore))
     )
+    if not chosen:
+        raise UsageError("no rule is left to look for", where="--select, --ignore", help="ignore fewer of them")
+    return chosen
 
 
 def _degenerate_convs(subject: Subject) -> Iterator[Finding]:
@@ -139,31 +147,36 @@ def _reach_evidence(reach: Reach) -> dict[str, int]:
 
 
 def _unfit_rates(subject: Subject) -> Iterator[Finding]:
-    """One finding for each coarse map on which classic rates run."""
+    """One finding for each coarse map on which a tap lies further out, in pixels, than the classic rates put it."""
     known = strides(subject.trace)
     coarse: dict[int, list[Op]] = {}
     for op in _convs(subject.trace):
         source = op.inputs[0] or 0
-        if max(op.attributes["dilation"]) >= SMALLEST_CLASSIC_RATE and max(known.get(source, (0,))) > CLASSIC_STRIDE:
+        if max(op.attributes["dilation"]) > 1 and max(known.get(source, (0,))) > CLASSIC_STRIDE:
             coarse.setdefault(source, []).append(op)
     for source, ops in coarse.items():
         rates = sorted({max(op.attributes["dilation"]) for op in ops})
         stride = int(max(known[source]))
+        farthest, classic = rates[-1] * stride, CLASSIC_RATE * CLASSIC_STRIDE
+        if farthest <= classic:
+            continue
         yield Finding(
             UNFIT_RATES,
             _common_parent(subject.trace.modules[op.module].path for op in ops),
-            f"rates {', '.join(map(str, rates))} on a map of stride {stride}; they were chosen for {CLASSIC_STRIDE}",
-            {"stride": stride, "largest_rate": rates[-1]},
+            f"{'rate' if len(rates) == 1 else 'rates'} {', '.join(map(str, rates))} at stride {stride}: the outer taps lie "
+            f"{farthest} pixels from the centre; DeepLabv3 chose {classic} ({CLASSIC_RATE} at stride {CLASSIC_STRIDE})",
+            {"stride": stride, "largest_rate": rates[-1], "pixels": farthest, "classic_pixels": classic},
             _finer_rates(subject.variant, stride),
             exact=False if subject.variant else None,
         )
 
 
 def _finer_rates(variant: Variant | None, stride: int) -> dict[str, str]:
-    """All rates of a variant, in their order, brought from the classic stride to *stride*."""
-    rates = variant.rates if variant else ()
-    finer = ",".join(str(max(1, rate * CLASSIC_STRIDE // stride)) for rate in rates)
-    return {"rates": finer} if finer else {}
+    """All rates of a variant, in their order, brought from the classic stride to *stride*, or nearer where that is still too far."""
+    if variant is None:
+        return {}
+    scale = min(Fraction(CLASSIC_STRIDE, stride), Fraction(CLASSIC_RATE * CLASSIC_STRIDE, stride * max(variant.rates)))
+    return {"rates": ",".join(str(max(1, int(rate * scale))) for rate in variant.rates)}
 
 
 def _late_classifiers(subject: Subject) -> Iterator[Finding]:
@@ -174,17 +187,29 @@ def _late_classifiers(subject: Subject) -> Iterator[Finding]:
         if not _is_pointwise(trace, op) or source is None or not source.name.startswith("upsample_bilinear"):
             continue
         before, after = trace.shape(source.inputs[0]) or (), trace.shape(source.outputs[0]) or ()
-        if prod(before[2:]) < prod(after[2:]):
+        saved = _saved_by_commuting(trace, op, prod(before[2:]), prod(after[2:]))
+        if saved > 0:
             path = trace.modules[op.module].path
             own_head = path == "classifier.1" and subject.variant is not None
             yield Finding(
                 LATE_CLASSIFIER,
                 path,
-                f"a 1×1 conv on {format_shape(after[2:])} positions after a bilinear upsample from {format_shape(before[2:])}",
-                {"positions": prod(after[2:]), "positions_before": prod(before[2:])},
+                f"a 1×1 conv on {format_shape(after[2:])} positions after a bilinear upsample from {format_shape(before[2:])}; "
+                f"before it, the conv computes the same for {format_count(saved, exact=True)} fewer fvcore FLOPs",
+                {"positions": prod(after[2:]), "positions_before": prod(before[2:]), "saved": saved},
                 {"head": "before-upsample"} if own_head else {},
                 exact=True if own_head else None,
             )
+
+
+def _saved_by_commuting(trace: Trace, conv: Op, before: int, after: int) -> int:
+    """What fvcore would count less if a pointwise conv ran on the *before* positions and its output were upsampled.
+
+    The conv saves its products on the other positions; upsampling, at 4 per element, then carries the conv's channels.
+    """
+    out = trace.shape(conv.outputs[0]) or ()
+    images, channels, weights = out[0], (trace.shape(conv.inputs[0]) or ())[1], prod(trace.shape(conv.inputs[1]) or ())
+    return images * ((after - before) * weights + 4 * after * (channels - out[1]))
 
 
 def _unused_parameters(subject: Subject) -> Iterator[Finding]:

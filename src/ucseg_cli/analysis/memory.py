@@ -8,7 +8,7 @@ from itertools import accumulate
 from math import prod
 from typing import NamedTuple
 
-from ucseg_cli.analysis.params import BYTES
+from ucseg_cli.analysis.params import BYTES, as_type
 from ucseg_cli.trace import Op, Trace
 
 
@@ -82,7 +82,7 @@ def weights_bytes(trace: Trace, dtype: str | None = None) -> int:
     """Parameters and buffers, each once; with *dtype*, floating-point ones as if of that type."""
     weights = {weight.tensor for module in trace.modules for weight in (*module.parameters, *module.buffers)}
     rows = map(trace.tensors.__getitem__, weights)
-    return sum(row.numel * BYTES[_as_type(row.dtype, dtype)] for row in rows)
+    return sum(row.numel * BYTES[as_type(row.dtype, dtype)] for row in rows)
 
 
 def real_run_bytes(trace: Trace) -> int:
@@ -151,7 +151,7 @@ def _held(trace: Trace, life: Life, moment: int, dtype: str | None) -> Held:
     return Held(
         bytes=_size(trace, life, dtype),
         shape=tensor.shape,
-        dtype=_as_type(tensor.dtype, dtype),
+        dtype=as_type(tensor.dtype, dtype),
         module=module,
         op=op,
         needed=moment < life.used,
@@ -166,11 +166,7 @@ def _call(trace: Trace, kernel: int) -> tuple[str, str]:
 
 def _size(trace: Trace, life: Life, dtype: str | None) -> int:
     size, own = trace.storages[life.storage], trace.tensors[life.tensor].dtype
-    return size if _as_type(own, dtype) == own else size // BYTES[own] * BYTES[_as_type(own, dtype)]
-
-
-def _as_type(own: str, dtype: str | None) -> str:
-    return dtype if dtype is not None and "float" in own else own
+    return size if as_type(own, dtype) == own else size // BYTES[own] * BYTES[as_type(own, dtype)]
 
 
 def _storages(trace: Trace, tensors: Iterable[int | None]) -> Iterable[int]:

@@ -31,8 +31,8 @@ BYTES = {
 PARAM_METRICS = ("params", "trainable", "frozen", "buffers", "bytes")
 
 
-def own_params(trace: Trace) -> dict[str, Counter[str]]:
-    """What each module holds itself, by path.
+def own_params(trace: Trace, dtype: str | None = None) -> dict[str, Counter[str]]:
+    """What each module holds itself, by path; with *dtype*, floating-point weights as if of that type.
 
     ``params`` = ``trainable`` + ``frozen`` are numbers of elements; ``buffers`` too (running statistics and the
     counters of batch norm); ``bytes`` is the size of both, which is what a checkpoint holds.
@@ -45,13 +45,18 @@ def own_params(trace: Trace) -> dict[str, Counter[str]]:
             tensor = trace.tensors[weight.tensor]
             figures["params"] += tensor.numel
             figures["trainable" if weight.trainable else "frozen"] += tensor.numel
-            figures["bytes"] += tensor.numel * BYTES[tensor.dtype]
+            figures["bytes"] += tensor.numel * BYTES[as_type(tensor.dtype, dtype)]
         for weight in _first_seen(module.buffers, seen):
             tensor = trace.tensors[weight.tensor]
             figures["buffers"] += tensor.numel
-            figures["bytes"] += tensor.numel * BYTES[tensor.dtype]
+            figures["bytes"] += tensor.numel * BYTES[as_type(tensor.dtype, dtype)]
         own[module.path] = figures
     return own
+
+
+def as_type(own: str, dtype: str | None) -> str:
+    """The element type of a tensor where floating-point ones are of *dtype*; its own where that is None."""
+    return dtype if dtype is not None and "float" in own else own
 
 
 def total_params(trace: Trace) -> dict[str, int]:

@@ -9,7 +9,7 @@ from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.flops import flops_by_operator, total_flops
 from ucseg_cli.analysis.hooked_modules import NotDerivedError, Step
 from ucseg_cli.analysis.params import total_params
-from ucseg_cli.analysis.peer_rules import (
+from ucseg_cli.analysis.peer_prices import (
     ptflops_macs,
     ptflops_params,
     thop_macs,

@@ -73,6 +73,7 @@ class ReceptiveField(NamedTuple):
         stride: of the map, in pixels along height and width; None where it has no fixed grid.
         size: height and width in pixels of what it sees on an input without borders, gates set aside; None where
             every position sees the same, or where an operator on the way is not known here.
+        live_size: the same without taps that read padding at every position of their map; not more than *size*.
         global_context: the modules through which it sees the whole input besides: squeeze-excite, image pooling.
     """
 
@@ -80,6 +81,7 @@ class ReceptiveField(NamedTuple):
     module: str
     stride: Stride | None
     size: tuple[int, int] | None
+    live_size: tuple[int, int] | None
     global_context: tuple[str, ...]
 
 
@@ -89,31 +91,41 @@ def receptive_fields(trace: Trace, maps: Iterable[Tap]) -> tuple[ReceptiveField,
     Composes what each operator reads of its input, as in Araujo, Norris and Sim, "Computing Receptive Fields of
     Convolutional Neural Networks" (Distill, 2019), exactly: positions stay integers, unions keep both ends.
     """
-    grids, known = strides(trace), sights(trace)
+    grids, known, live = strides(trace), sights(trace), sights(trace, live_taps_only=True)
     produced = ((tap, trace.by_path[tap.module].outputs) for tap in maps if tap.module in trace.by_path)
-    return tuple(_receptive_field(trace, tap, outputs[0], grids, known) for tap, outputs in produced if outputs)
+    return tuple(
+        _receptive_field(trace, tap, grids.get(outputs[0]), known.get(outputs[0]), live.get(outputs[0]))
+        for tap, outputs in produced
+        if outputs
+    )
 
 
 def _receptive_field(
-    trace: Trace, tap: Tap, tensor: int, grids: dict[int, Stride], known: dict[int, Sight | None]
+    trace: Trace, tap: Tap, stride: Stride | None, sight: Sight | None, live: Sight | None
 ) -> ReceptiveField:
-    sight = known.get(tensor) or Sight(None)
-    size = (sight.field[0].size, sight.field[1].size) if sight.field else None
+    sight = sight or Sight(None)
     context = sight.context if sight.pool is None else sight.context | {sight.pool}
     through = tuple(trace.modules[module].path for module in sorted(context))
-    return ReceptiveField(tap.name, tap.module, grids.get(tensor), size, through)
+    return ReceptiveField(tap.name, tap.module, stride, _size(sight), _size(live or Sight(None)), through)
 
 
-def sights(trace: Trace) -> dict[int, Sight | None]:
-    """What each tensor that depends on the input sees of it; None where an operator on the way is not known here."""
+def _size(sight: Sight) -> tuple[int, int] | None:
+    return (sight.field[0].size, sight.field[1].size) if sight.field else None
+
+
+def sights(trace: Trace, *, live_taps_only: bool = False) -> dict[int, Sight | None]:
+    """What each tensor that depends on the input sees of it; None where an operator on the way is not known here.
+
+    With *live_taps_only*, without the taps of convolutions that read padding at every position of their map.
+    """
     known: dict[int, Sight | None] = {tensor: Sight((ITSELF, ITSELF)) for tensor in trace.inputs}
     for _, op in trace.kernels():
         if any(tensor in known for tensor in op.inputs):
-            known.update(dict.fromkeys(op.outputs, _sight(trace, op, known)))
+            known.update(dict.fromkeys(op.outputs, _sight(trace, op, known, live_taps_only=live_taps_only)))
     return known
 
 
-def _sight(trace: Trace, op: Op, known: dict[int, Sight | None]) -> Sight | None:
+def _sight(trace: Trace, op: Op, known: dict[int, Sight | None], *, live_taps_only: bool) -> Sight | None:
     tensors = [tensor for tensor in op.inputs if tensor is not None and tensor in known]
     sources = [sight for tensor in tensors if (sight := known[tensor]) is not None]
     if len(sources) < len(tensors) or op.name in REARRANGING:
@@ -127,12 +139,13 @@ def _sight(trace: Trace, op: Op, known: dict[int, Sight | None]) -> Sight | None
         return Sight(None, context, sources[0].pool)
     if _uses_statistics(op):
         context |= {op.module}
-    return _seen_through_windows(trace, op, sources[0], context) or _merged(trace, op, tensors, sources, context)
+    reading = _reading(trace, op, live_taps_only=live_taps_only)
+    seen = _seen_through_windows(reading, sources[0], context)
+    return seen or _merged(trace, op, tensors, sources, context)
 
 
-def _seen_through_windows(trace: Trace, op: Op, source: Sight, context: frozenset[int]) -> Sight | None:
+def _seen_through_windows(reading: Field | None, source: Sight, context: frozenset[int]) -> Sight | None:
     """Through a convolution, pooling or upsampling; None for other operators, and where it is not known."""
-    reading = _reading(trace, op)
     if reading is None:
         return None
     if source.field is None:
@@ -189,16 +202,25 @@ def through(source: Span, window: Span) -> Span | None:
     )
 
 
-def _reading(trace: Trace, op: Op) -> Field | None:
+def _reading(trace: Trace, op: Op, *, live_taps_only: bool) -> Field | None:
     """What the positions of an operator's output read of its first input; None where it has no window."""
     if op.name in UPSAMPLING:
         return _upsampling(trace, op)
     pair = windows(trace, op)
-    return None if pair is None or rounds_up(op) else (_window(pair[0]), _window(pair[1]))
+    if pair is None or rounds_up(op):
+        return None
+    lengths = (trace.shape(op.inputs[0]) or ())[2:] if live_taps_only else (None, None)
+    down, across = map(_window, pair, lengths)
+    return down, across
 
 
-def _window(window: Window) -> Span:
-    return Span((-window.padding,), (window.extent - 1 - window.padding,), window.stride)
+def _window(window: Window, length: int | None) -> Span:
+    """From the first tap to the last; on a map of *length*, of those that read data anywhere."""
+    first, last = 0, window.kernel - 1
+    if length is not None:
+        live = [tap for tap, count in enumerate(window.reads(length)) if count]
+        first, last = (live[0], live[-1]) if live else (first, last)
+    return Span((first * window.dilation - window.padding,), (last * window.dilation - window.padding,), window.stride)
 
 
 UPSAMPLING = {"upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d"}

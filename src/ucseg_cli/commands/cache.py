@@ -26,7 +26,9 @@ def cache(
         cleared = kept.clear() if clear else None
     except OSError as error:
         raise OutputError(
-            f"traces in {kept.directory} cannot be deleted: {error.strerror}", where=str(kept.directory)
+            f"not every trace can be deleted: {error.strerror}",
+            where=str(error.filename or kept.directory),
+            help="make it yours to delete, or name another cache with UCSEG_CACHE_DIR",
         ) from error
     entries = kept.entries()
     deliver(cache_report(str(kept.directory), len(entries), sum(size for _, size in entries), cleared), output)

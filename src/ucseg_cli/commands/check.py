@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ucseg_cli.console.options import DeployOption, ExitZeroOption, ManyInputs, ManyModels, Output
 from ucseg_cli.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from ucseg_cli.cache import Cache
+    from ucseg_cli.report.check import LockState
+    from ucseg_cli.settings import Settings
 
 
 def complete_limit(incomplete: str) -> list[str]:
@@ -29,34 +34,57 @@ MaxOption = Annotated[
 ]
 
 
+LockedOption = Annotated[
+    bool, typer.Option("--locked", help="Also hold models to the lock: fail on anything that differs.")
+]
+
+
 def check(
     *,
     of: ManyModels,
     maximum: MaxOption = None,
     at: ManyInputs,
+    locked: LockedOption = False,
     deploy: DeployOption = False,
     exit_zero: ExitZeroOption = False,
     output: Output,
 ) -> int:
-    """Hold models to limits.
+    """Hold models to their budgets.
 
-    Exits with 1 when one is exceeded.
+    To those of the configuration, to the limits given here, and with --locked to the lock. Models that are named here
+    choose among the budgets. Exits with 1 when a limit is exceeded or a locked model has drifted.
     """
-    from ucseg_cli.analysis.budget import Measured, judge, parse_limit
-    from ucseg_cli.analysis.totals import totals
+    from ucseg_cli.analysis.budget import judge, parse_limit, points_needed
+    from ucseg_cli.conditions import make_conditions
     from ucseg_cli.console.deliver import deliver
-    from ucseg_cli.console.measure import measure_each
+    from ucseg_cli.console.measure import measure_points
+    from ucseg_cli.console.project import chosen_budgets, project
     from ucseg_cli.report.check import check_report
     from ucseg_cli.report.deploy import after_folding
 
-    if not maximum:
-        raise UsageError("there is nothing to check", where="ucseg check", help="give a limit, as in --max params=650k")
-    limits, conditions = [parse_limit(text) for text in maximum], at.conditions
-    measured = measure_each(of.names, conditions, cache=at.open_cache(), deploy=deploy)
-    checks = judge(
-        (Measured(subject.name, str(each.size), totals(subject.trace)) for subject, each in measured), limits
+    if locked and deploy:
+        raise UsageError("a lock is of models as they are trained", where="--locked --deploy", help="use one of them")
+    settings = project()
+    sizes = [each.size for each in at.conditions(settings)]
+    limits = [parse_limit(text, [name]) for name in of.names(settings) for text in maximum or ()]
+    budgets = [*chosen_budgets(settings, of.named, needed=not limits and not locked), *limits]
+
+    cache = at.open_cache()
+    points = {point: make_conditions(point[1], at.batch) for point in points_needed(budgets, sizes, settings.baseline)}
+    measured = measure_points(
+        ((name, points[name, size]) for name, size in points), settings, cache=cache, deploy=deploy
     )
-    report = check_report(checks, conditions)
-    deliver(after_folding(report, (subject for subject, _ in measured)), output)
-    held = exit_zero or all(each.passed for each in checks)
-    return ExitStatus.OK if held else ExitStatus.GATE_FAILED
+    subjects = {(name, size): measured[name, conditions] for (name, size), conditions in points.items()}
+    checks = judge(budgets, sizes, subjects, settings.baseline)
+    lock = _hold_to_lock(settings, of.named, cache) if locked else None
+
+    report = check_report(checks, list(dict.fromkeys(points.values())), lock)
+    deliver(after_folding(report, subjects.values()), output)
+    held = all(each.passed for each in checks) and not (lock and lock.drifts)
+    return ExitStatus.OK if held or exit_zero else ExitStatus.GATE_FAILED
+
+
+def _hold_to_lock(settings: Settings, names: list[str], cache: Cache | None) -> LockState:
+    from ucseg_cli.console.locks import hold_to_lock  # what judges budgets alone has no use for it
+
+    return hold_to_lock(settings, names, cache=cache)

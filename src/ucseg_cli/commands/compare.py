@@ -24,7 +24,12 @@ ORDERS = ("change", "path")
 
 BaseArgument = Annotated[str, typer.Argument(metavar="BASE", help="The baseline.", autocompletion=complete_reference)]
 ModelsArgument = Annotated[
-    list[str], typer.Argument(metavar="MODEL...", help="What to hold against it.", autocompletion=complete_reference)
+    list[str] | None,
+    typer.Argument(
+        metavar="MODEL...",
+        help="What to hold against it; without any, BASE is held against the configured baseline.",
+        autocompletion=complete_reference,
+    ),
 ]
 OrderOption = Annotated[
     str,
@@ -36,10 +41,10 @@ OrderOption = Annotated[
 
 def compare(
     base: BaseArgument,
-    models: ModelsArgument,
+    models: ModelsArgument = None,
     *,
     at: OneInput,
-    convention: ConventionOption = "fvcore",
+    convention: ConventionOption = None,
     depth: DepthOption = 2,
     sort: OrderOption = "change",
     top: TopOption = None,
@@ -56,13 +61,20 @@ def compare(
     from ucseg_cli.console.deliver import deliver
     from ucseg_cli.console.lattice import attribute_all
     from ucseg_cli.console.measure import measure
+    from ucseg_cli.console.project import project
     from ucseg_cli.report.compare import compare_report
     from ucseg_cli.report.deploy import after_folding
 
-    conditions, priced, order = at.conditions, find_convention(convention), one_of("order", sort, ORDERS, "--sort")
+    settings = project()
+    conditions, priced, order = (
+        at.conditions(settings),
+        find_convention(convention or settings.convention),
+        one_of("order", sort, ORDERS, "--sort"),
+    )
     levels, most = at_least(depth, 1, "--depth"), None if top is None else at_least(top, 1, "--top")
     cache = at.open_cache()
-    subjects = measure([base, *models], conditions, cache=cache, deploy=deploy)
+    names = [base, *models] if models else [settings.baseline, base]
+    subjects = measure(names, conditions, settings, cache=cache, deploy=deploy)
     candidates = subjects[1:] or subjects  # a model compared with itself is measured once
     comparisons = [compare_subjects(subjects[0], candidate, depth=levels) for candidate in candidates]
     why = attribute_all(comparisons[0], conditions, cache=cache) if len(comparisons) == 1 else []

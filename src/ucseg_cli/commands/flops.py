@@ -10,7 +10,7 @@ def flops(
     *,
     of: OneModel,
     at: OneInput,
-    convention: ConventionOption = "fvcore",
+    convention: ConventionOption = None,
     rows: Rows,
     deploy: DeployOption = False,
     reconcile: ReconcileOption = False,
@@ -23,11 +23,17 @@ def flops(
     from ucseg_cli.analysis.conventions import find_convention
     from ucseg_cli.console.deliver import deliver
     from ucseg_cli.console.measure import measure
+    from ucseg_cli.console.project import project
     from ucseg_cli.report.deploy import after_folding
     from ucseg_cli.report.flops import flops_report
 
-    conditions, priced, arrangement = at.conditions, find_convention(convention), rows.arrangement
-    (subject,) = measure([of.name], conditions, cache=at.open_cache(), deploy=deploy)
+    settings = project()
+    conditions, priced, arrangement = (
+        at.conditions(settings),
+        find_convention(convention or settings.convention),
+        rows.arrangement,
+    )
+    (subject,) = measure([of.name(settings)], conditions, settings, cache=at.open_cache(), deploy=deploy)
     report = flops_report(subject, conditions, priced, arrangement, reconciled=reconcile)
     deliver(after_folding(report, [subject]), output)
     return ExitStatus.OK

@@ -8,8 +8,7 @@ import typer
 
 from ucseg_cli.console.options import ExitZeroOption, OneInput, OneModel, Output, complete_from, one_of
 from ucseg_cli.errors import ExitStatus
-
-FAIL_ON = ("never", "info", "warning", "error")
+from ucseg_cli.settings import FAIL_ON
 
 SelectOption = Annotated[
     list[str] | None, typer.Option("--select", metavar="CODE", help="Only rules that begin so, as in UC1; repeatable.")
@@ -18,7 +17,7 @@ IgnoreOption = Annotated[
     list[str] | None, typer.Option("--ignore", metavar="CODE", help="No rules that begin so; repeatable.")
 ]
 FailOnOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--fail-on",
         metavar="SEVERITY",
@@ -34,7 +33,7 @@ def lint(
     at: OneInput,
     select: SelectOption = None,
     ignore: IgnoreOption = None,
-    fail_on: FailOnOption = "never",
+    fail_on: FailOnOption = None,
     exit_zero: ExitZeroOption = False,
     output: Output,
 ) -> int:
@@ -44,18 +43,27 @@ def lint(
     """
     from ucseg_cli.analysis.lint import chosen_rules
     from ucseg_cli.analysis.lint import lint as find
-    from ucseg_cli.analysis.lint_rules import Severity
+    from ucseg_cli.analysis.lint_catalogue import Severity
+    from ucseg_cli.budget import Place
     from ucseg_cli.console.deliver import deliver
     from ucseg_cli.console.measure import measure
     from ucseg_cli.console.mends import measure_savings
-    from ucseg_cli.report.lint import lint_report
+    from ucseg_cli.console.project import project
+    from ucseg_cli.paths import shown
+    from ucseg_cli.report.lint import Scope, lint_report
 
-    gate = one_of("severity", fail_on, FAIL_ON, "--fail-on")
-    codes, conditions = chosen_rules(select or (), ignore or ()), at.conditions
+    settings = project()
+    severity = one_of("severity", fail_on or settings.lint.fail_on, FAIL_ON, "--fail-on")
+    codes, conditions = (
+        chosen_rules(select or settings.lint.select, ignore or settings.lint.ignore),
+        at.conditions(settings),
+    )
     cache = at.open_cache()
-    (subject,) = measure([of.name], conditions, cache=cache)
+    (subject,) = measure([of.name(settings)], conditions, settings, cache=cache)
+    scope = Scope(codes, None if severity == "never" else Severity[severity.upper()])
     findings = [finding for finding in find(subject) if finding.rule.code in codes]
-    savings = measure_savings(subject, findings, conditions, cache=cache)
-    deliver(lint_report(subject, conditions, findings, savings), output)
-    failed = gate != "never" and any(each.rule.severity >= Severity[gate.upper()] for each in findings)
+    savings = measure_savings(subject, findings, conditions, settings, cache=cache)
+    place = settings.place_of(subject.name) or (Place(shown(settings.path), 1) if settings.path else None)
+    deliver(lint_report(subject, conditions, findings, savings, scope=scope, place=place), output)
+    failed = any(scope.status(each) == "fail" for each in findings)
     return ExitStatus.GATE_FAILED if failed and not exit_zero else ExitStatus.OK

@@ -13,9 +13,13 @@ def list_variants(*, at: OneInput, output: Output) -> int:
     """
     from ucseg_cli.console.deliver import deliver
     from ucseg_cli.console.measure import measure
+    from ucseg_cli.console.project import project
     from ucseg_cli.report.list import list_report
-    from ucseg_cli.variants import CATALOGUE
 
-    conditions = at.conditions
-    deliver(list_report(measure(CATALOGUE, conditions, cache=at.open_cache()), conditions), output)
+    settings = project()
+    conditions = at.conditions(settings)
+    deliver(
+        list_report(measure(settings.variants, conditions, settings, cache=at.open_cache()), conditions, settings),
+        output,
+    )
     return ExitStatus.OK

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
+from ucseg_cli.conditions import DTYPE, DTYPES
 from ucseg_cli.console.options import OneInput, OneModel, Output, TopOption, at_least, complete_from, one_of
 from ucseg_cli.errors import ExitStatus
-
-DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 DtypeOption = Annotated[
     str,
@@ -22,17 +21,19 @@ DtypeOption = Annotated[
 ]
 
 
-def memory(*, of: OneModel, at: OneInput, dtype: DtypeOption = "float32", top: TopOption = None, output: Output) -> int:
+def memory(*, of: OneModel, at: OneInput, dtype: DtypeOption = DTYPE, top: TopOption = None, output: Output) -> int:
     """Find the peak of activations.
 
     Where it is, what is alive there, and what is held longer than it is used.
     """
     from ucseg_cli.console.deliver import deliver
     from ucseg_cli.console.measure import measure
+    from ucseg_cli.console.project import project
     from ucseg_cli.report.memory import memory_report
 
-    conditions, element = at.conditions, one_of("dtype", dtype, DTYPES, "--dtype")
+    settings = project()
+    conditions, element = at.conditions(settings), one_of("dtype", dtype, DTYPES, "--dtype")
     rows = None if top is None else at_least(top, 1, "--top")
-    (subject,) = measure([of.name], conditions, cache=at.open_cache())
+    (subject,) = measure([of.name(settings)], conditions, settings, cache=at.open_cache())
     deliver(memory_report(subject, conditions, element, top=rows), output)
     return ExitStatus.OK

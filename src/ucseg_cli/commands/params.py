@@ -13,10 +13,12 @@ def params(*, of: OneModel, at: OneInput, rows: Rows, deploy: DeployOption = Fal
     """
     from ucseg_cli.console.deliver import deliver
     from ucseg_cli.console.measure import measure
+    from ucseg_cli.console.project import project
     from ucseg_cli.report.deploy import after_folding
     from ucseg_cli.report.params import params_report
 
-    conditions, arrangement = at.conditions, rows.arrangement
-    (subject,) = measure([of.name], conditions, cache=at.open_cache(), deploy=deploy)
+    settings = project()
+    conditions, arrangement = at.conditions(settings), rows.arrangement
+    (subject,) = measure([of.name(settings)], conditions, settings, cache=at.open_cache(), deploy=deploy)
     deliver(after_folding(params_report(subject, conditions, arrangement), [subject]), output)
     return ExitStatus.OK

@@ -13,8 +13,10 @@ def probe(*, of: ManyModels, at: ManyInputs, output: Output) -> int:
     """
     from ucseg_cli.console.deliver import deliver
     from ucseg_cli.console.measure import measure_each
+    from ucseg_cli.console.project import project
     from ucseg_cli.report.probe import Probed, probe_report
 
-    measured = measure_each(of.names, at.conditions, cache=at.open_cache())
+    settings = project()
+    measured = measure_each(of.names(settings), at.conditions(settings), settings, cache=at.open_cache())
     deliver(probe_report([Probed(subject, conditions) for subject, conditions in measured]), output)
     return ExitStatus.OK

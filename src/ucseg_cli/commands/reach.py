@@ -13,8 +13,10 @@ def reach(*, of: OneModel, at: ManyInputs, output: Output) -> int:
     """
     from ucseg_cli.console.deliver import deliver
     from ucseg_cli.console.measure import measure_each
+    from ucseg_cli.console.project import project
     from ucseg_cli.report.reach import reach_report
 
-    measured = measure_each([of.name], at.conditions, cache=at.open_cache())
+    settings = project()
+    measured = measure_each([of.name(settings)], at.conditions(settings), settings, cache=at.open_cache())
     deliver(reach_report(measured[0][0].name, measured), output)
     return ExitStatus.OK

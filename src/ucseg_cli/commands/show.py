@@ -7,7 +7,7 @@ from ucseg_cli.errors import ExitStatus
 
 
 def show(
-    *, of: OneModel, at: OneInput, convention: ConventionOption = "fvcore", deploy: DeployOption = False, output: Output
+    *, of: OneModel, at: OneInput, convention: ConventionOption = None, deploy: DeployOption = False, output: Output
 ) -> int:
     """Show one model on one screen.
 
@@ -16,10 +16,12 @@ def show(
     from ucseg_cli.analysis.conventions import find_convention
     from ucseg_cli.console.deliver import deliver
     from ucseg_cli.console.measure import measure
+    from ucseg_cli.console.project import project
     from ucseg_cli.report.deploy import after_folding
     from ucseg_cli.report.show import show_report
 
-    conditions, priced = at.conditions, find_convention(convention)
-    (subject,) = measure([of.name], conditions, cache=at.open_cache(), deploy=deploy)
-    deliver(after_folding(show_report(subject, conditions, priced), [subject]), output)
+    settings = project()
+    conditions, priced = at.conditions(settings), find_convention(convention or settings.convention)
+    (subject,) = measure([of.name(settings)], conditions, settings, cache=at.open_cache(), deploy=deploy)
+    deliver(after_folding(show_report(subject, conditions, priced, settings), [subject]), output)
     return ExitStatus.OK

@@ -17,16 +17,20 @@ def verify(*, of: OneModel, at: OneInput, exit_zero: ExitZeroOption = False, out
     from ucseg_cli.console.deliver import deliver
     from ucseg_cli.console.measure import measure
     from ucseg_cli.console.memory_guard import refuse_what_does_not_fit
+    from ucseg_cli.console.project import project
     from ucseg_cli.console.streams import say_while
     from ucseg_cli.report.verify import verify_report
     from ucseg_cli.variants import parse_reference
 
-    conditions = at.conditions
-    (subject,) = measure([of.name], conditions, cache=at.open_cache())
+    settings = project()
+    conditions = at.conditions(settings)
+    (subject,) = measure([of.name(settings)], conditions, settings, cache=at.open_cache())
     refuse_what_does_not_fit(subject.trace, conditions)
     with say_while() as announce:
         announce("running the other counters on real tensors…")
-        counts = gate.count_with_others(gate.Request(parse_reference(of.name).variant, conditions))
+        counts = gate.count_with_others(
+            gate.Request(parse_reference(of.name(settings), settings.variants).variant, conditions)
+        )
     agreements = [agreement(subject.trace, count) for count in counts]
     deliver(verify_report(subject, conditions, agreements), output)
     held = exit_zero or all(each.agrees for each in agreements)

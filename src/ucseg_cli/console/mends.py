@@ -11,17 +11,18 @@ from ucseg_cli.cache import Cache
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.console.measure import measure
 from ucseg_cli.report.lint import Savings, mended_reference
+from ucseg_cli.settings import Settings
 
 
 def measure_savings(
-    subject: Subject, findings: Iterable[Finding], conditions: Conditions, *, cache: Cache | None
+    subject: Subject, findings: Iterable[Finding], conditions: Conditions, settings: Settings, *, cache: Cache | None
 ) -> Savings:
     """By the reference of each mended variant, what it saves under every metric."""
     references = {reference for finding in findings if (reference := mended_reference(subject, finding))}
     if not references:
         return {}
     before = totals(subject.trace)
-    mended = measure(sorted(references), conditions, cache=cache)
+    mended = measure(sorted(references), conditions, settings, cache=cache)
     return {each.name: _saved(before, totals(each.trace)) for each in mended}
 
 

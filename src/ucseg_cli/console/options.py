@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from ucseg_cli.errors import UnknownNameError, UsageError
+from ucseg_cli.errors import UcsegError, UnknownNameError, UsageError
+from ucseg_cli.report.formats.render import FORMATS, JUDGED_FORMATS
 
 if TYPE_CHECKING:
     from ucseg_cli.cache import Cache
-    from ucseg_cli.conditions import Conditions
+    from ucseg_cli.conditions import Conditions, Size
     from ucseg_cli.report.module_table import Arrangement
+    from ucseg_cli.settings import Settings
 
-FORMATS = ("table", "json", "csv", "markdown", "html")
+JUDGING = ("check", "lint", "verify")
 ORDERS = ("tree", "count", "path")
 CONVENTION_NAMES = ("fvcore", "macs", "torch")
-DEFAULT_SIZE = "224"
 
 
 def complete_from(names: Iterable[str]) -> Callable[[str], list[str]]:
@@ -29,11 +30,16 @@ def complete_from(names: Iterable[str]) -> Callable[[str], list[str]]:
 
 def complete_reference(incomplete: str) -> list[str]:
     """Shell completion of a reference: a variant, then axes and their usual values."""
+    from ucseg_cli.console.project import project
     from ucseg_cli.variants import AXES, CATALOGUE
 
     head, plus, last = incomplete.rpartition("+")
     if not plus:
-        return [name for name in CATALOGUE if name.startswith(last)]
+        try:
+            named = project().variants
+        except UcsegError:  # a broken configuration is no reason to complete nothing
+            named = CATALOGUE
+        return [name for name in named if name.startswith(last)]
     written = [f"{axis.name}={value}" for axis in AXES for value in axis.examples]
     return [f"{head}+{assignment}" for assignment in written if assignment.startswith(last)]
 
@@ -78,7 +84,7 @@ TopOption = Annotated[
     ),
 ]
 ConventionOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--convention", "-c", metavar="NAME", help=f"How operations are priced: {', '.join(CONVENTION_NAMES)}.",
         autocompletion=complete_from(CONVENTION_NAMES),
@@ -97,16 +103,13 @@ class OneModel(NamedTuple):
     ] = None
     variant: VariantOption = None
 
-    @property
-    def name(self) -> str:
+    def name(self, settings: Settings) -> str:
         """The reference; raises UsageError where argument and option disagree."""
-        from ucseg_cli.variants import DEFAULT
-
         if self.model is not None and self.variant is not None and self.model != self.variant:
             raise UsageError(
                 f"two models are named, '{self.model}' and '{self.variant}'", where="--variant", help="name one of them"
             )
-        return next((name for name in (self.model, self.variant) if name is not None), DEFAULT)
+        return next((name for name in (self.model, self.variant) if name is not None), settings.default)
 
 
 class ManyModels(NamedTuple):
@@ -121,26 +124,27 @@ class ManyModels(NamedTuple):
     variant: VariantsOption = None
 
     @property
-    def names(self) -> list[str]:
-        """The references, in the order they were typed; the default model where there is none."""
-        from ucseg_cli.variants import DEFAULT
+    def named(self) -> list[str]:
+        """The references, in the order they were typed."""
+        return [*(self.models or []), *(self.variant or [])]
 
-        return [*(self.models or []), *(self.variant or [])] or [DEFAULT]
+    def names(self, settings: Settings) -> list[str]:
+        """The references that were typed; the default model where there is none."""
+        return self.named or [settings.default]
 
 
 class OneInput(NamedTuple):
     """The input that a model runs on."""
 
     size: Annotated[
-        str, typer.Option("--size", "-s", metavar="H[xW]", help="Input size in pixels: 512 or 384x640.")
-    ] = DEFAULT_SIZE
+        str | None, typer.Option("--size", "-s", metavar="H[xW]", help="Input size in pixels: 512 or 384x640.")
+    ] = None
     batch: BatchOption = 1
     no_cache: NoCacheOption = False
 
-    @property
-    def conditions(self) -> Conditions:
-        """Size and batch as they were typed; raises UsageError."""
-        return _conditions(self.size, self.batch)
+    def conditions(self, settings: Settings) -> Conditions:
+        """Size and batch as they were typed, else the first size that is configured; raises UsageError."""
+        return _conditions(self.size or settings.sizes[0], self.batch)
 
     def open_cache(self) -> Cache | None:
         """The person's cache, unless they want none; one for each command, so that it warns once."""
@@ -151,16 +155,15 @@ class ManyInputs(NamedTuple):
     """The inputs, one for each size, that models run on."""
 
     size: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option("--size", "-s", metavar="H[xW]", help="Input size in pixels: 512 or 384x640; repeatable."),
-    ] = [DEFAULT_SIZE]  # noqa: RUF012 - Typer copies it
+    ] = None
     batch: BatchOption = 1
     no_cache: NoCacheOption = False
 
-    @property
-    def conditions(self) -> list[Conditions]:
-        """Each size once, with the batch; raises UsageError."""
-        return list(dict.fromkeys(_conditions(size, self.batch) for size in self.size))
+    def conditions(self, settings: Settings) -> list[Conditions]:
+        """Each size once, as typed, else as configured, with the batch; raises UsageError."""
+        return list(dict.fromkeys(_conditions(size, self.batch) for size in self.size or settings.sizes))
 
     def open_cache(self) -> Cache | None:
         """The person's cache, unless they want none; one for each command, so that it warns once."""
@@ -189,8 +192,40 @@ class Rows(NamedTuple):
         return Arrangement(at_least(self.depth, 1, "--depth"), one_of("order", self.sort, ORDERS, "--sort"), top)
 
 
-def _known_format(name: str) -> str:
-    return one_of("format", name, FORMATS, "--format")
+def _known_format(context: typer.Context, name: str) -> str:
+    return one_of("format", name, _formats(context), "--format")
+
+
+def _summary_named(wanted: bool) -> bool:  # noqa: FBT001 - Typer passes it so
+    if wanted:
+        from ucseg_cli.console.github_runner import summary_path
+
+        summary_path()
+    return wanted
+
+
+def _known_exports(context: typer.Context, exports: list[str] | None) -> list[str] | None:
+    """Refuse an unknown format, and a file that cannot be written, before anything is measured."""
+    for text in exports or ():
+        name, equals, path = text.partition("=")
+        where = f"--export {text}"
+        if not equals or not path:
+            raise UsageError(f"'{text}' is no export", where=where, help="write FORMAT=FILE, as in junit=report.xml")
+        one_of("format", name, _formats(context)[1:], "--export")
+        _writable(Path(path))
+    return exports
+
+
+def _complete_format(context: typer.Context, incomplete: str) -> list[str]:
+    return [name for name in _formats(context) if name.startswith(incomplete)]
+
+
+def _complete_export(context: typer.Context, incomplete: str) -> list[str]:
+    return [f"{name}=" for name in _formats(context)[1:] if name.startswith(incomplete)]
+
+
+def _formats(context: typer.Context) -> tuple[str, ...]:
+    return (*FORMATS, *(JUDGED_FORMATS if context.info_name in JUDGING else ()))
 
 
 def _export_option(form: str) -> Any:
@@ -206,35 +241,59 @@ def _writable(path: Path | None) -> Path | None:
     return path
 
 
+_FORMAT_HELP = f"On the screen: {', '.join(FORMATS)}; {', '.join(JUDGING)} also {', '.join(JUDGED_FORMATS)}."
+
+
 class Output(NamedTuple):
     """Where an answer goes, and in which form; one run may do several."""
 
     format: Annotated[
         str,
         typer.Option(
-            "--format", "-f", metavar="NAME", help=f"On the screen: {', '.join(FORMATS)}.",
-            callback=_known_format, autocompletion=complete_from(FORMATS),
+            "--format", "-f", metavar="NAME", help=_FORMAT_HELP, callback=_known_format,
+            autocompletion=_complete_format,
         ),
     ] = "table"  # fmt: skip
     export_json: Annotated[Path | None, _export_option("JSON")] = None
     export_csv: Annotated[Path | None, _export_option("CSV")] = None
     export_markdown: Annotated[Path | None, _export_option("Markdown")] = None
     export_html: Annotated[Path | None, _export_option("a web page")] = None
+    export: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORMAT=FILE", help="Also write FORMAT to FILE; repeatable.", callback=_known_exports,
+            autocompletion=_complete_export,
+        ),
+    ] = None  # fmt: skip
+    summary: Annotated[
+        bool,
+        typer.Option(
+            "--summary",
+            help="Also append Markdown to the file that GITHUB_STEP_SUMMARY names.",
+            callback=_summary_named,
+        ),
+    ] = False
     exact: Annotated[bool, typer.Option("--exact", help="Counts in full, without k, M or G.")] = False
 
     @property
-    def exports(self) -> dict[str, Path]:
-        """Files to write, by format; ``-`` is stdout."""
+    def exports(self) -> list[tuple[str, Path]]:
+        """Files to write, each with its format; ``-`` is stdout."""
         named = zip(
-            FORMATS[1:], (self.export_json, self.export_csv, self.export_markdown, self.export_html), strict=True
+            ("json", "csv", "markdown", "html"),
+            (self.export_json, self.export_csv, self.export_markdown, self.export_html),
+            strict=True,
         )
-        return {format_name: path for format_name, path in named if path is not None}
+        others = (text.partition("=") for text in self.export or ())
+        return [
+            *((format_name, path) for format_name, path in named if path is not None),
+            *((format_name, Path(path)) for format_name, _, path in others),
+        ]
 
 
-def _conditions(size: str, batch: int) -> Conditions:
+def _conditions(size: str | Size, batch: int) -> Conditions:
     from ucseg_cli.conditions import make_conditions, parse_size
 
-    return make_conditions(parse_size(size), batch)
+    return make_conditions(parse_size(size) if isinstance(size, str) else size, batch)
 
 
 def _open_cache(*, no_cache: bool) -> Cache | None:

@@ -13,14 +13,17 @@ from ucseg_cli.units import exact_ratio, format_bytes, format_count
 from ucseg_cli.variants import Change
 
 COLUMNS = (
-    Column("axis", "axis"),
+    Column("axis", "axis", Kind.PATH),
     Column("change", "change", tier=3),
     Column("alone", "alone", Kind.EXACT_DELTA, tier=2),
     Column("last", "last", Kind.EXACT_DELTA, tier=2),
     Column("share", "share", Kind.EXACT_DELTA),
     Column("waterfall", "", Kind.SPAN, tier=1),
 )
-LONGEST_NAME = 16
+COLUMNS_NOTE = (
+    "alone: the baseline with only this change; last: the model against itself without it; share: its effect averaged over "
+    "all orders of the changes, which adds up to the difference."
+)
 MAX_SENTENCES = 2
 """Interactions told for each metric, the strongest."""
 
@@ -30,7 +33,7 @@ def attribution_tables(
 ) -> list[Table]:
     """A waterfall for each metric that differs: from the baseline's value, axis by axis, to the model's."""
     by_axis = {change.axis.name: change for change in changes}
-    return [
+    tables = [
         Table(
             key=f"attribution.{each.metric}",
             title=f"Why {METRICS[each.metric].title} differ",
@@ -41,6 +44,12 @@ def attribution_tables(
         for each in attributions
         if each.before != each.after or any(effect.alone or effect.last for effect in each.effects)
     ]
+    return [_explained(tables[0]), *tables[1:]] if tables and len(by_axis) > 1 else tables
+
+
+def _explained(table: Table) -> Table:
+    """The first of several tables says what its columns are."""
+    return table._replace(note=f"{table.note} {COLUMNS_NOTE}" if table.note else COLUMNS_NOTE)
 
 
 def attribution_payload(attributions: Sequence[Attribution]) -> list[dict[str, Any]]:
@@ -73,19 +82,14 @@ def _rows(each: Attribution, by_axis: Mapping[str, Change], baseline: str, model
     ordered = _in_order(each)
     steps = list(_running(each.before, ordered))
     scale = max(each.before, each.after, *steps)
-    yield Row((_end(baseline, "before"), "", "", "", "", _span(0, each.before, scale)), role=Role.FOLDED, unit=unit)
+    yield Row((baseline, "", "", "", "", _span(0, each.before, scale)), role=Role.FOLDED, unit=unit)
     for effect, begin, end in zip(ordered, steps, steps[1:], strict=False):
         change = by_axis[effect.axis]
         described = f"{change.axis.show(change.before)} → {change.axis.show(change.after)}"
         span = _span(begin, end, scale) if begin != end else ""
         yield Row((effect.axis, described, effect.alone, effect.last, effect.rounded, span), unit=unit)
     total = each.after - each.before
-    yield Row((_end(model, "after"), "", "", "", total, _span(0, each.after, scale)), role=Role.TOTAL, unit=unit)
-
-
-def _end(name: str, word: str) -> str:
-    """A model's name, or where that would crowd out the figures, the word for its end of the waterfall."""
-    return name if len(name) <= LONGEST_NAME else word
+    yield Row((model, "", "", "", total, _span(0, each.after, scale)), role=Role.TOTAL, unit=unit)
 
 
 def _in_order(each: Attribution) -> list[Effect]:

@@ -9,15 +9,16 @@ from typing import Any
 from ucseg_cli.analysis.attribution import Attribution
 from ucseg_cli.analysis.compare import MODULE_METRICS, Comparison, Delta, ModuleDelta
 from ucseg_cli.analysis.conventions import Convention
+from ucseg_cli.analysis.lint import Finding
 from ucseg_cli.analysis.taps import TapShape
 from ucseg_cli.analysis.totals import METRICS
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.report.attribution import attribution_payload, attribution_tables
+from ucseg_cli.report.compare_sentence import compare_sentence
 from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Role, Row, Table, Unit
 from ucseg_cli.report.header import raw_conditions, shown_conditions
 from ucseg_cli.report.lint import finding_payload, finding_place
 from ucseg_cli.report.module_table import label
-from ucseg_cli.report.sentences import compare_sentence
 from ucseg_cli.units import plural
 from ucseg_cli.variants import AXES
 
@@ -52,7 +53,8 @@ def compare_report(
         title=f"compare {baseline.name} → {', '.join(each.model.name for each in comparisons)}",
         conditions=shown_conditions([conditions], convention),
         tables=tables,
-        summary=" ".join(compare_sentence(comparison, convention) for comparison in comparisons),
+        summary=" ".join(compare_sentence(comparison, convention, attributions) for comparison in comparisons),
+        notes=_notes(comparisons, attributions),
         payload={
             **_payload(comparisons, conditions, convention),
             "attribution": attribution_payload(attributions),
@@ -70,6 +72,15 @@ def compare_report(
             for metric in ("params", convention.name)
         ),
     )
+
+
+def _notes(comparisons: Comparisons, attributions: Sequence[Attribution]) -> tuple[str, ...]:
+    """Where the tables that tell why are, if they are not here."""
+    several = len(comparisons) > 1 and any(each.axes for each in comparisons)
+    if attributions or not several:
+        return ()
+    first, last = comparisons[0].baseline.name, comparisons[-1].model.name
+    return (f"Why they differ is told of two models at a time, as in `ucseg compare {first} {last}`.",)
 
 
 def _why_tables(comparison: Comparison, attributions: Sequence[Attribution], convention: Convention) -> list[Table]:
@@ -129,7 +140,8 @@ def _axes_tables(comparisons: Comparisons) -> list[Table]:
     ]
     names = [comparisons[0].baseline.name, *(each.model.name for each in comparisons)]
     columns = (Column("axis", "axis"), *(Column(f"{index}.{name}", name) for index, name in enumerate(names)))
-    return [Table("axes", "Axes", columns, tuple(rows), _unchanged_note(len(AXES) - len(changed), "axis", "axes"))]
+    note = _unchanged_note(len(AXES) - len(changed), "axis", "axes")
+    return [Table("axes", "Axes", columns, tuple(rows), note, news=True)]
 
 
 def _modules_table(comparisons: Comparisons, metric: str, title: str, sort: str, top: int | None) -> Table:
@@ -205,32 +217,46 @@ def _taps_table(comparisons: Comparisons) -> Table:
             )
         ),
     )
-    return Table("taps", "Taps", columns, tuple(rows), _unchanged_note(len(taps) - len(changed), "tap"))
+    return Table("taps", "Taps", columns, tuple(rows), _unchanged_note(len(taps) - len(changed), "tap"), news=True)
 
 
 def _lint_tables(comparisons: Comparisons) -> list[Table]:
     """What each model adds to the baseline's findings, and what it mends."""
     rows = [
-        Row((each.model.name, change, finding.rule.code, finding_place(finding), finding.message))
+        Row((each.model.name, change, finding.rule.code, finding_place(finding), message))
         for each in comparisons
-        for change, findings in (("new", each.lint.added), ("gone", each.lint.removed))
-        for finding in findings
+        for change, finding, message in _told(each)
     ]
     columns = (
-        Column("model", "model", tier=1 if len(comparisons) == 1 else 0),
+        Column("model", "model", tier=3 if len(comparisons) == 1 else 0),
         Column("change", "change", Kind.CHANGE),
         Column("code", "rule"),
-        Column("module", "module", Kind.PATH),
-        Column("message", "finding", Kind.PROSE, tier=1),
+        Column("module", "module", Kind.PATH, tier=1),
+        Column("message", "finding", Kind.PROSE),
     )
-    return [Table("lint", "Lint", columns, tuple(rows))] if rows else []
+    unchanged = [f"{plural(each.lint.unchanged, 'finding')} of {each.model.name} unchanged" for each in comparisons]
+    return [Table("lint", "Lint", columns, tuple(rows), "; ".join(unchanged))]
+
+
+def _told(comparison: Comparison) -> list[tuple[str, Finding, str]]:
+    """Each finding that is new, gone, or no longer what it was."""
+    lint = comparison.lint
+    return [
+        *(("new", finding, finding.message) for finding in lint.added),
+        *(("gone", finding, finding.message) for finding in lint.removed),
+        *(("changed", finding, finding.message) for _, finding in lint.altered),
+    ]
 
 
 def _lint_payload(comparisons: Comparisons) -> list[dict[str, Any]]:
     return [
         {"model": each.model.name, "change": change, **finding_payload(finding)}
         for each in comparisons
-        for change, findings in (("added", each.lint.added), ("removed", each.lint.removed))
+        for change, findings in (
+            ("added", each.lint.added),
+            ("removed", each.lint.removed),
+            ("changed", [after for _, after in each.lint.altered]),
+        )
         for finding in findings
     ]
 

@@ -45,6 +45,8 @@ class Kind(Enum):
     """A signed ratio, or the word ``new`` or ``gone`` where a percentage would divide by zero; less is better."""
     SHARE = auto()
     """A ratio of a whole, with a bar where there is room."""
+    RATIO = auto()
+    """A ratio that may be more than a whole, without a bar."""
     SPAN = auto()
     """A Span, drawn: rows of spans that begin where the one before ended are a waterfall; less is better."""
     SHAPE = auto()
@@ -91,13 +93,14 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A titled table. *note* stands under it, such as what was left out and why."""
+    """A titled table. *note* stands under it, such as what was left out and why; *news* says that every row is a change."""
 
     key: str
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     note: str | None = None
+    news: bool = False
 
 
 class Highlight(NamedTuple):
@@ -107,6 +110,36 @@ class Highlight(NamedTuple):
     value: int
     unit: Unit = Unit.COUNT
     change: Fraction | None = None
+
+
+class Judgement(NamedTuple):
+    """One thing that was held to a limit or a rule, as systems that run checks take it.
+
+    Args:
+        name: of the limit or rule. group: what was judged, such as a variant.
+        status: ``pass``, ``warn`` or ``fail``.
+        message: what there is to say of it, one sentence.
+        path, line: where a person would edit it; None where that is no file.
+        weight: how bad it is, so that the worst comes first.
+        module: the part of the model, where it is one.
+    """
+
+    name: str
+    group: str
+    status: str
+    message: str
+    path: str | None = None
+    line: int | None = None
+    weight: Fraction = Fraction()
+    module: str | None = None
+
+
+class Rule(NamedTuple):
+    """What judgements of one name look for, and why."""
+
+    name: str
+    title: str
+    reasoning: str
 
 
 class Report(NamedTuple):
@@ -122,6 +155,7 @@ class Report(NamedTuple):
         records: the table that CSV writes; the first of *tables* where None. It has no totals to be summed twice.
         highlights: what a page shows first.
         notes: what a person must know to read the figures, each a sentence, between the tables and the summary.
+        judgements: everything that was judged; what passed too. rules: what they look for, where that has a name.
     """
 
     kind: str
@@ -133,6 +167,8 @@ class Report(NamedTuple):
     records: Table | None = None
     highlights: tuple[Highlight, ...] = ()
     notes: tuple[str, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
     @property
     def envelope(self) -> dict[str, Any]:

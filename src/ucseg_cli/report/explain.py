@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ucseg_cli.analysis.conventions import CONVENTIONS, Convention, Level
-from ucseg_cli.analysis.lint_rules import RULES, Rule
+from ucseg_cli.analysis.lint_catalogue import RULES, Rule
 from ucseg_cli.analysis.peers import PEERS
 from ucseg_cli.analysis.totals import METRICS
 from ucseg_cli.errors import ExitStatus, UnknownNameError
@@ -49,10 +49,24 @@ def _convention(convention: Convention) -> Topic:
 
 EXIT_MEANINGS = {
     ExitStatus.OK: "did the job, and every gate held",
-    ExitStatus.GATE_FAILED: "a gate failed: a limit is exceeded, a counter differs, or `lint --fail-on` found something",
+    ExitStatus.GATE_FAILED: "a gate failed: a limit is exceeded, a model differs from its lock, a lock would be raised "
+    "without a reason, a counter differs, or `lint --fail-on` found something",
     ExitStatus.NO_VERDICT: "no verdict: bad usage, an unknown name, a model that cannot be built or run, an internal error",
     ExitStatus.INTERRUPTED: "interrupted",
     ExitStatus.READER_GONE: "the reader closed the pipe",
+}
+
+BUDGET_KEYS = {
+    "id": "its name, which no other has",
+    "variant": "a name, a reference, or a pattern of names; else the default model",
+    "module": "a path or a pattern of paths: * stays within a name, ** goes over any number; else the whole network",
+    "metric": "see `ucseg explain metrics`",
+    "dtype": "of bytes and peak-memory: as if floating-point tensors were of that type",
+    "size": "one or several; else those of the configuration",
+    "max": "the largest value that passes",
+    "vs-baseline": "how much more than the baseline there may be: +2%, +50k, -10%",
+    "warn": "a value beyond it is told, and passes; written as the limit is",
+    "message": "what to say where it is exceeded",
 }
 
 _GENERAL = (
@@ -134,6 +148,46 @@ _GENERAL = (
         ),
     ),
     Topic(
+        "attribution",
+        "An attribution tells how much each changed axis adds to the difference between two variants.",
+        (
+            "alone is the baseline with only this change, minus the baseline.",
+            "last is the candidate, minus the candidate without only this change; where it differs from alone, axes interact.",
+            "share is the Shapley value: the axis's marginal effect averaged over all orders in which the changes can be made.",
+            "Shares are exact fractions that add up to the difference, and as printed they are rounded so that they still do.",
+            "Beyond 6 changes only the declared order of the axes is followed, and the answer says so.",
+            "Source: Shapley 1953, A value for n-person games.",
+        ),
+    ),
+    Topic(
+        "configuration",
+        "The configuration of a project is [tool.ucseg] in the nearest pyproject.toml that has it, or ucseg.toml.",
+        (
+            "It settles default, baseline, size and convention, names variants, and holds budgets and what lint looks for.",
+            "UCSEG_CONFIG names another file; options on the command line go before it.",
+            "`ucseg config` shows what is in force and where each value comes from.",
+        ),
+    ),
+    Topic(
+        "budgets",
+        "A budget is a limit on a metric of a variant, or of a module in it, that `ucseg check` holds.",
+        (
+            "max is the most that passes, warn is told and passes; vs-baseline says how much more than the baseline there may be.",
+            "Values are compared as integers; of a percentage the limit is rounded down, which decides as the exact one would.",
+            "A pattern of variants or modules is judged for each that it fits; one that fits nothing is an error.",
+        ),
+        _table("Keys of a budget", ("key", "meaning"), BUDGET_KEYS.items()),
+    ),
+    Topic(
+        "lock",
+        "The lock is what a team has agreed that its models are: ucseg.lock.json, written by `ucseg lock`.",
+        (
+            "It has the totals, the counts by module, the taps and the geometry of every convolution, for each size that is locked.",
+            "`ucseg check --locked` fails on anything that differs, a dilation too, which no count shows.",
+            "A total that is higher than before wants `ucseg lock --reason`; the reason and its day are kept in the lock.",
+        ),
+    ),
+    Topic(
         "reconcile",
         "With --reconcile `ucseg flops` tells what other counters print for the model, and the steps from our figure there.",
         (
@@ -189,19 +243,28 @@ def topics() -> Mapping[str, Topic]:
 def explain_report(name: str | None) -> Report:
     """One topic, or all of them by name; raises UnknownNameError with the nearest one."""
     known = topics()
+    name = next((each for each in known if name is not None and each.casefold() == name.casefold()), name)
     if name is not None and name not in known:
         raise UnknownNameError("topic", name, known, hint="`ucseg explain` lists them all")
     topic = known[name] if name is not None else _index(known)
     return Report(
         kind="ucseg.explain",
-        title=f"explain {topic.name}",
+        title=_title(topic),
         conditions={},
         tables=(topic.table,) if topic.table else (),
-        summary=topic.sentence,
-        notes=topic.more,
+        summary=topic.more[-1] if topic.more else topic.sentence,
+        notes=topic.more[:-1],
         records=topic.table or _table("", ("topic", "in a sentence"), [(topic.name, topic.sentence)]),
         payload={"topic": topic.name, "sentence": topic.sentence, "more": list(topic.more), "entries": _entries(topic)},
     )
+
+
+def _title(topic: Topic) -> str:
+    """The sentence first, since what is told more is told of its subject."""
+    if not topic.more:  # then it is the last line
+        return f"explain {topic.name}"
+    named = topic.sentence.startswith((f"{topic.name}:", f"{topic.name} "))
+    return topic.sentence if named else f"{topic.name}: {topic.sentence}"
 
 
 def _index(known: Mapping[str, Topic]) -> Topic:

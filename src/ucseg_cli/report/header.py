@@ -13,7 +13,7 @@ from ucseg_cli.units import format_shape
 def shown_conditions(conditions: Sequence[Conditions], convention: Convention | None = None) -> dict[str, str]:
     """In words, in the order to show them."""
     return {
-        "input": ", ".join(format_shape(each.shape) for each in conditions),
+        **({"input": ", ".join(format_shape(each.shape) for each in conditions)} if conditions else {}),
         "dtype": DTYPE,
         "mode": "eval",
         **({"convention": f"{convention.name} ({convention.unit})"} if convention else {}),

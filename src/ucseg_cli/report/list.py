@@ -9,21 +9,22 @@ from ucseg_cli.analysis.totals import totals
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.report.document import Column, Kind, Report, Row, Table
 from ucseg_cli.report.header import raw_conditions, shown_conditions
+from ucseg_cli.settings import Settings
 from ucseg_cli.units import plural
-from ucseg_cli.variants import AXES, BASELINE, CATALOGUE, DEFAULT, ORIGINS, Change, changes
-
-COLUMNS = (
-    Column("name", "variant"),
-    Column("params", "parameters", Kind.QUANTITY),
-    Column("macs", "MACs", Kind.QUANTITY),
-    Column("changes", f"differs from {BASELINE} in", Kind.PROSE),
-)
+from ucseg_cli.variants import AXES, ORIGINS, Change, changes, parse_reference
 
 
-def list_report(subjects: Sequence[Subject], conditions: Conditions) -> Report:
-    """The named variants with parameters and MACs."""
+def list_report(subjects: Sequence[Subject], conditions: Conditions, settings: Settings) -> Report:
+    """The named variants, ours and the project's, with parameters and MACs."""
     figures = [totals(subject.trace) for subject in subjects]
-    differences = {name: changes(CATALOGUE[BASELINE], variant) for name, variant in CATALOGUE.items()}
+    baseline = parse_reference(settings.baseline, settings.variants).variant
+    differences = {name: changes(baseline, variant) for name, variant in settings.variants.items()}
+    columns = (
+        Column("name", "variant"),
+        Column("params", "parameters", Kind.QUANTITY),
+        Column("macs", "MACs", Kind.QUANTITY),
+        Column("changes", f"differs from {settings.baseline} in", Kind.PROSE),
+    )
     rows = tuple(
         Row((s.name, f["params"], f["macs"], _differences(differences[s.name])))
         for s, f in zip(subjects, figures, strict=True)
@@ -32,19 +33,19 @@ def list_report(subjects: Sequence[Subject], conditions: Conditions) -> Report:
         kind="ucseg.list",
         title="list",
         conditions=shown_conditions([conditions]),
-        tables=(Table("variants", "Named variants", COLUMNS, rows),),
-        summary=f"{plural(len(rows), 'named variant')}; {DEFAULT} is the default, and {DEFAULT}+AXIS=VALUE changes an axis.",
+        tables=(Table("variants", "Named variants", columns, rows),),
+        summary=f"{plural(len(rows), 'named variant')}; {settings.default} is the default, and NAME+AXIS=VALUE changes an axis.",
         payload={
             "conditions": raw_conditions([conditions]),
-            "baseline": BASELINE,
-            "default": DEFAULT,
+            "baseline": settings.baseline,
+            "default": settings.default,
             "variants": [
                 {
                     "name": subject.name,
-                    "origin": ORIGINS[subject.name],
+                    "origin": _origin(subject.name, settings),
                     "params": total["params"],
                     "macs": total["macs"],
-                    "axes": {axis.name: getattr(CATALOGUE[subject.name], axis.name) for axis in AXES},
+                    "axes": {axis.name: getattr(settings.variants[subject.name], axis.name) for axis in AXES},
                     "changes": [
                         {"axis": change.axis.name, "before": change.before, "after": change.after}
                         for change in differences[subject.name]
@@ -55,6 +56,10 @@ def list_report(subjects: Sequence[Subject], conditions: Conditions) -> Report:
         },
         notes=(f"v1 is {ORIGINS['v1']}: what that list does not name is as in v2.",),
     )
+
+
+def _origin(name: str, settings: Settings) -> str:
+    return ORIGINS[name] if name in ORIGINS else f"configured at {settings.place_of(name)}"
 
 
 def _differences(changes: Sequence[Change]) -> str:

@@ -10,9 +10,9 @@ from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.analysis.taps import TapShape, tap_shapes
 from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
-from ucseg_cli.report.field_table import branch_entry, branch_fields, field_entry, field_tables, tap_fields
 from ucseg_cli.report.header import raw_conditions, shown_conditions
 from ucseg_cli.report.reach import reach_entry, reach_table
+from ucseg_cli.report.receptive_field_table import branch_entry, branch_fields, field_entry, field_tables, tap_fields
 from ucseg_cli.units import format_shape
 
 MAP_COLUMNS = (
@@ -41,7 +41,7 @@ def probe_report(probed: Sequence[Probed]) -> Report:
         title=f"probe {', '.join(names)}",
         conditions=shown_conditions(conditions),
         tables=tuple(table for each in conditions for table in _tables(probed, each, several=len(names) > 1)),
-        summary=_summary(probed[0]),
+        summary=" ".join(map(_summary, probed)),
         payload={
             "conditions": raw_conditions(conditions),
             "models": [_model(each) for each in probed],
@@ -80,7 +80,7 @@ def _side_by_side(title: str, here: Sequence[Probed]) -> Table:
         for each in here
         for column in (
             Column(f"{each.subject.name}.shape", f"{each.subject.name} C×H×W", Kind.SHAPE),
-            Column(f"{each.subject.name}.stride", "stride", Kind.EXACT, tier=1),
+            Column(f"{each.subject.name}.stride", "stride", Kind.EXACT),
         )
     ]
     rows = [Row((name, *(cell for taps in by_model for cell in _map_and_stride(taps.get(name))))) for name in names]
@@ -115,7 +115,10 @@ def _summary(probed: Probed) -> str:
     taps = tap_shapes(probed.subject.trace)
     deepest = taps[-1]
     stride = f", stride {deepest.whole_stride}" if deepest.whole_stride else ""
+    pointwise = [str(max(conv.rate)) for conv in reaches(probed.subject.trace) if conv.is_pointwise]
+    are = "rate {} is exactly a 1×1 conv" if len(pointwise) == 1 else "rates {} are exactly 1×1 convs"
+    degenerate = f"; there {are.format(' and '.join(pointwise))}" if pointwise else ""
     return (
         f"At {probed.conditions.size} pixels the {deepest.name} tap of {probed.subject.name} "
-        f"is {format_shape(deepest.shape[1:])}{stride}."
+        f"is {format_shape(deepest.shape[1:])}{stride}{degenerate}."
     )

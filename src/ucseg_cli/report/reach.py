@@ -41,7 +41,9 @@ NOTE = (
     "A tap reads data where it falls on the map, padding elsewhere; a dead tap reads padding at every position, "
     "and a conv with its centre alone alive is exactly a 1×1 conv."
 )
-DEAD_NOTE = "Dead taps read padding at every position: at this size they add nothing to a receptive field."
+DEAD_NOTE = (
+    "Dead taps read padding at every position; a conv whose centre alone is alive is exactly a 1×1 conv at this size."
+)
 
 
 class Reached(NamedTuple):

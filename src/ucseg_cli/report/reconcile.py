@@ -41,11 +41,17 @@ def _figure_table(reconciliations: Sequence[Reconciliation]) -> Table:
         Column("counter", "counter"),
         Column("figure", "figure", Kind.EXACT),
         Column("unit", "unit"),
-        Column("of_ours", "of ours", Kind.EXACT, tier=1),
+        Column("of_ours", "of our base", Kind.EXACT, tier=1),
         Column("why", "why", Kind.PROSE, tier=2),
     )
     rows = tuple(map(_figure_row, reconciliations))
-    return Table("reconciliation", "What others print", columns, rows, "ptflops with its default backend, pytorch.")
+    return Table(
+        "reconciliation",
+        "What others print",
+        columns,
+        rows,
+        "Our base is the MACs, or for parameters the parameters, from which each is derived. ptflops with its default backend, pytorch.",
+    )
 
 
 def _figure_row(each: Reconciliation) -> Row:
@@ -59,7 +65,9 @@ def _step_table(reconciliations: Sequence[Reconciliation]) -> Table:
     same = ", ".join(
         f"{each.peer.name} ({each.peer.unit})" for each in reconciliations if not each.steps and not each.obstacle
     )
-    return Table("steps", "From our figure to theirs", columns, rows, f"The same as ours: {same}." if same else None)
+    return Table(
+        "steps", "From our MACs and parameters to theirs", columns, rows, f"The same as ours: {same}." if same else None
+    )
 
 
 def _step_rows(each: Reconciliation) -> Iterator[Row]:

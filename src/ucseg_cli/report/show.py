@@ -10,14 +10,15 @@ from ucseg_cli.analysis.totals import METRICS, own_figures, totals
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Row, Table, Unit
 from ucseg_cli.report.header import raw_conditions, shown_conditions
-from ucseg_cli.report.module_table import Arrangement, arrange
+from ucseg_cli.report.module_table import Arrangement, arrange, label
+from ucseg_cli.settings import Settings
 from ucseg_cli.units import exact_ratio, format_count
-from ucseg_cli.variants import AXES, BASELINE, CATALOGUE
+from ucseg_cli.variants import AXES, parse_reference
 
 HEAVIEST, DEPTH = 6, 2
 
 
-def show_report(subject: Subject, conditions: Conditions, convention: Convention) -> Report:
+def show_report(subject: Subject, conditions: Conditions, convention: Convention, settings: Settings) -> Report:
     """Axes, totals, taps and the heaviest modules of a model."""
     figures = totals(subject.trace)
     return Report(
@@ -26,7 +27,7 @@ def show_report(subject: Subject, conditions: Conditions, convention: Convention
         conditions=shown_conditions([conditions], convention),
         tables=(
             _totals_table(figures),
-            *_axes_tables(subject),
+            *_axes_tables(subject, settings),
             _taps_table(subject),
             _heaviest_table(subject, convention, figures),
         ),
@@ -42,6 +43,7 @@ def show_report(subject: Subject, conditions: Conditions, convention: Convention
                 for tap in tap_shapes(subject.trace)
             ],
         },
+        notes=(f"`ucseg lint {subject.name}` tells what it wastes, `ucseg compare {subject.name}` why it differs.",),
         highlights=tuple(Highlight(METRICS[name].title, figures[name]) for name in ("params", *CONVENTIONS)),
     )
 
@@ -54,15 +56,19 @@ def _totals_table(figures: dict[str, int]) -> Table:
     return Table("totals", "Totals", (Column("metric", "metric"), Column("value", "value", Kind.QUANTITY)), rows)
 
 
-def _axes_tables(subject: Subject) -> list[Table]:
+def _axes_tables(subject: Subject, settings: Settings) -> list[Table]:
     if subject.variant is None:
         return []
-    baseline = CATALOGUE[BASELINE]
+    baseline = parse_reference(settings.baseline, settings.variants).variant
     rows = []
     for axis in AXES:
         value, before = getattr(subject.variant, axis.name), getattr(baseline, axis.name)
         rows.append(Row((axis.name, axis.show(value), axis.show(before) if value != before else "")))
-    columns = (Column("axis", "axis"), Column("value", "value"), Column("baseline", f"where {BASELINE} has", tier=1))
+    columns = (
+        Column("axis", "axis"),
+        Column("value", "value"),
+        Column("baseline", f"where {settings.baseline} has", tier=1),
+    )
     return [Table("axes", "Axes", columns, tuple(rows))]
 
 
@@ -98,4 +104,6 @@ def _heaviest_table(subject: Subject, convention: Convention, figures: dict[str,
         )
 
     heaviest = arrange(rows, Arrangement(DEPTH, "count", HEAVIEST), convention.name, cells)
-    return Table("modules", "Heaviest modules", columns, tuple(heaviest))
+    note = "(own) is what a module holds or runs beside its children."
+    own = any(row.cells[0] == label("", own=True) for row in heaviest)
+    return Table("modules", "Heaviest modules", columns, tuple(heaviest), note if own else None)

@@ -8,7 +8,7 @@ from typing import Any
 from ucseg_cli.analysis.agreement import Agreement, Difference
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.conditions import Conditions
-from ucseg_cli.report.document import Column, Kind, Report, Row, Table
+from ucseg_cli.report.document import Column, Judgement, Kind, Report, Row, Table
 from ucseg_cli.report.header import raw_conditions, shown_conditions
 from ucseg_cli.units import plural
 
@@ -47,6 +47,7 @@ def verify_report(subject: Subject, conditions: Conditions, agreements: Sequence
             "counters": [_counter(agreement) for agreement in agreements],
             "verdict": {"status": "differs" if differing else "agrees"},
         },
+        judgements=tuple(_judgement(subject, agreement) for agreement in agreements),
     )
 
 
@@ -62,6 +63,13 @@ def _row(agreement: Agreement) -> Row:
             len(agreement.differences),
         )
     )
+
+
+def _judgement(subject: Subject, agreement: Agreement) -> Judgement:
+    counted = f"{agreement.counter} counts {agreement.theirs:,}, ucseg {agreement.ours:,}"
+    differences = plural(len(agreement.differences), "difference")
+    message = f"{counted}; {differences} in {plural(agreement.compared, 'figure')}"
+    return Judgement(agreement.counter, subject.name, "pass" if agreement.agrees else "fail", message)
 
 
 def _differences_table(differing: Sequence[tuple[Agreement, Difference]]) -> Table:

@@ -27,6 +27,7 @@ class Axis(NamedTuple):
         parse: from text to a value; raises ValueError for anything else.
         examples: values worth completing in a shell.
         counted: whether it can change any count; one that cannot has no effect to attribute.
+        same_function: whether in eval mode every value of it computes the same from the same weights.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Axis(NamedTuple):
     parse: Callable[[str], Value]
     examples: tuple[str, ...]
     counted: bool = True
+    same_function: bool = False
 
     def read(self, text: str, *, where: str | None = None) -> Value:
         """The value written as *text*; raises UsageError that says what the axis accepts."""
@@ -171,6 +173,7 @@ AXES = (
         "Where the 1×1 classifier stands; both orders compute the same function in eval mode.",
         _choice("after-upsample", "before-upsample"),
         ("after-upsample", "before-upsample"),
+        same_function=True,
     ),
     Axis(
         "dropout",
@@ -179,6 +182,7 @@ AXES = (
         _probability,
         ("0.3", "0.5"),
         counted=False,
+        same_function=True,
     ),
     Axis(
         "classes",

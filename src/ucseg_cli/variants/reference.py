@@ -8,6 +8,7 @@ axis win. A path to a file, a module or ``torchvision:`` names a model outside t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ucseg_cli.errors import UnknownNameError, UsageError
@@ -23,8 +24,8 @@ class Reference(NamedTuple):
     variant: Variant
 
 
-def parse_reference(text: str, *, where: str | None = None) -> Reference:
-    """The model that *text* names.
+def parse_reference(text: str, named: Mapping[str, Variant] = CATALOGUE, *, where: str | None = None) -> Reference:
+    """The model that *text* names, among the variants that are *named*.
 
     Raises UsageError (unknown variant, axis or value; a model outside the family), each with the nearest known name.
     """
@@ -35,10 +36,10 @@ def parse_reference(text: str, *, where: str | None = None) -> Reference:
             where=where,
             help="name a variant such as v2 or v2+backbone=10; `ucseg list` shows them all",
         )
-    if name not in CATALOGUE:
-        raise UnknownNameError("variant", name, CATALOGUE, where=where, hint="`ucseg list` shows them all")
-    changed = dict(_parse_assignment(assignment, text) for assignment in assignments)
-    return Reference(text.strip(), CATALOGUE[name]._replace(**changed))
+    if name not in named:
+        raise UnknownNameError("variant", name, named, where=where, hint="`ucseg list` shows them all")
+    changed = dict(_parse_assignment(assignment, where or text) for assignment in assignments)
+    return Reference(text.strip(), named[name]._replace(**changed))
 
 
 def as_variant(model: str | Variant) -> Variant:
@@ -46,14 +47,12 @@ def as_variant(model: str | Variant) -> Variant:
     return model if isinstance(model, Variant) else parse_reference(model).variant
 
 
-def _parse_assignment(text: str, reference: str) -> tuple[str, Any]:
+def _parse_assignment(text: str, where: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(
-            f"'+{text}' does not say what to change", where=reference, help="write +AXIS=VALUE, as in v2+backbone=10"
+            f"'+{text}' does not say what to change", where=where, help="write +AXIS=VALUE, as in v2+backbone=10"
         )
     if name not in BY_NAME:
-        raise UnknownNameError(
-            "axis", name, BY_NAME, where=reference, hint="`ucseg explain axes` tells what each governs"
-        )
-    return name, BY_NAME[name].read(value, where=reference)
+        raise UnknownNameError("axis", name, BY_NAME, where=where, hint="`ucseg explain axes` tells what each governs")
+    return name, BY_NAME[name].read(value, where=where)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import Enum, auto
 from fractions import Fraction
-from math import ceil, floor
 
 from ucseg_cli.report.document import Cell, Kind, Row, Span, Table, Unit
 from ucseg_cli.units import MISSING, format_bytes, format_count, format_percent, format_shape
@@ -42,7 +41,7 @@ _ASCII = str.maketrans(
         "…": "...",
         "·": "-", "•": "-", "✓": "ok", "✗": "x", "≥": ">=", "≤": "<=", "≠": "!=", "≈": "~", "±": "+-", "─": "-",
         "│": "|", "├": "|", "└": "`", "\u2018": "'", "\u2019": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ",
-        "²": "2", "³": "3", "µ": "u", "μ": "u", **dict.fromkeys("█▉▊▋▌", "#"), **dict.fromkeys("▍▎▏", ""),
+        "²": "2", "³": "3", "µ": "u", "μ": "u", "░": "-", **dict.fromkeys("█▉▊▋▌", "#"), **dict.fromkeys("▍▎▏", ""),
     }
 )  # fmt: skip
 
@@ -70,10 +69,10 @@ def format_rows(table: Table, *, exact: bool = False) -> list[list[str]]:
 
 
 def draw_span(span: Span) -> str:
-    """A block from start to end on a scale of SPAN_CELLS; the smallest is one cell."""
+    """A block from start to end on a scale of SPAN_CELLS, to the nearest cell; the smallest is one, and a step down is shaded."""
     low, high = sorted((span.start, span.end))
-    first = min(floor(low * SPAN_CELLS), SPAN_CELLS - 1)
-    return " " * first + "█" * max(ceil(high * SPAN_CELLS) - first, 1)
+    first = min(round(low * SPAN_CELLS), SPAN_CELLS - 1)
+    return " " * first + ("░" if span.end < span.start else "█") * max(round(high * SPAN_CELLS) - first, 1)
 
 
 def format_status(word: str) -> str:
@@ -122,7 +121,7 @@ def _format_number(number: int | Fraction, kind: Kind, unit: Unit, *, exact: boo
 
 def _format_integer(number: int, kind: Kind, unit: Unit, *, exact: bool) -> str:
     match kind:
-        case Kind.SHARE | Kind.CHANGE:
+        case Kind.SHARE | Kind.CHANGE | Kind.RATIO:
             return format_percent(Fraction(number), signed=kind is Kind.CHANGE)
         case Kind.EXACT:
             return format_count(number, exact=True)

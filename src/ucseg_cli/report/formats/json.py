@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ucseg_cli.errors import UcsegError
+from ucseg_cli.errors import MistakesError, UcsegError
 from ucseg_cli.report.document import Report
 
 
@@ -16,8 +16,18 @@ def render_json(report: Report) -> str:
 
 
 def render_json_error(error: UcsegError) -> str:
-    """The same envelope with what went wrong, so that a script parses one shape whatever happens."""
-    failure = {
+    """The same envelope with what went wrong, so that a script parses one shape whatever happens.
+
+    Of several mistakes ``error`` is the first, and ``errors`` are all.
+    """
+    payload: dict[str, Any] = {"error": _failure(error)}
+    if isinstance(error, MistakesError):
+        payload["errors"] = [_failure(each) for each in error.errors]
+    return render_json(Report("ucseg.error", "error", {}, (), error.what, payload))
+
+
+def _failure(error: UcsegError) -> dict[str, Any]:
+    return {
         "kind": error.kind,
         "message": error.what,
         "where": error.where,
@@ -25,7 +35,6 @@ def render_json_error(error: UcsegError) -> str:
         "help": error.help,
         "exit_status": int(error.exit_status),
     }
-    return render_json(Report("ucseg.error", "error", {}, (), error.what, {"error": failure}))
 
 
 def _write(envelope: Mapping[str, Any]) -> str:

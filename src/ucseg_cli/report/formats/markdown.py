@@ -24,7 +24,7 @@ def _blocks(report: Report, *, exact: bool) -> Iterator[str]:
     if report.conditions:
         yield " · ".join(f"{escape(key)} {escape(value)}" for key, value in report.conditions.items())
     for table in report.tables:
-        yield from _table(table, exact=exact)
+        yield from render_table(table, exact=exact)
     for note in report.notes:
         yield f"> {_paragraph(note)}"
     yield _paragraph(report.summary)
@@ -39,7 +39,8 @@ def _paragraph(text: str) -> str:
     return _BLOCK_START.sub(r"\\", escape(text))
 
 
-def _table(table: Table, *, exact: bool) -> Iterator[str]:
+def render_table(table: Table, *, exact: bool) -> Iterator[str]:
+    """Its heading, its grid and its note, a block each."""
     if table.title:
         yield f"### {escape(table.title)}"
     yield "\n".join(_grid(table, exact=exact)) if table.rows else "" if table.note else "none"

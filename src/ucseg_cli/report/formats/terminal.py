@@ -78,15 +78,16 @@ class _Drawing(NamedTuple):
 
     @classmethod
     def of(cls, table: Table, screen: Screen) -> _Drawing:
-        """The deepest indentation that costs neither a column nor a letter of a name."""
-        narrowest = cls._indented(table, screen, INDENTS[-1])
-        drawings = (cls._indented(table, screen, indent) for indent in INDENTS)
+        """The deepest indentation that costs neither a column nor a letter of a name, with whole titles where they fit too."""
+        narrowest = cls._laid_out(table, screen, INDENTS[-1], whole_titles=False)
+        layouts = ((indent, whole) for indent in INDENTS for whole in (True, False))
+        drawings = (cls._laid_out(table, screen, indent, whole_titles=whole) for indent, whole in layouts)
         return next((drawing for drawing in drawings if drawing.costs_nothing(narrowest)), narrowest)
 
     @classmethod
-    def _indented(cls, table: Table, screen: Screen, indent: int) -> _Drawing:
+    def _laid_out(cls, table: Table, screen: Screen, indent: int, *, whole_titles: bool) -> _Drawing:
         rows = [_spell_row(row, table, screen, indent) for row in table.rows]
-        texts = (_titles(table, rows, screen), *rows)
+        texts = (_titles(table, rows, screen, whole=whole_titles), *rows)
         return cls(table, screen, texts, fit_columns(table, _natural_widths(texts), screen.width))
 
     def costs_nothing(self, narrowest: _Drawing) -> bool:
@@ -169,10 +170,10 @@ def _line_width(cells: Sequence[_Cell]) -> int:
     return sum(cell.width for cell in cells) + GAP * (len(cells) - 1)
 
 
-def _titles(table: Table, rows: Sequence[Sequence[str]], screen: Screen) -> tuple[str, ...]:
-    """The columns' titles; on a terminal a long one, such as a reference, takes no more than its figures do."""
+def _titles(table: Table, rows: Sequence[Sequence[str]], screen: Screen, *, whole: bool) -> tuple[str, ...]:
+    """The columns' titles; unless *whole*, a long one, such as a reference, takes no more than its figures do."""
     titles = tuple(screen.spell(column.title) for column in table.columns)
-    if screen.width is None:
+    if whole or screen.width is None:
         return titles
     room = [max(TITLE, *map(display_width, cells)) for cells in zip(*rows, strict=True)] or [TITLE] * len(titles)
     return tuple(shorten_middle(title, width, screen.ellipsis) for title, width in zip(titles, room, strict=True))

@@ -51,8 +51,9 @@ UNFIT_RATES = Rule(
     "UC103",
     Severity.WARNING,
     "rates that were chosen for a finer map",
-    "The rates 6, 12, 18 were chosen for an output stride of 16. At 32 the map has half the side, and the same rates reach "
-    "twice as far in pixels. Halve the rates, or dilate the backbone's last stage instead of striding; both change the function.",
+    "The rates 6, 12, 18 were chosen for an output stride of 16: the outer taps lie 288 pixels from the centre. At 32 the map "
+    "has half the side, and the same rates reach twice as far. Halve the rates, or dilate the backbone's last stage instead of "
+    "striding; both change the function.",
     "Chen et al. 2017, arXiv:1706.05587, table 5: rates (6, 12, 18) at output stride 16, doubled at 8.",
 )
 LATE_CLASSIFIER = Rule(
@@ -60,7 +61,8 @@ LATE_CLASSIFIER = Rule(
     Severity.WARNING,
     "a pointwise conv after a bilinear upsample",
     "A 1×1 conv mixes channels and a bilinear upsample mixes positions, so they commute exactly: the bilinear weights at each "
-    "position add up to 1, which carries the bias through. Before the upsample the conv runs on far fewer positions.",
+    "position add up to 1, which carries the bias through. Before the upsample the conv runs on far fewer positions. Where it "
+    "makes more channels than it takes, upsampling these may cost more than that saves; then nothing is said.",
     "Linear algebra; proven on real weights in float64 by this project's tests.",
 )
 UNUSED_PARAMETERS = Rule(

@@ -16,7 +16,8 @@ from ucseg_cli.trace import Tap
 COLUMNS = (
     Column("map", "map"),
     Column("field", "height×width", Kind.SHAPE),
-    Column("share", "of the input", Kind.SHARE),
+    Column("live", "at this size", Kind.SHAPE),
+    Column("share", "of the input", Kind.RATIO, tier=1),
     Column("stride", "stride", Kind.EXACT, tier=1),
     Column("context", "global gates", Kind.EXACT, tier=1),
     Column("module", "module", Kind.PATH, tier=2),
@@ -50,6 +51,7 @@ def field_entry(field: ReceptiveField) -> dict[str, Any]:
     """What a map sees, for scripts: height and width in pixels, and the modules through which it sees everything."""
     return {
         "receptive_field": None if field.size is None else list(field.size),
+        "receptive_field_at_size": None if field.live_size is None else list(field.live_size),
         "global_context": list(field.global_context),
     }
 
@@ -66,24 +68,39 @@ def _branch(role: str) -> str:
 
 def _cells(field: ReceptiveField, size: Size) -> tuple[Cell, ...]:
     share = _share(field, size)
-    return field.name, field.size, share, whole_stride(field.stride), len(field.global_context), field.module
+    return (
+        field.name,
+        field.size,
+        field.live_size,
+        share,
+        whole_stride(field.stride),
+        len(field.global_context),
+        field.module,
+    )
 
 
 def _share(field: ReceptiveField, size: Size) -> Fraction | None:
-    """Of the input's side, along the axis where that is less."""
-    if field.size is None:
+    """What it sees at this size of the input's side, along the axis where that is less."""
+    if field.live_size is None:
         return None
-    return min(Fraction(field.size[0], size.height), Fraction(field.size[1], size.width))
+    return min(Fraction(field.live_size[0], size.height), Fraction(field.live_size[1], size.width))
 
 
 def _note(fields: Iterable[ReceptiveField]) -> str | None:
+    fields = tuple(fields)
     gates = dict.fromkeys(path for field in fields for path in field.global_context)
-    return f"On an input without borders, global gates set aside: {', '.join(gates)}." if gates else None
+    sentences = []
+    if any(field.live_size != field.size for field in fields):
+        sentences.append("At this size means without taps that read padding at every position.")
+    if gates:
+        sentences.append(f"On an input without borders, global gates set aside: {', '.join(gates)}.")
+    return " ".join(sentences) or None
 
 
 def _side_by_side(title: str, subjects: Sequence[Subject], fields: Sequence[Sequence[ReceptiveField]]) -> Table:
-    by_model = [{field.name: field.size for field in each} for each in fields]
-    names = dict.fromkeys(name for each in by_model for name in each)
+    by_model = [{field.name: field.live_size for field in each} for each in fields]
+    names = dict.fromkeys(name for each in sorted(by_model, key=len, reverse=True) for name in each)
     columns = (Column(f"{subject.name}.field", f"{subject.name} H×W", Kind.SHAPE) for subject in subjects)
     rows = (Row((name, *(each.get(name) for each in by_model))) for name in names)
-    return Table("fields", title, (Column("map", "map"), *columns), tuple(rows))
+    note = "At this size: without taps that read padding at every position; `ucseg reach MODEL` tells which do."
+    return Table("fields", title, (Column("map", "map"), *columns), tuple(rows), note)

@@ -1,0 +1,102 @@
+"""Bringing a lock up to date: which models, what changes, and whether that may be written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ucseg_cli.analysis.drift import drift
+from ucseg_cli.cache import Cache
+from ucseg_cli.conditions import Size, parse_size
+from ucseg_cli.console.locks import lock_path, sizes_of, today, trees_now
+from ucseg_cli.errors import UnknownNameError, UsageError
+from ucseg_cli.lock import Lock, Locked, Raise
+from ucseg_cli.lock_file import read_lock, write_lock
+from ucseg_cli.paths import shown
+from ucseg_cli.report.lock import ModelChange
+from ucseg_cli.settings import Settings
+
+
+class LockUpdate(NamedTuple):
+    """A lock as it would be written, and what that changes."""
+
+    path: Path
+    before: Lock
+    models: Mapping[str, Locked]
+    changes: tuple[ModelChange, ...]
+    reason: str | None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether nothing is raised without a reason."""
+        return self.reason is not None or not any(change.raised for change in self.changes)
+
+    @property
+    def path_shown(self) -> str:
+        """The path as the person would write it."""
+        return shown(self.path)
+
+    def write(self) -> None:
+        """Write what differs, and nothing where nothing does."""
+        if self.models != self.before.models or not self.before.text:
+            write_lock(self.path, self.models)
+
+
+def plan_update(
+    settings: Settings,
+    names: Sequence[str],
+    sizes: Sequence[str],
+    drop: Sequence[str],
+    reason: str | None,
+    *,
+    cache: Cache | None,
+) -> LockUpdate:
+    """What locking these models would change. Raises UsageError for an empty reason and for a model that cannot be dropped."""
+    if reason is not None and not reason.strip():
+        raise UsageError("the reason is empty", where="--reason", help="say why the figure may be higher")
+    path = lock_path(settings)
+    before = read_lock(path) or Lock({})
+    for name in drop:
+        if name not in before.models:
+            raise UnknownNameError("locked model", name, before.models, where=f"--drop {name}")
+        if name in names:
+            raise UsageError(f"{name} is to be locked and to be dropped", where=f"--drop {name}", help="do one of them")
+    kept = {name: model for name, model in before.models.items() if name not in drop}
+    wanted = {name: _sizes(name, sizes, kept, settings) for name in _names(names, kept, settings, drop)}
+    now = trees_now(wanted, settings, cache=cache)
+    changes = tuple(
+        ModelChange(
+            name, list(map(str, sorted(wanted[name]))), drift(name, kept[name].tree, tree) if name in kept else None
+        )
+        for name, tree in now.items()
+    )
+    fresh = {
+        change.model: _locked(kept.get(change.model), Locked(now[change.model], today()), change, reason)
+        for change in changes
+    }
+    return LockUpdate(path, before, {**kept, **fresh}, changes, reason)
+
+
+def _names(names: Sequence[str], kept: Mapping[str, Locked], settings: Settings, drop: Sequence[str]) -> list[str]:
+    """What was typed, else what is locked, else what the budgets are about, else the default."""
+    budgeted = [name for budget in settings.budgets for name in budget.variants]
+    if not names and drop:
+        return []
+    return list(dict.fromkeys([name.strip() for name in names] or list(kept) or budgeted or [settings.default]))
+
+
+def _sizes(name: str, sizes: Sequence[str], kept: Mapping[str, Locked], settings: Settings) -> list[Size]:
+    """What was typed, else what is locked, else what is configured."""
+    known = sizes or (sizes_of(kept[name]) if name in kept else ())
+    return list(dict.fromkeys(parse_size(size) for size in known)) or list(settings.sizes)
+
+
+def _locked(before: Locked | None, now: Locked, change: ModelChange, reason: str | None) -> Locked:
+    """As it is now; where nothing differs, since when it was."""
+    if before is None:
+        return now
+    if not change.drifts:
+        return before
+    raises = (*before.raises, Raise(now.since, reason.strip())) if reason is not None else before.raises
+    return now._replace(raises=raises)

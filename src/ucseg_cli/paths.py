@@ -1,0 +1,11 @@
+"""How a path is shown."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def shown(path: Path) -> str:
+    """A path as the person would write it from where they are."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,26 @@
+"""Every output format by name; each is imported only for who asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from ucseg_cli.report.document import Report
+from ucseg_cli.report.formats.screen import Screen
+
+FORMATS = ("table", "json", "csv", "markdown", "html", "comment")
+JUDGED_FORMATS = ("github", "junit", "sarif")
+"""What only an answer that judges something can be written as."""
+WITH_EXACT = ("markdown", "html", "comment")
+"""Those that round counts unless told not to; the others are for machines."""
+
+
+def render(report: Report, format_name: str, screen: Screen) -> str:
+    """The report as text in one of FORMATS or JUDGED_FORMATS; *screen* is where a table would be read."""
+    if format_name == "table":
+        from ucseg_cli.report.formats.terminal import render_terminal
+
+        return render_terminal(report, screen)
+    module = import_module(f"ucseg_cli.report.formats.{format_name}")
+    renderer: Callable[..., str] = getattr(module, f"render_{format_name}")
+    return renderer(report, exact=screen.exact) if format_name in WITH_EXACT else renderer(report)

@@ -1,0 +1,113 @@
+"""What a mend promises: on the mended variant its rule is silent, and the saving is what is counted less."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from ucseg_cli.analysis.lint import Finding, lint
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.analysis.totals import totals
+from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.report.lint import mended_reference
+from ucseg_cli.trace import Trace
+from ucseg_cli.variants import Variant, as_variant
+
+TraceOf = Callable[[Variant, Conditions], Trace]
+FVCORE = "fvcore"
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+"""Without shrinking: recording a trace takes its time, and a variant's key says enough."""
+
+
+def subject_of(trace_of: TraceOf, reference: str, conditions: Conditions) -> Subject:
+    variant = as_variant(reference)
+    return Subject(reference, trace_of(variant, conditions), variant)
+
+
+def mends(subject: Subject) -> Iterator[tuple[Finding, str]]:
+    return ((each, reference) for each in lint(subject) if (reference := mended_reference(subject, each)) is not None)
+
+
+def saved(trace_of: TraceOf, subject: Subject, reference: str, conditions: Conditions) -> int:
+    after = subject_of(trace_of, reference, conditions)
+    return totals(subject.trace)[FVCORE] - totals(after.trace)[FVCORE]
+
+
+def assert_mends_keep_their_word(trace_of: TraceOf, subject: Subject, conditions: Conditions) -> None:
+    for finding, reference in mends(subject):
+        after = subject_of(trace_of, reference, conditions)
+        assert finding.rule.code not in {each.rule.code for each in lint(after)}, reference
+        assert mended_reference(after, finding) == reference  # nothing is left to change
+        if "saved" in finding.evidence:
+            assert finding.evidence["saved"] == saved(trace_of, subject, reference, conditions) > 0
+
+
+@pytest.mark.parametrize("side", [64, 224, 512])
+@pytest.mark.parametrize("name", ["v1", "v2", "v3"])
+def test_every_mend_of_a_named_variant_silences_its_rule_and_saves_what_is_said(
+    trace_of: TraceOf, name: str, side: int
+) -> None:
+    conditions = Conditions(Size(side, side))
+    subject = subject_of(trace_of, name, conditions)
+    assert [each.rule.code for each, _ in mends(subject)] == ["UC103", "UC104"]
+    assert_mends_keep_their_word(trace_of, subject, conditions)
+
+
+@settings(max_examples=12, phases=PHASES)
+@given(st.data())
+def test_every_mend_of_any_variant_silences_its_rule_and_saves_what_is_said(
+    variants: SearchStrategy[Variant],
+    small_conditions: SearchStrategy[Conditions],
+    trace_of: TraceOf,
+    data: st.DataObject,
+) -> None:
+    variant, conditions = data.draw(variants), data.draw(small_conditions)
+    subject = subject_of(trace_of, f"v2+{variant.key}", conditions)
+    assert subject.variant == variant
+    assert_mends_keep_their_word(trace_of, subject, conditions)
+
+
+@settings(max_examples=12, phases=PHASES)
+@given(st.data())
+def test_the_classifier_is_told_to_move_exactly_where_that_saves_something(
+    variants: SearchStrategy[Variant],
+    small_conditions: SearchStrategy[Conditions],
+    trace_of: TraceOf,
+    data: st.DataObject,
+) -> None:
+    variant = data.draw(variants)._replace(head="after-upsample")
+    conditions = data.draw(small_conditions)
+    subject = subject_of(trace_of, f"v2+{variant.key}", conditions)
+    found = {each.evidence["saved"] for each in lint(subject) if each.rule.code == "UC104"}
+    saving = saved(trace_of, subject, f"v2+{variant._replace(head='before-upsample').key}", conditions)
+    assert found == ({saving} if saving > 0 else set())
+
+
+@pytest.mark.parametrize(
+    ("channels", "saving"),
+    [  # (512² - 64²) · 21 products for each channel, and 4 · 512² elements for each that is more than 21
+        (2, 258_048 * 21 * 2 - 1_048_576 * 19),
+        (3, 258_048 * 21 * 3 - 1_048_576 * 18),
+        (4, 258_048 * 21 * 4 - 1_048_576 * 17),
+        (21, 258_048 * 21 * 21),
+    ],
+)
+def test_a_classifier_with_few_channels_to_read_stays_where_it_is(
+    trace_of: TraceOf, channels: int, saving: int
+) -> None:
+    conditions = Conditions(Size(512, 512))
+    subject = subject_of(trace_of, f"v2+decoder_channels={channels}", conditions)
+    late = [each for each in lint(subject) if each.rule.code == "UC104"]
+    assert (saving > 0) == (channels >= 4)
+    assert [each.evidence["saved"] for each in late] == [saving] * (channels >= 4)
+    assert saved(trace_of, subject, f"{subject.name}+head=before-upsample", conditions) == saving
+
+
+@pytest.mark.parametrize("rate", [18, 19, 20, 32, 100])
+def test_one_mend_is_enough_however_large_the_rate(trace_of: TraceOf, rate: int) -> None:
+    conditions = Conditions(Size(64, 64))
+    assert_mends_keep_their_word(trace_of, subject_of(trace_of, f"v2+rates=6,{rate}", conditions), conditions)

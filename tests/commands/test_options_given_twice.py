@@ -1,0 +1,92 @@
+"""An option that takes one value is refused where it is given twice; one that takes several is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from subprocess import CompletedProcess
+from typing import NamedTuple
+
+import pytest
+from typer.main import get_command
+
+from ucseg_cli.app import COMMANDS, make_app
+
+Run = Callable[..., CompletedProcess[str]]
+
+SEVERAL = {
+    ("probe", "--size"),
+    ("probe", "--variant"),
+    ("reach", "--size"),
+    ("lint", "--select"),
+    ("lint", "--ignore"),
+    ("check", "--max"),
+    ("check", "--size"),
+    ("check", "--variant"),
+    ("lock", "--size"),
+    ("lock", "--drop"),
+    ("lock", "--variant"),
+}
+"""What may be given more than once."""
+
+
+class Option(NamedTuple):
+    command: str
+    names: tuple[str, ...]
+    takes_several: bool
+    is_flag: bool
+
+    @property
+    def longest(self) -> str:
+        return max(self.names, key=len)
+
+
+def options() -> Iterator[Option]:
+    """Every option of every command, as the parser has it."""
+    commands = getattr(get_command(make_app([])), "commands", {})
+    for name, command in commands.items():
+        for each in command.params:
+            if each.param_type_name == "option":
+                yield Option(name, tuple(each.opts), each.multiple, each.is_flag)
+
+
+SINGLE = [each for each in options() if not each.takes_several and not each.is_flag]
+REPEATABLE = [each for each in options() if each.takes_several]
+
+
+def called(option: Option) -> str:
+    return f"{option.command} {option.longest}"
+
+
+def test_every_command_has_an_option_of_one_value() -> None:
+    assert {each.command for each in SINGLE} >= COMMANDS.keys() - {"completion"}
+
+
+@pytest.mark.parametrize("option", SINGLE, ids=called)
+def test_an_option_of_one_value_is_refused_twice(ucseg: Run, fake_engine: list[object], option: Option) -> None:
+    for other in option.names:
+        answer = ucseg(option.command, option.longest, "1", other, "1")
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert answer.stderr == (
+            f"error: {option.longest} is given twice\n"
+            f"  --> ucseg {option.command} {option.longest}\n"
+            "   = help: it takes one value\n"
+        )
+    assert fake_engine == []
+
+
+@pytest.mark.parametrize("option", REPEATABLE, ids=called)
+def test_an_option_of_several_values_is_not_refused(ucseg: Run, option: Option) -> None:
+    assert "is given twice" not in ucseg(option.command, option.longest, "1", option.longest, "2").stderr
+
+
+def test_these_options_take_several_values() -> None:
+    assert {(each.command, each.longest) for each in REPEATABLE if each.longest != "--export"} == SEVERAL
+
+
+@pytest.mark.parametrize("option", [each for each in options() if each.is_flag], ids=called)
+def test_a_flag_says_no_more_twice_than_once(ucseg: Run, option: Option) -> None:
+    assert "is given twice" not in ucseg(option.command, option.longest, option.longest, "--top", "x").stderr
+
+
+def test_an_option_s_value_that_looks_like_another_option_is_none(ucseg: Run) -> None:
+    assert "is given twice" not in ucseg("params", "--variant", "--depth", "--depth", "1").stderr

@@ -1,0 +1,363 @@
+"""What other repositories use as it is: the action, the hooks, and the README's recipes, held to their schemas and run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any, NamedTuple
+
+import pytest
+from pre_commit.clientlib import MANIFEST_HOOK_DICT, load_config, load_manifest
+from ruamel.yaml import YAML
+
+Environment = Mapping[str, str]
+
+ROOT = Path(__file__).parents[1]
+ACTION, HOOKS, README = (ROOT / name for name in ("action.yml", ".pre-commit-hooks.yaml", "README.md"))
+RECIPE = re.compile(r"^```yaml\n(?P<text># (?P<path>\S+)\n.*?)^```$", re.DOTALL | re.MULTILINE)
+EXPRESSION = re.compile(r"\$\{\{ *(.*?) *\}\}")
+CONFIGURATION = """\
+[tool.ucseg]
+default = "v2"
+
+[[tool.ucseg.budgets]]
+id = "light"
+metric = "params"
+max = "{limit}"
+"""
+LINE = 7
+"""Of the limit."""
+
+
+def _load(text: str) -> Any:
+    """YAML 1.2, in which the key ``on`` is a word."""
+    return YAML(typ="safe").load(StringIO(text))
+
+
+def _schema_complaints(name: str, path: Path) -> str:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{name}", str(path)]
+    answer = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=False)
+    return answer.stdout + answer.stderr if answer.returncode else ""
+
+
+class Job(NamedTuple):
+    """A job of GitHub's in a checkout of its own, and the files over which its steps speak."""
+
+    checkout: Path
+    environment: Environment
+
+    @property
+    def summary(self) -> str:
+        return Path(self.environment["GITHUB_STEP_SUMMARY"]).read_text("utf-8")
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        lines = Path(self.environment["GITHUB_OUTPUT"]).read_text("utf-8").splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def configure(self, limit: str, folder: str = ".") -> None:
+        (self.checkout / folder).mkdir(exist_ok=True)
+        text = CONFIGURATION.format(limit=limit)
+        (self.checkout / folder / "pyproject.toml").write_text(text, encoding="utf-8")
+
+    def run(self, *command: str, folder: str = ".", **environment: str) -> CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=self.checkout / folder,
+            env={**self.environment, **environment},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+
+    def step(self, name: str, **inputs: str) -> CompletedProcess[str]:
+        """Run a step's script as the runner would, with inputs that are given and defaults for the others."""
+        step = _step(name)
+        values = {f"inputs.{key}": each.get("default", "") for key, each in _action()["inputs"].items()}
+        values |= {f"inputs.{key.replace('_', '-')}": value for key, value in inputs.items()}
+        values["steps.place.outputs.cache"] = self.environment["UCSEG_CACHE_DIR"]
+
+        def spell(text: str) -> str:
+            return EXPRESSION.sub(lambda match: values[match[1]], text)
+
+        script = self.checkout.parent / f"{name}.sh"
+        script.write_text(step["run"], encoding="utf-8")
+        given = {key: spell(value) for key, value in step.get("env", {}).items()}
+        shell = ("bash", "--noprofile", "--norc", "-eo", "pipefail", str(script))
+        return self.run(*shell, folder=spell(step.get("working-directory", ".")), **given)
+
+
+@pytest.fixture
+def job(tmp_path: Path, warm_cache: Path) -> Job:
+    """A job whose PATH has this project's ucseg first, and whose measurements are known."""
+    checkout, temporary = tmp_path / "a checkout", tmp_path / "a temporary folder"
+    checkout.mkdir()
+    temporary.mkdir()
+    files = {name: tmp_path / name for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
+    for path in files.values():
+        path.touch()
+    return Job(
+        checkout,
+        {
+            **os.environ,
+            **{name: str(path) for name, path in files.items()},
+            "GITHUB_WORKSPACE": str(checkout),
+            "GITHUB_ACTION_PATH": str(ROOT),
+            "RUNNER_TEMP": str(temporary),
+            "UCSEG_CACHE_DIR": str(warm_cache),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        },
+    )
+
+
+@pytest.fixture
+def fake_python(job: Job, tmp_path: Path) -> Job:
+    """The job with a ``python`` that only prints each of its arguments on a line."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "python").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding="utf-8")
+    (folder / "python").chmod(0o755)
+    return Job(job.checkout, {**job.environment, "PATH": os.pathsep.join([str(folder), job.environment["PATH"]])})
+
+
+def _action() -> dict[str, Any]:
+    action: dict[str, Any] = _load(ACTION.read_text("utf-8"))
+    return action
+
+
+def _step(name: str) -> dict[str, Any]:
+    step: dict[str, Any] = next(each for each in _action()["runs"]["steps"] if each.get("id") == name)
+    return step
+
+
+def _strings(value: Any) -> Iterator[str]:
+    match value:
+        case dict():
+            for each in value.values():
+                yield from _strings(each)
+        case list():
+            for each in value:
+                yield from _strings(each)
+        case str():
+            yield value
+        case _:
+            assert isinstance(value, bool | int | float | None)
+
+
+def test_the_action_holds_to_its_schema() -> None:
+    assert _schema_complaints("github-actions", ACTION) == ""
+
+
+def test_the_schema_would_tell_a_mistake(tmp_path: Path) -> None:
+    broken = tmp_path / "action.yml"
+    broken.write_text(ACTION.read_text("utf-8").replace("shell: bash", "shel: bash"), encoding="utf-8")
+    assert "shel" in _schema_complaints("github-actions", broken)
+
+
+def test_every_script_runs_in_bash_and_no_expression_stands_in_one() -> None:
+    scripts = [step for step in _action()["runs"]["steps"] if "run" in step]
+    assert [step["id"] for step in scripts] == ["install", "place", "ask"]
+    assert {step["shell"] for step in scripts} == {"bash"}
+    assert [step["id"] for step in scripts if EXPRESSION.search(step["run"])] == []
+
+
+def test_every_input_is_used_and_nothing_else_is() -> None:
+    action = _action()
+    used = {name for text in _strings(action["runs"]) for name in re.findall(r"\binputs\.([\w-]+)", text)}
+    assert used == set(action["inputs"])
+    assert all(each["description"] for each in action["inputs"].values())
+
+
+def test_other_actions_are_pinned_to_a_major_version() -> None:
+    used = [step["uses"] for step in _action()["runs"]["steps"] if "uses" in step]
+    assert len(used) == 2
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", name) for name in used)
+
+
+def test_a_budget_that_holds_passes_without_annotations(job: Job) -> None:
+    job.configure("650k")
+    answer = job.step("ask")
+    assert (answer.returncode, answer.stdout) == (0, "1 limit: 1 held, 0 exceeded.\n")
+    assert job.summary.startswith("## check v2\n")
+    assert Path(job.outputs["comment"]).read_text("utf-8").startswith("<!-- ucseg.check -->\n\n### ✅ check v2\n")
+
+
+@pytest.mark.parametrize("folder", [".", "inner"])
+def test_a_budget_that_is_exceeded_fails_at_its_line_with_summary_and_comment(job: Job, folder: str) -> None:
+    job.configure("600k", folder)
+    answer = job.step("ask", working_directory=folder)
+    path = "inner/pyproject.toml" if folder == "inner" else "pyproject.toml"
+    assert answer.returncode == 1
+    assert answer.stdout.startswith(f"::error file={path},line={LINE},title=light (v2)::v2 has params 645,245")
+    assert answer.stderr.startswith("wrote: ")
+    assert "✗ fail" in job.summary
+    assert "### ❌ check v2" in Path(job.outputs["comment"]).read_text("utf-8")
+
+
+def test_what_drifted_from_the_lock_fails_where_that_is_asked_for(job: Job) -> None:
+    job.configure("650k")
+    assert job.run("ucseg", "lock").returncode == 0
+    assert job.step("ask", locked="true").returncode == 0
+    lock = job.checkout / "ucseg.lock.json"
+    lock.write_text(lock.read_text("utf-8").replace("645245", "645244"), encoding="utf-8")
+    assert job.step("ask").returncode == 0
+    answer = job.step("ask", locked="true")
+    assert answer.returncode == 1
+    assert answer.stdout.startswith("::error file=ucseg.lock.json,line=")
+
+
+def test_two_uses_in_a_job_have_a_comment_each(job: Job) -> None:
+    job.configure("650k")
+    job.step("ask")
+    first = job.outputs["comment"]
+    job.step("ask", args="lint")
+    texts = [Path(path).read_text("utf-8") for path in (first, job.outputs["comment"])]
+    assert [text.splitlines()[0] for text in texts] == ["<!-- ucseg.check -->", "<!-- ucseg.lint -->"]
+
+
+def test_a_mistake_has_the_status_of_one_and_no_comment(job: Job) -> None:
+    answer = job.step("ask", args="check v22 --max params=1M")
+    assert answer.returncode == 2
+    assert "no variant named 'v22'" in answer.stderr
+    assert (job.outputs, job.summary) == ({}, "")
+
+
+def test_the_summary_can_be_left_out(job: Job) -> None:
+    assert job.step("ask", args="check --max params=1M", summary="false").returncode == 0
+    assert job.summary == ""
+
+
+def test_arguments_may_go_over_several_lines(job: Job) -> None:
+    answer = job.step("ask", args="check v1 v2\n  --max params=1M\n\t--max bytes=3MB\n")
+    assert answer.stdout == "4 limits: 4 held, 0 exceeded.\n"
+
+
+@pytest.mark.parametrize("args", ["check $(touch run)", "check `touch run`", "check; touch run", "check && touch run"])
+def test_arguments_are_words_and_never_run(job: Job, args: str) -> None:
+    job.configure("650k")
+    assert job.step("ask", args=args).returncode == 2
+    assert [path.name for path in job.checkout.iterdir()] == ["pyproject.toml"]
+
+
+def test_arguments_are_no_patterns(job: Job) -> None:
+    (job.checkout / "v1").touch()
+    answer = job.step("ask", args="check v* --max params=1M")
+    assert answer.returncode == 2
+    assert "'v*'" in answer.stderr
+
+
+def test_without_a_spec_the_action_installs_itself_as_it_is_tested(fake_python: Job) -> None:
+    answer = fake_python.step("install")
+    assert answer.stdout.splitlines()[-3:] == ["--constraint", str(ROOT / "constraints.txt"), str(ROOT)]
+
+
+def test_a_spec_is_one_word_of_pip_s_and_never_run(fake_python: Job) -> None:
+    spec = "ucseg_cli == 0.1.0; touch run $(touch run)"
+    assert fake_python.step("install", spec=spec).stdout.splitlines() == ["-m", "pip", "install", "--quiet", spec]
+    assert list(fake_python.checkout.iterdir()) == []
+
+
+def test_measurements_are_kept_where_the_job_says_or_in_its_temporary_folder(job: Job) -> None:
+    job.step("place")
+    assert job.outputs == {"cache": job.environment["UCSEG_CACHE_DIR"]}
+    elsewhere = {key: value for key, value in job.environment.items() if key != "UCSEG_CACHE_DIR"}
+    bare = Job(job.checkout, {**elsewhere, "UCSEG_CACHE_DIR": ""})
+    bare.step("place")
+    assert bare.outputs == {"cache": f"{job.environment['RUNNER_TEMP']}/ucseg-cache"}
+
+
+def test_the_hooks_hold_to_their_schema_and_have_no_unknown_key() -> None:
+    known = {item.key for item in MANIFEST_HOOK_DICT.items if hasattr(item, "key")}
+    assert {hook["id"] for hook in load_manifest(HOOKS)} == {"ucseg-check", "ucseg-check-locked"}
+    assert [key for hook in _load(HOOKS.read_text("utf-8")) for key in hook if key not in known] == []
+
+
+@pytest.mark.parametrize("hook", _load(HOOKS.read_text("utf-8")), ids=lambda hook: hook["id"])
+def test_a_hook_runs_once_without_files_and_fails_where_its_check_does(job: Job, hook: dict[str, Any]) -> None:
+    entry = shlex.split(hook["entry"])
+    assert hook["pass_filenames"] is False
+    job.configure("650k")
+    assert job.run("ucseg", "lock").returncode == 0
+    assert job.run(*entry).returncode == 0
+    job.configure("600k")
+    answer = job.run(*entry)
+    assert answer.returncode == 1
+    assert "v2 has params 645,245" in answer.stdout
+
+
+def test_the_locked_hook_fails_without_a_lock_and_the_other_does_not(job: Job) -> None:
+    job.configure("650k")
+    statuses = {hook["id"]: job.run(*shlex.split(hook["entry"])).returncode for hook in load_manifest(HOOKS)}
+    assert statuses == {"ucseg-check": 0, "ucseg-check-locked": 2}
+
+
+@pytest.mark.parametrize(
+    ("path", "wakes"),
+    [
+        ("pyproject.toml", True),
+        ("models/ucseg.toml", True),
+        ("ucseg.lock.json", True),
+        ("src/net.py", True),
+        ("README.md", False),
+        ("uv.lock", False),
+        ("my-pyproject.toml", False),
+    ],
+)
+def test_a_hook_is_woken_by_what_can_change_its_answer(path: str, wakes: bool) -> None:  # noqa: FBT001 - a parameter
+    assert [bool(re.search(hook["files"], path)) for hook in load_manifest(HOOKS)] == [wakes, wakes]
+
+
+def _recipes(start: str) -> list[str]:
+    found = [match["text"] for match in RECIPE.finditer(README.read_text("utf-8")) if match["path"].startswith(start)]
+    assert found, f"the README has no block of yaml that begins with '# {start}…'"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("start", "schema"), [(".github/workflows/", "github-workflows"), (".gitlab-ci.yml", "gitlab-ci")]
+)
+def test_the_readme_s_recipes_for_ci_hold_to_their_schemas(tmp_path: Path, start: str, schema: str) -> None:
+    for text in _recipes(start):
+        path = tmp_path / "recipe.yml"
+        path.write_text(text, encoding="utf-8")
+        assert _schema_complaints(schema, path) == ""
+
+
+def test_the_readme_s_recipe_for_pre_commit_names_hooks_that_there_are(tmp_path: Path) -> None:
+    known = {hook["id"] for hook in load_manifest(HOOKS)}
+    for text in _recipes(".pre-commit-config.yaml"):
+        path = tmp_path / ".pre-commit-config.yaml"
+        path.write_text(text, encoding="utf-8")
+        named = {hook["id"] for repository in load_config(path)["repos"] for hook in repository["hooks"]}
+        assert named
+        assert named <= known
+
+
+def test_the_readme_s_workflows_give_the_action_inputs_that_it_has() -> None:
+    jobs = [job for text in _recipes(".github/workflows/") for job in _load(text)["jobs"].values()]
+    uses = [step for job in jobs for step in job["steps"] if "/ucseg@" in step.get("uses", "")]
+    assert uses
+    assert {name for step in uses for name in step.get("with", {})} <= set(_action()["inputs"])
+
+
+def test_the_readme_s_scripts_hold_no_expression_and_their_ucseg_runs(job: Job) -> None:
+    workflows, pipelines = map(_recipes, (".github/workflows/", ".gitlab-ci.yml"))
+    steps = [step for text in workflows for each in _load(text)["jobs"].values() for step in each["steps"]]
+    scripts = [step["run"] for step in steps if "run" in step]
+    assert [script for script in scripts if EXPRESSION.search(script)] == []
+    script = [line for text in pipelines for each in _load(text).values() for line in each["script"]]
+    commands = [line for text in (*scripts, *script) for line in text.splitlines() if line.startswith("ucseg ")]
+    assert len(commands) >= 2
+    job.configure("650k")
+    assert job.run("ucseg", "lock").returncode == 0
+    for command in commands:
+        answer = job.run("bash", "-c", command)
+        assert (answer.returncode, answer.stdout.count("::error")) == (0, 0), answer.stderr
