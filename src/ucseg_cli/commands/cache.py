@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ucseg_cli.console.options import Output
+from ucseg_cli.console.output import Output
 from ucseg_cli.errors import ExitStatus, OutputError
 
 

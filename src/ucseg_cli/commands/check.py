@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ucseg_cli.console.options import DeployOption, ExitZeroOption, ManyInputs, ManyModels, Output
+from ucseg_cli.console.options import DeployOption, ExitZeroOption, ManyInputs, ManyModels
+from ucseg_cli.console.output import Output
 from ucseg_cli.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:

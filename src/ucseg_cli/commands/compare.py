@@ -11,13 +11,13 @@ from ucseg_cli.console.options import (
     DeployOption,
     DepthOption,
     OneInput,
-    Output,
     TopOption,
     at_least,
     complete_from,
     complete_reference,
     one_of,
 )
+from ucseg_cli.console.output import Output
 from ucseg_cli.errors import ExitStatus
 
 ORDERS = ("change", "path")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ucseg_cli.console.options import Output
+from ucseg_cli.console.output import Output
 from ucseg_cli.errors import ExitStatus
 
 

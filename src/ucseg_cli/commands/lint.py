@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ucseg_cli.console.options import ExitZeroOption, OneInput, OneModel, Output, complete_from, one_of
+from ucseg_cli.console.options import ExitZeroOption, OneInput, OneModel, complete_from, one_of
+from ucseg_cli.console.output import Output
 from ucseg_cli.errors import ExitStatus
 from ucseg_cli.settings import FAIL_ON
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ucseg_cli.console.options import ManyModels, NoCacheOption, Output
+from ucseg_cli.console.options import ManyModels, NoCacheOption
+from ucseg_cli.console.output import Output
 from ucseg_cli.errors import ExitStatus
 
 SizesOption = Annotated[

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from ucseg_cli.conditions import DTYPE, DTYPES
-from ucseg_cli.console.options import OneInput, OneModel, Output, TopOption, at_least, complete_from, one_of
+from ucseg_cli.console.options import OneInput, OneModel, TopOption, at_least, complete_from, one_of
+from ucseg_cli.console.output import Output
 from ucseg_cli.errors import ExitStatus
 
 DtypeOption = Annotated[

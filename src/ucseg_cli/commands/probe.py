@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ucseg_cli.console.options import ManyInputs, ManyModels, Output
+from ucseg_cli.console.options import ManyInputs, ManyModels
+from ucseg_cli.console.output import Output
 from ucseg_cli.errors import ExitStatus
 
 

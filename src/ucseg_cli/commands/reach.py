@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ucseg_cli.console.options import ManyInputs, OneModel, Output
+from ucseg_cli.console.options import ManyInputs, OneModel
+from ucseg_cli.console.output import Output
 from ucseg_cli.errors import ExitStatus
 
 

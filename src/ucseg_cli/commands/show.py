@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ucseg_cli.console.options import ConventionOption, DeployOption, OneInput, OneModel, Output
+from ucseg_cli.console.options import ConventionOption, DeployOption, OneInput, OneModel
+from ucseg_cli.console.output import Output
 from ucseg_cli.errors import ExitStatus
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ucseg_cli.console.export_files import is_stdout, refuse_two_to_one, write_file
 from ucseg_cli.console.github_runner import append_summary, from_workspace
-from ucseg_cli.console.options import Output
+from ucseg_cli.console.output import Output
 from ucseg_cli.console.streams import print_text, say, stdout_screen
 from ucseg_cli.report.document import Report
 from ucseg_cli.report.formats.render import render

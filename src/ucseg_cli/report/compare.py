@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Any
 
 from ucseg_cli.analysis.attribution import Attribution
-from ucseg_cli.analysis.compare import MODULE_METRICS, Comparison, Delta, ModuleDelta
+from ucseg_cli.analysis.compare import Comparison, Delta, ModuleDelta
 from ucseg_cli.analysis.conventions import Convention
 from ucseg_cli.analysis.lint import Finding
 from ucseg_cli.analysis.taps import TapShape
 from ucseg_cli.analysis.totals import METRICS
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.report.attribution import attribution_payload, attribution_tables
+from ucseg_cli.report.compare_payload import compare_payload, compare_records
 from ucseg_cli.report.compare_sentence import compare_sentence
 from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Role, Row, Table, Unit
-from ucseg_cli.report.header import raw_conditions, shown_conditions
-from ucseg_cli.report.lint import finding_payload, finding_place
+from ucseg_cli.report.header import shown_conditions
+from ucseg_cli.report.lint import finding_place
 from ucseg_cli.report.module_table import label
 from ucseg_cli.units import plural
 from ucseg_cli.variants import AXES
@@ -56,11 +56,10 @@ def compare_report(
         summary=" ".join(compare_sentence(comparison, convention, attributions) for comparison in comparisons),
         notes=_notes(comparisons, attributions),
         payload={
-            **_payload(comparisons, conditions, convention),
+            **compare_payload(comparisons, conditions, convention),
             "attribution": attribution_payload(attributions),
-            "lint": _lint_payload(comparisons),
         },
-        records=_records(comparisons),
+        records=compare_records(comparisons),
         highlights=tuple(
             Highlight(
                 f"{METRICS[metric].title}, {each.model.name}",
@@ -248,99 +247,9 @@ def _told(comparison: Comparison) -> list[tuple[str, Finding, str]]:
     ]
 
 
-def _lint_payload(comparisons: Comparisons) -> list[dict[str, Any]]:
-    return [
-        {"model": each.model.name, "change": change, **finding_payload(finding)}
-        for each in comparisons
-        for change, findings in (
-            ("added", each.lint.added),
-            ("removed", each.lint.removed),
-            ("changed", [after for _, after in each.lint.altered]),
-        )
-        for finding in findings
-    ]
-
-
 def _tap_cells(tap: TapShape | None) -> tuple[Cell, Cell, Cell]:
     return (None, None, None) if tap is None else (tap.shape[1:], tap.whole_stride, tap.module)
 
 
 def _unchanged_note(count: int, noun: str, nouns: str | None = None) -> str | None:
     return f"{plural(count, noun, nouns)} unchanged" if count else None
-
-
-def _records(comparisons: Comparisons) -> Table:
-    """One row for each figure of each model: totals, and modules with the unchanged ones too."""
-    rows = [
-        Row((each.model.name, scope, name, metric, delta.before, delta.after, delta.delta))
-        for each in comparisons
-        for scope, name, figures in (
-            ("total", "", each.totals),
-            *(("module", label(d.path, own=d.own), d.figures) for d in each.modules),
-        )
-        for metric, delta in figures.items()
-    ]
-    columns = ("model", "scope", "name", "metric", "before", "after", "delta")
-    kinds = {"before": Kind.QUANTITY, "after": Kind.QUANTITY, "delta": Kind.DELTA}
-    return Table("deltas", "Deltas", tuple(Column(c, c, kinds.get(c, Kind.TEXT)) for c in columns), tuple(rows))
-
-
-def _payload(comparisons: Comparisons, conditions: Conditions, convention: Convention) -> dict[str, Any]:
-    return {
-        "conditions": raw_conditions([conditions], convention),
-        "baseline": comparisons[0].baseline.name,
-        "models": [{"name": name, "total": total} for name, total in _model_totals(comparisons)],
-        "deltas": [
-            {"model": each.model.name, "metric": metric, **_delta(delta)}
-            for each in comparisons
-            for metric, delta in each.totals.items()
-        ],
-        "axes": [
-            {"model": each.model.name, "axis": change.axis.name, "before": change.before, "after": change.after}
-            for each in comparisons
-            for change in each.axes
-        ],
-        "modules": [_module(each.model.name, module) for each in comparisons for module in each.modules],
-        "taps": [
-            {
-                "model": each.model.name,
-                "name": tap.name,
-                "changed": tap.changed,
-                "before": _tap(tap.before),
-                "after": _tap(tap.after),
-            }
-            for each in comparisons
-            for tap in each.taps
-        ],
-    }
-
-
-def _model_totals(comparisons: Comparisons) -> list[tuple[str, dict[str, int | None]]]:
-    """Every model by name with its totals, the baseline first."""
-    first = comparisons[0]
-    return [
-        (first.baseline.name, {metric: delta.before for metric, delta in first.totals.items()}),
-        *((each.model.name, {metric: delta.after for metric, delta in each.totals.items()}) for each in comparisons),
-    ]
-
-
-def _module(model: str, module: ModuleDelta) -> dict[str, Any]:
-    return {
-        "model": model,
-        "path": module.path,
-        "type": module.type,
-        "own": module.own,
-        "status": module.status,
-        **{metric: _delta(module.figures[metric]) for metric in MODULE_METRICS},
-    }
-
-
-def _delta(delta: Delta) -> dict[str, int | None]:
-    return {"before": delta.before, "after": delta.after, "delta": delta.delta}
-
-
-def _tap(tap: TapShape | None) -> dict[str, Any] | None:
-    if tap is None:
-        return None
-    _, channels, height, width = tap.shape
-    return {"channels": channels, "height": height, "width": width, "stride": tap.whole_stride, "module": tap.module}
