@@ -147,7 +147,8 @@ def test_what_is_no_json_is_refused_with_its_line(tmp_path: Path, text: str, lin
         read_lock(path)
     assert caught.value.what.startswith(f"the lock cannot be read: {what}")
     assert caught.value.where == f"{shown(path)}:{line}"
-    assert caught.value.help == "restore it from version control, or delete it and run `ucseg lock`"
+    alone = "restore it from version control, or delete it and run `ucseg lock`"
+    assert caught.value.help == ("`ucseg lock` takes the models of both sides" if "conflict" in what else alone)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,8 @@ def test_json_that_is_no_lock_is_refused_with_what_is_wrong(tmp_path: Path, text
         read_lock(path)
     assert caught.value.what.startswith(what)
     assert caught.value.where == shown(path)
-    assert caught.value.help == "restore it from version control, or delete it and run `ucseg lock`"
+    alone = "restore it from version control, or delete it and run `ucseg lock`"
+    assert caught.value.help == ("`ucseg lock` takes the models of both sides" if "conflict" in what else alone)
 
 
 @pytest.mark.parametrize("version", ["2.0", "10.0", "0.9", "", "one", 1, 1.0, None])
@@ -298,3 +300,40 @@ def _merge(directory: Path, base: Models, ours: Models, theirs: Models) -> Path:
 def _lines(path: Path, models: Models) -> list[str]:
     write_lock(path, models)
     return path.read_text("utf-8").splitlines(keepends=True)
+
+
+CONFLICT = """{"kind": "ucseg.lock", "format_version": "1.0", "models": {
+<<<<<<< ours
+    "a": {"since": "2026-01-01", "raises": [{"date": "2026-01-01", "reason": "x"}], "total": {"params": 1}},
+    "both": {"since": "2026-01-01", "raises": [{"date": "2026-01-02", "reason": "ours"}], "total": {"params": 2}}
+||||||| base
+    "both": {"since": "2025-01-01", "raises": [], "total": {"params": 1}}
+=======
+    "both": {"since": "2026-01-03", "raises": [{"date": "2026-01-01", "reason": "theirs"}], "total": {"params": 3}},
+    "b": {"since": "2026-01-03", "raises": [], "total": {"params": 4}}
+>>>>>>> theirs
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    "text", [CONFLICT, CONFLICT.replace(CONFLICT[CONFLICT.index("|||") : CONFLICT.index("====")], "")]
+)
+def test_of_a_merge_conflict_both_sides_models_and_reasons_are_taken(tmp_path: Path, text: str) -> None:
+    path = tmp_path / NAME
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="marks of a merge conflict"):
+        read_lock(path)
+    lock = read_lock(path, both_sides=True)
+    assert lock is not None
+    assert lock.in_conflict
+    assert list(lock.models) == ["a", "both", "b"]
+    assert lock.models["both"].tree == {"total": {"params": 2}}
+    assert [each.reason for each in lock.models["both"].raises] == ["theirs", "ours"]
+
+
+def test_a_merge_conflict_of_which_a_side_is_no_lock_is_told(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    path.write_text("<<<<<<< ours\n{}\n=======\nnothing\n>>>>>>> theirs\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="a side of it is no lock"):
+        read_lock(path, both_sides=True)

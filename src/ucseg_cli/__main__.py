@@ -14,6 +14,9 @@ from ucseg_cli.errors import ExitStatus, InterruptionError, MistakesError, Outpu
 COMPLETION = "_UCSEG_COMPLETE"
 """The environment variable over which the shells' completion scripts ask."""
 QUOTE = "'"
+JUDGING = {"check", "lint", "verify"}
+TELLING_MISTAKES = {"github", "junit", "sarif", "comment"}
+"""Forms in which who runs these checks is told of mistakes too, beside stderr."""
 
 
 def start() -> int:
@@ -114,14 +117,19 @@ def _tell(error: UcsegError, arguments: Sequence[str]) -> None:
 
     for each in error.errors if isinstance(error, MistakesError) else (error,):
         say_error(each)
-    if _wants_json(arguments) and sys.stdout is not None:
+    form = _form(arguments)
+    if form == "json" and sys.stdout is not None:
         from ucseg_cli.report.formats.json import render_json_error
 
         print_text(render_json_error(error))
+    elif form in TELLING_MISTAKES and {*arguments[:1]} <= JUDGING and sys.stdout is not None:
+        from ucseg_cli.report.error import render_error
+
+        print_text(render_error(error, form))
 
 
-def _wants_json(arguments: Sequence[str]) -> bool:
-    """Whether stdout was to be JSON; asked of the words themselves, since the parser may have failed."""
+def _form(arguments: Sequence[str]) -> str:
+    """What stdout was to be; asked of the words themselves, since the parser may have failed."""
     form = ""
     for word, following in zip(arguments, (*arguments[1:], ""), strict=True):
         if word in {"-f", "--format"}:
@@ -129,8 +137,8 @@ def _wants_json(arguments: Sequence[str]) -> bool:
         elif word.startswith(("-f", "--format=")):
             form = word.removeprefix("-f").removeprefix("--format=")
         elif (word, following) == ("--export-json", "-") or word == "--export-json=-":
-            return True
-    return form == "json"
+            return "json"
+    return form
 
 
 def _internal(error: Exception) -> UcsegError:

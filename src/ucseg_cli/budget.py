@@ -43,7 +43,7 @@ class Budget(NamedTuple):
         module: a path or a pattern of paths; None for the whole network.
         sizes: the inputs; empty where those of the command or the configuration hold.
         max: what fails beyond it. warn: what is told beyond it.
-        place: the line to edit, and module_place that of the module; None on the command line.
+        place: the line to edit, module_place and warn_place those of module and warn; None on the command line.
     """
 
     id: str | None
@@ -57,3 +57,4 @@ class Budget(NamedTuple):
     message: str | None = None
     place: Place | None = None
     module_place: Place | None = None
+    warn_place: Place | None = None

@@ -28,10 +28,14 @@ class Locked(NamedTuple):
 
 
 class Lock(NamedTuple):
-    """Every locked model by name. *text* is the file, in which a person finds a model's line."""
+    """Every locked model by name.
+
+    *text* is the file, in which a person finds a model's line; *in_conflict* says that a merge has left two in it.
+    """
 
     models: Mapping[str, Locked]
     text: str = ""
+    in_conflict: bool = False
 
     def line(self, model: str) -> int:
         """The line at which a model's block begins, from 1."""

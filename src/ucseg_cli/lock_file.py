@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,20 @@ DEEPEST = 6
 _MEND = "restore it from version control, or delete it and run `ucseg lock`"
 
 
-def read_lock(path: Path) -> Lock | None:
-    """The lock in a file; None where there is none. Raises ConfigurationError for anything else that is there."""
+def read_lock(path: Path, *, both_sides: bool = False) -> Lock | None:
+    """The lock in a file; None where there is none. Raises ConfigurationError for anything else that is there.
+
+    With *both_sides*, a file with the marks of a merge conflict is the models of either side, with all their reasons;
+    of a model that differs, the first side's.
+    """
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read the lock: {error}", where=shown(path), help=_MEND) from error
+    if both_sides and _in_conflict(text):
+        return Lock(_read_both(path, text), text, in_conflict=True)
     return Lock(_read_models(path, _parse(path, text)), text)
 
 
@@ -54,11 +60,45 @@ def _parse(path: Path, text: str) -> Any:
         return json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
-        conflict = "<<<<<<< " in text and ">>>>>>> " in text
-        what = "it has the marks of a merge conflict" if conflict else f"it is not JSON: {error}"
+        what, mend = f"it is not JSON: {error}", _MEND
+        if _in_conflict(text):
+            what, mend = "it has the marks of a merge conflict", "`ucseg lock` takes the models of both sides"
         raise ConfigurationError(
-            f"the lock cannot be read: {what}", where=f"{shown(path)}:{line}", help=_MEND
+            f"the lock cannot be read: {what}", where=f"{shown(path)}:{line}", help=mend
         ) from error
+
+
+def _in_conflict(text: str) -> bool:
+    return "<<<<<<< " in text and ">>>>>>> " in text
+
+
+def _read_both(path: Path, text: str) -> dict[str, Locked]:
+    try:
+        ours, theirs = (_read_models(path, _parse(path, side)) for side in _sides(text))
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            "it has the marks of a merge conflict, and a side of it is no lock", where=shown(path), help=_MEND
+        ) from error
+    return _merged(ours, theirs)
+
+
+def _sides(text: str) -> Iterator[str]:
+    """The text as each of two branches has it where they differ."""
+    for keep in ("<", "="):
+        kept, side = [], ""
+        for line in text.split("\n"):
+            mark = line[0] if line[:7] in {"<" * 7, "|" * 7, "=" * 7, ">" * 7} else ""
+            if mark:
+                side = "" if mark == ">" else mark
+            elif side in {"", keep}:
+                kept.append(line)
+        yield "\n".join(kept)
+
+
+def _merged(ours: Mapping[str, Locked], theirs: Mapping[str, Locked]) -> dict[str, Locked]:
+    both = {name: ours.get(name) or theirs[name] for name in dict.fromkeys((*ours, *theirs))}
+    reasons = {name: [each for side in (ours, theirs) if name in side for each in side[name].raises] for name in both}
+    return {name: locked._replace(raises=tuple(sorted(dict.fromkeys(reasons[name])))) for name, locked in both.items()}
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

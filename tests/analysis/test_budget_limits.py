@@ -15,7 +15,7 @@ from ucseg_cli.analysis.totals import METRICS, totals
 from ucseg_cli.budget import Bound, Budget, Place
 from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.config.budgets import parse_change
-from ucseg_cli.errors import UnknownNameError, UsageError
+from ucseg_cli.errors import MistakesError, UnknownNameError, UsageError
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import Variant, as_variant
 
@@ -161,7 +161,7 @@ def test_a_pattern_that_no_module_fits_is_an_error_with_the_nearest_and_the_line
 
 
 @pytest.mark.parametrize(
-    ("text", "limit"), [("+2%", 484_578), ("0", 475_077), ("-10%", 427_569), ("+50k", 525_077), ("50k", 525_077)]
+    ("text", "limit"), [("+2%", 484_578), ("0", 475_077), ("-10%", 427_569), ("+50k", 525_077), ("0%", 475_077)]
 )
 def test_a_change_is_held_against_the_baseline_exactly(judged: Judge, text: str, limit: int) -> None:
     bound = parse_change(text, in_bytes=False, where="")
@@ -226,3 +226,35 @@ def test_a_convention_is_found_by_name_and_the_nearest_suggested() -> None:
         find_convention("fvcor")
     assert caught.value.help == "did you mean 'fvcore'?"
     assert caught.value.where == "--convention fvcor"
+
+
+def test_the_mends_of_several_budgets_are_told_at_once(judged: Judge) -> None:
+    budgets = [Budget(name, ("v2",), "params", module=name, max=at_most(1)) for name in ("nix", "nada")]
+    with pytest.raises(MistakesError) as caught:
+        judged(budgets)
+    assert [str(each) for each in caught.value.errors] == [f"no module of v2 is named '{n}'" for n in ("nix", "nada")]
+
+
+def test_a_limit_of_the_command_line_hides_no_budget(judged: Judge) -> None:
+    budget = Budget("v2:params<=650000", ("v2",), "fvcore", max=at_most(1), place=Place("ucseg.toml", 1))
+    with pytest.raises(UsageError, match="two checks would be named"):
+        judged([budget, parse_limit("params=650k", ["v2"])])
+
+
+def test_a_change_that_leaves_less_than_nothing_is_an_error(judged: Judge) -> None:
+    with pytest.raises(UsageError, match="leaves less than nothing"):
+        judged([Budget("c", ("v2",), "params", max=parse_change("-50M", in_bytes=False, where=""))])
+
+
+def test_beyond_a_limit_of_nothing_is_worse_than_beyond_any_other() -> None:
+    def weight(value: int, most: int) -> Fraction:
+        return Check("id", "v2", None, None, "params", None, value, max=most, warn=None).weight
+
+    assert weight(1, 0) > weight(10**9, 1) > weight(2, 1) > weight(3, 2)
+
+
+@pytest.mark.parametrize("text", ["2", "50k", "0.5k"])
+def test_a_change_says_in_which_direction(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a change") as caught:
+        parse_change(text, in_bytes=False, where="")
+    assert caught.value.help == f"write +{text}, or +{text}% of the baseline"

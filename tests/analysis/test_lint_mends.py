@@ -53,7 +53,7 @@ def test_every_mend_of_a_named_variant_silences_its_rule_and_saves_what_is_said(
 ) -> None:
     conditions = Conditions(Size(side, side))
     subject = subject_of(trace_of, name, conditions)
-    assert [each.rule.code for each, _ in mends(subject)] == ["UC103", "UC104"]
+    assert {"UC103", "UC104"} <= {each.rule.code for each, _ in mends(subject)} <= {"UC101", "UC103", "UC104"}
     assert_mends_keep_their_word(trace_of, subject, conditions)
 
 

@@ -113,7 +113,7 @@ def test_limits_are_written_as_people_write_quantities(ucseg: Run, text: str) ->
 
 def test_csv_has_a_record_for_each_check(ucseg: Run) -> None:
     header, *records = ucseg("check", "v1", "v2", "-m", "params=600k", "-f", "csv").stdout.splitlines()
-    assert header == "status,id,variant,size,module,metric,value,max,margin,used"
+    assert header == "status,id,variant,size,module,metric,dtype,value,max,warn,margin"
     assert [record.split(",")[:3:2] for record in records] == [["pass", "v1"], ["fail", "v2"]]
 
 

@@ -384,3 +384,48 @@ def test_where_a_block_has_no_sizes_the_command_that_is_suggested_mends_it(
     assert "= help: `ucseg lock mine`" in ucseg("check", "--locked").stderr
     ucseg("lock", "mine", "--reason", "its sizes were lost")
     assert ucseg("check", "--locked").returncode == 0
+
+
+BUDGET = '[[tool.ucseg.budgets]]\nid = "b"\nvariant = "v3"\nmetric = "params"\nmax = "1M"\n'
+
+
+def test_a_budgeted_model_that_is_not_locked_fails(ucseg: Run, locked: Path, configure: Configure) -> None:
+    assert locked.is_file()
+    configure("", BUDGET)
+    answer = ucseg("check", "--locked")
+    assert answer.returncode == 1
+    assert "v3 is in a budget and not in the lock: `ucseg lock v3`." in answer.stdout
+    assert ucseg("check", "mine", "--locked").returncode == 0
+    assert ucseg("lock").returncode == 0
+    assert ucseg("check", "--locked").returncode == 0
+
+
+def test_csv_has_a_line_for_each_drift(ucseg: Run, locked: Path, configure: Configure) -> None:
+    assert locked.is_file()
+    configure("rates = [6, 12, 19]")
+    header, *lines = ucseg("check", "--locked", "-f", "csv").stdout.splitlines()
+    assert header == "status,id,variant,size,module,metric,dtype,value,max,warn,margin"
+    assert lines == [
+        'fail,lock,mine,,,rates,,"6,12,19","6,12,18",,',
+        f"fail,lock,mine,,{ATROUS},dilation,,19x19,18x18,,",
+        f"fail,lock,mine,,{ATROUS},padding,,19x19,18x18,,",
+    ]
+
+
+def test_a_lock_is_of_single_images(ucseg: Run, locked: Path) -> None:
+    assert locked.is_file()
+    answer = ucseg("check", "--locked", "--batch", "8")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "a lock is of single images" in answer.stderr
+
+
+def test_of_many_figures_of_modules_the_first_are_shown_and_the_others_counted(
+    ucseg: Run, locked: Path, configure: Configure
+) -> None:
+    assert locked.is_file()
+    configure("aspp_channels = 65")
+    answer = ucseg("check", "--locked")
+    every = drifts(ucseg("check", "--locked", "-f", "json"))
+    modules = [each for each in every if each["kind"] == "module"]
+    assert f" {len(modules) - 8} other figures" in answer.stdout
+    assert len(modules) > 50

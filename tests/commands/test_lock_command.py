@@ -15,6 +15,7 @@ from hypothesis.strategies import SearchStrategy
 
 from ucseg_cli.analysis.totals import own_figures, totals
 from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.console import lock_update, locks
 from ucseg_cli.lock_file import NAME
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import CATALOGUE, Variant, as_variant
@@ -446,3 +447,53 @@ def test_what_is_nested_too_deep_to_be_a_lock_is_told(ucseg: Run, path: Path) ->
     answer = ucseg("lock", "v1")
     assert (answer.returncode, answer.stdout) == (2, "")
     assert "nested too deep" in answer.stderr
+
+
+def test_other_sizes_are_no_way_round_a_reason(ucseg: Run, path: Path, configure: Callable[..., None]) -> None:
+    ucseg("lock", "small", "--size", "32")
+    before = path.read_bytes()
+    configure(("aspp_channels = 16", "aspp_channels = 17"))
+    answer = ucseg("lock", "small", "--size", "64")
+    assert (answer.returncode, path.read_bytes()) == (1, before)
+    assert ucseg("lock", "small", "--size", "64", "--reason", "wider").returncode == 0
+    assert list(models(path)["small"]["sizes"]) == ["64"]
+    assert [each["reason"] for each in models(path)["small"]["raises"]] == ["wider"]
+
+
+def test_a_reason_is_kept_only_where_something_is_higher(
+    ucseg: Run, path: Path, configure: Callable[..., None]
+) -> None:
+    ucseg("lock", "small", "wide")
+    configure(("aspp_channels = 16", "aspp_channels = 17"), ("rates = [6, 12, 18]", "rates = [6, 12]"))
+    assert ucseg("lock", "--reason", "small grows").returncode == 0
+    assert [len(models(path)[name]["raises"]) for name in ("small", "wide")] == [1, 0]
+    assert "the reason is kept nowhere" in ucseg("lock", "--reason", "again").stdout
+
+
+def test_a_lock_that_another_wrote_meanwhile_is_not_written_over(
+    ucseg: Run, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ucseg("lock", "v1")
+    measured = locks.trees_now
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        path.write_text(path.read_text("utf-8") + "\n", encoding="utf-8")
+        return measured(*arguments, **options)
+
+    monkeypatch.setattr(lock_update, "trees_now", slow)
+    answer = ucseg("lock", "small")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "written by another meanwhile" in answer.stderr
+    assert list(models(path)) == ["v1"]
+
+
+def test_in_a_merge_conflict_locking_takes_both_sides(ucseg: Run, path: Path) -> None:
+    ucseg("lock", "small")
+    small = path.read_text("utf-8")
+    path.unlink()
+    ucseg("lock", "v1")
+    path.write_text(f"<<<<<<< ours\n{small}=======\n{path.read_text('utf-8')}>>>>>>> theirs\n", encoding="utf-8")
+    assert "`ucseg lock` takes the models of both sides" in ucseg("check", "--locked").stderr
+    assert ucseg("lock").returncode == 0
+    assert list(models(path)) == ["small", "v1"]
+    assert ucseg("check", "--locked").returncode == 0

@@ -57,10 +57,23 @@ def test_an_empty_table_of_ours_is_a_configuration_that_settles_nothing(tmp_path
     assert project() == Settings(path=tmp_path / "pyproject.toml")
 
 
-def test_in_one_directory_our_own_file_goes_first(tmp_path: Path) -> None:
+def test_two_files_that_configure_one_directory_are_refused(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(SHARED)
     (tmp_path / "ucseg.toml").write_text('default = "v1"\n')
+    with pytest.raises(ConfigurationError, match=r"both ucseg\.toml and pyproject\.toml configure this folder"):
+        project()
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'ucseg'\n")
     assert project().default == "v1"
+
+
+@pytest.mark.parametrize("name", ["ucesg", "useg", "uc-seg"])
+def test_a_table_whose_name_is_misspelt_is_no_reason_to_pass(ucseg: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.black]\n[tool.{name}]\ndefault = 'v1'\n")
+    for command in (("check",), ("check", "--locked"), ("lock",), ("config",)):
+        answer = ucseg(*command)
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert answer.stderr.startswith(f"error: [tool.{name}] configures nothing here\n  --> pyproject.toml:2\n")
+    assert ucseg("params").returncode == 0
 
 
 def test_the_nearest_directory_goes_before_our_own_file_further_up(tmp_path: Path, below: Path) -> None:

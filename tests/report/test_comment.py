@@ -96,7 +96,8 @@ def test_an_enormous_report_keeps_what_fits_and_says_that_it_is_not_all(status: 
     assert len(render_markdown(report)) > MOST >= len(comment)
     assert comment.startswith("<!-- ucseg.check -->\n\n### ❌ check v2\n\nDone.\n")
     assert comment.count(TOO_LONG) == 1
-    assert ("the-first" in comment) == (status == "pass")
+    assert "the-first" in comment
+    assert ("and 4,961 others, in the whole report" in comment) == (status == "fail")  # 5,001 fail, 40 are shown
 
 
 @pytest.mark.parametrize("most", [200, 1_000, MOST])

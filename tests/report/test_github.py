@@ -77,7 +77,10 @@ def test_what_would_end_a_command_or_a_property_is_escaped() -> None:
     ]
 
 
-@given(name=st.text(), message=st.text(), path=st.text(min_size=1))
+SAYABLE = st.text(st.one_of(st.characters(exclude_categories=["Cc", "Cs"]), st.sampled_from("\r\n\t")))
+
+
+@given(name=SAYABLE, message=SAYABLE, path=SAYABLE.filter(bool))
 def test_any_text_reads_back_as_it_was(name: str, message: str, path: str) -> None:
     (command,) = _commands(_report(Judgement(name, "v2", "fail", message, path, 3)))
     assert command == ("error", {"file": path, "line": "3", "title": f"{name} (v2)"}, message)
@@ -152,3 +155,8 @@ def test_lint_warns_and_with_fail_on_errs(ucseg: Run) -> None:
 def test_counters_that_agree_are_the_summary_alone(ucseg: Run) -> None:
     answer = ucseg("verify", "--size", "32", "-f", "github")
     assert answer.stdout == f"{ucseg('verify', '--size', '32').stdout.splitlines()[-1]}\n"
+
+
+def test_what_a_terminal_would_obey_is_shown_instead() -> None:
+    told = render_github(_report(Judgement("a\x1b[31m", "v2", "fail", "b\x00\x07c", "p.toml", 1)))
+    assert told.startswith("::error file=p.toml,line=1,title=a\\x1b[31m (v2)::b\\x00\\x07c\n")

@@ -14,10 +14,11 @@ from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.analysis.totals import METRICS, own_figures, totals
 from ucseg_cli.budget import Bound, Budget, Place
 from ucseg_cli.conditions import Size
-from ucseg_cli.errors import ConfigurationError, UnknownNameError, UsageError, nearest_name
+from ucseg_cli.errors import ConfigurationError, MistakesError, UcsegError, UnknownNameError, UsageError, nearest_name
 from ucseg_cli.trace import Trace
 from ucseg_cli.units import exact_ratio, parse_count
 
+BEYOND_ANY_SHARE = 10**30
 Point = tuple[str, Size]
 """A model by name, and a size."""
 
@@ -42,16 +43,28 @@ class Check(NamedTuple):
     allowed: str | None = None
     message: str | None = None
     place: Place | None = None
+    warn_place: Place | None = None
 
     @property
     def bound(self) -> int:
-        """The limit that decides: the one it fails beyond, or else the one it warns beyond."""
-        return next(limit for limit in (self.max, self.warn) if limit is not None)
+        """The limit that decides: what it warns beyond where it does, else what it fails beyond."""
+        told = (self.warn, self.max) if self.status == "warn" else (self.max, self.warn)
+        return next(limit for limit in told if limit is not None)
 
     @property
     def margin(self) -> int:
-        """How much is left; negative by how much the limit is exceeded."""
-        return self.bound - self.value
+        """How much is left until it fails, or where it cannot, until it warns; negative by how much that is exceeded."""
+        return next(limit for limit in (self.max, self.warn) if limit is not None) - self.value
+
+    @property
+    def line_to_edit(self) -> Place | None:
+        """Where the limit that decides is written."""
+        return self.warn_place if self.status == "warn" else self.place
+
+    @property
+    def weight(self) -> Fraction:
+        """How bad it is, so that the worst comes first: by the share of the limit that is used, and beyond a limit of 0 by the excess."""
+        return self.used if self.used is not None else Fraction(self.value - self.bound + BEYOND_ANY_SHARE)
 
     @property
     def status(self) -> str:
@@ -111,18 +124,31 @@ def judge(
     budget's name is one that another's checks are told apart by.
     """
     checks: dict[str, Check] = {}
+    mistakes: list[UcsegError] = []
     for budget in budgets:
-        found = list(_judge(budget, sizes, measured, baseline))
-        for check in found:
-            identity = check.id if len(found) == 1 or budget.id is None else _named_apart(check, found)
-            if identity in checks and budget.id is not None:
-                raise ConfigurationError(
-                    f"two checks would be named '{identity}'",
-                    where=str(budget.place) if budget.place else None,
-                    help="give one of the budgets another id",
-                )
-            checks[identity] = check._replace(id=identity)
+        try:
+            for check in _named(list(_judge(budget, sizes, measured, baseline)), budget):
+                known = checks.setdefault(check.id, check)
+                if known is not check and (budget.id is not None or known != check):
+                    raise _named_alike(check, budget)
+        except UcsegError as error:
+            mistakes.append(error)
+    if mistakes:
+        raise mistakes[0] if len(mistakes) == 1 else MistakesError(mistakes)
     return tuple(checks.values())
+
+
+def _named(checks: Sequence[Check], budget: Budget) -> Iterator[Check]:
+    alone = len(checks) == 1 or budget.id is None
+    return (check if alone else check._replace(id=_named_apart(check, checks)) for check in checks)
+
+
+def _named_alike(check: Check, budget: Budget) -> ConfigurationError:
+    return ConfigurationError(
+        f"two checks would be named '{check.id}'",
+        where=str(budget.place) if budget.place else None,
+        help="give one of the budgets another id",
+    )
 
 
 def _judge(budget: Budget, sizes: Sequence[Size], measured: Mapping[Point, Subject], baseline: str) -> Iterator[Check]:
@@ -139,6 +165,11 @@ def _check(budget: Budget, subject: Subject, size: Size, module: str | None, val
     before = _baseline_value(budget, subject, module, base) if relative is not None and base is not None else None
     at = str(size) if METRICS[budget.metric].depends_on_size else None
     most, warn = (bound and bound.limit(before or 0) for bound in (budget.max, budget.warn))
+    if relative is not None and min(limit for limit in (most, warn) if limit is not None) < 0:
+        raise ConfigurationError(
+            f"'{relative.text}' on the baseline's {before:,} leaves less than nothing",
+            where=str(budget.place) if budget.place else None,
+        )
     return Check(
         id=budget.id or f"{subject.name}{f'@{at}' if at else ''}:{budget.metric}<={most}",
         variant=subject.name,
@@ -153,6 +184,7 @@ def _check(budget: Budget, subject: Subject, size: Size, module: str | None, val
         allowed=relative.text if relative else None,
         message=budget.message,
         place=budget.place,
+        warn_place=budget.warn_place,
     )
 
 

@@ -80,6 +80,11 @@ def drift(model: str, before: Tree, after: Tree) -> list[Drift]:
     return sorted(found, key=_order)
 
 
+def unlocked(model: str) -> Drift:
+    """A model that should be locked and is not."""
+    return Drift(model, None, "model", "", "lock", None, "not locked")
+
+
 def _order(each: Drift) -> tuple[int, int, str, str]:
     """By kind, and figures of a network in the order of every table; else as it stands in the lock."""
     kinds, metrics = list(dict.fromkeys(KINDS.values())), list(METRICS)

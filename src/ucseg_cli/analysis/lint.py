@@ -117,12 +117,24 @@ def chosen_rules(select: Iterable[str], ignore: Iterable[str]) -> frozenset[str]
 def _degenerate_convs(subject: Subject) -> Iterator[Finding]:
     for reach in reaches(subject.trace):
         if reach.is_pointwise:
+            mend = _without_degenerate_rates(subject, reach)
             yield Finding(
-                ONE_BY_ONE, reach.module, _reach_message(reach, "is exactly a 1×1 conv"), _reach_evidence(reach)
-            )
+                ONE_BY_ONE, reach.module, _reach_message(reach, "is exactly a 1×1 conv"), _reach_evidence(reach), mend,
+                exact=False if mend else None,
+            )  # fmt: skip
         elif reach.share < MOSTLY:
             read = f"reads data in {format_percent(reach.share)} of its products"
             yield Finding(MOSTLY_PADDING, reach.module, _reach_message(reach, read), _reach_evidence(reach))
+
+
+def _without_degenerate_rates(subject: Subject, reach: Reach) -> dict[str, str]:
+    """The ASPP without the branches that another computes already: each such conv is one more 1×1 branch."""
+    variant = subject.variant
+    if variant is None or not reach.module.startswith("aspp.branches."):
+        return {}
+    degenerate = {max(each.rate) for each in reaches(subject.trace) if each.is_pointwise}
+    rates = ",".join(str(rate) for rate in variant.rates if rate not in degenerate)
+    return {"rates": rates} if rates else {}
 
 
 def _reach_message(reach: Reach, what: str) -> str:

@@ -65,7 +65,9 @@ def check(
 
     if locked and deploy:
         raise UsageError("a lock is of models as they are trained", where="--locked --deploy", help="use one of them")
-    settings = project()
+    if locked and at.batch != 1:
+        raise UsageError("a lock is of single images", where=f"--locked --batch {at.batch}", help="use one of them")
+    settings = project(needed=True)
     sizes = [each.size for each in at.conditions(settings)]
     limits = [parse_limit(text, [name]) for name in of.names(settings) for text in maximum or ()]
     budgets = [*chosen_budgets(settings, of.named, needed=not limits and not locked), *limits]
@@ -79,7 +81,8 @@ def check(
     checks = judge(budgets, sizes, subjects, settings.baseline)
     lock = _hold_to_lock(settings, of.named, cache) if locked else None
 
-    report = check_report(checks, list(dict.fromkeys(points.values())), lock)
+    inputs = list(dict.fromkeys((*points.values(), *(lock.conditions if lock else ()))))
+    report = check_report(checks, inputs, lock)
     deliver(after_folding(report, subjects.values()), output)
     held = all(each.passed for each in checks) and not (lock and lock.drifts)
     return ExitStatus.OK if held or exit_zero else ExitStatus.GATE_FAILED

@@ -17,7 +17,7 @@ def config(*, output: Output) -> int:
     from ucseg_cli.paths import shown
     from ucseg_cli.report.config import config_report
 
-    settings = project()
+    settings = project(needed=True)
     lock = lock_path(settings)
     path = shown(settings.path) if settings.path else None
     deliver(config_report(settings, path, shown(lock) if lock.exists() else None), output)

@@ -49,8 +49,11 @@ def lock(
     from ucseg_cli.report.lock import lock_report
 
     cache = None if no_cache else open_cache()
-    update = plan_update(project(), of.named, size or (), drop or (), reason, cache=cache)
+    update = plan_update(project(needed=True), of.named, size or (), drop or (), reason, cache=cache)
     if update.accepted:
         update.write()
-    deliver(lock_report(update.path_shown, update.changes, accepted=update.accepted, dropped=drop or ()), output)
+    deliver(
+        lock_report(update.path_shown, update.changes, accepted=update.accepted, dropped=drop or (), reason=reason),
+        output,
+    )
     return ExitStatus.OK if update.accepted else ExitStatus.GATE_FAILED

@@ -17,6 +17,7 @@ from ucseg_cli.units import parse_count
 from ucseg_cli.variants import Variant, parse_reference
 
 KEYS = ("id", "variant", "module", "metric", "dtype", "size", "max", "vs-baseline", "warn", "message")
+LOCK = "lock"
 _CHANGE = re.compile(r"(?P<sign>[+-]?)\s*(?P<amount>[0-9][^%]*|[0-9]{1,9}(?:\.[0-9]{1,9})?\s*%)")
 _GLOB = re.compile(r"[*?\[]")
 
@@ -60,6 +61,7 @@ def read_budget(section: Section, named: Mapping[str, Variant], default: str, wo
         message=section.read("message", read_text, None),
         place=_place(section, "max", "vs-baseline", "warn"),
         module_place=_place(section, "module") if "module" in section else None,
+        warn_place=_place(section, "warn") if "warn" in section else None,
     )
     _refuse_contradictions(section, budget, words)
     return budget
@@ -79,6 +81,10 @@ def parse_change(text: str, *, in_bytes: bool, where: str) -> Bound:
         raise ConfigurationError(f"'{text}' is not a change", where=where, help="write one such as +2% or +50k")
     sign = -1 if match["sign"] == "-" else 1
     if not match["amount"].endswith("%"):
+        if not match["sign"] and match["amount"] != "0":
+            raise ConfigurationError(
+                f"'{text}' is not a change", where=where, help=f"write +{text}, or +{text}% of the baseline"
+            )
         count = parse_count(match["amount"], in_bytes=in_bytes, where=where)
         return Bound(Fraction(1), sign * count, text, against_baseline=True)
     ratio = 1 + sign * Fraction(match["amount"].rstrip("% ")) / 100
@@ -138,10 +144,18 @@ def _read_variants(named: Mapping[str, Variant], value: Any, where: str) -> tupl
     return matching
 
 
+def _is_beyond(warn: Bound, most: Bound) -> bool:
+    """Whether that is so for every baseline; a percentage and a number are only told apart once there is one."""
+    comparable = warn.ratio == most.ratio or warn.offset == most.offset
+    return comparable and (warn.ratio, warn.offset) > (most.ratio, most.offset)
+
+
 def _refuse_contradictions(section: Section, budget: Budget, words: Vocabulary) -> None:
+    if budget.id == LOCK:
+        section.mistaken(f"'{LOCK}' is what the lock is called among budgets", "id", help="choose another id")
     if budget.module is not None and budget.metric in words.of_the_whole:
         section.mistaken(f"{budget.metric} is of a whole network, not of a module", "module")
     if budget.dtype is not None and budget.metric and budget.metric not in words.in_bytes:
         section.mistaken(f"{budget.metric} does not depend on a dtype", "dtype")
-    if budget.max is not None and budget.warn is not None and budget.warn[:2] > budget.max[:2]:
+    if budget.max is not None and budget.warn is not None and _is_beyond(budget.warn, budget.max):
         section.mistaken(f"it would warn beyond {budget.warn.text}, and fail beyond {budget.max.text} already", "warn")

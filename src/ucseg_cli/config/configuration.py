@@ -63,7 +63,8 @@ def _read_variants(section: Section) -> dict[str, Variant]:
     while ready := [name for name in waiting if _base(origins[name]) not in waiting]:
         for name in ready:
             known[name] = _read_variant(waiting.pop(name), known)
-    for name in waiting:
+    for name, table in waiting.items():
+        _read_axes(table)
         section.mistaken(f"'{name}' comes from a circle: {_circle(name, origins)}", name, "from")
     return {**known, **dict.fromkeys(waiting, CATALOGUE[DEFAULT])}
 
@@ -80,11 +81,14 @@ def _is_new_name(section: Section, name: str) -> bool:
 
 def _read_variant(table: Section, known: Mapping[str, Variant]) -> Variant:
     """One variant; where it is mistaken another in its stead, so that its name is no second mistake elsewhere."""
-    table.only(("from", *(axis.name for axis in AXES)))
     base = table.read("from", partial(_read_reference, known), DEFAULT)
-    changed = {axis.name: table.read(axis.name, axis_reader(axis.name), None) for axis in AXES if axis.name in table}
-    wanted = {name: value for name, value in changed.items() if value is not None}
-    return parse_reference(base, known).variant._replace(**wanted)
+    return parse_reference(base, known).variant._replace(**_read_axes(table))
+
+
+def _read_axes(table: Section) -> dict[str, Any]:
+    table.only(("from", *(axis.name for axis in AXES)))
+    read = {axis.name: table.read(axis.name, axis_reader(axis.name), None) for axis in AXES if axis.name in table}
+    return {name: value for name, value in read.items() if value is not None}
 
 
 def axis_reader(name: str) -> Any:

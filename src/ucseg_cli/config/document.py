@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ucseg_cli.config.toml_lines import KeyPath, key_lines
-from ucseg_cli.errors import ConfigurationError
+from ucseg_cli.errors import ConfigurationError, nearest_name
 from ucseg_cli.paths import shown
 
 ENVIRONMENT = "UCSEG_CONFIG"
@@ -55,16 +55,43 @@ class Document:
 def find_document(directory: Path) -> Document | None:
     """The nearest file at or above *directory* that configures it, or the one that the environment names.
 
-    In one directory ``ucseg.toml`` goes before ``pyproject.toml``, which counts only where it has ``[tool.ucseg]``.
-    Raises ConfigurationError for one that cannot be read.
+    A ``pyproject.toml`` counts only where it has ``[tool.ucseg]``. Raises ConfigurationError for one that cannot be read,
+    and where both are in one directory.
     """
     if named := os.environ.get(ENVIRONMENT):
         found = _read(Path(named).absolute(), required=True)
         if found is None:
             raise ConfigurationError(f"{named} has no [tool.ucseg]", where=f"{ENVIRONMENT}={named}")
         return found
-    candidates = (at / name for at in (directory, *directory.parents) for name in (OWN_NAME, SHARED_NAME))
-    return next((found for path in candidates if (found := _read(path, required=False)) is not None), None)
+    for at in (directory, *directory.parents):
+        own, shared = (_read(at / name, required=False) for name in (OWN_NAME, SHARED_NAME))
+        if own is not None and shared is not None:
+            raise ConfigurationError(
+                f"both {OWN_NAME} and {SHARED_NAME} configure this folder",
+                where=shared.where(()),
+                help="keep one of them",
+            )
+        if own is not None or shared is not None:
+            return own or shared
+    return None
+
+
+def refuse_misspelt(directory: Path) -> None:
+    """Raise ConfigurationError where nothing is configured, and the nearest pyproject.toml has a table named almost so."""
+    path = next((at / SHARED_NAME for at in (directory, *directory.parents) if (at / SHARED_NAME).is_file()), None)
+    if path is None:
+        return
+    try:
+        text = path.read_text("utf-8")
+        tools = tomllib.loads(text).get("tool", {})
+    except (OSError, ValueError, RecursionError):  # it is not ours to read
+        return
+    near = nearest_name("ucseg", tools) if isinstance(tools, dict) else None
+    if near is not None:
+        document = Document(path, text, {}, ("tool", near))
+        raise ConfigurationError(
+            f"[tool.{near}] configures nothing here", where=document.where(()), help="did you mean [tool.ucseg]?"
+        )
 
 
 def _read(path: Path, *, required: bool) -> Document | None:

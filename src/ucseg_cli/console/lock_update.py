@@ -9,10 +9,10 @@ from typing import NamedTuple
 from ucseg_cli.analysis.drift import drift
 from ucseg_cli.cache import Cache
 from ucseg_cli.conditions import Size, parse_size
-from ucseg_cli.console.locks import lock_path, sizes_of, today, trees_now
-from ucseg_cli.errors import UnknownNameError, UsageError
-from ucseg_cli.lock import Lock, Locked, Raise
-from ucseg_cli.lock_file import read_lock, write_lock
+from ucseg_cli.console.locks import budgeted, lock_path, refuse_unknown, sizes_of, today, trees_now
+from ucseg_cli.errors import OutputError, UnknownNameError, UsageError
+from ucseg_cli.lock import Lock, Locked, Raise, Tree
+from ucseg_cli.lock_file import NAME, read_lock, write_lock
 from ucseg_cli.paths import shown
 from ucseg_cli.report.lock import ModelChange
 from ucseg_cli.settings import Settings
@@ -38,8 +38,13 @@ class LockUpdate(NamedTuple):
         return shown(self.path)
 
     def write(self) -> None:
-        """Write what differs, and nothing where nothing does."""
-        if self.models != self.before.models or not self.before.text:
+        """Write what differs, and nothing where nothing does; raises OutputError where another has written meanwhile."""
+        now = self.path.read_text("utf-8") if self.path.exists() else ""
+        if now != self.before.text:
+            raise OutputError(
+                "the lock was written by another meanwhile", where=self.path_shown, help="`ucseg lock` once more"
+            )
+        if self.models != self.before.models or not self.before.text or self.before.in_conflict:
             write_lock(self.path, self.models)
 
 
@@ -56,7 +61,7 @@ def plan_update(
     if reason is not None and not reason.strip():
         raise UsageError("the reason is empty", where="--reason", help="say why the figure may be higher")
     path = lock_path(settings)
-    before = read_lock(path) or Lock({})
+    before = read_lock(path, both_sides=True) or Lock({})
     for name in drop:
         if name not in before.models:
             raise UnknownNameError("locked model", name, before.models, where=f"--drop {name}")
@@ -64,32 +69,48 @@ def plan_update(
             raise UsageError(f"{name} is to be locked and to be dropped", where=f"--drop {name}", help="do one of them")
     kept = {name: model for name, model in before.models.items() if name not in drop}
     wanted = {name: _sizes(name, sizes, kept, settings) for name in _names(names, kept, settings, drop)}
-    now = trees_now(wanted, settings, cache=cache)
-    changes = tuple(
-        ModelChange(
-            name, list(map(str, sorted(wanted[name]))), drift(name, kept[name].tree, tree) if name in kept else None
-        )
-        for name, tree in now.items()
+    for name in wanted.keys() & kept.keys():
+        refuse_unknown(name, settings, path)
+    now = trees_now(
+        {name: [*each, *_sizes(name, (), kept, settings)] for name, each in wanted.items()}, settings, cache=cache
     )
+    changes = [_change(name, wanted[name], kept.get(name), tree) for name, tree in now.items()]
     fresh = {
-        change.model: _locked(kept.get(change.model), Locked(now[change.model], today()), change, reason)
+        change.model: _locked(
+            kept.get(change.model), Locked(_only(wanted[change.model], now[change.model]), today()), change, reason
+        )
         for change in changes
     }
-    return LockUpdate(path, before, {**kept, **fresh}, changes, reason)
+    return LockUpdate(path, before, {**kept, **fresh}, tuple(changes), reason)
+
+
+def _change(name: str, sizes: Sequence[Size], before: Locked | None, tree: Tree) -> ModelChange:
+    """What is raised is told of the sizes that were locked, whichever are locked from now on."""
+    if before is None:
+        return ModelChange(name, list(map(str, sorted(sizes))), None)
+    raised = tuple(each for each in drift(name, before.tree, tree) if each.raised)
+    return ModelChange(name, list(map(str, sorted(sizes))), drift(name, before.tree, _only(sizes, tree)), raised)
+
+
+def _only(sizes: Sequence[Size], tree: Tree) -> Tree:
+    measured = tree["sizes"]
+    assert isinstance(measured, Mapping)  # noqa: S101 - trees_now made it
+    return {**tree, "sizes": {str(size): measured[str(size)] for size in sorted(sizes)}}
 
 
 def _names(names: Sequence[str], kept: Mapping[str, Locked], settings: Settings, drop: Sequence[str]) -> list[str]:
-    """What was typed, else what is locked, else what the budgets are about, else the default."""
-    budgeted = [name for budget in settings.budgets for name in budget.variants]
+    """What was typed, else what is locked and what the budgets are about, else the default."""
     if not names and drop:
         return []
-    return list(dict.fromkeys([name.strip() for name in names] or list(kept) or budgeted or [settings.default]))
+    return list(dict.fromkeys([name.strip() for name in names] or [*kept, *budgeted(settings)] or [settings.default]))
 
 
 def _sizes(name: str, sizes: Sequence[str], kept: Mapping[str, Locked], settings: Settings) -> list[Size]:
     """What was typed, else what is locked, else what is configured."""
-    known = sizes or (sizes_of(kept[name]) if name in kept else ())
-    return list(dict.fromkeys(parse_size(size) for size in known)) or list(settings.sizes)
+    if sizes:
+        return list(dict.fromkeys(parse_size(size) for size in sizes))
+    locked = sizes_of(kept[name]) if name in kept else ()
+    return [parse_size(size, where=NAME) for size in locked] or list(settings.sizes)
 
 
 def _locked(before: Locked | None, now: Locked, change: ModelChange, reason: str | None) -> Locked:
@@ -98,5 +119,6 @@ def _locked(before: Locked | None, now: Locked, change: ModelChange, reason: str
         return now
     if not change.drifts:
         return before
-    raises = (*before.raises, Raise(now.since, reason.strip())) if reason is not None else before.raises
+    kept = reason is not None and change.raised
+    raises = (*before.raises, Raise(now.since, (reason or "").strip())) if kept else before.raises
     return now._replace(raises=raises)

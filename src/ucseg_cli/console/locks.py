@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ucseg_cli.analysis.drift import drift, locked_tree
+from ucseg_cli.analysis.drift import drift, locked_tree, unlocked
 from ucseg_cli.cache import Cache
 from ucseg_cli.conditions import Size, make_conditions, parse_size
 from ucseg_cli.console.measure import measure_points
@@ -30,7 +30,10 @@ def lock_path(settings: Settings) -> Path:
 
 
 def hold_to_lock(settings: Settings, names: Sequence[str], *, cache: Cache | None) -> LockState:
-    """What has drifted of the models that were named, of all where none was. Raises ConfigurationError without a lock."""
+    """What has drifted of the models that were named; where none was, of all, and of those of budgets that are not locked.
+
+    Raises ConfigurationError without a lock, and for a model in it that is none any more.
+    """
     path = lock_path(settings)
     lock = read_lock(path)
     if lock is None or not lock.models:
@@ -39,14 +42,21 @@ def hold_to_lock(settings: Settings, names: Sequence[str], *, cache: Cache | Non
     for name in wanted:
         if name not in lock.models:
             raise UsageError(f"{name} is not locked", where=shown(path), help=f"`ucseg lock {name}` locks it")
-    for name in wanted:
-        _refuse_unknown(name, settings, path)
-    now = trees_now({name: _locked_sizes(lock, name, path) for name in wanted}, settings, cache=cache)
-    drifts = [each for name in wanted for each in drift(name, lock.models[name].tree, now[name])]
+        refuse_unknown(name, settings, path)
+    sizes = {name: _locked_sizes(lock, name, path) for name in wanted}
+    now = trees_now(sizes, settings, cache=cache)
+    missing = [] if names else [name for name in budgeted(settings) if name not in lock.models]
+    drifts = [
+        *(unlocked(name) for name in missing),
+        *(each for name in wanted for each in drift(name, lock.models[name].tree, now[name])),
+    ]
     return LockState(
         path=shown(path),
-        lines={name: lock.line(name) for name in wanted},
+        lines={name: lock.line(name) for name in (*wanted, *missing)},
         since={name: lock.models[name].since for name in wanted},
+        conditions=[
+            make_conditions(size, 1) for size in dict.fromkeys(size for each in sizes.values() for size in each)
+        ],
         drifts=drifts,
     )
 
@@ -65,7 +75,13 @@ def sizes_of(locked: Locked) -> list[str]:
     return list(sizes) if isinstance(sizes, Mapping) else []
 
 
-def _refuse_unknown(name: str, settings: Settings, path: Path) -> None:
+def budgeted(settings: Settings) -> list[str]:
+    """The models that budgets are about, each once."""
+    return list(dict.fromkeys(name for budget in settings.budgets for name in budget.variants))
+
+
+def refuse_unknown(name: str, settings: Settings, path: Path) -> None:
+    """Raise ConfigurationError for a model of the lock that is none any more."""
     try:
         parse_reference(name, settings.variants, where=shown(path))
     except UsageError as error:

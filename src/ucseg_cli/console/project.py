@@ -7,20 +7,25 @@ from pathlib import Path
 
 from ucseg_cli.budget import Budget
 from ucseg_cli.config.configuration import read_settings
-from ucseg_cli.config.document import find_document
+from ucseg_cli.config.document import find_document, refuse_misspelt
 from ucseg_cli.errors import ConfigurationError, UsageError
 from ucseg_cli.settings import Settings
 from ucseg_cli.variants import parse_reference
 
 
-def project() -> Settings:
-    """The settings in force here; raises ConfigurationError, or MistakesError with everything that is wrong."""
+def project(*, needed: bool = False) -> Settings:
+    """The settings in force here; raises ConfigurationError, or MistakesError with everything that is wrong.
+
+    Where they are *needed*, a table of theirs whose name is misspelt is no reason to pass.
+    """
     try:
         directory = Path.cwd()
     except OSError as error:
         raise ConfigurationError("the working directory is gone", help="change into one that exists") from error
     document = find_document(directory)
     if document is None:
+        if needed:
+            refuse_misspelt(directory)
         return Settings()
     from ucseg_cli.console.vocabulary import vocabulary
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.budget import Check
@@ -11,7 +10,7 @@ from ucseg_cli.analysis.drift import Drift
 from ucseg_cli.analysis.totals import METRICS
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.report.document import Cell, Column, Judgement, Kind, Report, Row, Table, Unit
-from ucseg_cli.report.drift import drift_judgements, drift_payload, drift_table, drifted_from
+from ucseg_cli.report.drift import LOCK, drift_judgements, drift_payload, drift_table, drifted_from
 from ucseg_cli.report.header import raw_conditions, shown_conditions
 from ucseg_cli.units import format_bytes, format_count, plural
 
@@ -23,10 +22,12 @@ COLUMNS = (
     Column("module", "module", Kind.PATH, tier=2),
     Column("metric", "metric"),
     Column("value", "value", Kind.QUANTITY),
-    Column("max", "max", Kind.QUANTITY),
+    Column("max", "limit", Kind.QUANTITY),
     Column("margin", "margin", Kind.QUANTITY, tier=2),
     Column("used", "used", Kind.SHARE, tier=1),
 )
+
+RECORDS = ("status", "id", "variant", "size", "module", "metric", "dtype", "value", "max", "warn", "margin")
 
 
 class LockState(NamedTuple):
@@ -38,6 +39,7 @@ class LockState(NamedTuple):
     path: str
     lines: Mapping[str, int]
     since: Mapping[str, str]
+    conditions: Sequence[Conditions]
     drifts: Sequence[Drift]
 
 
@@ -72,9 +74,22 @@ def check_report(checks: Sequence[Check], conditions: Sequence[Conditions], lock
                 "failed": len(failed),
             },
         },
-        records=_table(COLUMNS, [Row(cells) for _, cells in rows]),
+        records=_records(checks, drifts),
         judgements=(*map(_judgement, checks), *(drift_judgements(drifts, lock.path, dict(lock.lines)) if lock else [])),
     )
+
+
+def _records(checks: Sequence[Check], drifts: Sequence[Drift]) -> Table:
+    """A line for each check, and one for each drift with what is locked for its maximum."""
+    columns = tuple(Column(key, key) for key in RECORDS)
+    judged = (
+        (c.status, c.id, c.variant, c.size, c.module, c.metric, c.dtype, c.value, c.max, c.warn, c.margin)
+        for c in checks
+    )
+    drifted = (
+        ("fail", LOCK, d.model, d.size, d.name or None, d.figure, None, d.after, d.before, None, None) for d in drifts
+    )
+    return Table("checks", "Limits", columns, tuple(Row(cells) for cells in (*judged, *drifted)))
 
 
 def _table(columns: tuple[Column, ...], rows: Sequence[Row]) -> Table:
@@ -96,7 +111,7 @@ def _only(columns: Sequence[Column], cells: tuple[Cell, ...]) -> tuple[Cell, ...
 def _cells(check: Check) -> tuple[Cell, ...]:
     return (
         check.status, check.id, check.variant, check.size, check.module, _metric(check),
-        check.value, check.bound, check.margin, check.used,
+        check.value, check.bound, check.bound - check.value, check.used,
     )  # fmt: skip
 
 
@@ -143,11 +158,11 @@ def _check(check: Check) -> dict[str, Any]:
 
 
 def _judgement(check: Check) -> Judgement:
-    place = check.place
+    place = check.line_to_edit
     message = "within its limit" if check.status == "pass" else _told(check)
     return Judgement(
         check.id, check.variant, check.status, message, place and place.path, place and place.line,
-        check.used or Fraction(0), check.module,
+        check.weight, check.module,
     )  # fmt: skip
 
 
@@ -165,7 +180,7 @@ def _summary(checks: Sequence[Check], failed: Sequence[Check], warned: Sequence[
 
 
 def _worst(failed: Sequence[Check]) -> str:
-    worst = max(failed, key=lambda check: check.used or check.value)
+    worst = max(failed, key=lambda check: check.weight)
     others = f"; and {plural(len(failed) - 1, 'other')}" if len(failed) > 1 else ""
     return f"{_in_numbers(worst)}{others}"
 
@@ -177,7 +192,7 @@ def _needs_words(check: Check, failed: Sequence[Check]) -> bool:
 
 def _excess(check: Check) -> str:
     """What is exceeded, by how much, and the line to edit."""
-    edit = f" Edit {check.place} if that is meant." if check.place else ""
+    edit = f" Edit {check.line_to_edit} if that is meant." if check.line_to_edit else ""
     return f"{check.id}: {_told(check)}{edit}"
 
 
@@ -206,9 +221,16 @@ def _lock_notes(lock: LockState | None) -> tuple[str, ...]:
     if lock is None or not lock.drifts:
         return ()
     drifts, models = lock.drifts, dict.fromkeys(each.model for each in lock.drifts)
-    since = tuple(f"{model} was locked on {lock.since[model]}, at {lock.path}:{lock.lines[model]}." for model in models)
+    since = tuple(
+        f"{model} was locked on {lock.since[model]}, at {lock.path}:{lock.lines[model]}."
+        if model in lock.since
+        else f"{model} is in a budget and not in the lock: `ucseg lock {model}`."
+        for model in models
+    )
     if any(each.raised for each in drifts):
         return (*since, '`ucseg lock --reason "…"` accepts what is higher, and keeps the reason.')
+    if not lock.since.keys() & models.keys():
+        return since
     lowered = any(each.kind == "total" and (each.delta or 0) < 0 for each in drifts)
     return (
         *since,

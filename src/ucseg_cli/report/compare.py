@@ -237,13 +237,23 @@ def _lint_tables(comparisons: Comparisons) -> list[Table]:
     return [Table("lint", "Lint", columns, tuple(rows), "; ".join(unchanged))]
 
 
+def _evidence_changes(before: Finding, after: Finding) -> str:
+    changed = (name for name in after.evidence if before.evidence.get(name) != after.evidence[name])
+    return ", ".join(
+        f"{name.replace('_', ' ')} {before.evidence.get(name, 0):,} → {after.evidence[name]:,}" for name in changed
+    )
+
+
 def _told(comparison: Comparison) -> list[tuple[str, Finding, str]]:
     """Each finding that is new, gone, or no longer what it was."""
     lint = comparison.lint
     return [
         *(("new", finding, finding.message) for finding in lint.added),
         *(("gone", finding, finding.message) for finding in lint.removed),
-        *(("changed", finding, finding.message) for _, finding in lint.altered),
+        *(
+            ("changed", after, f"{after.message} ({_evidence_changes(before, after)})")
+            for before, after in lint.altered
+        ),
     ]
 
 

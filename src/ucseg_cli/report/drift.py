@@ -9,7 +9,7 @@ from typing import Any
 from ucseg_cli.analysis.drift import Drift
 from ucseg_cli.analysis.totals import METRICS
 from ucseg_cli.lock import Leaf
-from ucseg_cli.report.document import Cell, Column, Judgement, Kind, Row, Table
+from ucseg_cli.report.document import Cell, Column, Judgement, Kind, Role, Row, Table
 from ucseg_cli.units import exact_ratio, format_count, format_shape, plural
 
 COLUMNS = (
@@ -24,10 +24,21 @@ COLUMNS = (
     Column("change", "Δ %", Kind.CHANGE, tier=2),
 )
 
+LOCK = "lock"
+"""What the lock is called among budgets, none of which may have that id."""
+MOST_MODULE_ROWS = 8
+
 
 def drift_table(drifts: Sequence[Drift], title: str) -> Table:
-    """A row for each thing that differs, as locked and as it is."""
-    return Table("drift", title, COLUMNS, tuple(Row(_cells(each)) for each in drifts), news=True)
+    """A row for each thing that differs, as locked and as it is; of the modules' figures the first, and how many more."""
+    ours = [each for each in drifts if each.kind != "module"]
+    modules = [each for each in drifts if each.kind == "module"]
+    rows = [Row(_cells(each)) for each in (*ours, *modules[:MOST_MODULE_ROWS])]
+    if others := modules[MOST_MODULE_ROWS:]:
+        rows.append(
+            Row(("", None, "module", plural(len(others), "other figure"), "", "", "", None, None), role=Role.FOLDED)
+        )
+    return Table("drift", title, COLUMNS, tuple(rows), news=True)
 
 
 def drift_payload(drifts: Iterable[Drift]) -> list[dict[str, Any]]:
@@ -41,14 +52,15 @@ def drift_judgements(drifts: Sequence[Drift], path: str, lines: dict[str, int]) 
     for model, line in lines.items():
         own = [each for each in drifts if each.model == model]
         status, message = ("fail", f"{drifted_from(own, path)}: {describe(own[0])}") if own else ("pass", "as locked")
-        judged.append(Judgement("lock", model, status, message, path, line, Fraction(len(own))))
+        judged.append(Judgement(LOCK, model, status, message, path, line, Fraction(len(own))))
     return judged
 
 
 def drifted_from(drifts: Sequence[Drift], path: str) -> str:
     """Which models are no longer as locked, and in how many figures."""
-    models = ", ".join(dict.fromkeys(each.model for each in drifts))
-    return f"{models} differs from {path} in {plural(len(drifts), 'figure')}"
+    models = list(dict.fromkeys(each.model for each in drifts))
+    differ = "differs" if len(models) == 1 else "differ"
+    return f"{', '.join(models)} {differ} from {path} in {plural(len(drifts), 'figure')}"
 
 
 def describe(drift: Drift) -> str:

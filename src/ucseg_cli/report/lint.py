@@ -74,7 +74,11 @@ def lint_report(
     configuration; None where nothing is configured.
     """
     summary = _summary(subject, conditions, findings, savings)
-    mended = [(each, reference) for each in findings if (reference := mended_reference(subject, each))]
+    mended = {
+        (each.rule.code, reference): each
+        for each in findings
+        if (reference := mended_reference(subject, each)) is not None
+    }
     return Report(
         kind="ucseg.lint",
         title=f"lint {subject.name}",
@@ -129,17 +133,17 @@ def _row(finding: Finding) -> Row:
     return Row((finding.rule.code, finding.rule.severity.name.lower(), finding_place(finding), finding.message))
 
 
-def _mend_table(subject: Subject, mended: Sequence[tuple[Finding, str]], savings: Savings) -> Table:
+def _mend_table(subject: Subject, mended: Mapping[tuple[str, str], Finding], savings: Savings) -> Table:
     rows = (
         Row(
             (
-                each.rule.code,
+                code,
                 reference,
                 "the same" if each.exact else "another",
                 _saving(savings[reference], totals(subject.trace)),
             )
         )
-        for each, reference in mended
+        for (code, reference), each in mended.items()
     )
     return Table("mends", "Mends", MEND_COLUMNS, tuple(rows), "The same function means in eval mode, on any weights.")
 

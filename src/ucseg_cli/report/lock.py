@@ -19,16 +19,12 @@ COLUMNS = (
 
 
 class ModelChange(NamedTuple):
-    """What locking a model changes: None where it was not locked before."""
+    """What locking a model changes: *drifts* is None where it was not locked before, *raised* are totals that are higher."""
 
     model: str
     sizes: Sequence[str]
     drifts: Sequence[Drift] | None
-
-    @property
-    def raised(self) -> tuple[Drift, ...]:
-        """The totals that are higher than before."""
-        return tuple(each for each in self.drifts or () if each.raised)
+    raised: tuple[Drift, ...] = ()
 
     @property
     def state(self) -> str:
@@ -41,8 +37,10 @@ class ModelChange(NamedTuple):
         return "lowered" if lowered else "changed" if self.drifts else "unchanged"
 
 
-def lock_report(path: str, changes: Sequence[ModelChange], *, accepted: bool, dropped: Sequence[str]) -> Report:
-    """Each model with what differs; *accepted* says whether it was written."""
+def lock_report(
+    path: str, changes: Sequence[ModelChange], *, accepted: bool, dropped: Sequence[str], reason: str | None
+) -> Report:
+    """Each model with what differs; *accepted* says whether it was written, *reason* why it may be."""
     drifts = [each for change in changes for each in change.drifts or ()]
     rows = tuple(Row((c.model, ", ".join(c.sizes), c.state, len(c.drifts or ()))) for c in changes)
     gone = tuple(Row((name, None, "dropped", 0)) for name in dropped)
@@ -55,7 +53,7 @@ def lock_report(path: str, changes: Sequence[ModelChange], *, accepted: bool, dr
             *([drift_table(drifts, "What differs from the lock before")] if drifts else []),
         ),
         summary=_summary(path, changes, dropped, accepted=accepted),
-        notes=() if accepted else ('`ucseg lock --reason "…"` accepts it, and keeps the reason.',),
+        notes=_notes(changes, reason, accepted=accepted),
         payload={
             "path": path,
             "models": [
@@ -66,6 +64,14 @@ def lock_report(path: str, changes: Sequence[ModelChange], *, accepted: bool, dr
             "verdict": {"status": "pass" if accepted else "fail"},
         },
     )
+
+
+def _notes(changes: Sequence[ModelChange], reason: str | None, *, accepted: bool) -> tuple[str, ...]:
+    if not accepted:
+        return ('`ucseg lock --reason "…"` accepts it, and keeps the reason.',)
+    if reason is not None and not any(change.raised for change in changes):
+        return ("No total is higher than before, so that the reason is kept nowhere.",)
+    return ()
 
 
 def _summary(path: str, changes: Sequence[ModelChange], dropped: Sequence[str], *, accepted: bool) -> str:

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from ucseg_cli.report.document import Kind, Report, Role, Row, Table
 from ucseg_cli.report.formats.cells import Tone, tone_of
 from ucseg_cli.report.formats.markdown import escape, render_markdown, render_table
+from ucseg_cli.units import plural
 
 MOST = 65_536
 """Characters that GitHub takes for a comment."""
+MOST_ROWS = 40
+"""Rows of a table that are in sight."""
 _SIGNS = {Tone.BAD: "❌", Tone.CAUTION: "⚠️", Tone.GOOD: "✅"}
 _STATES = {"fail": Tone.BAD, "differs": Tone.BAD, "warn": Tone.CAUTION, "pass": Tone.GOOD, "agrees": Tone.GOOD}
 
@@ -45,7 +48,8 @@ def _head(report: Report) -> str:
 def _changed(table: Table) -> Table | None:
     """Only the rows that say something new; None where there are none."""
     rows = tuple(row for row in table.rows if row.role is Role.DATA and (table.news or any(_news(table, row))))
-    return table._replace(rows=rows, note=None) if rows else None
+    others = f"and {plural(len(rows) - MOST_ROWS, 'other')}, in the whole report" if len(rows) > MOST_ROWS else None
+    return table._replace(rows=rows[:MOST_ROWS], note=others) if rows else None
 
 
 def _news(table: Table, row: Row) -> Iterator[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from ucseg_cli.report.document import Judgement, Report
@@ -11,6 +12,8 @@ from ucseg_cli.units import plural
 CAP = 10
 """GitHub shows as many errors, and as many warnings, of one step; the rest it drops in silence."""
 _COMMANDS = {"fail": "error", "warn": "warning"}
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""What a terminal would obey rather than show."""
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
 
@@ -41,6 +44,11 @@ def _commands(judgements: Sequence[Judgement], title: str) -> list[str]:
 def _command(status: str, title: str, message: str, path: str | None, line: int | None) -> str:
     place = {"file": path, "line": line} if path else {}
     properties = ",".join(
-        f"{key}={str(value).translate(_PROPERTY)}" for key, value in {**place, "title": title}.items()
+        f"{key}={_CONTROL.sub(_escape, str(value)).translate(_PROPERTY)}"
+        for key, value in {**place, "title": title}.items()
     )
-    return f"::{_COMMANDS[status]} {properties}::{message.translate(_DATA)}"
+    return f"::{_COMMANDS[status]} {properties}::{_CONTROL.sub(_escape, message).translate(_DATA)}"
+
+
+def _escape(control: re.Match[str]) -> str:
+    return control[0].encode("unicode_escape").decode("ascii")

@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Role, Row, Span, Table
 from ucseg_cli.report.formats.cells import WORDS, Tone, format_cell, one_line, tone_of
+from ucseg_cli.report.formats.screen import glue_units
 
 _TONES = {Tone.GOOD: "good", Tone.CAUTION: "caution", Tone.BAD: "bad", Tone.NEUTRAL: ""}
 _ROLES = {Role.DATA: "", Role.TOTAL: "total", Role.FOLDED: "folded"}
@@ -107,8 +108,8 @@ def _lines(table: Table, *, exact: bool) -> Iterator[_Line]:
 
 
 def _figure(cell: Cell, column: Column, row: Row, *, exact: bool) -> _Figure:
-    shown = format_cell(cell, column.kind, row.unit, exact=exact)
-    full = format_cell(cell, column.kind, row.unit, exact=True)
+    shown = glue_units(format_cell(cell, column.kind, row.unit, exact=exact))
+    full = glue_units(format_cell(cell, column.kind, row.unit, exact=True))
     missing = "missing" if cell is None else ""
     return _Figure(
         parts=_breakable(shown) if column.kind is Kind.PATH else (shown,),

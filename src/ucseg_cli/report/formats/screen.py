@@ -12,6 +12,7 @@ from ucseg_cli.report.formats.cells import one_line, plain_ascii
 
 _NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|[kMGTPE]?i?B)(?!\w))")
 _GLUE = "\u00a0"
+LEAST_BEGINNING = 4
 
 
 class Screen(NamedTuple):
@@ -44,8 +45,7 @@ class Screen(NamedTuple):
         line = self.spell(text)
         if self.width is None or display_width(line) <= self.width:
             return [line]
-        glued = _NUMBER_AND_UNIT.sub(_GLUE, line)
-        return [part.replace(_GLUE, " ") for part in wrap(glued, max(self.width, 1), break_on_hyphens=False)]
+        return [part.replace(_GLUE, " ") for part in wrap(glue_units(line), max(self.width, 1), break_on_hyphens=False)]
 
     def flow(self, phrases: Iterable[str], separator: str) -> list[str]:
         """*phrases* joined by *separator*, broken only between phrases where they fit at all."""
@@ -62,19 +62,26 @@ class Screen(NamedTuple):
         return self.width is None or display_width(self.spell(text)) <= self.width
 
 
+def glue_units(text: str) -> str:
+    """*text* that does not break between a number and its unit."""
+    return _NUMBER_AND_UNIT.sub(_GLUE, text)
+
+
 def display_width(text: str) -> int:
     """Cells that *text* takes on a terminal: two for East Asian wide characters, none for combining marks."""
     return len(text) if text.isascii() else sum(map(_cells, text))
 
 
 def shorten_middle(text: str, width: int, ellipsis: str) -> str:
-    """A path keeps its beginning and its end, which is where paths differ: ``features…block.0``."""
+    """A path keeps its beginning and its end, which is where paths differ: ``features…block.0``; the last two names whole, if they fit."""
     if display_width(text) <= width:
         return text
     room = width - display_width(ellipsis)
     if room < len("a b"):
         return _beginning(text, width)
-    return _beginning(text, room // 2) + ellipsis + _ending(text, room - room // 2)
+    last = display_width(".".join(text.split(".")[-2:])) + 1
+    end = last if room - room // 2 < last <= room - LEAST_BEGINNING else room - room // 2
+    return _beginning(text, room - end) + ellipsis + _ending(text, end)
 
 
 def shorten_end(text: str, width: int, ellipsis: str) -> str:
