@@ -156,7 +156,7 @@ def warm_cache(trace_of: TraceOf, tmp_path_factory: pytest.TempPathFactory) -> P
     directory = tmp_path_factory.mktemp("warm")
     cache = Cache(directory, warn=pytest.fail)
     v1, v2, small = CATALOGUE["v1"], CATALOGUE["v2"], Conditions()
-    mended = map(as_variant, ("v2+head=before-upsample", "v2+rates=3,6,9"))
+    mended = map(as_variant, ("v2+head=before-upsample", "v2+rates=3,6,9", "v2+rates=6"))
     for variant, conditions in [
         (v2, Conditions(Size(512, 512))),
         *((v, small) for v in (*CATALOGUE.values(), *mended)),

@@ -9,6 +9,7 @@ from math import prod
 from typing import NamedTuple
 
 from ucseg_cli.analysis.conventions import conv_macs
+from ucseg_cli.analysis.memo import once_per_trace
 from ucseg_cli.analysis.window import Window, rounds_up, windows
 from ucseg_cli.trace import Op, Trace
 
@@ -137,6 +138,7 @@ class Reach(NamedTuple):
         return None if down is None or across is None else (down, across)
 
 
+@once_per_trace
 def reaches(trace: Trace) -> tuple[Reach, ...]:
     """Each call of a dilated convolution that produced anything, in the order they ran."""
     return tuple(_reaches(trace))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -83,8 +82,8 @@ def refuse_misspelt(directory: Path) -> None:
         return
     try:
         text = path.read_text("utf-8")
-        tools = tomllib.loads(text).get("tool", {})
-    except (OSError, ValueError, RecursionError):  # it is not ours to read
+        tools = _parse(path, text).get("tool", {})
+    except (OSError, UnicodeDecodeError, ConfigurationError):  # it is not ours to read
         return
     near = nearest_name("ucseg", tools) if isinstance(tools, dict) else None
     if near is not None:
@@ -119,6 +118,8 @@ def _read(path: Path, *, required: bool) -> Document | None:
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
+    import tomllib  # where nothing is configured, nothing has to be read
+
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a number of too many digits is a plain ValueError

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from typing import NamedTuple
 
 KeyPath = tuple[str | int, ...]
-"""Keys and positions from the document's root: ``("tool", "ucseg", "budgets", 0, "max")``."""
+"""Keys and positions from a table on: ``("tool", "ucseg", "budgets", 0, "max")``."""
 
-_TOKEN = re.compile(
-    r"""
+_PIECE = r"""
     (?P<skip>[ \t\r]+|\#[^\n]*)
     | \"{3}(?:\\.|[^\\])*?\"{3,5} | '{3}.*?'{3,5}
     | "(?:\\.|[^"\\])*" | '[^']*'
     | [\n\[\]{}=,.]
     | [^\s\[\]{}=,.\#"']+
-    """,
-    re.DOTALL | re.VERBOSE,
-)
+    """
 _END = "\n"
 
 
@@ -35,7 +31,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
 def _tokens(text: str) -> Iterator[_Token]:
     line = 1
-    for match in _TOKEN.finditer(text):
+    for match in re.finditer(_PIECE, text, re.DOTALL | re.VERBOSE):
         if match.lastgroup != "skip":
             yield _Token(match[0], line)
         line += match[0].count("\n")
@@ -137,5 +133,7 @@ class _Reader:
 def _name(token: str) -> str:
     if token[0] not in "\"'":
         return token
+    import tomllib  # for a quoted name alone
+
     (name,) = tomllib.loads(f"{token} = 0")
     return name

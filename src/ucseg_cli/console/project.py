@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ucseg_cli.budget import Budget
-from ucseg_cli.config.configuration import read_settings
 from ucseg_cli.config.document import find_document, refuse_misspelt
 from ucseg_cli.errors import ConfigurationError, UsageError
 from ucseg_cli.settings import Settings
@@ -27,6 +26,7 @@ def project(*, needed: bool = False) -> Settings:
         if needed:
             refuse_misspelt(directory)
         return Settings()
+    from ucseg_cli.config.configuration import read_settings
     from ucseg_cli.console.vocabulary import vocabulary
 
     return read_settings(document, vocabulary())

@@ -79,6 +79,8 @@ class _Drawing(NamedTuple):
     @classmethod
     def of(cls, table: Table, screen: Screen) -> _Drawing:
         """The deepest indentation that costs neither a column nor a letter of a name, with whole titles where they fit too."""
+        if screen.width is None:
+            return cls._laid_out(table, screen, INDENTS[0], whole_titles=True)
         narrowest = cls._laid_out(table, screen, INDENTS[-1], whole_titles=False)
         layouts = ((indent, whole) for indent in INDENTS for whole in (True, False))
         drawings = (cls._laid_out(table, screen, indent, whole_titles=whole) for indent, whole in layouts)
