@@ -72,6 +72,7 @@ def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
         "value": 645_245,
         "max": 600_000,
         "warn": None,
+        "limit": 600_000,
         "baseline": None,
         "margin": -45_245,
         "status": "fail",

@@ -148,6 +148,7 @@ def _check(check: Check) -> dict[str, Any]:
         "value": check.value,
         "max": check.max,
         "warn": check.warn,
+        "limit": check.bound,
         "baseline": check.baseline,
         "margin": check.margin,
         "status": check.status,
