@@ -11,7 +11,6 @@ import typer
 from ucseg_cli import __version__
 from ucseg_cli.console.groups import with_groups
 from ucseg_cli.console.once import OnceCommand
-from ucseg_cli.console.streams import print_text
 
 COMMANDS = {
     "list": "list_variants",
@@ -61,5 +60,7 @@ def root(
 ) -> None:
     """Inspect variants of ultra-compact segmentation networks: parameters, operations, tap shapes, and why they differ."""
     if version:
+        from ucseg_cli.console.streams import print_text  # the help has no use for it
+
         print_text(f"ucseg {__version__}")
         raise typer.Exit

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from ucseg_cli.report.document import Report
-from ucseg_cli.report.formats.screen import Screen
+if TYPE_CHECKING:  # the options ask for names alone
+    from ucseg_cli.report.document import Report
+    from ucseg_cli.report.formats.screen import Screen
 
 FORMATS = ("table", "json", "csv", "markdown", "html", "comment")
 JUDGED_FORMATS = ("github", "junit", "sarif")
