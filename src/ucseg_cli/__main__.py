@@ -122,10 +122,10 @@ def _tell(error: UcsegError, arguments: Sequence[str]) -> None:
         from ucseg_cli.report.formats.json import render_json_error
 
         print_text(render_json_error(error))
-    elif form in TELLING_MISTAKES and {*arguments[:1]} <= JUDGING and sys.stdout is not None:
-        from ucseg_cli.report.error import render_error
+    elif {*arguments[:1]} <= JUDGING:
+        from ucseg_cli.console.mistakes import tell_who_runs_checks
 
-        print_text(render_error(error, form))
+        tell_who_runs_checks(error, form if form in TELLING_MISTAKES and sys.stdout is not None else None, arguments)
 
 
 def _form(arguments: Sequence[str]) -> str:

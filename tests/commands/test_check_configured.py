@@ -321,3 +321,22 @@ def test_no_two_checks_have_one_name(configure: Configure, checks: Checks) -> No
     found = checks()
     assert len(found) == len({each["id"] for each in found}) == (2 + 1 + 2 + 2) + 2 * (1 + 2 + 2)
     assert "q[v1, 32, decoder.0]" in {each["id"] for each in found}
+
+
+@pytest.mark.parametrize("spelling", ["--export comment=old.md", "--export=comment=old.md"])
+def test_a_mistake_takes_the_place_of_an_earlier_answer_in_a_file(ucseg: Run, tmp_path: Path, spelling: str) -> None:
+    (tmp_path / "old.md").write_text("held", encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text("[tool.ucseg]\nsizes = 32\n", encoding="utf-8")
+    answer = ucseg("check", *spelling.split(), "-f", "github")
+    assert answer.returncode == 2
+    assert answer.stdout.startswith(
+        "::error file=pyproject.toml,line=2,title=unknown-name (ucseg)::no key named 'sizes'"
+    )
+    told = (tmp_path / "old.md").read_text("utf-8")
+    assert told.startswith("<!-- ucseg.check -->\n\n### ❌ ucseg has no verdict")
+    assert "no key named 'sizes'" in told
+
+
+def test_a_mistake_on_the_command_line_is_told_to_who_runs_checks_and_to_no_other(ucseg: Run) -> None:
+    assert ucseg("check", "v22", "--max", "params=1", "-f", "junit").stdout.count("<failure") == 1
+    assert ucseg("params", "v22", "-f", "comment").stdout == ""

@@ -10,15 +10,17 @@ from ucseg_cli.report.formats.render import render
 from ucseg_cli.report.formats.screen import Screen
 from ucseg_cli.units import plural
 
+FORMS = ("github", "junit", "sarif", "comment")
+"""In which who runs checks is told of mistakes."""
 _PLACE = re.compile(r"(?P<path>[^\s:]+\.(?:toml|json)):(?P<line>\d+)")
 
 
-def render_error(error: UcsegError, form: str) -> str:
-    """Each mistake as a failure at its line, and no verdict."""
+def render_error(error: UcsegError, form: str, command: str = "error") -> str:
+    """Each mistake as a failure at its line, in the place of *command*'s answer."""
     errors = error.errors if isinstance(error, MistakesError) else (error,)
     summary = error.what if len(errors) == 1 else f"{plural(len(errors), 'mistake')}, the first: {error.what}"
     report = Report(
-        kind="ucseg.error",
+        kind=f"ucseg.{command}",
         title="ucseg has no verdict",
         conditions={},
         tables=(),

@@ -1,0 +1,36 @@
+"""Mistakes where an answer was asked for by who runs checks, so that no answer of an earlier run is taken for this one's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ucseg_cli.console.export_files import is_stdout, write_file
+from ucseg_cli.console.streams import print_text
+from ucseg_cli.errors import ConfigurationError, MistakesError, ModelError, UcsegError
+from ucseg_cli.report.error import FORMS, render_error
+
+OF_THE_PROJECT = (ConfigurationError, MistakesError, ModelError)
+"""Mistakes that a run of the same command would meet again, however it is typed."""
+
+
+def tell_who_runs_checks(error: UcsegError, form: str | None, arguments: Sequence[str]) -> None:
+    """On stdout in *form*, where there is one, and where the project itself is mistaken in the files of ``--export``.
+
+    Whether these can be written is not what the person has to hear of now.
+    """
+    for export, path in _exports(arguments) if isinstance(error, OF_THE_PROJECT) else ():
+        with suppress(UcsegError):
+            write_file(path, render_error(error, export, arguments[0]))
+    if form is not None:
+        print_text(render_error(error, form, *arguments[:1]))
+
+
+def _exports(arguments: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Asked of the words themselves, since the parser may have failed."""
+    for word, following in zip(arguments, (*arguments[1:], ""), strict=True):
+        asked = following if word == "--export" else word.removeprefix("--export=") if "--export=" in word else ""
+        form, _, name = asked.partition("=")
+        if form in FORMS and name and not is_stdout(Path(name)):
+            yield form, Path(name)
