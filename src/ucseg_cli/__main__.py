@@ -14,9 +14,6 @@ from ucseg_cli.errors import ExitStatus, InterruptionError, MistakesError, Outpu
 COMPLETION = "_UCSEG_COMPLETE"
 """The environment variable over which the shells' completion scripts ask."""
 QUOTE = "'"
-JUDGING = {"check", "lint", "verify"}
-TELLING_MISTAKES = {"github", "junit", "sarif", "comment"}
-"""Forms in which who runs these checks is told of mistakes too, beside stderr."""
 
 
 def start() -> int:
@@ -122,10 +119,10 @@ def _tell(error: UcsegError, arguments: Sequence[str]) -> None:
         from ucseg_cli.report.formats.json import render_json_error
 
         print_text(render_json_error(error))
-    elif {*arguments[:1]} <= JUDGING:
+    elif arguments:
         from ucseg_cli.console.mistakes import tell_who_runs_checks
 
-        tell_who_runs_checks(error, form if form in TELLING_MISTAKES and sys.stdout is not None else None, arguments)
+        tell_who_runs_checks(error, form if sys.stdout is not None else "", arguments)
 
 
 def _form(arguments: Sequence[str]) -> str:

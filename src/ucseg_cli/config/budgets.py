@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ucseg_cli.budget import Bound, Budget, Place
 from ucseg_cli.conditions import Size, parse_size
-from ucseg_cli.config.section import Section, read_text, spell
+from ucseg_cli.config.section import Section, read_known, read_text, spell
 from ucseg_cli.errors import ConfigurationError, UnknownNameError
 from ucseg_cli.units import parse_count
 from ucseg_cli.variants import Variant, parse_reference
@@ -44,7 +44,7 @@ def read_budget(section: Section, named: Mapping[str, Variant], default: str, wo
     for key in ("id", "metric"):
         if key not in section:
             section.mistaken(f"a budget needs '{key}'")
-    metric = section.read("metric", partial(_read_known, "metric", words.metrics), "")
+    metric = section.read("metric", partial(read_known, "metric", words.metrics), "")
     in_bytes = metric in words.in_bytes or not metric  # of an unknown metric nothing more is held against the file
     most, warn = _read_bounds(section, in_bytes=in_bytes)
     if not {"max", "vs-baseline", "warn"}.intersection(section.names()):
@@ -54,7 +54,7 @@ def read_budget(section: Section, named: Mapping[str, Variant], default: str, wo
         variants=section.read("variant", partial(_read_variants, named), (default,)),
         metric=metric,
         module=section.read("module", read_text, None),
-        dtype=section.read("dtype", partial(_read_known, "dtype", words.dtypes), None),
+        dtype=section.read("dtype", partial(read_known, "dtype", words.dtypes), None),
         sizes=section.read_each("size", read_size, ()),
         max=most,
         warn=warn,
@@ -124,13 +124,6 @@ def _place(section: Section, *keys: str) -> Place:
     """The line of the first of *keys* that is there."""
     key = next((key for key in keys if key in section), "id")
     return Place(section.document.shown_path, section.document.line((*section.at, key)))
-
-
-def _read_known(noun: str, known: tuple[str, ...], value: Any, where: str) -> str:
-    name = read_text(value, where)
-    if name not in known:
-        raise UnknownNameError(noun, name, known, where=where)
-    return name
 
 
 def _read_variants(named: Mapping[str, Variant], value: Any, where: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from ucseg_cli.budget import Budget, Place
 from ucseg_cli.conditions import Size
 from ucseg_cli.config.budgets import Vocabulary, read_budget, read_size
 from ucseg_cli.config.document import Document
-from ucseg_cli.config.section import Mistake, Section, read_text, spell
+from ucseg_cli.config.section import Mistake, Section, read_known, read_text, spell
 from ucseg_cli.errors import ConfigurationError, MistakesError, UnknownNameError
 from ucseg_cli.settings import DEFAULT_CONVENTION, LintSettings, Settings
 from ucseg_cli.variants import AXES, BASELINE, CATALOGUE, DEFAULT, Variant, parse_reference
@@ -34,7 +34,7 @@ def read_settings(document: Document, words: Vocabulary) -> Settings:
         default=default,
         baseline=root.read("baseline", reference, BASELINE),
         sizes=root.read_each("size", read_size, (Size(),)),
-        convention=root.read("convention", partial(_read_one_of, "convention", words.conventions), DEFAULT_CONVENTION),
+        convention=root.read("convention", partial(read_known, "convention", words.conventions), DEFAULT_CONVENTION),
         variants=variants,
         budgets=_read_budgets(root, variants, default, words),
         lint=_read_lint(root.table("lint"), words),
@@ -120,20 +120,13 @@ def _read_reference(known: Mapping[str, Variant], value: Any, where: str) -> str
     return parse_reference(read_text(value, where), known, where=where).name
 
 
-def _read_one_of(noun: str, known: tuple[str, ...], value: Any, where: str) -> str:
-    name = read_text(value, where)
-    if name not in known:
-        raise UnknownNameError(noun, name, known, where=where)
-    return name
-
-
 def _read_lint(section: Section, words: Vocabulary) -> LintSettings:
     section.only(LINT_KEYS)
     code = partial(_read_code, words.rules)
     return LintSettings(
         select=section.read_each("select", code, ()),
         ignore=section.read_each("ignore", code, ()),
-        fail_on=section.read("fail-on", partial(_read_one_of, "severity", words.severities), "never"),
+        fail_on=section.read("fail-on", partial(read_known, "severity", words.severities), "never"),
     )
 
 

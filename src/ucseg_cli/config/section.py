@@ -119,6 +119,14 @@ def read_text(value: Any, where: str) -> str:
     return text
 
 
+def read_known(noun: str, known: tuple[str, ...], value: Any, where: str) -> str:
+    """One of the *known* names."""
+    name = read_text(value, where)
+    if name not in known:
+        raise UnknownNameError(noun, name, known, where=where)
+    return name
+
+
 def spell(value: Any) -> str:
     """A value as TOML would have it, in a few words."""
     text = str(value).lower() if isinstance(value, bool) else f"'{value}'" if isinstance(value, str) else str(value)

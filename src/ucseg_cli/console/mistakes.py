@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ucseg_cli.console.export_files import is_stdout, write_file
+from ucseg_cli.console.output import JUDGING
 from ucseg_cli.console.streams import print_text
 from ucseg_cli.errors import ConfigurationError, MistakesError, ModelError, UcsegError
 from ucseg_cli.report.error import FORMS, render_error
@@ -15,16 +16,19 @@ OF_THE_PROJECT = (ConfigurationError, MistakesError, ModelError)
 """Mistakes that a run of the same command would meet again, however it is typed."""
 
 
-def tell_who_runs_checks(error: UcsegError, form: str | None, arguments: Sequence[str]) -> None:
-    """On stdout in *form*, where there is one, and where the project itself is mistaken in the files of ``--export``.
+def tell_who_runs_checks(error: UcsegError, form: str, arguments: Sequence[str]) -> None:
+    """Of a command that judges: on stdout in *form*, where that is one of FORMS, and where the project itself is mistaken in the files of ``--export``.
 
     Whether these can be written is not what the person has to hear of now.
     """
+    command = arguments[0]
+    if command not in JUDGING:
+        return
     for export, path in _exports(arguments) if isinstance(error, OF_THE_PROJECT) else ():
         with suppress(UcsegError):
-            write_file(path, render_error(error, export, arguments[0]))
-    if form is not None:
-        print_text(render_error(error, form, *arguments[:1]))
+            write_file(path, render_error(error, export, command))
+    if form in FORMS:
+        print_text(render_error(error, form, command))
 
 
 def _exports(arguments: Sequence[str]) -> Iterator[tuple[str, Path]]:

@@ -15,7 +15,7 @@ FORMS = ("github", "junit", "sarif", "comment")
 _PLACE = re.compile(r"(?P<path>[^\s:]+\.(?:toml|json)):(?P<line>\d+)")
 
 
-def render_error(error: UcsegError, form: str, command: str = "error") -> str:
+def render_error(error: UcsegError, form: str, command: str) -> str:
     """Each mistake as a failure at its line, in the place of *command*'s answer."""
     errors = error.errors if isinstance(error, MistakesError) else (error,)
     summary = error.what if len(errors) == 1 else f"{plural(len(errors), 'mistake')}, the first: {error.what}"
