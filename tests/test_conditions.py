@@ -57,12 +57,12 @@ def test_a_size_is_read_back_as_it_is_written(height: int, width: int) -> None:
 
 def test_conditions_say_their_shape_and_themselves() -> None:
     conditions = Conditions(Size(384, 640), 2)
-    assert conditions.shape == (2, 3, 384, 640)
+    assert conditions.inputs[0].shape == (2, 3, 384, 640)
     assert str(conditions) == "2×3×384×640 float32, eval mode"
 
 
 def test_the_default_is_one_image_of_224_by_224() -> None:
-    assert Conditions().shape == (1, 3, 224, 224)
+    assert Conditions().inputs[0].shape == (1, 3, 224, 224)
 
 
 @pytest.mark.parametrize("batch", [0, -1, MAX_BATCH + 1])
@@ -73,6 +73,6 @@ def test_a_batch_of_nothing_or_too_much_is_out_of_range(batch: int) -> None:
 
 def test_what_cannot_be_addressed_is_refused_at_the_last_pixel() -> None:
     side, batch = MAX_SIDE, MAX_PIXELS // MAX_SIDE**2
-    assert make_conditions(Size(side, side), batch).shape == (batch, 3, side, side)
+    assert make_conditions(Size(side, side), batch).inputs[0].shape == (batch, 3, side, side)
     with pytest.raises(UsageError, match="more than can be addressed"):
         make_conditions(Size(side, side), batch + 1)

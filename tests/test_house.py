@@ -26,6 +26,7 @@ FLOOR = {
     "atomic_write",
     "budget",
     "settings",
+    "references",
     "lock",
     "paths",
     "lock_file",

@@ -9,6 +9,7 @@ from ucseg_cli.cache import Cache, fingerprint
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.count import Count
 from ucseg_cli.errors import ResourceError
+from ucseg_cli.references import Model
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import Variant
 
@@ -16,7 +17,7 @@ from ucseg_cli.variants import Variant
 class Request(NamedTuple):
     """A trace that is needed. Equal requests are recorded once."""
 
-    variant: Variant
+    model: Model
     conditions: Conditions
 
 
@@ -45,31 +46,34 @@ def trace_all(
 def count_with_others(request: Request) -> tuple[Count, ...]:
     """What every other counter says, run for real. Never from the cache: running them is the point."""
     _require_torch()
-    from ucseg_cli.engine.counters import count_variant
+    from ucseg_cli.engine.counters import count_model_of
 
-    return count_variant(request.variant, request.conditions)
+    return count_model_of(request.model, request.conditions)
 
 
 def _find_all(requests: Iterable[Request], cache: Cache) -> dict[Request, Trace]:
-    found = ((request, cache.get(_key(request))) for request in requests)
+    keys = ((request, _key(request)) for request in requests)
+    found = ((request, cache.get(key)) for request, key in keys if key is not None)
     return {request: trace for request, trace in found if trace is not None}
 
 
 def _keep_all(recorded: Mapping[Request, Trace], cache: Cache) -> None:
     for request, trace in recorded.items():
-        cache.put(_key(request), trace)
+        if (key := _key(request)) is not None:
+            cache.put(key, trace)
 
 
-def _key(request: Request) -> str:
-    return fingerprint(request.variant, request.conditions)
+def _key(request: Request) -> str | None:
+    """Under which name the trace is kept; None where nobody can know everything that it depends on."""
+    return fingerprint(request.model, request.conditions) if isinstance(request.model, Variant) else None
 
 
 def _record_all(requests: Iterable[Request]) -> dict[Request, Trace]:
     _require_torch()
-    from ucseg_cli.engine.load import VariantTracer
+    from ucseg_cli.engine.load import Tracer
 
-    tracer = VariantTracer()
-    return {request: tracer.trace(request.variant, request.conditions) for request in requests}
+    tracer = Tracer()
+    return {request: tracer.trace(request.model, request.conditions) for request in requests}
 
 
 def _require_torch() -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ucseg_cli.budget import Budget, Place
 from ucseg_cli.conditions import Size
+from ucseg_cli.references import parse_reference
 from ucseg_cli.variants import BASELINE, CATALOGUE, DEFAULT, Variant
 
 DEFAULT_CONVENTION = "fvcore"
@@ -43,6 +44,12 @@ class Settings(NamedTuple):
     budgets: tuple[Budget, ...] = ()
     lint: LintSettings = LintSettings()
     places: Mapping[str, Place] = MappingProxyType({})
+
+    @property
+    def family_baseline(self) -> tuple[str, Variant]:
+        """The variant to hold variants' axes against, by name: the baseline where it is of the family, else ours."""
+        variant = parse_reference(self.baseline, self.variants).variant
+        return (BASELINE, CATALOGUE[BASELINE]) if variant is None else (self.baseline, variant)
 
     def place_of(self, model: str) -> Place | None:
         """The line that defines a named variant, or the one that a reference changes; None for what is not configured."""

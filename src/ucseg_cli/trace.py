@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import starmap
 from typing import Any, NamedTuple
 
-FORMAT = 2
+FORMAT = 3
 
 
 class TraceFormatError(ValueError):
@@ -98,6 +98,9 @@ class Trace:
 
     *storages* are sizes in bytes. *freed* says for each how many operators had run when the program let go of it, as
     Python's reference counts have it; None for what was still held at the end.
+
+    *device* is where it ran: ``meta``, without data, or ``cpu``, with random weights, where the model needs data to run.
+    *failure* is why there is no forward pass; then there are only modules, and nothing may be concluded from *ops*.
     """
 
     modules: tuple[Module, ...]
@@ -108,6 +111,8 @@ class Trace:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     taps: tuple[Tap, ...] = ()
+    device: str = "meta"
+    failure: str | None = None
 
     @cached_property
     def by_path(self) -> dict[str, Module]:
@@ -149,6 +154,8 @@ def decode_trace(data: Any) -> Trace:
             inputs=tuple(data["inputs"]),
             outputs=tuple(data["outputs"]),
             taps=tuple(starmap(Tap, data["taps"])),
+            device=data["device"],
+            failure=data["failure"],
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise TraceFormatError(str(error)) from error

@@ -76,7 +76,8 @@ def test_commands_variants_axes_and_words_are_completed(
 
 
 def test_every_value_that_is_offered_is_one_that_is_accepted(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ucseg_cli.variants import AXES, parse_reference
+    from ucseg_cli.references import parse_reference
+    from ucseg_cli.variants import AXES
 
     offered = _complete(ucseg, monkeypatch, "params", "v2+")
     assert len(offered) == sum(len(axis.examples) for axis in AXES)

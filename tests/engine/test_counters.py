@@ -15,7 +15,7 @@ from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.flops import uncounted
 from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.count import Count
-from ucseg_cli.engine.counters import count_model, count_variant, count_with_fvcore
+from ucseg_cli.engine.counters import count_model, count_model_of, count_with_fvcore
 from ucseg_cli.engine.record import record
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import CATALOGUE, Variant
@@ -139,7 +139,7 @@ CONDITIONS = Conditions(Size(33, 47))
 
 @pytest.fixture(scope="module")
 def counts() -> dict[str, Count]:
-    return {count.counter: count for count in count_variant(CATALOGUE["v2"], CONDITIONS)}
+    return {count.counter: count for count in count_model_of(CATALOGUE["v2"], CONDITIONS)}
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from ucseg_cli.analysis.params import PARAM_METRICS, own_params, total_params
 from ucseg_cli.analysis.taps import tap_shapes
 from ucseg_cli.analysis.totals import own_figures
 from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.engine.counters import count_variant
+from ucseg_cli.engine.counters import count_model_of
 from ucseg_cli.engine.record import record
 from ucseg_cli.nets import build_model
 from ucseg_cli.nets.backbone import build_features
@@ -45,7 +45,7 @@ def test_every_other_counter_agrees_in_total_by_module_and_by_operator(
 ) -> None:
     variant, conditions = data.draw(variants), data.draw(small_conditions)
     trace = trace_of(variant, conditions)
-    results = [agreement(trace, count) for count in count_variant(variant, conditions)]
+    results = [agreement(trace, count) for count in count_model_of(variant, conditions)]
     assert {result.counter: result.differences for result in results} == {"numel": (), "fvcore": (), "torch": ()}
 
 
@@ -125,7 +125,7 @@ def test_parameters_and_multiply_accumulates_are_those_of_the_closed_form(
 ) -> None:
     variant, conditions = data.draw(variants), data.draw(small_conditions)
     trace = trace_of(variant, conditions)
-    params, macs, taps = probed(variant.backbone, variant.output_stride, conditions.shape)
+    params, macs, taps = probed(variant.backbone, variant.output_stride, conditions.inputs[0].shape)
     by_path = roll_up(trace, {path: own_params(trace)[path] + figures for path, figures in own_flops(trace).items()})
     top = {path: figures for path, figures in by_path.items() if path and "." not in path}
     assert {path: figures["params"] for path, figures in top.items()} == {
@@ -134,7 +134,7 @@ def test_parameters_and_multiply_accumulates_are_those_of_the_closed_form(
     }
     assert {path: figures["macs"] for path, figures in top.items()} == {
         "features": macs,
-        **closed_macs(variant, taps, conditions.shape),
+        **closed_macs(variant, taps, conditions.inputs[0].shape),
     }
     assert {tap.name: tap.shape for tap in tap_shapes(trace)} == taps
 
@@ -197,7 +197,7 @@ def test_a_trace_without_data_is_the_trace_with_data_to_the_last_storage(
     variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
 ) -> None:
     variant, conditions = data.draw(variants), data.draw(small_conditions)
-    real = record(build_model(variant), torch.rand(conditions.shape), taps=variant.taps)
+    real = record(build_model(variant), torch.rand(conditions.inputs[0].shape), taps=variant.taps)
     assert trace_of(variant, conditions) == real
 
 
@@ -233,7 +233,7 @@ def test_strides_are_the_family_s_whatever_the_size(
     strides = [4, 8, deep]
     assert [tap.whole_stride for tap in taps] == strides
     # each stride-2 conv is padded so that it keeps the rounded-up half
-    sides = conditions.shape[2:]
+    sides = conditions.inputs[0].shape[2:]
     assert [tap.shape[2:] for tap in taps] == [tuple(-(-side // stride) for side in sides) for stride in strides]
 
 
@@ -243,7 +243,7 @@ def test_the_output_has_the_input_s_size_and_one_channel_for_each_class(
 ) -> None:
     variant, conditions = data.draw(variants), data.draw(small_conditions)
     trace = trace_of(variant, conditions)
-    batch, _, height, width = conditions.shape
+    batch, _, height, width = conditions.inputs[0].shape
     assert [trace.tensors[index].shape for index in trace.outputs] == [(batch, variant.classes, height, width)]
 
 
@@ -312,4 +312,4 @@ def test_no_storage_is_let_go_before_its_last_use(trace_of: TraceOf) -> None:
 def test_one_pixel_is_enough(variant: Variant, trace_of: TraceOf) -> None:
     trace = trace_of(variant, Conditions(Size(1, 1)))
     assert trace.tensors[trace.outputs[0]].shape == (1, variant.classes, 1, 1)
-    assert [agreement(trace, count).agrees for count in count_variant(variant, Conditions(Size(1, 1)))] == [True] * 3
+    assert [agreement(trace, count).agrees for count in count_model_of(variant, Conditions(Size(1, 1)))] == [True] * 3

@@ -24,7 +24,7 @@ from ucseg_cli.engine.load import trace_module
 from ucseg_cli.engine.record import record
 from ucseg_cli.nets import build_model
 from ucseg_cli.trace import Trace
-from ucseg_cli.variants import Variant, parse_reference
+from ucseg_cli.variants import Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 
@@ -35,7 +35,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
 
 def of(reference: str) -> Variant:
-    return parse_reference(reference).variant
+    return as_variant(reference)
 
 
 class StoragesAlive(TorchDispatchMode):
@@ -81,7 +81,7 @@ def test_the_peak_is_that_of_the_storages_of_a_real_run(
     trace_of: TraceOf, reference: str, conditions: Conditions
 ) -> None:
     variant = of(reference)
-    measured = most_alive(build_model(variant).eval(), torch.zeros(conditions.shape))
+    measured = most_alive(build_model(variant).eval(), torch.zeros(conditions.inputs[0].shape))
     assert peak_memory(trace_of(variant, conditions)).bytes == measured
 
 
@@ -94,7 +94,7 @@ def test_the_peak_of_any_member_of_the_family_is_that_of_a_real_run(
     data: st.DataObject,
 ) -> None:
     variant, conditions = data.draw(variants), data.draw(small_conditions)
-    measured = most_alive(build_model(variant).eval(), torch.zeros(conditions.shape))
+    measured = most_alive(build_model(variant).eval(), torch.zeros(conditions.inputs[0].shape))
     assert peak_memory(trace_of(variant, conditions)).bytes == measured
 
 
@@ -150,7 +150,7 @@ class Kept(nn.Module):
 def test_a_variable_of_the_program_keeps_a_map(keep: bool, maps: int) -> None:  # noqa: FBT001 - a parameter
     model, conditions = Kept(keep=keep).eval(), Conditions(Size(8, 8))
     peak = peak_memory(trace_module(model, conditions, taps={}))
-    assert peak.bytes == maps * peak.input_bytes == most_alive(model, torch.zeros(conditions.shape))
+    assert peak.bytes == maps * peak.input_bytes == most_alive(model, torch.zeros(conditions.inputs[0].shape))
     assert len(peak.overdue) == maps - 3
 
 
@@ -164,7 +164,7 @@ def test_the_allocator_hands_out_no_more_than_the_peak_and_the_tables_of_an_upsa
 ) -> None:
     variant = of(reference)
     peak = peak_memory(trace_of(variant, conditions))
-    model, x = build_model(variant).eval(), torch.zeros(conditions.shape)
+    model, x = build_model(variant).eval(), torch.zeros(conditions.inputs[0].shape)
     with torch.no_grad():
         model(x)
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
@@ -197,7 +197,9 @@ def test_on_a_gpu_the_storages_of_a_real_run_are_the_same(
 ) -> None:
     variant = of(reference)
     model = build_model(variant).eval().cuda()
-    assert peak_memory(trace_of(variant, conditions)).bytes == most_alive(model, torch.zeros(conditions.shape).cuda())
+    assert peak_memory(trace_of(variant, conditions)).bytes == most_alive(
+        model, torch.zeros(conditions.inputs[0].shape).cuda()
+    )
 
 
 @needs_gpu
@@ -215,12 +217,12 @@ def test_on_a_gpu_the_allocator_asks_for_the_peak_and_hands_out_whole_blocks(
     model = build_model(variant).eval().cuda()
     requested, allocated = "requested_bytes.all", "allocated_bytes.all"
     with torch.no_grad(), torch.backends.cudnn.flags(enabled=False):
-        model(torch.zeros(conditions.shape, device="cuda"))
+        model(torch.zeros(conditions.inputs[0].shape, device="cuda"))
         torch.cuda.synchronize()
         torch.cuda.empty_cache()
         before = torch.cuda.memory_stats()
         torch.cuda.reset_peak_memory_stats()
-        model(torch.zeros(conditions.shape, device="cuda"))
+        model(torch.zeros(conditions.inputs[0].shape, device="cuda"))
         torch.cuda.synchronize()
         after = torch.cuda.memory_stats()
     assert torch.cuda.max_memory_allocated() == after[f"{allocated}.peak"]

@@ -92,14 +92,14 @@ def test_what_others_print_of_the_named_variants_is_what_we_say(
     trace_of: TraceOf, printed: Count, reference: str, side: int, batch: int
 ) -> None:
     variant, conditions = as_variant(reference), Conditions(Size(side, side), batch)
-    theirs = printed(build_model(variant).eval(), torch.zeros(conditions.shape))
+    theirs = printed(build_model(variant).eval(), torch.zeros(conditions.inputs[0].shape))
     assert derived(trace_of(variant, conditions)) == theirs
 
 
 @pytest.mark.parametrize("reference", ["v1", "v3"])
 def test_those_that_look_at_operators_print_what_we_say(trace_of: TraceOf, reference: str) -> None:
     variant, conditions = as_variant(reference), Conditions(Size(33, 47), 2)
-    theirs = operators(build_model(variant).eval(), torch.zeros(conditions.shape))
+    theirs = operators(build_model(variant).eval(), torch.zeros(conditions.inputs[0].shape))
     assert derived(trace_of(variant, conditions), ("fvcore", "torch")) == theirs
 
 
@@ -113,7 +113,7 @@ def test_what_others_print_of_any_variant_at_any_size_is_what_we_say(
     data: DataObject,
 ) -> None:
     variant, conditions = data.draw(variants), data.draw(small_conditions)
-    theirs = printed(build_model(variant).eval(), torch.zeros(conditions.shape))
+    theirs = printed(build_model(variant).eval(), torch.zeros(conditions.inputs[0].shape))
     assert derived(trace_of(variant, conditions)) == theirs
 
 

@@ -13,7 +13,7 @@ from ucseg_cli.variants import (
     Variant,
     as_variant,
     changes,
-    parse_reference,
+    parse_variant,
 )
 from ucseg_cli.variants.axes import BY_NAME
 
@@ -82,7 +82,7 @@ def test_no_two_branches_have_one_role(variants: SearchStrategy[Variant], data: 
 @given(st.data())
 def test_a_variant_s_key_is_a_reference_to_itself(variants: SearchStrategy[Variant], data: st.DataObject) -> None:
     variant = data.draw(variants)
-    assert parse_reference(f"v1+{variant.key}").variant == variant
+    assert parse_variant(f"v1+{variant.key}") == variant
 
 
 @given(st.data())

@@ -20,8 +20,8 @@ def verify(*, of: OneModel, at: OneInput, exit_zero: ExitZeroOption = False, out
     from ucseg_cli.console.memory_guard import refuse_what_does_not_fit
     from ucseg_cli.console.project import project
     from ucseg_cli.console.streams import say_while
+    from ucseg_cli.references import parse_reference
     from ucseg_cli.report.verify import verify_report
-    from ucseg_cli.variants import parse_reference
 
     settings = project()
     conditions = at.conditions(settings)
@@ -30,7 +30,7 @@ def verify(*, of: OneModel, at: OneInput, exit_zero: ExitZeroOption = False, out
     with say_while() as announce:
         announce("running the other counters on real tensors…")
         counts = gate.count_with_others(
-            gate.Request(parse_reference(of.name(settings), settings.variants).variant, conditions)
+            gate.Request(parse_reference(of.name(settings), settings.variants).model, conditions)
         )
     agreements = [agreement(subject.trace, count) for count in counts]
     deliver(verify_report(subject, conditions, agreements), output)

@@ -13,8 +13,9 @@ from ucseg_cli.budget import Bound, Budget, Place
 from ucseg_cli.conditions import Size, parse_size
 from ucseg_cli.config.section import Section, read_known, read_text, spell
 from ucseg_cli.errors import ConfigurationError, UnknownNameError
+from ucseg_cli.references import parse_reference
 from ucseg_cli.units import parse_count
-from ucseg_cli.variants import Variant, parse_reference
+from ucseg_cli.variants import Variant
 
 KEYS = ("id", "variant", "module", "metric", "dtype", "size", "max", "vs-baseline", "warn", "message")
 LOCK = "lock"

@@ -13,8 +13,9 @@ from ucseg_cli.config.budgets import Vocabulary, read_budget, read_size
 from ucseg_cli.config.document import Document
 from ucseg_cli.config.section import Mistake, Section, read_known, read_text, spell
 from ucseg_cli.errors import ConfigurationError, MistakesError, UnknownNameError
+from ucseg_cli.references import parse_reference
 from ucseg_cli.settings import DEFAULT_CONVENTION, LintSettings, Settings
-from ucseg_cli.variants import AXES, BASELINE, CATALOGUE, DEFAULT, Variant, parse_reference
+from ucseg_cli.variants import AXES, BASELINE, CATALOGUE, DEFAULT, Variant, parse_variant
 
 KEYS = ("default", "baseline", "size", "convention", "variants", "budgets", "lint")
 LINT_KEYS = ("select", "ignore", "fail-on")
@@ -81,8 +82,8 @@ def _is_new_name(section: Section, name: str) -> bool:
 
 def _read_variant(table: Section, known: Mapping[str, Variant]) -> Variant:
     """One variant; where it is mistaken another in its stead, so that its name is no second mistake elsewhere."""
-    base = table.read("from", partial(_read_reference, known), DEFAULT)
-    return parse_reference(base, known).variant._replace(**_read_axes(table))
+    base = table.read("from", partial(_read_variant_of, known), known[DEFAULT])
+    return base._replace(**_read_axes(table))
 
 
 def _read_axes(table: Section) -> dict[str, Any]:
@@ -118,6 +119,10 @@ def _circle(name: str, origins: Mapping[str, str]) -> str:
 
 def _read_reference(known: Mapping[str, Variant], value: Any, where: str) -> str:
     return parse_reference(read_text(value, where), known, where=where).name
+
+
+def _read_variant_of(known: Mapping[str, Variant], value: Any, where: str) -> Variant:
+    return parse_variant(read_text(value, where), known, where=where)
 
 
 def _read_lint(section: Section, words: Vocabulary) -> LintSettings:

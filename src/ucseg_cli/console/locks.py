@@ -16,9 +16,9 @@ from ucseg_cli.errors import ConfigurationError, UsageError
 from ucseg_cli.lock import Lock, Locked, Tree
 from ucseg_cli.lock_file import NAME, read_lock
 from ucseg_cli.paths import shown
+from ucseg_cli.references import parse_reference
 from ucseg_cli.report.check import LockState
 from ucseg_cli.settings import Settings
-from ucseg_cli.variants import parse_reference
 
 EPOCH = "SOURCE_DATE_EPOCH"
 """See reproducible-builds.org."""

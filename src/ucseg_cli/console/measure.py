@@ -9,9 +9,9 @@ from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.cache import Cache, default_directory
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.console.streams import say, say_while
+from ucseg_cli.references import parse_reference
 from ucseg_cli.settings import Settings
 from ucseg_cli.units import plural
-from ucseg_cli.variants import parse_reference
 
 Point = tuple[str, Conditions]
 """A model by name, and the input that it runs on."""
@@ -48,7 +48,7 @@ def measure_points(
 ) -> dict[Point, Subject]:
     """Each model on its input. What is asked for twice is recorded once."""
     references = {(name, each): parse_reference(name, settings.variants) for name, each in points}
-    requests = {point: gate.Request(reference.variant, point[1]) for point, reference in references.items()}
+    requests = {point: gate.Request(reference.model, point[1]) for point, reference in references.items()}
     with say_while() as announce:
         traces = gate.trace_all(
             requests.values(),

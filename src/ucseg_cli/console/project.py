@@ -8,8 +8,8 @@ from pathlib import Path
 from ucseg_cli.budget import Budget
 from ucseg_cli.config.document import find_document, refuse_misspelt
 from ucseg_cli.errors import ConfigurationError, UsageError
+from ucseg_cli.references import parse_reference
 from ucseg_cli.settings import Settings
-from ucseg_cli.variants import parse_reference
 
 
 def project(*, needed: bool = False) -> Settings:

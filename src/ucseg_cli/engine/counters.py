@@ -15,19 +15,22 @@ from ucseg_cli.conditions import Conditions
 from ucseg_cli.count import Count
 from ucseg_cli.errors import ResourceError
 from ucseg_cli.nets import build_model
+from ucseg_cli.references import Model
 from ucseg_cli.variants import Variant
 
 TORCH_LABELS = {"convolution": "conv"}
 """FlopCounterMode's operator names where they differ from ours."""
 
 
-def count_variant(variant: Variant, conditions: Conditions) -> tuple[Count, ...]:
-    """What every other counter says of a variant, built with weights and run on real tensors.
+def count_model_of(model: Model, conditions: Conditions) -> tuple[Count, ...]:
+    """What every other counter says of a model, built with weights and run on real tensors.
 
     Raises ResourceError where the memory does not suffice after all.
     """
     try:
-        return count_model(build_model(variant).eval(), torch.zeros(conditions.shape))
+        if not isinstance(model, Variant):
+            raise NotImplementedError
+        return count_model(build_model(model).eval(), *(torch.zeros(each.shape) for each in conditions.inputs))
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
             raise ResourceError(
@@ -37,19 +40,19 @@ def count_variant(variant: Variant, conditions: Conditions) -> tuple[Count, ...]
         raise
 
 
-def count_model(model: nn.Module, x: Tensor) -> tuple[Count, ...]:
-    """What every other counter says of a module in eval mode on one input."""
+def count_model(model: nn.Module, *inputs: Tensor) -> tuple[Count, ...]:
+    """What every other counter says of a module in eval mode on its inputs."""
     with torch.no_grad():
-        return tuple(counter(model, x) for counter in COUNTERS)
+        return tuple(counter(model, *inputs) for counter in COUNTERS)
 
 
-def count_parameters(model: nn.Module, _x: Tensor) -> Count:
+def count_parameters(model: nn.Module, *_inputs: Tensor) -> Count:
     """``sum(p.numel())`` of each module's parameters, shared ones once."""
     modules = {path: sum(p.numel() for p in module.parameters()) for path, module in model.named_modules()}
     return Count("numel", None, modules[""], modules)
 
 
-def count_with_fvcore(model: nn.Module, x: Tensor) -> Count:
+def count_with_fvcore(model: nn.Module, *inputs: Tensor) -> Count:
     """Fvcore's FlopCountAnalysis, by module and by operator."""
     logging.getLogger("fvcore").setLevel(logging.ERROR)  # it would list what it does not count; so do we, elsewhere
     with warnings.catch_warnings():
@@ -57,18 +60,20 @@ def count_with_fvcore(model: nn.Module, x: Tensor) -> Count:
         from fvcore.nn import FlopCountAnalysis
 
         counts = (
-            FlopCountAnalysis(model, x).unsupported_ops_warnings(enabled=False).uncalled_modules_warnings(enabled=False)
+            FlopCountAnalysis(model, inputs)
+            .unsupported_ops_warnings(enabled=False)
+            .uncalled_modules_warnings(enabled=False)
         )
         return Count(
             "fvcore", "fvcore", _whole(counts.total()), _wholes(counts.by_module()), _wholes(counts.by_operator())
         )
 
 
-def count_with_torch(model: nn.Module, x: Tensor) -> Count:
+def count_with_torch(model: nn.Module, *inputs: Tensor) -> Count:
     """Torch's FlopCounterMode, which learns of modules from their calls."""
     counter = FlopCounterMode(display=False)
     with counter:
-        model(x)
+        model(*inputs)
     by_path = dict(counter.get_flop_counts())
     overall = by_path.pop("Global", {})  # absent where it priced nothing
     modules = {_below_root(path): sum(per_op.values()) for path, per_op in by_path.items()}
@@ -76,7 +81,7 @@ def count_with_torch(model: nn.Module, x: Tensor) -> Count:
     return Count("torch", "torch", counter.get_total_flops(), modules, operators, sees_uncalled=False)
 
 
-COUNTERS: tuple[Callable[[nn.Module, Tensor], Count], ...] = (count_parameters, count_with_fvcore, count_with_torch)
+COUNTERS: tuple[Callable[..., Count], ...] = (count_parameters, count_with_fvcore, count_with_torch)
 
 
 def _below_root(path: str) -> str:

@@ -9,7 +9,7 @@ from ucseg_cli.budget import Budget
 from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
 from ucseg_cli.settings import Settings
 from ucseg_cli.units import plural
-from ucseg_cli.variants import AXES, CATALOGUE, Variant, changes, parse_reference
+from ucseg_cli.variants import AXES, CATALOGUE, Variant, changes
 
 BUILT_IN = "built in"
 SETTINGS_COLUMNS = (Column("key", "key"), Column("value", "value"), Column("source", "from", tier=1))
@@ -90,7 +90,7 @@ def _variants_table(settings: Settings, own: Mapping[str, Variant]) -> Table:
 
 
 def _differences(settings: Settings, variant: Variant) -> str:
-    baseline = parse_reference(settings.baseline, settings.variants).variant
+    _, baseline = settings.family_baseline
     return ", ".join(f"{c.axis.name} {c.axis.show(c.after)}" for c in changes(baseline, variant)) or "nothing"
 
 

@@ -11,19 +11,19 @@ from ucseg_cli.report.document import Column, Kind, Report, Row, Table
 from ucseg_cli.report.header import raw_conditions, shown_conditions
 from ucseg_cli.settings import Settings
 from ucseg_cli.units import plural
-from ucseg_cli.variants import AXES, ORIGINS, Change, changes, parse_reference
+from ucseg_cli.variants import AXES, ORIGINS, Change, changes
 
 
 def list_report(subjects: Sequence[Subject], conditions: Conditions, settings: Settings) -> Report:
     """The named variants, ours and the project's, with parameters and MACs."""
     figures = [totals(subject.trace) for subject in subjects]
-    baseline = parse_reference(settings.baseline, settings.variants).variant
+    base, baseline = settings.family_baseline
     differences = {name: changes(baseline, variant) for name, variant in settings.variants.items()}
     columns = (
         Column("name", "variant"),
         Column("params", "parameters", Kind.QUANTITY),
         Column("macs", "MACs", Kind.QUANTITY),
-        Column("changes", f"differs from {settings.baseline} in", Kind.PROSE),
+        Column("changes", f"differs from {base} in", Kind.PROSE),
     )
     rows = tuple(
         Row((s.name, f["params"], f["macs"], _differences(differences[s.name])))
@@ -37,7 +37,7 @@ def list_report(subjects: Sequence[Subject], conditions: Conditions, settings: S
         summary=f"{plural(len(rows), 'named variant')}; {settings.default} is the default, and NAME+AXIS=VALUE changes an axis.",
         payload={
             "conditions": raw_conditions([conditions]),
-            "baseline": settings.baseline,
+            "baseline": base,
             "default": settings.default,
             "variants": [
                 {

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ucseg_cli.analysis.reach import reaches
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.analysis.taps import TapShape, tap_shapes
-from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.conditions import Conditions
 from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
 from ucseg_cli.report.header import raw_conditions, shown_conditions
 from ucseg_cli.report.reach import reach_entry, reach_table
@@ -50,22 +50,22 @@ def probe_report(probed: Sequence[Probed]) -> Report:
             "taps",
             "Taps",
             (Column("model", "model"), Column("size", "size"), Column("tap", "tap"), *MAP_COLUMNS),
-            tuple(Row((each.subject.name, str(each.conditions.size), tap.name, *_cells(tap))) for each, tap in records),
+            tuple(Row((each.subject.name, each.conditions.label, tap.name, *_cells(tap))) for each, tap in records),
         ),
     )
 
 
 def _tables(probed: Sequence[Probed], conditions: Conditions, *, several: bool) -> Iterator[Table]:
     here = [each for each in probed if each.conditions == conditions]
-    yield _tap_table(here, conditions.size, several=several)
-    yield from field_tables([each.subject for each in here], conditions.size)
+    yield _tap_table(here, conditions.label, several=several)
+    yield from field_tables([each.subject for each in here], conditions)
     if not several and (convs := reaches(here[0].subject.trace)):
-        yield reach_table(convs, conditions.size, compact=True)
+        yield reach_table(convs, conditions.label, compact=True)
 
 
-def _tap_table(here: Sequence[Probed], size: Size, *, several: bool) -> Table:
+def _tap_table(here: Sequence[Probed], at: str, *, several: bool) -> Table:
     """One model has a row for each tap and a column for each property; several stand side by side, a column each."""
-    title = f"Taps at {size}"
+    title = f"Taps at {at}"
     if several:
         return _side_by_side(title, here)
     rows = tuple(Row((tap.name, *_cells(tap))) for tap in tap_shapes(here[0].subject.trace))
@@ -101,7 +101,7 @@ def _model(probed: Probed) -> dict[str, Any]:
     shapes, fields = tap_shapes(probed.subject.trace), tap_fields(probed.subject)
     return {
         "name": probed.subject.name,
-        "input": list(probed.conditions.shape),
+        "input": list(probed.conditions.inputs[0].shape),
         "taps": [
             {**dict(zip(keys, (tap.name, *_cells(tap)), strict=True)), **field_entry(field)}
             for tap, field in zip(shapes, fields, strict=True)
@@ -119,6 +119,6 @@ def _summary(probed: Probed) -> str:
     are = "rate {} is exactly a 1×1 conv" if len(pointwise) == 1 else "rates {} are exactly 1×1 convs"
     degenerate = f"; there {are.format(' and '.join(pointwise))}" if pointwise else ""
     return (
-        f"At {probed.conditions.size} pixels the {deepest.name} tap of {probed.subject.name} "
+        f"At {probed.conditions.label} pixels the {deepest.name} tap of {probed.subject.name} "
         f"is {format_shape(deepest.shape[1:])}{stride}{degenerate}."
     )

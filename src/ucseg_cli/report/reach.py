@@ -61,14 +61,14 @@ def reach_report(name: str, measured: Sequence[tuple[Subject, Conditions]]) -> R
         kind="ucseg.reach",
         title=f"reach {name}",
         conditions=shown_conditions([each.conditions for each in reached]),
-        tables=tuple(reach_table(each.convs, each.conditions.size) for each in reached),
+        tables=tuple(reach_table(each.convs, each.conditions.label) for each in reached),
         notes=(NOTE,),
         summary=summary,
         payload={
             "conditions": raw_conditions([each.conditions for each in reached]),
             "model": name,
             "sizes": [
-                {"input": list(each.conditions.shape), "convs": [reach_entry(conv) for conv in each.convs]}
+                {"input": list(each.conditions.inputs[0].shape), "convs": [reach_entry(conv) for conv in each.convs]}
                 for each in reached
             ],
         },
@@ -76,18 +76,18 @@ def reach_report(name: str, measured: Sequence[tuple[Subject, Conditions]]) -> R
             "convs",
             "Dilated convs",
             tuple(Column(key, key) for key in RECORDS),
-            tuple(Row(_record(each.conditions.size, conv)) for each in reached for conv in each.convs),
+            tuple(Row(_record(each.conditions.label, conv)) for each in reached for conv in each.convs),
         ),
     )
 
 
-def reach_table(convs: Sequence[Reach], size: Size, *, compact: bool = False) -> Table:
+def reach_table(convs: Sequence[Reach], at: str, *, compact: bool = False) -> Table:
     """A row for each dilated conv; *compact* has what matters most, for the screen of another answer."""
     columns = COMPACT if compact else COLUMNS
     rows = (dict(zip((column.key for column in COLUMNS), _cells(conv), strict=True)) for conv in convs)
     shown = tuple(Row(tuple(row[column.key] for column in columns)) for row in rows)
     dead = compact and any(conv.dead_taps for conv in convs)
-    return Table("reach", f"Reach of dilated convs at {size}", columns, shown, DEAD_NOTE if dead else None)
+    return Table("reach", f"Reach of dilated convs at {at}", columns, shown, DEAD_NOTE if dead else None)
 
 
 def reach_entry(conv: Reach) -> dict[str, Any]:
@@ -130,9 +130,9 @@ def _cells(conv: Reach) -> tuple[Cell, ...]:
     )
 
 
-def _record(size: Size, conv: Reach) -> tuple[Cell, ...]:
+def _record(size: str, conv: Reach) -> tuple[Cell, ...]:
     return (
-        str(size), conv.module, *conv.rate, *conv.map, conv.reads, conv.products, conv.taps, conv.dead_taps,
+        size, conv.module, *conv.rate, *conv.map, conv.reads, conv.products, conv.taps, conv.dead_taps,
         conv.dead_params, conv.dead_macs, conv.padding_macs, *(conv.least_size or (None, None)), conv.is_pointwise,
     )  # fmt: skip
 
@@ -148,7 +148,7 @@ def _sentence(name: str, reached: Reached) -> str:
         return f"{name} has no dilated conv."
     whose = f"{name}'s {plural(len(convs), 'dilated conv')}"
     said = "; ".join(filter(None, (_pointwise(convs, whose), _partly_dead(convs, whose))))
-    at = f"At {reached.conditions.size}, "
+    at = f"At {reached.conditions.label}, "
     if not said:
         return f"{at}every tap of {whose} reads data somewhere; {_padding(convs)}."
     return f"{at}{said}{_remedy(convs)}."

@@ -9,7 +9,7 @@ from typing import Any
 from ucseg_cli.analysis.receptive_field import ReceptiveField, receptive_fields
 from ucseg_cli.analysis.stride import whole_stride
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.conditions import Size
+from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.report.document import Cell, Column, Kind, Row, Table
 from ucseg_cli.trace import Tap
 
@@ -35,16 +35,22 @@ def branch_fields(subject: Subject) -> tuple[ReceptiveField, ...]:
     return receptive_fields(subject.trace, [Tap(_branch(role), path) for path, role in roles.items()])
 
 
-def field_tables(subjects: Sequence[Subject], size: Size) -> Iterator[Table]:
+def field_tables(subjects: Sequence[Subject], conditions: Conditions) -> Iterator[Table]:
     """One model has a column for each property; several stand side by side, a column each."""
-    title = f"Receptive fields at {size}"
+    title = f"Receptive fields at {conditions.label}"
     fields = [(*tap_fields(subject), *branch_fields(subject)) for subject in subjects]
     if not any(fields):
         return
     if len(fields) > 1:
         yield _side_by_side(title, subjects, fields)
     else:
-        yield Table("fields", title, COLUMNS, tuple(Row(_cells(field, size)) for field in fields[0]), _note(fields[0]))
+        yield Table(
+            "fields",
+            title,
+            COLUMNS,
+            tuple(Row(_cells(field, conditions.extent)) for field in fields[0]),
+            _note(fields[0]),
+        )
 
 
 def field_entry(field: ReceptiveField) -> dict[str, Any]:
@@ -66,7 +72,7 @@ def _branch(role: str) -> str:
     return role.partition("[")[2].removesuffix("]")
 
 
-def _cells(field: ReceptiveField, size: Size) -> tuple[Cell, ...]:
+def _cells(field: ReceptiveField, size: Size | None) -> tuple[Cell, ...]:
     share = _share(field, size)
     return (
         field.name,
@@ -79,9 +85,9 @@ def _cells(field: ReceptiveField, size: Size) -> tuple[Cell, ...]:
     )
 
 
-def _share(field: ReceptiveField, size: Size) -> Fraction | None:
+def _share(field: ReceptiveField, size: Size | None) -> Fraction | None:
     """What it sees at this size of the input's side, along the axis where that is less."""
-    if field.live_size is None:
+    if field.live_size is None or size is None:
         return None
     return min(Fraction(field.live_size[0], size.height), Fraction(field.live_size[1], size.width))
 

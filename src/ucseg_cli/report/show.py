@@ -13,7 +13,7 @@ from ucseg_cli.report.header import raw_conditions, shown_conditions
 from ucseg_cli.report.module_table import Arrangement, arrange, label
 from ucseg_cli.settings import Settings
 from ucseg_cli.units import exact_ratio, format_count
-from ucseg_cli.variants import AXES, parse_reference
+from ucseg_cli.variants import AXES
 
 HEAVIEST, DEPTH = 6, 2
 
@@ -59,7 +59,7 @@ def _totals_table(figures: dict[str, int]) -> Table:
 def _axes_tables(subject: Subject, settings: Settings) -> list[Table]:
     if subject.variant is None:
         return []
-    baseline = parse_reference(settings.baseline, settings.variants).variant
+    base, baseline = settings.family_baseline
     rows = []
     for axis in AXES:
         value, before = getattr(subject.variant, axis.name), getattr(baseline, axis.name)
@@ -67,7 +67,7 @@ def _axes_tables(subject: Subject, settings: Settings) -> list[Table]:
     columns = (
         Column("axis", "axis"),
         Column("value", "value"),
-        Column("baseline", f"where {settings.baseline} has", tier=1),
+        Column("baseline", f"where {base} has", tier=1),
     )
     return [Table("axes", "Axes", columns, tuple(rows))]
 

@@ -2,7 +2,7 @@
 
 from ucseg_cli.variants.axes import AXES, Axis
 from ucseg_cli.variants.catalogue import BASELINE, CATALOGUE, DEFAULT, ORIGINS
-from ucseg_cli.variants.reference import Reference, as_variant, parse_reference
+from ucseg_cli.variants.reference import as_variant, parse_variant
 from ucseg_cli.variants.variant import Change, Variant, changes
 
 __all__ = [
@@ -13,9 +13,8 @@ __all__ = [
     "ORIGINS",
     "Axis",
     "Change",
-    "Reference",
     "Variant",
     "as_variant",
     "changes",
-    "parse_reference",
+    "parse_variant",
 ]

@@ -1,0 +1,23 @@
+"""How a person names a model: a variant of the family, or a source outside it."""
+
+from ucseg_cli.references.grammar import Model, Reference, parse_reference
+from ucseg_cli.references.source import (
+    Argument,
+    FromCheckpoint,
+    FromFile,
+    FromModule,
+    FromTorchvision,
+    Source,
+)
+
+__all__ = [
+    "Argument",
+    "FromCheckpoint",
+    "FromFile",
+    "FromModule",
+    "FromTorchvision",
+    "Model",
+    "Reference",
+    "Source",
+    "parse_reference",
+]
