@@ -6,22 +6,32 @@ than torch itself takes. Inside the context below these files run only once some
 it does not have yet. The modules are torchvision's own either way, loaded once, and stay what they would have been.
 
 It also makes torchvision usable where its compiled operators cannot be loaded (a CUDA build of torchvision beside
-a CPU build of torch), since nothing of this family asks for one.
+a CPU build of torch), since few networks ask for one, and those only when they run.
 """
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from types import ModuleType
+
+import torch
 
 from ucseg_cli.errors import ResourceError
 
 _SET_BY_IMPORT = {"__path__", "__file__", "__cached__", "__package__", "__loader__", "__spec__"}
 """What the import system asks a new module for before it sets it."""
+
+DESCRIBED_OPERATORS = dict.fromkeys(("nms", "qnms"), "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+"""Schemas of the operators that torchvision describes to torch also where it could not load them."""
+
+_LIBRARY = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # lives as its contents do
 
 
 class _PackageOnDemand(ModuleType):
@@ -32,6 +42,8 @@ class _PackageOnDemand(ModuleType):
             raise AttributeError(name)
         if f"{self.__name__}.{name}" in sys.modules:  # being imported: its parent gets it as an attribute afterwards
             return sys.modules[f"{self.__name__}.{name}"]
+        if _is_active() and (source := _named_import(self, name)) is not None:
+            return getattr(import_module(source, self.__name__), name)
         _run_package(self)
         return getattr(self, name)
 
@@ -39,9 +51,8 @@ class _PackageOnDemand(ModuleType):
 class _OnDemandLoader(Loader):
     """Puts off running a package's file; *original* is who would have run it."""
 
-    def __init__(self, original: Loader, finder: _PackagesOnDemand) -> None:
+    def __init__(self, original: Loader) -> None:
         self.original = original
-        self.finder = finder
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return _PackageOnDemand(spec.name)
@@ -50,13 +61,29 @@ class _OnDemandLoader(Loader):
         """Do nothing yet."""
 
 
+def _named_import(package: ModuleType, name: str) -> str | None:
+    """The relative module from which a package's file imports *name*, where it says so by name; else None."""
+    if package.__file__ is None:
+        return None
+    statements = ast.parse(Path(package.__file__).read_bytes()).body
+    imports = [statement for statement in statements if isinstance(statement, ast.ImportFrom) and statement.module]
+    return next(
+        (f".{each.module}" for each in imports if each.level == 1 and any(name == alias.name for alias in each.names)),
+        None,
+    )
+
+
+def _is_active() -> bool:
+    return any(isinstance(finder, _PackagesOnDemand) for finder in sys.meta_path)
+
+
 def _run_package(package: ModuleType) -> None:
     """Run a package's file as if it had just been imported; once we are done, its parents' before, as Python does."""
     spec = package.__spec__
     if spec is None or not isinstance(spec.loader, _OnDemandLoader):
         return
     parent = sys.modules.get(package.__name__.rpartition(".")[0])
-    if parent is not None and not spec.loader.finder.active:
+    if parent is not None and not _is_active():
         _run_package(parent)
     pending, original = spec.loader, spec.loader.original
     spec.loader = package.__loader__ = original
@@ -72,9 +99,6 @@ def _run_package(package: ModuleType) -> None:
 class _PackagesOnDemand(MetaPathFinder):
     """Finds torchvision's packages and puts their files off; leaves its modules alone."""
 
-    def __init__(self) -> None:
-        self.active = True
-
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
@@ -82,7 +106,7 @@ class _PackagesOnDemand(MetaPathFinder):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.submodule_search_locations is not None and spec.loader is not None:
-            spec.loader = _OnDemandLoader(spec.loader, self)
+            spec.loader = _OnDemandLoader(spec.loader)
         return spec
 
 
@@ -99,5 +123,23 @@ def torchvision_packages_on_demand() -> Iterator[None]:
     except ImportError as error:
         raise ResourceError(f"torchvision cannot be imported: {error}", help="pip install torchvision") from error
     finally:
-        finder.active = False
         sys.meta_path.remove(finder)
+
+
+def has_compiled_operators() -> bool:
+    """Whether torchvision's compiled operators (``nms``, ``roi_align`` and others) load beside this torch."""
+    with torchvision_packages_on_demand():
+        from torchvision import extension
+    return bool(extension._has_ops())  # noqa: SLF001 - torchvision says it nowhere else
+
+
+def declare_missing_operators() -> None:
+    """Let torchvision's own packages run where its compiled operators do not load.
+
+    They describe some of these operators to torch, which refuses as long as it does not know them. Declared, they
+    are known and still not there: whoever runs one gets torchvision's error.
+    """
+    if not has_compiled_operators():
+        for name, schema in DESCRIBED_OPERATORS.items():
+            if not hasattr(torch.ops.torchvision, name):
+                _LIBRARY.define(name + schema)  # type: ignore[no-untyped-call]
