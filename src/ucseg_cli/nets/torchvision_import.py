@@ -12,12 +12,14 @@ a CPU build of torch), since few networks ask for one, and those only when they 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -42,8 +44,9 @@ class _PackageOnDemand(ModuleType):
             raise AttributeError(name)
         if f"{self.__name__}.{name}" in sys.modules:  # being imported: its parent gets it as an attribute afterwards
             return sys.modules[f"{self.__name__}.{name}"]
-        if _is_active() and (source := _named_import(self, name)) is not None:
-            return getattr(import_module(source, self.__name__), name)
+        if _is_active() and (home := _home(self, name)) is not None:
+            module = import_module(home)
+            return module if home == f"{self.__name__}.{name}" else getattr(module, name)
         _run_package(self)
         return getattr(self, name)
 
@@ -61,16 +64,32 @@ class _OnDemandLoader(Loader):
         """Do nothing yet."""
 
 
-def _named_import(package: ModuleType, name: str) -> str | None:
-    """The relative module from which a package's file imports *name*, where it says so by name; else None."""
-    if package.__file__ is None:
+def _home(package: ModuleType, name: str) -> str | None:
+    """The module that a package's file would have *name* from, or that *name* is; None where that is not plain to see."""
+    if package.__file__ is None or package.__name__ == "torchvision.transforms":  # small, and sufficient to itself
         return None
-    statements = ast.parse(Path(package.__file__).read_bytes()).body
-    imports = [statement for statement in statements if isinstance(statement, ast.ImportFrom) and statement.module]
-    return next(
-        (f".{each.module}" for each in imports if each.level == 1 and any(name == alias.name for alias in each.names)),
-        None,
+    for statement in ast.parse(Path(package.__file__).read_bytes()).body:
+        if isinstance(statement, ast.ImportFrom) and statement.level == 1 and _is_public(statement.module):
+            home = f"{package.__name__}.{statement.module}"
+            if any(alias.name == name or (alias.name == "*" and _exports(home, name)) for alias in statement.names):
+                return home
+    return f"{package.__name__}.{name}" if find_spec(f"{package.__name__}.{name}") else None
+
+
+def _is_public(module: str | None) -> bool:
+    """What is not public, the register of all models, is right only once the whole package has run."""
+    return module is not None and not module.startswith("_")
+
+
+def _exports(module: str, name: str) -> bool:
+    """Whether a module that has not been imported lists *name* in its ``__all__``."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None or spec.submodule_search_locations is not None:
+        return False
+    listed = re.search(
+        r"^__all__ = [\[(](.*?)[\])]", Path(spec.origin).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     )
+    return listed is not None and f'"{name}"' in listed[1]
 
 
 def _is_active() -> bool:
@@ -85,6 +104,8 @@ def _run_package(package: ModuleType) -> None:
     parent = sys.modules.get(package.__name__.rpartition(".")[0])
     if parent is not None and not _is_active():
         _run_package(parent)
+    if parent is None and _is_active():
+        declare_missing_operators()
     pending, original = spec.loader, spec.loader.original
     spec.loader = package.__loader__ = original
     package.__class__ = ModuleType
@@ -129,7 +150,7 @@ def torchvision_packages_on_demand() -> Iterator[None]:
 def has_compiled_operators() -> bool:
     """Whether torchvision's compiled operators (``nms``, ``roi_align`` and others) load beside this torch."""
     with torchvision_packages_on_demand():
-        from torchvision import extension
+        extension = import_module("torchvision.extension")
     return bool(extension._has_ops())  # noqa: SLF001 - torchvision says it nowhere else
 
 
