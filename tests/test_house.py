@@ -30,6 +30,8 @@ FLOOR = {
     "lock",
     "paths",
     "lock_file",
+    "element_types",
+    "state_dict",
 }
 PURE_FLOOR = FLOOR - {"cache", "config", "atomic_write", "lock_file", "paths"}
 
@@ -46,7 +48,7 @@ HOUSE = {
     **dict.fromkeys(FLOOR, Contract(FLOOR)),
     "cache": Contract(FLOOR, frozenset({"platformdirs"})),
     "nets": Contract({"nets"} | FLOOR, frozenset({"torch", "torchvision"})),
-    "engine": Contract({"engine", "nets"} | FLOOR, frozenset({"torch", "fvcore"})),
+    "engine": Contract({"engine", "nets"} | FLOOR, frozenset({"torch", "fvcore", "safetensors"})),
     "gate": Contract({"engine"} | FLOOR, frozenset({"torch"})),
     "analysis": Contract({"analysis"} | PURE_FLOOR),
     "report": Contract({"report", "analysis"} | PURE_FLOOR),

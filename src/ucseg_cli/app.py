@@ -26,6 +26,7 @@ COMMANDS = {
     "lock": "lock",
     "config": "config",
     "verify": "verify",
+    "identify": "identify",
     "explain": "explain",
     "cache": "cache",
     "completion": "completion",

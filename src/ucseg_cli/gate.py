@@ -8,8 +8,9 @@ from typing import NamedTuple
 from ucseg_cli.cache import Cache, fingerprint
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.count import Count
-from ucseg_cli.errors import ResourceError
-from ucseg_cli.references import Model
+from ucseg_cli.errors import ModelError, ResourceError
+from ucseg_cli.references import FromCheckpoint, Model
+from ucseg_cli.state_dict import NO_FORWARD, StateDict, state_dict_trace
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import Variant
 
@@ -35,8 +36,7 @@ def trace_all(
     traces = _find_all(wanted, cache) if cache else {}
     missing = [request for request in wanted if request not in traces]
     if missing:
-        announce(len(missing))
-        recorded = _record_all(missing)
+        recorded = {**_read_all(missing), **_record_others(missing, announce)}
         traces.update(recorded)
         if cache:
             _keep_all(recorded, cache)
@@ -44,11 +44,23 @@ def trace_all(
 
 
 def count_with_others(request: Request) -> tuple[Count, ...]:
-    """What every other counter says, run for real. Never from the cache: running them is the point."""
+    """What every other counter says, run for real. Never from the cache: running them is the point.
+
+    Raises ModelError for a checkpoint, which has nothing to run.
+    """
+    if isinstance(request.model, FromCheckpoint):
+        raise ModelError(NO_FORWARD, where=request.model.path)
     _require_torch()
     from ucseg_cli.engine.counters import count_model_of
 
     return count_model_of(request.model, request.conditions)
+
+
+def read_state_dict(source: FromCheckpoint) -> StateDict:
+    """What a checkpoint holds, without its data; torch is imported for torch's own files alone."""
+    from ucseg_cli.engine.checkpoint import read_state_dict
+
+    return read_state_dict(source.path, source.key)
 
 
 def _find_all(requests: Iterable[Request], cache: Cache) -> dict[Request, Trace]:
@@ -68,12 +80,33 @@ def _key(request: Request) -> str | None:
     return fingerprint(request.model, request.conditions) if isinstance(request.model, Variant) else None
 
 
+def _read_all(requests: Iterable[Request]) -> dict[Request, Trace]:
+    """The traces of checkpoints, each read once whatever the input; reading one costs no more than a cache would."""
+    sources = {request: request.model for request in requests if isinstance(request.model, FromCheckpoint)}
+    traces = {source: state_dict_trace(read_state_dict(source)) for source in dict.fromkeys(sources.values())}
+    return {request: traces[source] for request, source in sources.items()}
+
+
+def _record_others(requests: Iterable[Request], announce: Callable[[int], None]) -> dict[Request, Trace]:
+    """The traces of all that has to run, after *announce* was told how many these are."""
+    others = [request for request in requests if not isinstance(request.model, FromCheckpoint)]
+    if not others:
+        return {}
+    announce(len(others))
+    return _record_all(others)
+
+
 def _record_all(requests: Iterable[Request]) -> dict[Request, Trace]:
     _require_torch()
     from ucseg_cli.engine.load import Tracer
 
     tracer = Tracer()
-    return {request: tracer.trace(request.model, request.conditions) for request in requests}
+    return {
+        request: tracer.trace(request.model, request.conditions)
+        for request in requests
+        if not isinstance(request.model, FromCheckpoint)
+    }
+
 
 
 def _require_torch() -> None:

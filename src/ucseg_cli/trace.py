@@ -40,11 +40,14 @@ class Tensor(NamedTuple):
 
 
 class Weight(NamedTuple):
-    """A parameter or buffer as one module owns it: *tensor* is an index, equal where two share it."""
+    """A parameter or buffer as one module owns it: *tensor* is an index, equal where two share it.
+
+    *trainable* is None where nobody knows, as of a state dict.
+    """
 
     name: str
     tensor: int
-    trainable: bool
+    trainable: bool | None
 
 
 class Module(NamedTuple):

@@ -5,28 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from ucseg_cli.element_types import BITS, size_in_bytes
 from ucseg_cli.trace import Trace, Weight
 
-BYTES = {
-    "bool": 1,
-    "uint8": 1,
-    "int8": 1,
-    "float8_e4m3fn": 1,
-    "float8_e5m2": 1,
-    "int16": 2,
-    "uint16": 2,
-    "float16": 2,
-    "bfloat16": 2,
-    "int32": 4,
-    "uint32": 4,
-    "float32": 4,
-    "int64": 8,
-    "uint64": 8,
-    "float64": 8,
-    "complex64": 8,
-    "complex128": 16,
-}
-"""Size of one element by dtype."""
+BYTES = {dtype: bits // 8 for dtype, bits in BITS.items() if bits % 8 == 0}
+"""Size of one element by dtype, of those that take whole bytes."""
 
 PARAM_METRICS = ("params", "trainable", "frozen", "buffers", "bytes")
 
@@ -35,21 +18,24 @@ def own_params(trace: Trace, dtype: str | None = None) -> dict[str, Counter[str]
     """What each module holds itself, by path; with *dtype*, floating-point weights as if of that type.
 
     ``params`` = ``trainable`` + ``frozen`` are numbers of elements; ``buffers`` too (running statistics and the
-    counters of batch norm); ``bytes`` is the size of both, which is what a checkpoint holds.
+    counters of batch norm); ``bytes`` is the size of both, which is what a checkpoint holds. Where nobody knows what is
+    trainable, ``trainable`` and ``frozen`` are missing.
     """
     seen: set[int] = set()
+    known = known_metrics(trace)
     own: dict[str, Counter[str]] = {}
     for module in trace.modules:
-        figures = Counter(dict.fromkeys(PARAM_METRICS, 0))
+        figures = Counter(dict.fromkeys(known, 0))
         for weight in _first_seen(module.parameters, seen):
             tensor = trace.tensors[weight.tensor]
             figures["params"] += tensor.numel
-            figures["trainable" if weight.trainable else "frozen"] += tensor.numel
-            figures["bytes"] += tensor.numel * BYTES[as_type(tensor.dtype, dtype)]
+            if "trainable" in known:
+                figures["trainable" if weight.trainable else "frozen"] += tensor.numel
+            figures["bytes"] += size_in_bytes(tensor.numel, as_type(tensor.dtype, dtype))
         for weight in _first_seen(module.buffers, seen):
             tensor = trace.tensors[weight.tensor]
             figures["buffers"] += tensor.numel
-            figures["bytes"] += tensor.numel * BYTES[as_type(tensor.dtype, dtype)]
+            figures["bytes"] += size_in_bytes(tensor.numel, as_type(tensor.dtype, dtype))
         own[module.path] = figures
     return own
 
@@ -59,10 +45,16 @@ def as_type(own: str, dtype: str | None) -> str:
     return dtype if dtype is not None and "float" in own else own
 
 
+def known_metrics(trace: Trace) -> tuple[str, ...]:
+    """Those of PARAM_METRICS that the trace tells; a state dict does not say what is trainable."""
+    told = all(weight.trainable is not None for module in trace.modules for weight in module.parameters)
+    return tuple(metric for metric in PARAM_METRICS if told or metric not in {"trainable", "frozen"})
+
+
 def total_params(trace: Trace) -> dict[str, int]:
-    """The whole network's figures, each metric present."""
+    """The whole network's figures, each metric present that is known."""
     total: Counter[str] = sum(own_params(trace).values(), Counter())
-    return {metric: total[metric] for metric in PARAM_METRICS}
+    return {metric: total[metric] for metric in known_metrics(trace)}
 
 
 def _first_seen(weights: Iterable[Weight], seen: set[int]) -> Iterable[Weight]:

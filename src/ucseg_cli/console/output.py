@@ -11,7 +11,7 @@ from ucseg_cli.console.options import one_of
 from ucseg_cli.errors import UsageError
 from ucseg_cli.report.formats.render import FORMATS, JUDGED_FORMATS
 
-JUDGING = ("check", "lint", "verify")
+JUDGING = ("check", "lint", "verify", "identify")
 """The commands whose answers judge something."""
 
 

@@ -28,6 +28,7 @@ class Tone(Enum):
 _STATUS = {
     "pass": (Tone.GOOD, "✓"),
     "agrees": (Tone.GOOD, "✓"),
+    "fits": (Tone.GOOD, "✓"),
     "warn": (Tone.CAUTION, "!"),
     "warning": (Tone.CAUTION, "!"),
     "error": (Tone.BAD, "✗"),
