@@ -34,7 +34,8 @@ OUR_SOURCES = (
     *("conditions.py", "trace.py"),
     *("variants/axes.py", "variants/catalogue.py", "variants/variant.py"),
     *("nets/backbone.py", "nets/blocks.py", "nets/network.py"),
-    *("engine/build.py", "engine/dispatch.py", "engine/load.py", "engine/record.py", "engine/shapes.py"),
+    *("engine/as_before.py", "engine/build.py", "engine/dispatch.py", "engine/load.py", "engine/modules.py"),
+    *("engine/record.py", "engine/shapes.py", "engine/tensors.py"),
 )
 """Files of this package that a trace depends on."""
 

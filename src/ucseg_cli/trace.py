@@ -54,7 +54,8 @@ class Module(NamedTuple):
     """One entry of ``named_modules``.
 
     *alias_of* is the path under which the same object was met first. *calls* is 0 for a module that never
-    ran, as with a container that is only iterated. *outputs* are the tensors its last call returned.
+    ran, as with a container that is only iterated. *outputs* are the tensors its last call returned, and *output_names*
+    how the model names them (``out``, ``aux.0``), empty where it does not.
     """
 
     path: str
@@ -64,6 +65,7 @@ class Module(NamedTuple):
     alias_of: str | None = None
     calls: int = 0
     outputs: tuple[int, ...] = ()
+    output_names: tuple[str, ...] = ()
 
 
 class Op(NamedTuple):
@@ -165,9 +167,9 @@ def decode_trace(data: Any) -> Trace:
 
 
 def _decode_module(row: Any) -> Module:
-    path, kind, parameters, buffers, alias_of, calls, outputs = row
+    path, kind, parameters, buffers, alias_of, calls, outputs, names = row
     owned, held = tuple(starmap(Weight, parameters)), tuple(starmap(Weight, buffers))
-    return Module(path, kind, owned, held, alias_of, calls, tuple(outputs))
+    return Module(path, kind, owned, held, alias_of, calls, tuple(outputs), tuple(names))
 
 
 def _decode_op(row: Any) -> Op:

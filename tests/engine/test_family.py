@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -198,7 +199,7 @@ def test_a_trace_without_data_is_the_trace_with_data_to_the_last_storage(
 ) -> None:
     variant, conditions = data.draw(variants), data.draw(small_conditions)
     real = record(build_model(variant), torch.rand(conditions.inputs[0].shape), taps=variant.taps)
-    assert trace_of(variant, conditions) == real
+    assert trace_of(variant, conditions) == replace(real, device="meta")
 
 
 SIZES = {"output_size", "size"}

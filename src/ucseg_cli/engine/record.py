@@ -7,131 +7,120 @@ module gets a hook of its own, so the answer does not depend on how the model ca
 
 from __future__ import annotations
 
-import weakref
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from copy import deepcopy
 from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._C import DispatchKey  # the dispatcher's keys have no public name
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.parameter import is_lazy
 
 from ucseg_cli import trace
-from ucseg_cli.engine.dispatch import DispatchMode, operator_name
+from ucseg_cli.engine.as_before import Before, as_before, settings_as_before
+from ucseg_cli.engine.dispatch import DispatchMode, Operator, operator_of
+from ucseg_cli.engine.modules import ModuleTree
 from ucseg_cli.engine.shapes import output_on_meta
+from ucseg_cli.engine.tensors import Numbering
+from ucseg_cli.errors import ModelError
 
 PLACEMENT = {"device", "layout", "pin_memory"}
 """Arguments that say where a tensor lies, not what is computed."""
+
+READABLE = (complex, torch.dtype, torch.device, torch.layout, torch.memory_format)
+"""Values whose text is the same in every run."""
 
 
 def record(model: nn.Module, *inputs: Tensor, taps: Mapping[str, str] | None = None) -> trace.Trace:
     """What one forward pass of *model* on *inputs* does, in eval mode and without gradients.
 
     Args:
-        model: any module. Its train/eval flags, buffers and hooks are afterwards as they were, also when forward raises.
+        model: any module. It is afterwards as it was, and so are its inputs and torch's settings, also when forward
+            raises. Lazy modules stay lazy, and what ``torch.compile`` would compile runs as it is written.
         inputs: tensors on the model's device; on the meta device there is no data and the cost does not depend on sizes.
         taps: names for modules whose outputs are of interest, name to path.
     """
-    recorder = _Recorder(model)
+    model = _without_lazy_modules(_as_written(model), inputs)
     with ExitStack() as stack:
-        stack.enter_context(_eval_mode(model))
-        stack.enter_context(recorder.following_modules())
-        stack.enter_context(torch.no_grad())
+        before = stack.enter_context(as_before(model, inputs))
+        recorder = _Recorder(model, before)
+        stack.enter_context(_measuring(model))
+        stack.enter_context(recorder.modules.following_calls())
         # Autograd would take composites apart before the recorder sees them.
         stack.enter_context(torch._C._AutoDispatchBelowAutograd())  # what inference_mode is made of
         stack.enter_context(recorder)
         input_indices = recorder.tensors.indices(inputs)
         outputs = model(*inputs)
-    return recorder.finish(input_indices, outputs, taps or {})
+        return trace.Trace(
+            modules=recorder.modules.rows(),
+            outputs=recorder.tensors.indices(outputs),
+            tensors=tuple(recorder.tensors.rows),
+            storages=tuple(recorder.tensors.storages),
+            freed=tuple(recorder.tensors.freed),
+            ops=tuple(recorder.ops),
+            inputs=input_indices,
+            taps=tuple(trace.Tap(name, path) for name, path in (taps or {}).items()),
+            device=_device(model, inputs),
+        )
 
 
-class _Tensors:
-    """Numbers tensors and storages in the order they appear, and sees when each storage is let go."""
+def describe(model: nn.Module, failure: str) -> trace.Trace:
+    """The modules of a model that cannot run, with their parameters and buffers; *failure* says why it cannot.
 
-    def __init__(self, ops: Sequence[trace.Op]) -> None:
-        self.rows: list[trace.Tensor] = []
-        self.storages: list[int] = []
-        self.freed: list[int | None] = []
-        self._ops = ops
-        self._index: dict[int, int] = {}
-        self._watched: dict[int, weakref.ref[Tensor]] = {}
-        self._storage_index: dict[int, int] = {}
-        self._holders: Counter[int] = Counter()
-
-    def index(self, tensor: Tensor) -> int:
-        """The tensor's number; the same object keeps its number as long as it lives."""
-        number = self._index.get(id(tensor))
-        if number is None:
-            number = self._index[id(tensor)] = len(self.rows)
-            storage, identity = self._storage(tensor)
-            self.rows.append(trace.Tensor(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), storage))
-            self._holders[storage] += 1
-            gone = partial(self._gone, id(tensor), storage, identity)
-            self._watched[id(tensor)] = weakref.ref(tensor, lambda _: gone())
-        return number
-
-    def indices(self, value: Any) -> tuple[int, ...]:
-        """The numbers of every tensor in a nest of tuples, lists and dicts."""
-        return tuple(map(self.index, tensors_in(value)))
-
-    def _storage(self, tensor: Tensor) -> tuple[int, int]:
-        storage = tensor.untyped_storage()
-        identity = storage._cdata  # a storage's identity has no public name
-        number = self._storage_index.get(identity)
-        if number is None:
-            number = self._storage_index[identity] = len(self.storages)
-            self.storages.append(storage.nbytes())
-            self.freed.append(None)
-        return number, identity
-
-    def _gone(self, tensor: int, storage: int, identity: int) -> None:
-        """Forget a tensor, since another may get its identity; the last one on a storage frees it."""
-        del self._index[tensor], self._watched[tensor]
-        self._holders[storage] -= 1
-        if not self._holders[storage]:
-            self.freed[storage] = len(self._ops)
-            self._storage_index.pop(identity, None)
+    Raises ModelError where one is lazy.
+    """
+    model = _as_written(model)
+    if _has_lazy_modules(model):
+        raise ModelError("lazy modules get their shapes from a forward pass, and there is none", notes=(failure,))
+    tensors = Numbering(())
+    return trace.Trace(
+        modules=ModuleTree(model, tensors).rows(),
+        tensors=tuple(tensors.rows),
+        storages=tuple(tensors.storages),
+        freed=tuple(tensors.freed),
+        ops=(),
+        inputs=(),
+        outputs=(),
+        device=_device(model, ()),
+        failure=failure,
+    )
 
 
 class _Recorder(DispatchMode):
     """Sees every operator and keeps it as a row."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, before: Before) -> None:
         super().__init__()
         self.ops: list[trace.Op] = []
-        self.tensors = _Tensors(self.ops)
-        self._named = list(model.named_modules(remove_duplicate=False))
-        self._path: dict[nn.Module, str] = {}
-        for path, module in self._named:
-            self._path.setdefault(module, path)
-        self._number = {path: number for number, (path, _) in enumerate(self._named)}
-        self._running = [""]
+        self.tensors = Numbering(self.ops)
+        self.modules = ModuleTree(model, self.tensors)
+        self._before = before
         self._composite: int | None = None
-        self._calls = dict.fromkeys(self._number, 0)
-        self._outputs: dict[str, tuple[int, ...]] = {}
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        name = operator_name(func)
-        if _is_composite(func):
-            return self._run_composite(func, name, args, kwargs)
-        out = output_on_meta(name, args, kwargs)
+        operator = operator_of(func)
+        if operator.composite:
+            return self._run_composite(func, operator, args, kwargs)
+        for place in operator.written:
+            self._note_write(args[place] if place < len(args) else kwargs.get(operator.arguments[place].name))
+        out = output_on_meta(operator.name, args, kwargs)
         if out is None:
             out = func(*args, **kwargs)
-        self._append(func, name, args, kwargs, out)
+        self._append(operator, args, kwargs, out)
         return out
 
-    def _run_composite(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _run_composite(self, func: Any, operator: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Let torch take it apart under our eyes. Of composites within composites only the outermost is kept."""
         outermost = self._composite is None
         if outermost:
-            self._composite = self._append(func, name, args, kwargs, None, composite=True)
+            self._composite = self._append(operator, args, kwargs, None)
         try:
             with self:
                 out = func._op_dk(DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
@@ -142,126 +131,82 @@ class _Recorder(DispatchMode):
                 self._composite = None
         return out
 
-    def _append(
-        self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, *, composite: bool = False
-    ) -> int:
-        inputs, attributes = self._arguments(func, args, kwargs)
-        self.ops.append(
-            trace.Op(
-                name=name,
-                module=self._number[self._running[-1]],
-                inputs=inputs,
-                outputs=self.tensors.indices(out),
-                attributes=attributes,
-                parent=self._composite,
-                composite=composite,
-            )
+    def _note_write(self, written: Any) -> None:
+        for tensor in written if isinstance(written, (list, tuple)) else (written,):
+            if isinstance(tensor, Tensor):
+                self._before.keep_values(tensor)
+
+    def _append(self, operator: Operator, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> int:
+        inputs, attributes = self._arguments(operator, args, kwargs)
+        outputs = self.tensors.indices(out)
+        row = trace.Op(
+            operator.name, self.modules.running, inputs, outputs, attributes, self._composite, operator.composite
         )
+        self.ops.append(row)
         return len(self.ops) - 1
 
     def _arguments(
-        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, operator: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[int | None, ...], dict[str, Any]]:
         """Tensors in the schema's order, and the other arguments that differ from their defaults, by name."""
         inputs: list[int | None] = []
         attributes: dict[str, Any] = {}
-        for position, argument in enumerate(func._schema.arguments):  # the only way to a call's names
-            value = args[position] if position < len(args) else kwargs.get(argument.name, argument.default_value)
-            if "Tensor" in str(argument.type):
-                inputs.extend(self.tensors.indices(value) or [None])
-            elif argument.name not in PLACEMENT and value is not None and value != argument.default_value:
-                attributes[argument.name] = _plain(value)
+        for position, (name, holds_tensors, default) in enumerate(operator.arguments):
+            value = args[position] if position < len(args) else kwargs.get(name, default)
+            if holds_tensors:
+                inputs.extend(self.tensors.indices(value) or (None,))
+            elif value is not None and value != default and name not in PLACEMENT:
+                attributes[name] = _plain(value)
         return tuple(inputs), attributes
 
-    @contextmanager
-    def following_modules(self) -> Iterator[None]:
-        """While it lasts, the path of the module whose forward runs is known, through torch's global hooks."""
-        before = register_module_forward_pre_hook(self._enter)
-        after = register_module_forward_hook(self._leave, always_call=True)
-        try:
-            yield
-        finally:
-            before.remove()
-            after.remove()
 
-    def _enter(self, module: nn.Module, _args: Any) -> None:
-        self._running.append(self._path.get(module, self._running[-1]))
-
-    def _leave(self, module: nn.Module, _args: Any, out: Any) -> None:
-        self._running.pop()
-        if (path := self._path.get(module)) is not None:
-            self._calls[path] += 1
-            self._outputs[path] = self.tensors.indices(out)
-
-    def finish(self, inputs: tuple[int, ...], outputs: Any, taps: Mapping[str, str]) -> trace.Trace:
-        """Everything seen, as a Trace."""
-        output_indices = self.tensors.indices(outputs)
-        modules = tuple(self._module(path, module) for path, module in self._named)
-        return trace.Trace(
-            modules=modules,
-            tensors=tuple(self.tensors.rows),
-            storages=tuple(self.tensors.storages),
-            freed=tuple(self.tensors.freed),
-            ops=tuple(self.ops),
-            inputs=inputs,
-            outputs=output_indices,
-            taps=tuple(trace.Tap(name, path) for name, path in taps.items()),
-        )
-
-    def _module(self, path: str, module: nn.Module) -> trace.Module:
-        first = self._path[module]
-        if first != path:
-            return trace.Module(path, type(module).__name__, alias_of=first)
-        return trace.Module(
-            path=path,
-            type=type(module).__name__,
-            parameters=self._weights(module.named_parameters(recurse=False, remove_duplicate=False)),
-            buffers=self._weights(module.named_buffers(recurse=False, remove_duplicate=False)),
-            calls=self._calls[path],
-            outputs=self._outputs.get(path, ()),
-        )
-
-    def _weights(self, named: Iterable[tuple[str, Tensor]]) -> tuple[trace.Weight, ...]:
-        return tuple(trace.Weight(name, self.tensors.index(tensor), tensor.requires_grad) for name, tensor in named)
+def _as_written(model: nn.Module) -> nn.Module:
+    """The module inside ``torch.compile(model)``; any other is itself."""
+    compiler = sys.modules.get("torch._dynamo.eval_frame")
+    if compiler is not None and isinstance(model, compiler.OptimizedModule):
+        return _as_written(model._orig_mod)
+    return model
 
 
-def tensors_in(value: Any) -> Iterator[Tensor]:
-    """Every tensor in a nest of tuples, lists and dicts, in order."""
-    match value:
-        case Tensor():
-            yield value
-        case dict():
-            yield from chain.from_iterable(map(tensors_in, value.values()))
-        case list() | tuple():
-            yield from chain.from_iterable(map(tensors_in, value))
+def _without_lazy_modules(model: nn.Module, inputs: Sequence[Tensor]) -> nn.Module:
+    """The model, or where it has lazy modules a copy whose modules have got their shapes from a pass of its own.
+
+    That pass also fills the new parameters, which is no part of what the model does.
+    """
+    if not _has_lazy_modules(model):
+        return model
+    model, inputs = deepcopy((model, inputs))
+    with settings_as_before(), _measuring(model):
+        model(*inputs)
+    return model
+
+
+def _has_lazy_modules(model: nn.Module) -> bool:
+    return any(map(is_lazy, chain(model.parameters(), model.buffers())))
 
 
 @contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
-    """Eval while it lasts; then each module's own flag as it was."""
-    flags = [(module, module.training) for module in model.modules()]
-    try:
+def _measuring(model: nn.Module) -> Iterator[None]:
+    """In eval mode, without gradients, and without compiling. The flags are for others to put back."""
+    with ExitStack() as stack:
+        stack.enter_context(torch.no_grad())
+        if "torch._dynamo" in sys.modules:  # else nothing can have been compiled
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+            warnings.filterwarnings("ignore", "Using `torch.compile", UserWarning)  # of global hooks, as ours
         model.eval()
         yield
-    finally:
-        for module, training in flags:
-            module.training = training
 
 
-_COMPOSITE: dict[Callable[..., Any], bool] = {}
-
-
-def _is_composite(func: Any) -> bool:
-    """Whether the operator is only made of others (``CompositeImplicitAutograd`` in ATen's terms)."""
-    if func not in _COMPOSITE:
-        _COMPOSITE[func] = torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
-    return _COMPOSITE[func]
+def _device(model: nn.Module, inputs: Sequence[Tensor]) -> str:
+    """Where a pass runs: where its inputs are, or else what the model owns."""
+    first = next(chain(inputs, model.parameters(), model.buffers()), None)
+    return "cpu" if first is None else first.device.type
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON can hold it; what it cannot is kept as its text."""
+    """The value as JSON can hold it; what it cannot is kept as its text, or as its type's."""
     if isinstance(value, bool | int | float | str | None):
         return value
     if isinstance(value, (list, tuple)):
         return tuple(map(_plain, value))
-    return str(value)
+    return str(value) if isinstance(value, READABLE) else type(value).__name__
