@@ -33,7 +33,7 @@ FLOOR = {
     "element_types",
     "state_dict",
 }
-PURE_FLOOR = FLOOR - {"cache", "config", "atomic_write", "lock_file", "paths"}
+PURE_FLOOR = FLOOR - {"free_memory", "cache", "config", "atomic_write", "lock_file", "paths"}
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,10 @@ COMMANDS = {
 }
 """Each sub-command, in the order of the help, and its function in the file of that name."""
 
-EPILOG = "`ucseg COMMAND --help` tells more. A model is a variant with any axes changed: v2+backbone=10+rates=6,12."
+EPILOG = (
+    "`ucseg COMMAND --help` tells more. A model is a variant with any axes changed (v2+backbone=10+rates=6,12), "
+    "your own (net.py:Net+width=32) or torchvision:resnet50."
+)
 
 
 def make_app(arguments: Sequence[str]) -> typer.Typer:

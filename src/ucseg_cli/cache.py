@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from ucseg_cli.atomic_write import replace_file
 from ucseg_cli.conditions import Conditions
+from ucseg_cli.references import FromTorchvision
 from ucseg_cli.trace import Trace, TraceFormatError, decode_trace, encode_trace
 from ucseg_cli.variants import Variant
 
@@ -38,6 +39,16 @@ OUR_SOURCES = (
     *("engine/record.py", "engine/shapes.py", "engine/tensors.py"),
 )
 """Files of this package that a trace depends on."""
+
+LOADING_SOURCES = (
+    "references/source.py",
+    "nets/torchvision_import.py",
+    "engine/placement.py",
+    "engine/source.py",
+    "engine/surroundings.py",
+    "engine/torchvision_models.py",
+)
+"""Files of this package that the trace of a network of torchvision's depends on besides."""
 
 TOTALS_SOURCES = (
     "analysis/conventions.py",
@@ -73,6 +84,12 @@ def fingerprint(variant: Variant, conditions: Conditions) -> str:
     return sha256(asked.encode() + _sources(OUR_SOURCES)).hexdigest()
 
 
+def torchvision_fingerprint(source: FromTorchvision, conditions: Conditions) -> str:
+    """A name for the trace of a network of torchvision's: all of torchvision's own source is in it, as its content."""
+    asked = f"{source}{''.join(map(str, source.arguments))}\n{conditions}\n{sys.version}\n"
+    return sha256(asked.encode() + _sources(OUR_SOURCES + LOADING_SOURCES) + _whole_package("torchvision")).hexdigest()
+
+
 def lattice_fingerprint(before: Variant, after: Variant, conditions: Conditions) -> str:
     """A name for the totals of the variants between two, that changes with anything that could change these."""
     asked = f"{before.key}\n{after.key}\n{conditions}\n{sys.version}\n"
@@ -87,6 +104,16 @@ def _sources(names: tuple[str, ...]) -> bytes:
     for path in (*ours, *theirs):
         digest.update(f"{path.name}\n".encode())
         digest.update(path.read_bytes() if path.is_file() else b"absent")
+    return digest.digest()
+
+
+@lru_cache
+def _whole_package(package: str) -> bytes:
+    root = _package_directory(package)
+    digest = sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\n".encode())
+        digest.update(path.read_bytes())
     return digest.digest()
 
 

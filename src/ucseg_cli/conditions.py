@@ -44,17 +44,26 @@ class Input(NamedTuple):
         return f"{format_shape(self.shape)} {self.dtype}"
 
 
+class Tensors(NamedTuple):
+    """What goes in where it is no image."""
+
+    inputs: tuple[Input, ...]
+
+    def __str__(self) -> str:
+        return ", ".join(format_shape(each.shape) for each in self.inputs)
+
+
 class Conditions(NamedTuple):
     """What a model runs on, in eval mode: N×3×H×W in float32, unless other tensors are *given*."""
 
     size: Size = Size()
     batch: int = 1
-    given: tuple[Input, ...] = ()
+    given: Tensors | None = None
 
     @property
     def inputs(self) -> tuple[Input, ...]:
         """The tensors, in the order of the forward pass's arguments."""
-        return self.given or (Input((self.batch, CHANNELS, self.size.height, self.size.width)),)
+        return self.given.inputs if self.given else (Input((self.batch, CHANNELS, self.size.height, self.size.width)),)
 
     @property
     def extent(self) -> Size | None:
@@ -63,9 +72,9 @@ class Conditions(NamedTuple):
         return Size(*first[2:]) if len(first) == SPATIAL_RANK else None
 
     @property
-    def label(self) -> str:
-        """How a sentence names them: the size, or the shapes that were given."""
-        return ", ".join(format_shape(each.shape) for each in self.given) or str(self.size)
+    def at(self) -> Size | Tensors:
+        """What tells these conditions from others, and how a sentence names them: the size, or the tensors given."""
+        return self.given or self.size
 
     def __str__(self) -> str:
         return f"{', '.join(map(str, self.inputs))}, eval mode"
@@ -92,8 +101,11 @@ def parse_size(text: str, *, where: str | None = None) -> Size:
     return Size(height, width)
 
 
-def make_conditions(size: Size, batch: int) -> Conditions:
-    """Size and batch together, refused where the tensors' sizes would no longer fit 64 bits."""
+def make_conditions(at: Size | Tensors, batch: int) -> Conditions:
+    """Size and batch together, refused where the tensors' sizes would no longer fit 64 bits; or tensors as they are."""
+    if isinstance(at, Tensors):
+        return Conditions(given=at)
+    size = at
     if not 1 <= batch <= MAX_BATCH:
         raise UsageError(
             f"the batch {batch:,} is out of range", where=f"--batch {batch}", help=f"it is between 1 and {MAX_BATCH:,}"
@@ -107,7 +119,7 @@ def make_conditions(size: Size, batch: int) -> Conditions:
     return Conditions(size, batch)
 
 
-def parse_inputs(text: str) -> tuple[Input, ...]:
+def parse_inputs(text: str) -> Tensors:
     """``1x3x16x112x112``, ``1x16:int64``, several with commas between; raises UsageError with the way to write it."""
     where = f"--input {text[:40]}"
     inputs = tuple(_parse_input(part, where) for part in text.split(","))
@@ -117,7 +129,7 @@ def parse_inputs(text: str) -> tuple[Input, ...]:
             where=where,
             help=f"all tensors together have at most {MAX_PIXELS:,} elements",
         )
-    return inputs
+    return Tensors(inputs)
 
 
 def _parse_input(text: str, where: str) -> Input:

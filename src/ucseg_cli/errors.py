@@ -29,6 +29,10 @@ class ExitStatus(IntEnum):
     READER_GONE = 141
 
 
+MOST_NAMES = 24
+"""More than these nobody reads in an error."""
+
+
 class UcsegError(Exception):
     """A failure told to the person as what, where and how to mend.
 
@@ -84,7 +88,7 @@ class UnknownNameError(UsageError):
         super().__init__(
             f"no {noun} named '{name}'",
             where=where,
-            notes=(f"known: {', '.join(known)}",),
+            notes=(f"known: {_listed(name, known)}",),
             help=" ".join(part for part in (suggestion, hint) if part) or None,
         )
 
@@ -129,6 +133,16 @@ class InterruptionError(UcsegError):
 
     exit_status = ExitStatus.INTERRUPTED
     kind = "interrupted"
+
+
+def _listed(name: str, known: tuple[str, ...]) -> str:
+    """All of them, or of many those that are most like *name*."""
+    if len(known) <= MOST_NAMES:
+        return ", ".join(known)
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=8, cutoff=0)
+    return f"{', '.join(near)}, and {len(known) - len(near)} others"
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from ucseg_cli.cache import Cache, fingerprint
+from ucseg_cli.cache import Cache, fingerprint, torchvision_fingerprint
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.count import Count
 from ucseg_cli.errors import ModelError, ResourceError
-from ucseg_cli.references import FromCheckpoint, Model
+from ucseg_cli.references import FromCheckpoint, FromTorchvision, Model
 from ucseg_cli.state_dict import NO_FORWARD, StateDict, state_dict_trace
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import Variant
@@ -77,7 +77,13 @@ def _keep_all(recorded: Mapping[Request, Trace], cache: Cache) -> None:
 
 def _key(request: Request) -> str | None:
     """Under which name the trace is kept; None where nobody can know everything that it depends on."""
-    return fingerprint(request.model, request.conditions) if isinstance(request.model, Variant) else None
+    match request.model:
+        case Variant() as variant:
+            return fingerprint(variant, request.conditions)
+        case FromTorchvision() as source:
+            return torchvision_fingerprint(source, request.conditions)
+        case _:
+            return None
 
 
 def _read_all(requests: Iterable[Request]) -> dict[Request, Trace]:
@@ -106,7 +112,6 @@ def _record_all(requests: Iterable[Request]) -> dict[Request, Trace]:
         for request in requests
         if not isinstance(request.model, FromCheckpoint)
     }
-
 
 
 def _require_torch() -> None:

@@ -13,7 +13,7 @@ from ucseg_cli.analysis.memory import peak_memory, weights_bytes
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.analysis.totals import METRICS, totals
 from ucseg_cli.budget import Bound, Budget, Place
-from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.conditions import Size, make_conditions
 from ucseg_cli.config.budgets import parse_change
 from ucseg_cli.errors import MistakesError, UnknownNameError, UsageError
 from ucseg_cli.trace import Trace
@@ -36,7 +36,7 @@ def judged(trace_of: TraceOf) -> Judge:
         budgets = list(budgets)
         points = points_needed(budgets, sizes, baseline)
         subjects = {
-            (name, size): Subject(name, trace_of(as_variant(name), Conditions(size)), as_variant(name))
+            (name, size): Subject(name, trace_of(as_variant(name), make_conditions(size, 1)), as_variant(name))
             for name, size in points
         }
         return judge(budgets, sizes, subjects, baseline)

@@ -9,7 +9,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from ucseg_cli import gate
-from ucseg_cli.console import memory_guard
+from ucseg_cli import free_memory
 from ucseg_cli.count import Count
 
 Run = Callable[..., CompletedProcess[str]]
@@ -84,20 +84,20 @@ def test_a_run_that_finds_no_memory_after_all_is_no_internal_error(ucseg: Run, m
 
 
 def test_the_tightest_limit_decides_what_is_free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(memory_guard, "CGROUP", tmp_path)
-    unlimited = memory_guard.free_memory()
+    monkeypatch.setattr(free_memory, "CGROUP", tmp_path)
+    unlimited = free_memory.free_memory()
     assert unlimited is not None
     (tmp_path / "memory.max").write_text("7000\n", encoding="ascii")
     (tmp_path / "memory.current").write_text("5000\n", encoding="ascii")
-    assert memory_guard.free_memory() == 2000
+    assert free_memory.free_memory() == 2000
     (tmp_path / "memory.max").write_text("max\n", encoding="ascii")
-    assert memory_guard.free_memory() != 2000
+    assert free_memory.free_memory() != 2000
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much address space is used")
 def test_a_limit_on_the_process_is_seen(python: Run) -> None:
     limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))"
-    ask = "from ucseg_cli.console.memory_guard import free_memory; print(free_memory())"
+    ask = "from ucseg_cli.free_memory import free_memory; print(free_memory())"
     assert 0 < int(python("-c", f"{limit}; {ask}").stdout) < 2**31
 
 

@@ -108,7 +108,7 @@ def test_einsum_has_a_price_with_fvcore_and_none_with_us_which_is_shown_as_a_dif
 def test_attention_recorded_without_data_costs_what_fvcore_says_of_it() -> None:
     """On real tensors torch runs it as one fused operator that neither counts."""
     attention, x = nn.MultiheadAttention(8, 2).eval(), torch.zeros(2, 3, 8)
-    theirs = count_with_fvcore(attention, (x, x, x))  # type: ignore[arg-type]  # fvcore takes a tuple of inputs
+    theirs = count_with_fvcore(attention, x, x, x)
     on_meta = x.to("meta")
     ours = agreement(record(attention.to("meta"), on_meta, on_meta, on_meta), theirs)
     assert ours.agrees

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -10,16 +9,26 @@ from typing import NamedTuple
 from ucseg_cli.analysis.memory import peak_memory
 from ucseg_cli.analysis.module_tree import roll_up
 from ucseg_cli.analysis.params import own_params
+from ucseg_cli.analysis.path_pattern import path_pattern
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.analysis.totals import METRICS, own_figures, totals
 from ucseg_cli.budget import Bound, Budget, Place
-from ucseg_cli.conditions import Size
-from ucseg_cli.errors import ConfigurationError, MistakesError, UcsegError, UnknownNameError, UsageError, nearest_name
+from ucseg_cli.conditions import Size, Tensors
+from ucseg_cli.errors import (
+    ConfigurationError,
+    MistakesError,
+    ModelError,
+    UcsegError,
+    UnknownNameError,
+    UsageError,
+    nearest_name,
+)
 from ucseg_cli.trace import Trace
 from ucseg_cli.units import exact_ratio, parse_count
 
 BEYOND_ANY_SHARE = 10**30
-Point = tuple[str, Size]
+At = Size | Tensors
+Point = tuple[str, At]
 """A model by name, and a size."""
 
 
@@ -96,12 +105,12 @@ def parse_limit(text: str, variants: Sequence[str]) -> Budget:
     return Budget(None, tuple(variants), metric, max=Bound(Fraction(0), count, quantity))
 
 
-def points_needed(budgets: Iterable[Budget], sizes: Sequence[Size], baseline: str) -> list[Point]:
+def points_needed(budgets: Iterable[Budget], sizes: Sequence[At], baseline: str) -> list[Point]:
     """Every model at every size that judging takes, each once; *sizes* are for budgets that name none."""
     return list(dict.fromkeys(point for budget in budgets for point in _points(budget, sizes, baseline)))
 
 
-def _points(budget: Budget, sizes: Sequence[Size], baseline: str) -> Iterator[Point]:
+def _points(budget: Budget, sizes: Sequence[At], baseline: str) -> Iterator[Point]:
     relative = any(bound is not None and bound.against_baseline for bound in (budget.max, budget.warn))
     for size in _sizes(budget, sizes):
         yield from ((variant, size) for variant in budget.variants)
@@ -109,14 +118,14 @@ def _points(budget: Budget, sizes: Sequence[Size], baseline: str) -> Iterator[Po
             yield baseline, size
 
 
-def _sizes(budget: Budget, sizes: Sequence[Size]) -> Sequence[Size]:
+def _sizes(budget: Budget, sizes: Sequence[At]) -> Sequence[At]:
     """What does not depend on the input is judged once."""
     wanted = budget.sizes or sizes
     return wanted if METRICS[budget.metric].depends_on_size else wanted[:1]
 
 
 def judge(
-    budgets: Iterable[Budget], sizes: Sequence[Size], measured: Mapping[Point, Subject], baseline: str
+    budgets: Iterable[Budget], sizes: Sequence[At], measured: Mapping[Point, Subject], baseline: str
 ) -> tuple[Check, ...]:
     """Every model of every budget held to its limits, each limit of the command line once.
 
@@ -151,16 +160,17 @@ def _named_alike(check: Check, budget: Budget) -> ConfigurationError:
     )
 
 
-def _judge(budget: Budget, sizes: Sequence[Size], measured: Mapping[Point, Subject], baseline: str) -> Iterator[Check]:
+def _judge(budget: Budget, sizes: Sequence[At], measured: Mapping[Point, Subject], baseline: str) -> Iterator[Check]:
     for variant in budget.variants:
         for size in _sizes(budget, sizes):
             subject, base = measured[variant, size], measured.get((baseline, size))
+            _refuse_unknown_figure(budget, subject)
             values = _values(subject.trace, budget)
             for module in _modules(budget, subject):
                 yield _check(budget, subject, size, module, values[module or ""], base)
 
 
-def _check(budget: Budget, subject: Subject, size: Size, module: str | None, value: int, base: Subject | None) -> Check:
+def _check(budget: Budget, subject: Subject, size: At, module: str | None, value: int, base: Subject | None) -> Check:
     relative = next((b for b in (budget.max, budget.warn) if b is not None and b.against_baseline), None)
     before = _baseline_value(budget, subject, module, base) if relative is not None and base is not None else None
     at = str(size) if METRICS[budget.metric].depends_on_size else None
@@ -188,6 +198,15 @@ def _check(budget: Budget, subject: Subject, size: Size, module: str | None, val
     )
 
 
+def _refuse_unknown_figure(budget: Budget, subject: Subject) -> None:
+    if subject.trace.failure is not None and METRICS[budget.metric].depends_on_size:
+        raise ModelError(
+            f"{subject.name} does not run, so it has no {budget.metric}: {subject.trace.failure}",
+            where=str(budget.place) if budget.place else None,
+            help="--input gives it other tensors",
+        )
+
+
 def _values(trace: Trace, budget: Budget) -> Mapping[str, int]:
     """A budget's metric of the whole network, under the empty path, and for a budget of modules of each with what is below it."""
     if budget.module is None and budget.dtype is None:
@@ -202,7 +221,7 @@ def _modules(budget: Budget, subject: Subject) -> Sequence[str | None]:
     if budget.module is None:
         return [None]
     paths = [module.path for module in subject.trace.modules if module.path]
-    fits = _pattern(budget.module)
+    fits = path_pattern(budget.module)
     matching = [path for path in paths if fits.fullmatch(path)]
     if not matching:
         nearest = nearest_name(budget.module, paths)
@@ -213,12 +232,6 @@ def _modules(budget: Budget, subject: Subject) -> Sequence[str | None]:
             help=f"did you mean '{nearest}'?" if nearest else f"`ucseg params {subject.name}` shows them",
         )
     return matching
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    """``*`` and ``?`` stay within one name of a path, ``**`` goes over any number of them."""
-    signs = {"**": ".*", "*": r"[^.]*", "?": r"[^.]"}
-    return re.compile("".join(signs.get(part, re.escape(part)) for part in re.split(r"(\*\*|\*|\?)", text)))
 
 
 def _baseline_value(budget: Budget, subject: Subject, module: str | None, base: Subject) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
 from ucseg_cli.analysis.conventions import CONVENTIONS
 from ucseg_cli.analysis.lint import LintChanges, lint_changes
+from ucseg_cli.analysis.matching import Pair, match_modules
 from ucseg_cli.analysis.module_tree import TreeRow, module_rows, partition
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.analysis.taps import TapShape, tap_shapes
@@ -19,20 +20,24 @@ MODULE_METRICS = ("params", *CONVENTIONS)
 
 
 class Delta(NamedTuple):
-    """A figure before and after. None where the thing that it measures does not exist."""
+    """A figure before and after. None where the thing that it measures does not exist.
+
+    *known* is False where one of the two could not be measured at all, so that nothing can be said of the difference.
+    """
 
     before: int | None
     after: int | None
+    known: bool = True
 
     @property
     def absent(self) -> bool:
-        """Whether it exists on neither side, as when only a third model has it."""
-        return self.before is None and self.after is None
+        """Whether there is nothing to compare: it exists on neither side, or could not be measured on one."""
+        return not self.known or (self.before is None and self.after is None)
 
     @property
     def delta(self) -> int:
-        """After minus before, what does not exist counting nothing."""
-        return (self.after or 0) - (self.before or 0)
+        """After minus before, what does not exist counting nothing; 0 where it is not known."""
+        return (self.after or 0) - (self.before or 0) if self.known else 0
 
     @property
     def change(self) -> Fraction | str | None:
@@ -47,12 +52,17 @@ class Delta(NamedTuple):
 
 
 class ModuleDelta(NamedTuple):
-    """One module before and after, under every metric of MODULE_METRICS."""
+    """One module before and after, under every metric of MODULE_METRICS.
+
+    *path* is what it is called in the model, or in the baseline where it is gone; *was* what the baseline calls it
+    where that is something else.
+    """
 
     path: str
     type: str
     figures: Mapping[str, Delta]
     own: bool = False
+    was: str | None = None
 
     @property
     def status(self) -> str:
@@ -97,38 +107,43 @@ def compare(baseline: Subject, model: Subject, *, depth: int) -> Comparison:
     return Comparison(
         baseline=baseline,
         model=model,
-        totals={metric: Delta(before[metric], after[metric]) for metric in METRICS},
-        modules=_module_deltas(_rows_by_role(baseline, depth), _rows_by_role(model, depth)),
+        totals={
+            metric: Delta(before.get(metric), after.get(metric), known=metric in before and metric in after)
+            for metric in METRICS
+        },
+        modules=_module_deltas(baseline, model, depth),
         taps=_tap_deltas(tap_shapes(baseline.trace), tap_shapes(model.trace)),
         axes=changes(baseline.variant, model.variant) if baseline.variant and model.variant else (),
         lint=lint_changes(baseline, model),
     )
 
 
-def _rows_by_role(subject: Subject, depth: int) -> dict[tuple[str, bool], TreeRow]:
-    rows = partition(module_rows(subject.trace, own_figures(subject.trace), max_depth=depth))
-    return {(subject.role(row.path), row.own): row for row in rows}
+def _module_deltas(baseline: Subject, model: Subject, depth: int) -> tuple[ModuleDelta, ...]:
+    unknown = set(MODULE_METRICS) - (totals(baseline.trace).keys() & totals(model.trace).keys())
+    pairs = match_modules(baseline, _rows(baseline, depth), model, _rows(model, depth))
+    return tuple(_module_delta(pair, unknown) for pair in pairs)
 
 
-def _module_deltas(
-    before: Mapping[tuple[str, bool], TreeRow], after: Mapping[tuple[str, bool], TreeRow]
-) -> tuple[ModuleDelta, ...]:
-    return tuple(
-        ModuleDelta(
-            path=role,
-            type=(after.get((role, own)) or before[role, own]).type,
-            own=own,
-            figures={
-                metric: Delta(_figure(before.get((role, own)), metric), _figure(after.get((role, own)), metric))
-                for metric in MODULE_METRICS
-            },
-        )
-        for role, own in dict.fromkeys((*before, *after))
+def _rows(subject: Subject, depth: int) -> list[TreeRow]:
+    return partition(module_rows(subject.trace, own_figures(subject.trace), max_depth=depth))
+
+
+def _module_delta(pair: Pair, unknown: Collection[str]) -> ModuleDelta:
+    before, after = pair
+    return ModuleDelta(
+        path=pair.row.path,
+        type=pair.row.type,
+        own=pair.row.own,
+        was=before.path if before and after and before.path != after.path else None,
+        figures={
+            metric: Delta(_figure(before, metric), _figure(after, metric), known=metric not in unknown)
+            for metric in MODULE_METRICS
+        },
     )
 
 
 def _figure(row: TreeRow | None, metric: str) -> int | None:
-    return None if row is None else row.figures.get(metric, 0)
+    return None if row is None else row.figures.get(metric)
 
 
 def _tap_deltas(before: Iterable[TapShape], after: Iterable[TapShape]) -> tuple[TapDelta, ...]:

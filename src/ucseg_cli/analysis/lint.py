@@ -79,7 +79,9 @@ class LintChanges(NamedTuple):
 
 
 def lint_changes(baseline: Subject, model: Subject) -> LintChanges:
-    """Findings by rule and by what the module is for, whatever its position."""
+    """Findings by rule and by what the module is for, whatever its position; none where one model could not run."""
+    if baseline.trace.failure is not None or model.trace.failure is not None:
+        return LintChanges((), (), (), 0)
     before, after = ({_identity(each, subject): each for each in lint(subject)} for subject in (baseline, model))
     both = [(before[place], each) for place, each in after.items() if place in before]
     altered = tuple((old, new) for old, new in both if old.evidence != new.evidence)

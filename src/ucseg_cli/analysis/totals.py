@@ -10,7 +10,7 @@ from ucseg_cli.analysis.flops import own_flops
 from ucseg_cli.analysis.memo import once_per_trace
 from ucseg_cli.analysis.memory import peak_memory
 from ucseg_cli.analysis.module_tree import Figures
-from ucseg_cli.analysis.params import own_params
+from ucseg_cli.analysis.params import own_params, total_params
 from ucseg_cli.trace import Trace
 
 
@@ -65,14 +65,21 @@ METRICS = {
 
 @once_per_trace
 def own_figures(trace: Trace) -> dict[str, Figures]:
-    """What each module itself holds and runs, beside its children, under every metric, by path."""
+    """What each module itself holds and runs, beside its children, by path: under every metric.
+
+    Of a model that could not run there are only the metrics that need no run.
+    """
+    if trace.failure is not None:
+        return {**own_params(trace)}
     flops = own_flops(trace)
     return {path: {**own, **flops[path]} for path, own in own_params(trace).items()}
 
 
 @once_per_trace
 def totals(trace: Trace) -> dict[str, int]:
-    """Every metric of METRICS for the whole network, by name."""
+    """Every metric of METRICS for the whole network, by name; of one that could not run those that need no run."""
+    if trace.failure is not None:
+        return total_params(trace)
     return {**add_up(own_figures(trace).values()), "peak-memory": peak_memory(trace).bytes}
 
 

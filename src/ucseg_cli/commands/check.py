@@ -62,20 +62,22 @@ def check(
     from ucseg_cli.console.project import chosen_budgets, project
     from ucseg_cli.report.check import check_report
     from ucseg_cli.report.deploy import after_folding
+    from ucseg_cli.report.recorded import as_recorded
 
     if locked and deploy:
         raise UsageError("a lock is of models as they are trained", where="--locked --deploy", help="use one of them")
-    if locked and at.batch != 1:
-        raise UsageError("a lock is of single images", where=f"--locked --batch {at.batch}", help="use one of them")
+    if locked and (at.batch != 1 or at.input):
+        other = f"--input {at.input}" if at.input else f"--batch {at.batch}"
+        raise UsageError("a lock is of single images", where=f"--locked {other}", help="use one of them")
     settings = project(needed=True)
-    sizes = [each.size for each in at.conditions(settings)]
+    sizes = [each.at for each in at.conditions(settings)]
     limits = [parse_limit(text, [name]) for name in of.names(settings) for text in maximum or ()]
     budgets = [*chosen_budgets(settings, of.named, needed=not limits and not locked), *limits]
 
     cache = at.open_cache()
     points = {point: make_conditions(point[1], at.batch) for point in points_needed(budgets, sizes, settings.baseline)}
     measured = measure_points(
-        ((name, points[name, size]) for name, size in points), settings, cache=cache, deploy=deploy
+        ((name, points[name, size]) for name, size in points), settings, cache=cache, deploy=deploy, run=False
     )
     subjects = {(name, size): measured[name, conditions] for (name, size), conditions in points.items()}
     checks = judge(budgets, sizes, subjects, settings.baseline)
@@ -83,7 +85,7 @@ def check(
 
     inputs = list(dict.fromkeys((*points.values(), *(lock.conditions if lock else ()))))
     report = check_report(checks, inputs, lock)
-    deliver(after_folding(report, subjects.values()), output)
+    deliver(as_recorded(after_folding(report, subjects.values()), subjects.values()), output)
     held = all(each.passed for each in checks) and not (lock and lock.drifts)
     return ExitStatus.OK if held or exit_zero else ExitStatus.GATE_FAILED
 

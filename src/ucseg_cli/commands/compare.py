@@ -64,6 +64,7 @@ def compare(
     from ucseg_cli.console.project import project
     from ucseg_cli.report.compare import compare_report
     from ucseg_cli.report.deploy import after_folding
+    from ucseg_cli.report.recorded import as_recorded
 
     settings = project()
     conditions, priced, order = (
@@ -74,10 +75,10 @@ def compare(
     levels, most = at_least(depth, 1, "--depth"), None if top is None else at_least(top, 1, "--top")
     cache = at.open_cache()
     names = [base, *models] if models else [settings.baseline, base]
-    subjects = measure(names, conditions, settings, cache=cache, deploy=deploy)
+    subjects = measure(names, conditions, settings, cache=cache, deploy=deploy, run=False)
     candidates = subjects[1:] or subjects  # a model compared with itself is measured once
     comparisons = [compare_subjects(subjects[0], candidate, depth=levels) for candidate in candidates]
     why = attribute_all(comparisons[0], conditions, cache=cache) if len(comparisons) == 1 else []
     report = compare_report(comparisons, conditions, priced, sort=order, top=most, attributions=why)
-    deliver(after_folding(report, subjects), output)
+    deliver(as_recorded(after_folding(report, subjects), subjects), output)
     return ExitStatus.OK

@@ -27,6 +27,7 @@ def flops(
     from ucseg_cli.console.project import project
     from ucseg_cli.report.deploy import after_folding
     from ucseg_cli.report.flops import flops_report
+    from ucseg_cli.report.recorded import as_recorded
 
     settings = project()
     conditions, priced, arrangement = (
@@ -36,5 +37,5 @@ def flops(
     )
     (subject,) = measure([of.name(settings)], conditions, settings, cache=at.open_cache(), deploy=deploy)
     report = flops_report(subject, conditions, priced, arrangement, reconciled=reconcile)
-    deliver(after_folding(report, [subject]), output)
+    deliver(as_recorded(after_folding(report, [subject]), [subject]), output)
     return ExitStatus.OK

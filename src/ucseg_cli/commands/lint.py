@@ -52,6 +52,7 @@ def lint(
     from ucseg_cli.console.project import project
     from ucseg_cli.paths import shown
     from ucseg_cli.report.lint import Scope, lint_report
+    from ucseg_cli.report.recorded import as_recorded
 
     settings = project()
     severity = one_of("severity", fail_on or settings.lint.fail_on, FAIL_ON, "--fail-on")
@@ -65,6 +66,7 @@ def lint(
     findings = [finding for finding in find(subject) if finding.rule.code in codes]
     savings = measure_savings(subject, findings, conditions, settings, cache=cache)
     place = settings.place_of(subject.name) or (Place(shown(settings.path), 1) if settings.path else None)
-    deliver(lint_report(subject, conditions, findings, savings, scope=scope, place=place), output)
+    report = lint_report(subject, conditions, findings, savings, scope=scope, place=place)
+    deliver(as_recorded(report, [subject]), output)
     failed = any(scope.status(each) == "fail" for each in findings)
     return ExitStatus.GATE_FAILED if failed and not exit_zero else ExitStatus.OK

@@ -31,10 +31,11 @@ def memory(*, of: OneModel, at: OneInput, dtype: DtypeOption = DTYPE, top: TopOp
     from ucseg_cli.console.measure import measure
     from ucseg_cli.console.project import project
     from ucseg_cli.report.memory import memory_report
+    from ucseg_cli.report.recorded import as_recorded
 
     settings = project()
     conditions, element = at.conditions(settings), one_of("dtype", dtype, DTYPES, "--dtype")
     rows = None if top is None else at_least(top, 1, "--top")
     (subject,) = measure([of.name(settings)], conditions, settings, cache=at.open_cache())
-    deliver(memory_report(subject, conditions, element, top=rows), output)
+    deliver(as_recorded(memory_report(subject, conditions, element, top=rows), [subject]), output)
     return ExitStatus.OK

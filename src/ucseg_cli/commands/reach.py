@@ -16,8 +16,10 @@ def reach(*, of: OneModel, at: ManyInputs, output: Output) -> int:
     from ucseg_cli.console.measure import measure_each
     from ucseg_cli.console.project import project
     from ucseg_cli.report.reach import reach_report
+    from ucseg_cli.report.recorded import as_recorded
 
     settings = project()
     measured = measure_each([of.name(settings)], at.conditions(settings), settings, cache=at.open_cache())
-    deliver(reach_report(measured[0][0].name, measured), output)
+    report = reach_report(measured[0][0].name, measured)
+    deliver(as_recorded(report, [subject for subject, _ in measured]), output)
     return ExitStatus.OK

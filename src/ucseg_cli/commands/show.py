@@ -19,10 +19,12 @@ def show(
     from ucseg_cli.console.measure import measure
     from ucseg_cli.console.project import project
     from ucseg_cli.report.deploy import after_folding
+    from ucseg_cli.report.recorded import as_recorded
     from ucseg_cli.report.show import show_report
 
     settings = project()
     conditions, priced = at.conditions(settings), find_convention(convention or settings.convention)
-    (subject,) = measure([of.name(settings)], conditions, settings, cache=at.open_cache(), deploy=deploy)
-    deliver(after_folding(show_report(subject, conditions, priced, settings), [subject]), output)
+    (subject,) = measure([of.name(settings)], conditions, settings, cache=at.open_cache(), deploy=deploy, run=False)
+    report = show_report(subject, conditions, priced, settings)
+    deliver(as_recorded(after_folding(report, [subject]), [subject]), output)
     return ExitStatus.OK

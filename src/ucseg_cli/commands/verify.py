@@ -16,11 +16,11 @@ def verify(*, of: OneModel, at: OneInput, exit_zero: ExitZeroOption = False, out
     from ucseg_cli import gate
     from ucseg_cli.analysis.agreement import agreement
     from ucseg_cli.console.deliver import deliver
-    from ucseg_cli.console.measure import measure
+    from ucseg_cli.console.measure import find_model, measure
     from ucseg_cli.console.memory_guard import refuse_what_does_not_fit
     from ucseg_cli.console.project import project
     from ucseg_cli.console.streams import say_while
-    from ucseg_cli.references import parse_reference
+    from ucseg_cli.report.recorded import as_recorded
     from ucseg_cli.report.verify import verify_report
 
     settings = project()
@@ -29,10 +29,8 @@ def verify(*, of: OneModel, at: OneInput, exit_zero: ExitZeroOption = False, out
     refuse_what_does_not_fit(subject.trace, conditions)
     with say_while() as announce:
         announce("running the other counters on real tensors…")
-        counts = gate.count_with_others(
-            gate.Request(parse_reference(of.name(settings), settings.variants).model, conditions)
-        )
+        counts = gate.count_with_others(gate.Request(find_model(of.name(settings), settings).model, conditions))
     agreements = [agreement(subject.trace, count) for count in counts]
-    deliver(verify_report(subject, conditions, agreements), output)
+    deliver(as_recorded(verify_report(subject, conditions, agreements), [subject]), output)
     held = exit_zero or all(each.agrees for each in agreements)
     return ExitStatus.OK if held else ExitStatus.GATE_FAILED

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from ucseg_cli import gate
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.cache import Cache, default_directory
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.console.streams import say, say_while
-from ucseg_cli.references import parse_reference
+from ucseg_cli.errors import ModelError
+from ucseg_cli.references import FromCheckpoint, FromFile, Reference, parse_reference
 from ucseg_cli.settings import Settings
 from ucseg_cli.units import plural
 
@@ -23,10 +25,19 @@ def open_cache() -> Cache:
 
 
 def measure(
-    names: Iterable[str], conditions: Conditions, settings: Settings, *, cache: Cache | None, deploy: bool = False
+    names: Iterable[str],
+    conditions: Conditions,
+    settings: Settings,
+    *,
+    cache: Cache | None,
+    deploy: bool = False,
+    run: bool = True,
 ) -> list[Subject]:
-    """The models that were named, each traced on the same input, with *deploy* as they are after folding."""
-    return [subject for subject, _ in measure_each(names, [conditions], settings, cache=cache, deploy=deploy)]
+    """The models that were named, each traced on the same input, with *deploy* as they are after folding.
+
+    Raises ModelError for one that does not run, unless the answer needs no *run*.
+    """
+    return [subject for subject, _ in measure_each(names, [conditions], settings, cache=cache, deploy=deploy, run=run)]
 
 
 def measure_each(
@@ -36,18 +47,27 @@ def measure_each(
     *,
     cache: Cache | None,
     deploy: bool = False,
+    run: bool = True,
 ) -> list[tuple[Subject, Conditions]]:
     """Every model on every input, model by model."""
     points = [(name.strip(), each) for name in names for each in conditions]
-    measured = measure_points(points, settings, cache=cache, deploy=deploy)
+    measured = measure_points(points, settings, cache=cache, deploy=deploy, run=run)
     return [(subject, each) for (_, each), subject in measured.items()]
 
 
 def measure_points(
-    points: Iterable[Point], settings: Settings, *, cache: Cache | None, deploy: bool = False
+    points: Iterable[Point],
+    settings: Settings,
+    *,
+    cache: Cache | None,
+    deploy: bool = False,
+    run: bool = True,
 ) -> dict[Point, Subject]:
-    """Each model on its input. What is asked for twice is recorded once."""
-    references = {(name, each): parse_reference(name, settings.variants) for name, each in points}
+    """Each model on its input. What is asked for twice is recorded once.
+
+    Raises ModelError for one that does not run, unless the answer needs no *run*.
+    """
+    references = {(name, each): find_model(name, settings) for name, each in points}
     requests = {point: gate.Request(reference.model, point[1]) for point, reference in references.items()}
     with say_while() as announce:
         traces = gate.trace_all(
@@ -59,10 +79,35 @@ def measure_points(
         point: Subject(reference.name, traces[requests[point]], reference.variant)
         for point, reference in references.items()
     }
+    if run:
+        for (_, conditions), subject in subjects.items():
+            refuse_what_did_not_run(subject, conditions)
     return {point: _as_deployed(subject) if deploy else subject for point, subject in subjects.items()}
 
 
+def find_model(name: str, settings: Settings) -> Reference:
+    """The model that was named. A file is looked for here, and then where the configuration lies, which may name it."""
+    reference = parse_reference(name, settings.variants)
+    model = reference.model
+    if settings.path is None or not isinstance(model, FromFile | FromCheckpoint) or Path(model.path).exists():
+        return reference
+    beside = settings.path.parent / model.path
+    return reference._replace(model=model._replace(path=str(beside))) if beside.exists() else reference
+
+
+def refuse_what_did_not_run(subject: Subject, conditions: Conditions) -> None:
+    """Raise ModelError with the reason for a model that has no forward pass."""
+    if subject.trace.failure is not None:
+        raise ModelError(
+            f"{subject.name} does not run: {subject.trace.failure}",
+            where=f"forward on {conditions}",
+            help=f"`ucseg params {subject.name}` counts its parameters all the same; --input gives it other tensors",
+        )
+
+
 def _as_deployed(subject: Subject) -> Subject:
+    if subject.trace.failure is not None:
+        return subject
     from ucseg_cli.analysis.deploy import fold_batch_norms
 
     folding = fold_batch_norms(subject.trace)

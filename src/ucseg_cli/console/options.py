@@ -67,6 +67,12 @@ VariantsOption = Annotated[
     ),
 ]
 BatchOption = Annotated[int, typer.Option("--batch", "-b", metavar="N", help="Images in the input.")]
+InputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--input", "-i", metavar="SHAPE[:DTYPE],…", help="Other tensors than an image: 1x3x16x112x112, 1x16:int64."
+    ),
+]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Record afresh, and keep nothing.")]
 ExitZeroOption = Annotated[bool, typer.Option("--exit-zero", help="Exit 0 also where a gate fails.")]
 DeployOption = Annotated[
@@ -95,7 +101,9 @@ class OneModel(NamedTuple):
     model: Annotated[
         str | None,
         typer.Argument(
-            metavar="[MODEL]", help="A variant, as in v2 or v2+backbone=10.", autocompletion=complete_reference
+            metavar="[MODEL]",
+            help="A model, as in v2, v2+backbone=10, net.py:Net or torchvision:resnet50.",
+            autocompletion=complete_reference,
         ),
     ] = None
     variant: VariantOption = None
@@ -115,7 +123,9 @@ class ManyModels(NamedTuple):
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL]...", help="Variants, as in v2 or v2+backbone=10.", autocompletion=complete_reference
+            metavar="[MODEL]...",
+            help="Models, as in v2, v2+backbone=10, net.py:Net or torchvision:resnet50.",
+            autocompletion=complete_reference,
         ),
     ] = None
     variant: VariantsOption = None
@@ -137,10 +147,13 @@ class OneInput(NamedTuple):
         str | None, typer.Option("--size", "-s", metavar="H[xW]", help="Input size in pixels: 512 or 384x640.")
     ] = None
     batch: BatchOption = 1
+    input: InputOption = None
     no_cache: NoCacheOption = False
 
     def conditions(self, settings: Settings) -> Conditions:
-        """Size and batch as they were typed, else the first size that is configured; raises UsageError."""
+        """The tensors, or size and batch, as typed, else the first size that is configured; raises UsageError."""
+        if self.input is not None:
+            return _given(self.input, self.size, self.batch)
         return _conditions(self.size or settings.sizes[0], self.batch)
 
     def open_cache(self) -> Cache | None:
@@ -156,10 +169,13 @@ class ManyInputs(NamedTuple):
         typer.Option("--size", "-s", metavar="H[xW]", help="Input size in pixels: 512 or 384x640; repeatable."),
     ] = None
     batch: BatchOption = 1
+    input: InputOption = None
     no_cache: NoCacheOption = False
 
     def conditions(self, settings: Settings) -> list[Conditions]:
-        """Each size once, as typed, else as configured, with the batch; raises UsageError."""
+        """The tensors, or each size once with the batch, as typed, else as configured; raises UsageError."""
+        if self.input is not None:
+            return [_given(self.input, self.size, self.batch)]
         return list(dict.fromkeys(_conditions(size, self.batch) for size in self.size or settings.sizes))
 
     def open_cache(self) -> Cache | None:
@@ -193,6 +209,16 @@ def _conditions(size: str | Size, batch: int) -> Conditions:
     from ucseg_cli.conditions import make_conditions, parse_size
 
     return make_conditions(parse_size(size) if isinstance(size, str) else size, batch)
+
+
+def _given(inputs: str, size: object, batch: int) -> Conditions:
+    from ucseg_cli.conditions import Conditions, parse_inputs
+
+    if size or batch != 1:
+        raise UsageError(
+            "the whole shape is given already", where=f"--input {inputs[:40]}", help="leave --size and --batch out"
+        )
+    return Conditions(given=parse_inputs(inputs))
 
 
 def _open_cache(*, no_cache: bool) -> Cache | None:

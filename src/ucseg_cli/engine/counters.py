@@ -13,24 +13,23 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.count import Count
+from ucseg_cli.engine.load import input_tensors, loaded
+from ucseg_cli.engine.source import Importable
 from ucseg_cli.errors import ResourceError
-from ucseg_cli.nets import build_model
-from ucseg_cli.references import Model
 from ucseg_cli.variants import Variant
 
 TORCH_LABELS = {"convolution": "conv"}
 """FlopCounterMode's operator names where they differ from ours."""
 
 
-def count_model_of(model: Model, conditions: Conditions) -> tuple[Count, ...]:
+def count_model_of(model: Variant | Importable, conditions: Conditions) -> tuple[Count, ...]:
     """What every other counter says of a model, built with weights and run on real tensors.
 
     Raises ResourceError where the memory does not suffice after all.
     """
     try:
-        if not isinstance(model, Variant):
-            raise NotImplementedError
-        return count_model(build_model(model).eval(), *(torch.zeros(each.shape) for each in conditions.inputs))
+        with loaded(model) as module:
+            return count_model(module, *input_tensors(conditions, "cpu"))
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
             raise ResourceError(

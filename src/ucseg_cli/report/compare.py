@@ -19,6 +19,7 @@ from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Rol
 from ucseg_cli.report.header import shown_conditions
 from ucseg_cli.report.lint import finding_place
 from ucseg_cli.report.module_table import label
+from ucseg_cli.report.tap_cells import all_maps, shape_cell, shape_title, stride_cell
 from ucseg_cli.units import plural
 from ucseg_cli.variants import AXES
 
@@ -39,14 +40,15 @@ def compare_report(
     *attributions* tell why the one model differs, for every metric.
     """
     baseline = comparisons[0].baseline
+    runs = all(each.totals[convention.name].known for each in comparisons)
     tables = (
         _totals_table(comparisons),
         *_axes_tables(comparisons),
         *_why_tables(comparisons[0], attributions, convention),
         _modules_table(comparisons, "params", "Parameters by module", sort, top),
-        _modules_table(comparisons, convention.name, f"{convention.title} by module", sort, top),
+        *([_modules_table(comparisons, convention.name, f"{convention.title} by module", sort, top)] if runs else []),
         _taps_table(comparisons),
-        *_lint_tables(comparisons),
+        *(_lint_tables(comparisons) if runs else []),
     )
     return Report(
         kind="ucseg.compare",
@@ -69,6 +71,7 @@ def compare_report(
             )
             for each in comparisons
             for metric in ("params", convention.name)
+            if each.totals[metric].known
         ),
     )
 
@@ -162,9 +165,14 @@ def _modules_table(comparisons: Comparisons, metric: str, title: str, sort: str,
 
 def _align(comparisons: Comparisons) -> dict[str, list[ModuleDelta]]:
     """Each module of any model, with its delta in every comparison."""
-    each_by_name = [{label(d.path, own=d.own): d for d in each.modules} for each in comparisons]
+    each_by_name = [{_label(d): d for d in each.modules} for each in comparisons]
     names = dict.fromkeys(name for by_name in each_by_name for name in by_name)
     return {name: [by_name.get(name) or _absent(name, each_by_name) for by_name in each_by_name] for name in names}
+
+
+def _label(module: ModuleDelta) -> str:
+    renamed = f" (was {module.was})" if module.was else ""
+    return f"{label(module.path, own=module.own)}{renamed}"
 
 
 def _absent(name: str, each_by_name: Iterable[dict[str, ModuleDelta]]) -> ModuleDelta:
@@ -195,22 +203,23 @@ def _taps_table(comparisons: Comparisons) -> Table:
         name: [next((tap for tap in each.taps if tap.name == name), None) for each in comparisons] for name in names
     }
     changed = {name: found for name, found in taps.items() if any(tap and tap.changed for tap in found)}
-    rows = []
-    for name, found in changed.items():
-        before = next((tap.before for tap in found if tap and tap.before), None)
-        rows.append(
-            Row(
-                (name, *_tap_cells(before), *(cell for tap in found for cell in _tap_cells(tap.after if tap else None)))
-            )
-        )
+    sides = {
+        name: [next((tap.before for tap in found if tap and tap.before), None), *(tap and tap.after for tap in found)]
+        for name, found in changed.items()
+    }
+    as_maps = all_maps(tap for each in sides.values() for tap in each)
+    rows = [
+        Row((name, *(cell for tap in each for cell in _tap_cells(tap, as_maps=as_maps))))
+        for name, each in sides.items()
+    ]
     models = [comparisons[0].baseline.name, *(each.model.name for each in comparisons)]
     columns = (
-        Column("tap", "tap"),
+        Column("tap", "tap", Kind.PATH),
         *(
             column
             for index, name in enumerate(models)
             for column in (
-                Column(f"{index}.{name}.shape", f"{name} C×H×W", Kind.SHAPE),
+                Column(f"{index}.{name}.shape", f"{name} {shape_title(as_maps=as_maps)}", Kind.SHAPE),
                 Column(f"{index}.{name}.stride", "stride", Kind.EXACT, tier=1),
                 Column(f"{index}.{name}.module", "module", Kind.PATH, tier=2),
             )
@@ -257,8 +266,8 @@ def _told(comparison: Comparison) -> list[tuple[str, Finding, str]]:
     ]
 
 
-def _tap_cells(tap: TapShape | None) -> tuple[Cell, Cell, Cell]:
-    return (None, None, None) if tap is None else (tap.shape[1:], tap.whole_stride, tap.module)
+def _tap_cells(tap: TapShape | None, *, as_maps: bool) -> tuple[Cell, Cell, Cell]:
+    return shape_cell(tap, as_maps=as_maps), stride_cell(tap), tap and tap.module
 
 
 def _unchanged_note(count: int, noun: str, nouns: str | None = None) -> str | None:

@@ -20,7 +20,7 @@ Comparisons = Sequence[Comparison]
 def compare_records(comparisons: Comparisons) -> Table:
     """One row for each figure of each model: totals, and modules with the unchanged ones too."""
     rows = [
-        Row((each.model.name, scope, name, metric, delta.before, delta.after, delta.delta))
+        Row((each.model.name, scope, name, metric, delta.before, delta.after, delta.delta if delta.known else None))
         for each in comparisons
         for scope, name, figures in (
             ("total", "", each.totals),
@@ -80,20 +80,22 @@ def _module(model: str, module: ModuleDelta) -> dict[str, Any]:
         "path": module.path,
         "type": module.type,
         "own": module.own,
+        "was": module.was,
         "status": module.status,
         **{metric: _delta(module.figures[metric]) for metric in MODULE_METRICS},
     }
 
 
 def _delta(delta: Delta) -> dict[str, int | None]:
-    return {"before": delta.before, "after": delta.after, "delta": delta.delta}
+    return {"before": delta.before, "after": delta.after, "delta": delta.delta if delta.known else None}
 
 
 def _tap(tap: TapShape | None) -> dict[str, Any] | None:
     if tap is None:
         return None
-    _, channels, height, width = tap.shape
-    return {"channels": channels, "height": height, "width": width, "stride": tap.whole_stride, "module": tap.module}
+    channels, height, width = tap.map or (None, None, None)
+    lengths = {"channels": channels, "height": height, "width": width}
+    return {**lengths, "stride": tap.whole_stride, "module": tap.module, "shape": tap.shape}
 
 
 def _lint_payload(comparisons: Comparisons) -> list[dict[str, Any]]:

@@ -18,10 +18,13 @@ def compare_sentence(comparison: Comparison, convention: Convention, attribution
     The reason is the axis with the largest share where *attributions* tell it, else the module that changes most.
     """
     model, baseline = comparison.model.name, comparison.baseline.name
-    if all(module.status == "unchanged" for module in comparison.modules):
+    runs = comparison.totals[convention.name].known
+    if runs and all(module.status == "unchanged" for module in comparison.modules):
         return f"{model} has the same parameters and operations as {baseline} in every module."
     why = {each.metric: each for each in attributions}
     params = _part(comparison, "params", "parameters", why, than=baseline)
+    if not runs:
+        return f"{model} has {params}; operations are not compared, since not both of them run."
     flops = _part(comparison, convention.name, convention.noun, why)
     axes = comparison.axes
     same = bool(axes) and all(change.axis.same_function for change in axes)

@@ -167,7 +167,7 @@ def _finding(subject: Subject, finding: Finding, savings: Savings) -> dict[str, 
 
 
 def _summary(subject: Subject, conditions: Conditions, findings: Sequence[Finding], savings: Savings) -> str:
-    where = f"{subject.name} at {conditions.label}"
+    where = f"{subject.name} at {conditions.at}"
     if not findings:
         return f"Nothing found in {where}."
     counts = Counter(each.rule.severity for each in findings)

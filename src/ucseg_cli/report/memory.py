@@ -129,7 +129,7 @@ def _summary(subject: Subject, conditions: Conditions, peak: Peak, weights: int)
     where = f", in {peak.module or 'the model itself'}" if peak.op else ""
     largest = f", {_largest(peak)}" if peak.alive else ""
     return (
-        f"{subject.name} at {conditions.label} holds {format_count(peak.bytes, exact=True)} bytes of activations at most"
+        f"{subject.name} at {conditions.at} holds {format_count(peak.bytes, exact=True)} bytes of activations at most"
         f"{where}{largest}; weights are {format_bytes(weights)} more."
     )
 

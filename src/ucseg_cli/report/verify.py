@@ -101,7 +101,7 @@ def _counter(agreement: Agreement) -> dict[str, Any]:
 
 def _summary(subject: Subject, conditions: Conditions, agreements: Sequence[Agreement]) -> str:
     figures = sum(agreement.compared for agreement in agreements)
-    where = f"{subject.name} at {conditions.label}"
+    where = f"{subject.name} at {conditions.at}"
     differing = [agreement.counter for agreement in agreements if not agreement.agrees]
     if differing:
         count = sum(len(agreement.differences) for agreement in agreements)

@@ -1,0 +1,185 @@
+"""From a source to what builds it: a person's class or factory is found, and called with what they gave."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from ucseg_cli.engine.surroundings import DownloadError, surroundings
+from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError, nearest_name
+from ucseg_cli.nets.torchvision_import import torchvision_packages_on_demand
+from ucseg_cli.references import FromFile, FromModule, FromTorchvision
+
+NO_WEIGHTS = "no count needs weights: pass what keeps it from loading any, such as +weights=none or +pretrained=false"
+
+Builder = Callable[[], nn.Module]
+Importable = FromFile | FromModule | FromTorchvision
+
+
+@contextmanager
+def loading(source: Importable) -> Iterator[Builder]:
+    """What builds the model, which may be called, and its models run, while this lasts.
+
+    Raises ModelError or UsageError where there is no such thing, or where the person's own code fails.
+    """
+    file = Path(source.path).resolve() if isinstance(source, FromFile) else None
+    folders = ([file.parent] if file else []) + [Path.cwd()]
+    script = source.path if isinstance(source, FromFile) else ""
+    with surroundings(folders, script), torchvision_packages_on_demand():
+        yield _builder(source)
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, in one line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def said(error: BaseException) -> str:
+    """The same with the exception's name, where that is more than torch's usual one."""
+    name, text = type(error).__name__, str(error).strip()
+    return first_line(error) if type(error) is RuntimeError or not text else f"{name}: {first_line(error)}"
+
+
+def line_of(error: BaseException, source: Importable) -> str | None:
+    """The line in the person's own file that an exception came through last, as ``net.py:12``."""
+    if not isinstance(source, FromFile):
+        return None
+    file = str(Path(source.path).resolve())
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return f"{source.path}:{error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f"{source.path}:{lines[-1]}" if lines else None
+
+
+def _builder(source: Importable) -> Builder:
+    arguments = {argument.name: argument.value for argument in source.arguments}
+    if isinstance(source, FromTorchvision):
+        from ucseg_cli.engine.torchvision_models import build_torchvision
+
+        return lambda: _called(source, lambda: build_torchvision(source.name, arguments))
+    found = _find(_import(source), source)
+    if isinstance(found, nn.Module):
+        if arguments:
+            raise UsageError(f"{source.name} is a model already, and takes no arguments", where=str(source))
+        return lambda: found
+    _refuse_arguments(found, arguments, source)
+    return lambda: _called(source, lambda: found(**arguments))
+
+
+def _import(source: FromFile | FromModule) -> ModuleType:
+    try:
+        return _import_file(source.path) if isinstance(source, FromFile) else _import_module(source.module)
+    except UcsegError:
+        raise
+    except (Exception, SystemExit) as error:
+        place = source.path if isinstance(source, FromFile) else source.module
+        raise _failed(f"{place} cannot be imported", error, source) from error
+
+
+def _import_file(path: str) -> ModuleType:
+    """As ``import`` would, from that very file, whatever else goes by its name."""
+    file = Path(path)
+    if not file.is_file():
+        near = nearest_name(file.name, [each.name for each in file.parent.glob("*.py")] if file.parent.is_dir() else [])
+        raise UsageError(
+            f"there is no file {path}", where=path, help=f"did you mean '{file.with_name(near)}'?" if near else None
+        )
+    name = file.stem if file.stem not in sys.modules else f"{file.stem} of {file.parent}"
+    spec = spec_from_file_location(name, file.resolve())
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is not a Python file", where=path)
+    module = module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look their own module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def _import_module(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise UsageError(
+            f"no module named '{error.name}'",
+            where=name,
+            help="modules are looked for here and among what is installed; a file is named by its path, as in net.py:Net",
+        ) from error
+
+
+def _find(module: ModuleType, source: FromFile | FromModule) -> Any:
+    found: Any = module
+    for name in source.name.split("."):
+        if not hasattr(found, name):
+            known = [each for each, value in vars(found).items() if _builds(value, module)]
+            raise UnknownNameError("model", source.name, known, where=str(source))
+        found = getattr(found, name)
+    if not callable(found):
+        raise UsageError(f"{source.name} is no class, function or model but {type(found).__name__}", where=str(source))
+    return found
+
+
+def _builds(value: Any, module: ModuleType) -> bool:
+    """Whether it is what a person would name: a model, a class of models, or a function of the module's own."""
+    if isinstance(value, type):
+        return issubclass(value, nn.Module) and value.__module__ == module.__name__
+    return isinstance(value, nn.Module) or (inspect.isfunction(value) and value.__module__ == module.__name__)
+
+
+def _refuse_arguments(found: Any, arguments: Mapping[str, Any], source: FromFile | FromModule) -> None:
+    """Raise UsageError for arguments that it does not take, or that it needs and was not given."""
+    try:
+        parameters = inspect.signature(found).parameters
+    except (ValueError, TypeError):  # written in C
+        return
+    kinds = {parameter.kind for parameter in parameters.values()}
+    named = [name for name, each in parameters.items() if each.kind in _BY_NAME]
+    for name in arguments:
+        if name not in named and inspect.Parameter.VAR_KEYWORD not in kinds:
+            raise UnknownNameError(f"argument of {source.name}", name, named, where=f"{source}+{name}=…")
+    missing = [name for name in named if parameters[name].default is inspect.Parameter.empty and name not in arguments]
+    if missing:
+        raise UsageError(
+            f"{source.name} needs {', '.join(missing)}",
+            where=str(source),
+            notes=(f"it is {source.name}{inspect.signature(found)}",),
+            help=f"write {source}{''.join(f'+{name}=VALUE' for name in missing)}",
+        )
+
+
+_BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+
+
+def _called(source: Importable, build: Builder) -> nn.Module:
+    try:
+        model = build()
+    except (UcsegError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise _failed(f"{source.name} cannot be built", error, source) from error
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"{source.name} gives {type(model).__name__}, not a torch.nn.Module", where=str(source))
+    return model
+
+
+def _failed(what: str, error: BaseException, source: Importable) -> ModelError:
+    chain: BaseException | None = error
+    while chain is not None:
+        if isinstance(chain, DownloadError):
+            return ModelError(f"{what}: {chain}", where=str(source), help=NO_WEIGHTS)
+        chain = chain.__cause__ or chain.__context__
+    return ModelError(
+        f"{what}: {said(error)}",
+        where=line_of(error, source) or str(source),
+        help="UCSEG_DEBUG=1 shows its own traceback",
+    )

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ucseg_cli.errors import UnknownNameError, UsageError
+from ucseg_cli.references import (
+    Argument,
+    FromCheckpoint,
+    FromFile,
+    FromModule,
+    FromTorchvision,
+    Source,
+    parse_reference,
+)
+from ucseg_cli.variants import CATALOGUE
+
+
+def test_a_variant_is_named_with_its_changes_and_the_name_is_kept_as_typed() -> None:
+    reference = parse_reference(" v2+backbone=10+rates=6,12 ")
+    assert reference.name == "v2+backbone=10+rates=6,12"
+    assert reference.variant == reference.model == CATALOGUE["v2"]._replace(backbone=10, rates=(6, 12))
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("net.py:Net", FromFile("net.py", "Net")),
+        ("path/to/net.py:Net", FromFile("path/to/net.py", "Net")),
+        ("/abs/net.py:make.small", FromFile("/abs/net.py", "make.small")),
+        (r"C:\nets\net.py:Net", FromFile(r"C:\nets\net.py", "Net")),
+        ("c++/net.py:Net", FromFile("c++/net.py", "Net")),
+        ("my net.py:Net", FromFile("my net.py", "Net")),
+        ("models/net:Net", FromFile("models/net", "Net")),
+        ("net:Net", FromModule("net", "Net")),
+        ("package.module:Net", FromModule("package.module", "Net")),
+        ("torchvision:resnet50", FromTorchvision("resnet50")),
+        ("torchvision.models:resnet50", FromModule("torchvision.models", "resnet50")),
+        ("weights.pt", FromCheckpoint("weights.pt")),
+        ("runs/best.PTH", FromCheckpoint("runs/best.PTH")),
+        ("model.safetensors", FromCheckpoint("model.safetensors")),
+        ("runs/last", FromCheckpoint("runs/last")),
+        ("weights.pt+key=model.ema", FromCheckpoint("weights.pt", "model.ema")),
+    ],
+)
+def test_a_source_is_told_from_a_variant_by_how_it_is_written(text: str, source: Source) -> None:
+    reference = parse_reference(text)
+    assert (reference.name, reference.model, reference.variant) == (text, source, None)
+
+
+def test_arguments_come_after_plus_signs_and_of_two_for_one_name_the_later_wins() -> None:
+    source = parse_reference("net.py:Net+width=3+name=a+b+c=d=e+width=4").model
+    assert source == FromFile("net.py", "Net", (Argument("width", "4"), Argument("name", "a+b"), Argument("c", "d=e")))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("21", 21),
+        ("1e-3", 1e-3),
+        ("(6, 12)", (6, 12)),
+        ("[1,2]", [1, 2]),
+        ("None", None),
+        ("none", None),
+        ("True", True),
+        ("false", False),
+        ("FALSE", False),
+        ("'21'", "21"),
+        ("relu", "relu"),
+        ("", ""),
+        ("os.system('x')", "os.system('x')"),
+        ("(" * 500, "(" * 500),
+        ("1" * 5000, "1" * 5000),
+    ],
+)
+def test_an_argument_is_read_as_a_python_literal_and_else_as_text(text: str, value: object) -> None:
+    read = Argument("x", text).value
+    assert (read, type(read)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("net.py", "does not say which class is meant"),
+        ("net.py:", "does not say which class of net.py is meant"),
+        (":Net", "does not say what it names"),
+        ("net.py:Net()", "does not say what it names"),
+        ("2net:Net", "is neither a Python file nor a module"),
+        ("torchvision:", "does not say which class of torchvision is meant"),
+    ],
+)
+def test_what_is_no_reference_is_refused_with_the_way_to_write_one(text: str, what: str) -> None:
+    with pytest.raises(UsageError, match=what) as caught:
+        parse_reference(text)
+    assert caught.value.help
+
+
+def test_a_checkpoint_takes_a_key_and_nothing_else() -> None:
+    with pytest.raises(UnknownNameError, match="no argument of a checkpoint named 'kye'") as caught:
+        parse_reference("weights.pt+kye=model")
+    assert caught.value.help == "did you mean 'key'?"
+
+
+@given(st.text(max_size=20) | st.text(alphabet="v2net.py:+=/torchvis", max_size=20))
+def test_any_text_is_either_a_reference_or_a_usage_error(text: str) -> None:
+    try:
+        reference = parse_reference(text)
+    except UsageError:
+        return
+    assert reference.name == text.strip()
