@@ -67,12 +67,18 @@ def _kind(name: str, shape: Shape) -> str | None:
     return "regular" if name.endswith(".0.weight") and shape[2:] == (3, 3) else None
 
 
-def _length(place: str, dimension: int = 0) -> Callable[[Shapes], int | None]:
-    """Reads one length of the tensor at *place*."""
+def _width(name: str) -> Callable[[Shapes], int | None]:
+    """Reads the length that most of the tensors have which the axis *name* governs."""
+    places = [(re.compile(pattern), dimension) for pattern, dimension in _WIDTHS[name]]
 
     def read(shapes: Shapes) -> int | None:
-        shape = shapes.get(place, ())
-        return shape[dimension] if len(shape) > dimension else None
+        lengths = Counter(
+            shape[dimension]
+            for pattern, dimension in places
+            for place, shape in shapes.items()
+            if pattern.fullmatch(place) and len(shape) > dimension
+        )
+        return lengths.most_common(1)[0][0] if lengths else None
 
     return read
 
@@ -80,19 +86,28 @@ def _length(place: str, dimension: int = 0) -> Callable[[Shapes], int | None]:
 def _low_skip(shapes: Shapes) -> int | None:
     """0 where nothing of it is there, and something of the decoder is."""
     if any(name.startswith(("low_conv.", "refine.")) for name in shapes):
-        return _length("low_conv.0.weight")(shapes)
+        return _width("low_skip")(shapes)
     return 0 if _count(shapes, "decoder") else None
 
+
+_WIDTHS = {
+    "aspp_channels": [(r"aspp\.(branches\.\d+\.([012]|pointwise|bn2)|project\.[01])\.weight", 0)],
+    "mid_channels": [(r"mid_conv\.[01]\.weight", 0)],
+    "decoder_channels": [
+        (r"(decoder\.\d+|refine)\.([01]|pointwise|bn2)\.weight", 0),
+        (r"classifier\.1\.weight", 1),
+    ],
+    "low_skip": [(r"low_conv\.[01]\.weight", 0)],
+    "classes": [(r"classifier\.1\.(weight|bias)", 0)],
+}
+"""The tensors that an axis gives a length, and in which dimension: one that was changed by hand misleads nobody."""
 
 _READ: dict[str, Callable[[Shapes], Any]] = {
     "backbone": lambda shapes: _count(shapes, "features"),
     "rates": _rates,
     "conv": _conv,
     "decoder_blocks": lambda shapes: _count(shapes, "decoder"),
-    "aspp_channels": _length("aspp.project.0.weight"),
-    "mid_channels": _length("mid_conv.0.weight"),
-    "decoder_channels": _length("classifier.1.weight", 1),
+    **{name: _width(name) for name in _WIDTHS},
     "low_skip": _low_skip,
-    "classes": _length("classifier.1.weight"),
 }
 """How each axis is read that shapes determine; of the rates, their number."""

@@ -7,20 +7,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.axes_in_shapes import UNSEEN, Shape, Shapes, read_axes, visible
-from ucseg_cli.state_dict import AVERAGED, DENSE, StateDict, without_prefix
+from ucseg_cli.state_dict import AVERAGED, DENSE, Entry, StateDict, without_prefix
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import AXES, Axis, Variant, changes
 
 ROOTS = ("features.", "aspp.", "mid_conv.", "decoder.", "classifier.")
 """How the names of the family begin."""
+LEAST_SHARED = 20
+"""One in so many of the expected entries makes a state dict one of the family."""
 COUNTER = "num_batches_tracked"
 
 
 class Reading(NamedTuple):
     """One axis of the variant that a state dict is held against.
 
-    *seen* is ``shapes`` where shapes determine the value, ``number`` where only of how many parts it is, and None where
-    they do not. *source* is the named variant that the rest is taken from; None where there is no such.
+    *seen* is ``shapes`` where shapes determine the value, ``number`` where only of how many parts it is, None where they
+    do not, or not in this file. *source* is the named variant that the rest is taken from; None where there is no such.
     """
 
     axis: Axis
@@ -73,13 +75,28 @@ class Candidate(NamedTuple):
 
 
 class Identification(NamedTuple):
-    """A state dict held against its candidate. *matched* entries are as expected; *expected* is how many there should be."""
+    """A state dict held against its candidate.
+
+    *matched* of the *expected* entries are as they should be; *shared* of its own have the name and shape of one that
+    is expected, without the counters of batch norm, which look the same everywhere.
+    """
 
     candidate: Candidate
     matched: int
     expected: int
     differences: tuple[Difference, ...]
-    related: bool
+    shared: int
+
+    @property
+    def added(self) -> int:
+        """How many counters of batch norm the state dict lacks and torch adds as it loads it."""
+        amiss = sum(each.kind != "unexpected" for each in self.differences)
+        return self.expected - self.matched - amiss
+
+    @property
+    def related(self) -> bool:
+        """Whether it is of the family at all; a few entries agree by chance in networks that descend from a common one."""
+        return self.shared * LEAST_SHARED >= self.expected
 
     @property
     def fits(self) -> bool:
@@ -108,10 +125,9 @@ def identify(candidate: Candidate, trace: Trace) -> Identification:
     """The state dict held against the candidate's own trace: every name and every shape."""
     expected = expected_shapes(trace)
     differences = tuple(_differences(candidate.state, expected))
-    off = {each.name for each in differences}
-    matched = [name for name in expected if name not in off]
-    related = any(not name.endswith(COUNTER) for name in matched)
-    return Identification(candidate, len(matched), len(expected), differences, related)
+    found = {entry.name for entry in candidate.state.entries}
+    matched = len((expected.keys() & found) - {each.name for each in differences})
+    return Identification(candidate, matched, len(expected), differences, _shared(candidate, expected))
 
 
 def expected_shapes(trace: Trace) -> dict[str, Shape]:
@@ -121,6 +137,13 @@ def expected_shapes(trace: Trace) -> dict[str, Shape]:
         for module in trace.modules
         for weight in (*module.parameters, *module.buffers)
     }
+
+
+def _shared(candidate: Candidate, expected: Shapes) -> int:
+    return sum(
+        expected.get(entry.name) == entry.shape and not entry.name.endswith(COUNTER)
+        for entry in candidate.state.entries
+    )
 
 
 def by_module(differences: Iterable[Difference]) -> dict[str, Counter[str]]:
@@ -135,22 +158,29 @@ def _differences(state: StateDict, expected: Shapes) -> Iterable[Difference]:
     found = {entry.name: entry for entry in state.entries}
     for name, shape in expected.items():
         entry = found.get(name)
-        if entry is None:
-            if state.versioned or not name.endswith(f".{COUNTER}"):  # torch adds the counters of before it had versions
-                yield Difference("missing", name, expected=shape)
-        elif entry.shape != shape and (shape, entry.shape) != (
-            (),
-            (1,),
-        ):  # torch takes a scalar of before it had scalars
-            yield Difference("shape", name, shape, entry.shape)
-        elif entry.layout != DENSE:
-            yield Difference("layout", name, shape, entry.shape)
-    beside = (
-        name for name in state.left_out if name != AVERAGED or not state.prefix
-    )  # a wrapper's goes with its prefix
-    for name in (*found, *beside):
+        if kind := _amiss(entry, shape) if entry else _lack(state, name):
+            yield Difference(kind, name, shape, entry.shape if entry else None)
+    for name in (*found, *_beside(state)):
         if name not in expected:
             yield Difference("unexpected", name, found=found[name].shape if name in found else None)
+
+
+def _amiss(entry: Entry, shape: Shape) -> str | None:
+    """What keeps torch from copying an entry. It takes a scalar of before it had scalars, which has the shape 1."""
+    if entry.shape not in {shape, shape or (1,)}:
+        return "shape"
+    return None if entry.layout == DENSE else "layout"
+
+
+def _lack(state: StateDict, name: str) -> str | None:
+    """``missing``, unless torch adds it: the counters of batch norm, to what was written before these had a version."""
+    added = name.endswith(f".{COUNTER}") and not state.versioned and name not in state.left_out
+    return None if added else "missing"
+
+
+def _beside(state: StateDict) -> Iterable[str]:
+    """Names beside the tensors, at which torch stops too; what AveragedModel keeps goes with its prefix."""
+    return (name for name in state.left_out if not state.prefix or name != AVERAGED)
 
 
 def _without_outer_modules(state: StateDict) -> StateDict:

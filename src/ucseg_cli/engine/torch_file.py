@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pickle import UnpicklingError
 from pickletools import genops
 from typing import Any
-from zipfile import BadZipFile, ZipFile, is_zipfile
+from zipfile import BadZipFile, ZipFile
 
 import torch
 
@@ -98,17 +98,15 @@ def _begins_as_zip(path: str) -> bool:
 
 def _refuse_foreign_zip(path: str) -> None:
     """Raise ModelError for a zip archive that is cut short, or that something else wrote."""
-    if not is_zipfile(path):
-        raise ModelError(
-            f"{path} is cut short: the directory of its archive, which stands at the end, is missing",
-            where=path,
-            help=_FETCH_AGAIN,
-        )
     try:
         with ZipFile(path) as archive:
             sizes = {member.filename.rpartition("/")[2]: member.file_size for member in archive.infolist()}
     except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise _broken(path, error) from error
+        raise ModelError(
+            f"{path} is cut short or damaged: the directory of its archive, which stands at the end, is missing or broken",
+            where=path,
+            help=_FETCH_AGAIN,
+        ) from error
     if "constants.pkl" in sizes:
         raise ModelError(
             f"{path} is a TorchScript archive, which holds a program beside its weights",

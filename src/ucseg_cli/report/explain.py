@@ -50,7 +50,7 @@ def _convention(convention: Convention) -> Topic:
 EXIT_MEANINGS = {
     ExitStatus.OK: "did the job, and every gate held",
     ExitStatus.GATE_FAILED: "a gate failed: a limit is exceeded, a model differs from its lock, a lock would be raised "
-    "without a reason, a counter differs, or `lint --fail-on` found something",
+    "without a reason, a counter differs, a checkpoint fits no variant, or `lint --fail-on` found something",
     ExitStatus.NO_VERDICT: "no verdict: bad usage, an unknown name, a model that cannot be built or run, an internal error",
     ExitStatus.INTERRUPTED: "interrupted",
     ExitStatus.READER_GONE: "the reader closed the pipe",
@@ -157,6 +157,17 @@ _GENERAL = (
             "Shares are exact fractions that add up to the difference, and as printed they are rounded so that they still do.",
             "Beyond 6 changes only the declared order of the axes is followed, and the answer says so.",
             "Source: Shapley 1953, A value for n-person games.",
+        ),
+    ),
+    Topic(
+        "checkpoint",
+        "A checkpoint is a file with a state dict: the names and tensors of a network that was trained.",
+        (
+            "Its format is told by what it holds: safetensors, or what torch.save wrote, of which nothing but weights is unpickled.",
+            "Only names, shapes and element types are read, so that a large file takes no longer than a small one.",
+            "Where a file holds several, weights.pt+key=NAME says which; what DataParallel or torch.compile puts before names is stripped.",
+            "`ucseg identify` reads every axis that shapes determine; output_stride, head, dropout and the values of rates are in none.",
+            "It fits a variant where load_state_dict(strict=True) would take it.",
         ),
     ),
     Topic(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ucseg_cli.analysis.identify import Difference, Identification, Reading, by_module
+from ucseg_cli.analysis.axes_in_shapes import UNSEEN
+from ucseg_cli.analysis.identify import COUNTER, Difference, Identification, Reading, by_module
 from ucseg_cli.report.document import Cell, Column, Highlight, Judgement, Kind, Report, Role, Row, Table
 from ucseg_cli.report.source import raw_source, shown_source, what_is_special
 from ucseg_cli.units import format_shape, plural
@@ -48,8 +49,14 @@ def identify_report(name: str, found: Identification, top: int | None) -> Report
             Highlight("entries as expected", found.matched),
             Highlight("entries that differ", len(found.differences)),
         ),
-        notes=what_is_special(state),
+        notes=(*what_is_special(state), *_added(found)),
         judgements=(Judgement("identify", name, "pass" if found.fits else "fail", summary),),
+    )
+
+
+def _added(found: Identification) -> list[str]:
+    return (
+        [f"{plural(found.added, 'counter')} {COUNTER} it lacks; torch adds these as it loads."] if found.added else []
     )
 
 
@@ -78,9 +85,9 @@ def _known_from(reading: Reading) -> str:
         case "shapes":
             return "shapes"
         case "number":
-            return f"their number from shapes; the values are not in them: {source}"
+            return f"shapes tell only how many: {source}"
         case _:
-            return f"not in the shapes: {source}"
+            return f"{'no shape tells it' if reading.axis.name in UNSEEN - {'rates'} else 'not in this file'}: {source}"
 
 
 def _module_table(found: Identification, top: int | None) -> Table:
@@ -93,8 +100,8 @@ def _module_table(found: Identification, top: int | None) -> Table:
     total = sum((counts for _, counts in modules), Counter[str]())
     rows = (
         *(Row((module or "(own)", *_counts(counts), _example(first[module]))) for module, counts in shown),
-        *([Row((plural(len(folded), "other"), *_counts(rest), None), role=Role.FOLDED)] if folded else []),
-        Row(("total", *_counts(total), None), role=Role.TOTAL),
+        *([Row((plural(len(folded), "other"), *_counts(rest), ""), role=Role.FOLDED)] if folded else []),
+        Row(("total", *_counts(total), ""), role=Role.TOTAL),
     )
     return Table("modules", "Differences by module", MODULE_COLUMNS, rows, note="JSON and CSV name every entry.")
 
@@ -152,7 +159,9 @@ def _summary(name: str, found: Identification) -> str:
     candidate = found.candidate
     if not found.related:
         entries = plural(len(candidate.state.entries), "entry", "entries")
-        return f"{name} has nothing of the family: not one of its {entries} has the name and shape of a variant's."
+        shared = f"only {found.shared:,} of its {entries} {'has' if found.shared == 1 else 'have'}"
+        none = f"not one of its {entries} has"
+        return f"{name} is not of the family: {shared if found.shared else none} the name and shape of a variant's."
     if not found.fits:
         count = f"{plural(len(found.differences), 'entry', 'entries')}"
         most, counts = next(iter(by_module(found.differences).items()))

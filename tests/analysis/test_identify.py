@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.strategies import DataObject, SearchStrategy
+
+from ucseg_cli.analysis.axes_in_shapes import UNSEEN, read_axes, visible
+from ucseg_cli.analysis.identify import Identification, by_module, expected_shapes, identify, propose
+from ucseg_cli.conditions import Conditions
+from ucseg_cli.references import parse_reference
+from ucseg_cli.state_dict import Entry, StateDict
+from ucseg_cli.trace import Trace
+from ucseg_cli.variants import AXES, CATALOGUE, Variant, as_variant
+
+TraceOf = Callable[[Variant, Conditions], Trace]
+Identify = Callable[..., Identification]
+Shapes = dict[str, tuple[int, ...]]
+
+
+@pytest.fixture(scope="session")
+def shapes_of(trace_of: TraceOf) -> Callable[[str | Variant], Shapes]:
+    return lambda model: expected_shapes(trace_of(as_variant(model), Conditions()))
+
+
+@pytest.fixture(scope="session")
+def identified(trace_of: TraceOf) -> Identify:
+    def run(shapes: Shapes, named: dict[str, Variant] | None = None, **more: Any) -> Identification:
+        state = StateDict(
+            tuple(Entry(name, shape, "float32") for name, shape in shapes.items()), "torch", versioned=True
+        )
+        candidate = propose(state._replace(**more), named or {**CATALOGUE}, "v2")
+        return identify(candidate, trace_of(candidate.variant, Conditions()))
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "name", ["v1", "v2", "v3", "v1+classes=19", "v2+backbone=13", "v2+aspp_channels=5+low_skip=7", "v2+mid_channels=9"]
+)
+def test_a_state_dict_of_a_variant_fits_it_by_the_shortest_name(
+    shapes_of: Callable[[str], Shapes], identified: Identify, name: str
+) -> None:
+    found = identified(shapes_of(as_variant_name(name)))
+    assert found.fits
+    assert found.candidate.name == name
+    assert found.matched == found.expected
+
+
+def as_variant_name(name: str) -> Any:
+    return parse_reference(name).variant
+
+
+@given(data=st.data())
+def test_every_axis_that_shapes_determine_is_read_and_only_those(
+    shapes_of: Callable[[Variant], Shapes], variants: SearchStrategy[Variant], data: DataObject
+) -> None:
+    variant = data.draw(variants)
+    seen = read_axes(shapes_of(variant))
+    assert seen == {axis.name: visible(variant, axis.name) for axis in AXES if axis.name not in UNSEEN - {"rates"}}
+
+
+@given(data=st.data())
+def test_any_variant_fits_what_it_looks_like(
+    shapes_of: Callable[[Variant], Shapes], identified: Identify, variants: SearchStrategy[Variant], data: DataObject
+) -> None:
+    variant = data.draw(variants)
+    found = identified(shapes_of(variant))
+    assert found.fits
+    assert as_variant_name(found.candidate.name) == found.candidate.variant
+    assert all(visible(variant, axis.name) == visible(found.candidate.variant, axis.name) for axis in AXES)
+
+
+def test_an_axis_that_no_shape_tells_is_as_in_the_nearest_named_variant(
+    shapes_of: Callable[[str], Shapes], identified: Identify
+) -> None:
+    found = identified(shapes_of("v2+output_stride=16+head=before-upsample+dropout=0.1+rates=1,2,3"))
+    readings = {reading.axis.name: reading for reading in found.candidate.readings}
+    assert found.fits
+    assert {name for name, reading in readings.items() if reading.seen is None} == {"output_stride", "head", "dropout"}
+    assert readings["rates"] == (readings["rates"].axis, (6, 12, 18), "number", "v2")
+    assert {reading.source for reading in readings.values() if reading.seen == "shapes"} == {None}
+
+
+def test_every_named_variant_that_looks_the_same_is_told(
+    shapes_of: Callable[[str], Shapes], identified: Identify
+) -> None:
+    named = {**CATALOGUE, "dense": as_variant_name("v2+output_stride=16"), "wide": as_variant_name("v2+rates=1,2")}
+    assert identified(shapes_of("v2"), named).candidate.alike == ("v2", "dense")
+    assert identified(shapes_of("v2+classes=5"), named).candidate.alike == ()
+
+
+def test_rates_of_another_number_are_those_of_a_named_variant_or_a_guess(
+    shapes_of: Callable[[str], Shapes], identified: Identify
+) -> None:
+    two, four, one = (
+        {reading.axis.name: reading for reading in identified(shapes_of(name)).candidate.readings}["rates"]
+        for name in ("v2+rates=5,9", "v2+rates=1,2,3,4", "v2+rates=7")
+    )
+    assert (two.value, two.seen, two.source) == ((6, 12), "number", "v1")
+    assert (four.value, four.seen, four.source) == ((6, 12, 18, 24), "number", None)
+    assert (one.value, one.source) == ((6,), None)
+
+
+@pytest.mark.parametrize("outer", ["net.", "model.student."])
+def test_a_network_that_was_a_module_of_another_is_found(
+    shapes_of: Callable[[str], Shapes], identified: Identify, outer: str
+) -> None:
+    found = identified({outer + name: shape for name, shape in shapes_of("v3").items()})
+    assert (found.fits, found.candidate.name, found.candidate.state.prefix) == (True, "v3", outer)
+
+
+def test_differences_say_what_is_missing_unexpected_and_of_another_shape(
+    shapes_of: Callable[[str], Shapes], identified: Identify
+) -> None:
+    shapes = shapes_of("v2")
+    del shapes["decoder.1.bn1.weight"]
+    shapes |= {"classifier.1.weight": (21, 60, 1, 1), "extra.weight": (3,)}
+    found = identified(shapes, left_out=("epoch",))
+    assert found.candidate.name == "v2"
+    assert [(each.kind, each.name, each.expected, each.found) for each in found.differences] == [
+        ("missing", "decoder.1.bn1.weight", (64,), None),
+        ("shape", "classifier.1.weight", (21, 64, 1, 1), (21, 60, 1, 1)),
+        ("unexpected", "extra.weight", None, (3,)),
+        ("unexpected", "epoch", None, None),
+    ]
+    assert list(by_module(found.differences)) == ["decoder.1", "classifier.1", "extra", ""]
+    assert found.matched == found.expected - 2
+
+
+def test_one_tensor_that_was_changed_by_hand_does_not_mislead_an_axis(shapes_of: Callable[[str], Shapes]) -> None:
+    shapes = shapes_of("v2")
+    shapes |= {"aspp.project.0.weight": (7, 320, 1, 1), "classifier.1.weight": (21, 60, 1, 1)}
+    assert (read_axes(shapes)["aspp_channels"], read_axes(shapes)["decoder_channels"]) == (64, 64)
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+def test_counters_of_before_there_were_any_are_missed_only_where_a_version_promises_them(
+    shapes_of: Callable[[str], Shapes],
+    identified: Identify,
+    versioned: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    shapes = {name: shape for name, shape in shapes_of("v2").items() if not name.endswith("num_batches_tracked")}
+    found = identified(shapes, versioned=versioned)
+    assert found.fits is not versioned
+    assert found.added == (0 if versioned else 44)
+    assert found.matched == 254
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {},
+        {"layer1.0.conv1.weight": (64, 64, 3, 3), "fc.weight": (1000, 2048)},
+        {f"features.{n}.1.num_batches_tracked": () for n in range(5)},
+        {
+            "features.0.0.weight": (32, 3, 3, 3),
+            "features.18.0.weight": (1280, 320, 1, 1),
+            "classifier.1.weight": (9, 8),
+        },
+        {"features.99999999999999999999.weight": (1,), "decoder.5000.0.weight": (2**70, 1, 3, 3)},
+        {"features": (1,), ".": (), "aspp.branches.": (2,), "classifier.1.weight": ()},
+    ],
+)
+def test_what_is_not_of_the_family_is_told_from_what_differs(identified: Identify, shapes: Shapes) -> None:
+    found = identified(shapes)
+    assert not found.fits
+    assert not found.related
+
+
+def test_the_backbone_alone_is_of_the_family(shapes_of: Callable[[str], Shapes], identified: Identify) -> None:
+    found = identified({name: shape for name, shape in shapes_of("v2").items() if name.startswith("features.")})
+    assert found.related
+    assert {each.kind for each in found.differences} == {"missing"}
+    assert {reading.axis.name for reading in found.candidate.readings if reading.seen} == {"backbone"}
