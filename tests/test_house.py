@@ -27,6 +27,7 @@ FLOOR = {
     "budget",
     "settings",
     "references",
+    "free_memory",
     "lock",
     "paths",
     "lock_file",

@@ -58,6 +58,7 @@ TOTALS_SOURCES = (
     "analysis/module_tree.py",
     "analysis/params.py",
     "analysis/totals.py",
+    "element_types.py",
     "variants/lattice.py",
 )
 """Files of this package that totals depend on besides."""

@@ -71,7 +71,7 @@ def _find_all(requests: Iterable[Request], cache: Cache) -> dict[Request, Trace]
 
 def _keep_all(recorded: Mapping[Request, Trace], cache: Cache) -> None:
     for request, trace in recorded.items():
-        if (key := _key(request)) is not None:
+        if (key := _key(request)) is not None and trace.failure is None:  # a failure may be this machine's
             cache.put(key, trace)
 
 

@@ -272,7 +272,7 @@ def test_only_what_is_locked_can_be_dropped(ucseg: Run, path: Path) -> None:
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["v9", "smal", "v2+aspp=7", "v2+rates=0", "torchvision:resnet18", "", "+"])
+@pytest.mark.parametrize("name", ["v9", "smal", "v2+aspp=7", "v2+rates=0", "torchvision:resnet18x", "", "+"])
 def test_what_is_no_model_is_not_locked(ucseg: Run, path: Path, name: str) -> None:
     answer = ucseg("lock", "small", name)
     assert (answer.returncode, answer.stdout) == (2, "")

@@ -43,6 +43,8 @@ class Tracer:
         return trace_source(model, conditions)
 
     def _trace_variant(self, variant: Variant, conditions: Conditions) -> Trace:
+        if len(conditions.inputs) > 1:  # the second would be taken for return_features
+            raise UsageError("a variant takes one tensor, N×3×H×W", where=f"--input {conditions.at}")
         try:
             with building_on_meta():
                 network = SegmentationNetwork(variant, self._backbone(variant))

@@ -1,0 +1,171 @@
+"""Commands on models of a person's own and of torchvision's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+from ucseg_cli import gate
+
+Run = Callable[..., CompletedProcess[str]]
+
+CODE = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, width, 3, stride=2, padding=1), nn.ReLU())
+        self.head = nn.Conv2d(width, 2, 1)
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+class Two(Net):
+    def forward(self, x, y):
+        return super().forward(x) + y
+
+class Looking(Net):
+    def forward(self, x):
+        return super().forward(x * x.mean().item())
+"""
+PARAMS = 4 * 28 + 10
+
+
+@pytest.fixture(autouse=True)
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "net.py").write_text(CODE)
+    monkeypatch.chdir(tmp_path)
+
+
+def answer(ucseg: Run, *arguments: str) -> Any:
+    done = ucseg(*arguments, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_params_of_a_class_in_a_file(ucseg: Run) -> None:
+    assert answer(ucseg, "params", "net.py:Net")["total"]["params"] == PARAMS
+    assert answer(ucseg, "params", "net.py:Net+width=5")["total"]["params"] == 5 * 28 + 12
+    assert answer(ucseg, "params", "-v", "net:Net")["model"] == "net:Net"
+
+
+def test_a_person_s_class_is_the_baseline_of_a_variant(ucseg: Run) -> None:
+    compared = answer(ucseg, "compare", "net.py:Net", "v2")
+    totals = {each["metric"]: each for each in compared["deltas"]}
+    assert (totals["params"]["before"], totals["params"]["after"]) == (PARAMS, 645_245)
+    assert totals["macs"]["before"] == 112 * 112 * (4 * 27 + 8)
+    for metric in ("params", "fvcore", "macs", "torch"):
+        assert sum(module[metric]["delta"] for module in compared["modules"]) == totals[metric]["delta"]
+    assert {each["status"] for each in compared["modules"]} >= {"new", "changed"}
+    (head,) = [each for each in compared["modules"] if each["was"] == "head"]
+    assert head["path"] == "classifier.1"
+
+
+def test_the_figures_of_torchvision_s_networks(ucseg: Run) -> None:
+    total = answer(ucseg, "show", "torchvision:resnet18")["total"]
+    assert total["params"] == 11_689_512
+    assert total["macs"] == 1_814_073_344  # 1.814 GFLOPS in torchvision's table
+
+
+def test_inputs_of_any_rank(ucseg: Run) -> None:
+    result = answer(ucseg, "flops", "torchvision:r3d_18", "--input", "1x3x16x112x112")
+    assert result["total"]["macs"] == 40_696_553_472  # 40.697 GFLOPS in torchvision's table
+    assert result["conditions"]["inputs"] == [[1, 3, 16, 112, 112]]
+
+
+def test_where_it_does_not_run_params_and_show_answer_with_the_reason_and_flops_has_no_answer(ucseg: Run) -> None:
+    for command in ("params", "show"):
+        result = answer(ucseg, command, "net.py:Two")
+        assert result["total"]["params"] == PARAMS
+        assert "macs" not in result["total"]
+        (run,) = result["conditions"]["runs"]
+        assert run["failure"] == "forward(x, y) does not take 1 input tensor"
+    screen = ucseg("params", "net.py:Two").stdout
+    assert "net.py:Two did not run, so there are no operations to count: forward(x, y) does not take" in screen
+    for command in ("flops", "probe", "memory", "reach", "lint", "verify"):
+        failed = ucseg(command, "net.py:Two")
+        assert (failed.returncode, failed.stdout) == (2, "")
+        assert "net.py:Two does not run: forward(x, y) does not take 1 input tensor" in failed.stderr
+        assert "`ucseg params net.py:Two` counts its parameters all the same" in failed.stderr
+
+
+def test_a_comparison_with_what_does_not_run_says_nothing_of_operations(ucseg: Run) -> None:
+    compared = answer(ucseg, "compare", "net.py:Two", "v2")
+    deltas = {each["metric"]: each["delta"] for each in compared["deltas"]}
+    assert deltas["params"] == 645_245 - PARAMS
+    assert deltas["macs"] is deltas["peak-memory"] is None
+    assert compared["lint"] == []
+    assert "operations are not compared" in compared["verdict"]["summary"]
+
+
+def test_a_budget_of_parameters_holds_what_does_not_run_and_one_of_operations_cannot(ucseg: Run) -> None:
+    assert ucseg("check", "net.py:Two", "--max", f"params={PARAMS}").returncode == 0
+    assert ucseg("check", "net.py:Two", "--max", f"params={PARAMS - 1}").returncode == 1
+    failed = ucseg("check", "net.py:Two", "--max", "macs=1G")
+    assert failed.returncode == 2
+    assert "net.py:Two does not run, so it has no macs" in failed.stderr
+    held = ucseg("check", "net.py:Two", "--max", "macs=1G", "--input", "1x3x8x8,1x2x4x4")
+    assert held.returncode == 0, held.stderr
+
+
+def test_what_ran_on_real_tensors_says_so_on_the_screen_and_in_json(ucseg: Run) -> None:
+    assert "net.py:Looking needs data to run" in ucseg("flops", "net.py:Looking").stdout
+    (run,) = answer(ucseg, "flops", "net.py:Looking")["conditions"]["runs"]
+    assert run == {"model": "net.py:Looking", "device": "cpu", "failure": None}
+
+
+def test_other_counters_agree_on_a_person_s_model(ucseg: Run) -> None:
+    verified = answer(ucseg, "verify", "net.py:Net", "--size", "16")
+    assert [each["agrees"] for each in verified["counters"]] == [True, True, True]
+
+
+def test_a_person_s_model_is_not_kept_and_one_of_torchvision_s_is(ucseg: Run, fake_engine: list[gate.Request]) -> None:
+    for _ in range(2):
+        ucseg("params", "net.py:Net")
+        ucseg("params", "torchvision:squeezenet1_1")
+    assert [str(request.model) for request in fake_engine] == [
+        "net.py:Net",
+        "torchvision:squeezenet1_1",
+        "net.py:Net",
+    ]
+
+
+def test_a_configuration_names_a_file_from_where_it_lies(
+    ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = f'[[budgets]]\nid = "own"\nvariant = "net.py:Net"\nmetric = "params"\nmax = {PARAMS}\n'
+    (tmp_path / "ucseg.toml").write_text(f'baseline = "net.py:Net"\ndefault = "net.py:Net+width=5"\n{budget}')
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert ucseg("check").returncode == 0
+    assert answer(ucseg, "params")["total"]["params"] == 5 * 28 + 12
+    assert answer(ucseg, "compare", "v2")["baseline"] == "net.py:Net"
+    assert answer(ucseg, "list")["baseline"] == "v1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["params", "nett.py:Net"], ["there is no file nett.py", "did you mean 'net.py'?"]),
+        (["params", "net.py:Nett"], ["no model named 'Nett'", "known: Net, Two, Looking", "did you mean 'Net'?"]),
+        (["params", "net.py:Net+widht=3"], ["no argument of Net named 'widht'", "did you mean 'width'?"]),
+        (["params", "nowhere.nets:Net"], ["no module named 'nowhere'"]),
+        (["params", "torchvision:resnet51"], ["no torchvision model named 'resnet51'", "did you mean 'resnet50'?"]),
+        (["params", "torchvision:resnet18+num_clases=3"], ["'num_clases'", "did you mean 'num_classes'?"]),
+        (["flops", "v2", "--input", "1x3x8x8,1x4"], ["a variant takes one tensor, N×3×H×W"]),
+        (["lock", "net.py:Two"], ["net.py:Two does not run"]),
+    ],
+)
+def test_a_mistake_is_told_with_the_way_to_mend_it(ucseg: Run, arguments: list[str], told: list[str]) -> None:
+    failed = ucseg(*arguments)
+    assert (failed.returncode, failed.stdout) == (2, "")
+    for text in told:
+        assert text in failed.stderr
+    assert "Traceback" not in failed.stderr
