@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate, pairwise
+from math import prod
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -16,6 +19,7 @@ from hypothesis.strategies import SearchStrategy
 
 from ucseg_cli import gate
 from ucseg_cli.__main__ import main
+from ucseg_cli.analysis.identify import expected_shapes
 from ucseg_cli.analysis.totals import totals
 from ucseg_cli.cache import ENVIRONMENT, Cache, fingerprint, lattice_fingerprint
 from ucseg_cli.conditions import Conditions, Size
@@ -29,6 +33,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker of pytest-xdist has
 Grid = list[list[str]]
 TraceOf = Callable[[Variant, Conditions], Trace]
 Run = Callable[..., CompletedProcess[str]]
+WriteWeights = Callable[[Path, Variant], None]
 
 GOLDEN = Path(__file__).parent / "golden"
 SOURCE = Path(__file__).parents[1] / "src"
@@ -206,6 +211,22 @@ def ucseg_process(python: Run) -> Run:
 def other_counts() -> tuple[Count, ...]:
     """What the other counters say of v2 on an input of 16 by 16, run for real once."""
     return gate.count_with_others(gate.Request(CATALOGUE["v2"], Conditions(Size(16, 16))))
+
+
+@pytest.fixture(scope="session")
+def write_weights(trace_of: TraceOf) -> WriteWeights:
+    """Write a state dict of a variant as safetensors, all zeros: names and shapes are what is read of it."""
+
+    def write(path: Path, variant: Variant) -> None:
+        shapes = expected_shapes(trace_of(variant, Conditions()))
+        ends = list(accumulate((4 * prod(shape) for shape in shapes.values()), initial=0))
+        spans = zip(shapes.items(), pairwise(ends), strict=True)
+        header = json.dumps(
+            {name: {"dtype": "F32", "shape": shape, "data_offsets": span} for (name, shape), span in spans}
+        )
+        path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(ends[-1]))
+
+    return write
 
 
 @pytest.fixture(scope="session")

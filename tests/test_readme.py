@@ -13,13 +13,15 @@ from typer.main import get_command
 
 from ucseg_cli.app import COMMANDS, make_app
 from ucseg_cli.errors import ExitStatus
-from ucseg_cli.variants import AXES, CATALOGUE
+from ucseg_cli.variants import AXES, CATALOGUE, Variant, as_variant
 
 Run = Callable[..., CompletedProcess[str]]
+WriteWeights = Callable[[Path, Variant], None]
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
 CONFIGURATION = re.compile(r"^```toml\n(# pyproject\.toml\n.*?)^```$", re.DOTALL | re.MULTILINE)
+OWN_FILE = re.compile(r"^```python\n(# net\.py\n.*?)^```$", re.DOTALL | re.MULTILINE)
 EXAMPLE = re.compile(r"^\$ (?P<command>(?:.*\\\n)*.*)\n(?P<shown>(?:(?!\$ ).*\n)*)", re.MULTILINE)
 
 
@@ -47,13 +49,18 @@ def test_every_example_shows_what_ucseg_says(
     readme: str,
     say: Callable[[str], str],
     tmp_path: Path,
+    write_weights: WriteWeights,
     updating: bool,  # noqa: FBT001 - a fixture
 ) -> None:
+    write_weights(tmp_path / "weights.safetensors", as_variant("v2")._replace(classes=19))
+
     def rerun(example: re.Match[str]) -> str:
         return f"$ {example['command']}\n{say(example['command'])}"
 
     def section(text: str) -> str:
-        """A section that shows a pyproject.toml is about a project that has it."""
+        """A section that shows a pyproject.toml or a net.py is about a project that has it."""
+        if own := OWN_FILE.search(text):
+            (tmp_path / "net.py").write_text(own[1], encoding="utf-8")
         project = tmp_path / "pyproject.toml"
         project.write_text(shown[1] if (shown := CONFIGURATION.search(text)) else "", encoding="utf-8")
         return BLOCK.sub(lambda block: EXAMPLE.sub(rerun, block[0]), text)
@@ -77,7 +84,8 @@ def test_every_command_is_in_the_readme(readme: str, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["list", "show", "params", "flops", "memory", "probe", "compare", "check", "lint", "verify", "explain"]
+    "command",
+    ["list", "show", "params", "flops", "memory", "probe", "compare", "check", "lint", "verify", "identify", "explain"],
 )
 def test_every_command_that_answers_has_an_example(readme: str, command: str) -> None:
     assert any(block.startswith(f"$ ucseg {command}") for block in BLOCK.findall(readme))

@@ -24,17 +24,18 @@ def network(*modules: tuple[str, str, int]) -> Subject:
     """A model of parameters alone: path, class and number of parameters of each module."""
     tensors = tuple(Tensor((count,), "float32", index) for index, (_, _, count) in enumerate(modules))
     held = tuple(
-        Module(path, kind, (Weight("weight", index, trainable=True),)) for index, (path, kind, _) in enumerate(modules)
+        Module(path, kind, (Weight("weight", index, trainable=True),) if count else ())
+        for index, (path, kind, count) in enumerate(modules)
     )
     return Subject("net", Trace((Module("", "Net"), *held), tensors, (), (), (), (), ()))
 
 
 def pairs(before: Rows, after: Rows) -> list[tuple[str | None, str | None]]:
     old, new = ([TreeRow(path, kind, 1, {}) for path, kind in rows] for rows in (before, after))
-    subject = Subject("net", NOTHING)
+    baseline, model = (network(*((path, kind, 1) for path, kind in rows)) for rows in (before, after))
     return [
         (pair.before and pair.before.path, pair.after and pair.after.path)
-        for pair in match_modules(subject, old, subject, new)
+        for pair in match_modules(baseline, old, model, new)
     ]
 
 
@@ -54,6 +55,31 @@ def test_of_the_others_those_of_one_class_match_in_order() -> None:
 def test_what_the_other_has_none_of_is_gone_or_new() -> None:
     assert pairs([("a", "Conv2d")], [("b", "Linear")]) == [("a", None), (None, "b")]
     assert pairs([], [("b", "Linear")]) == [(None, "b")]
+
+
+def test_containers_match_by_what_is_in_them_and_not_by_being_the_next_of_their_class() -> None:
+    block = [("0", "Conv2d", 9), ("1", "BatchNorm2d", 2)]
+
+    def chain(path: str, length: int) -> list[tuple[str, str, int]]:
+        inner = [(f"{path}.{index}.{name}", kind, count) for index in range(length) for name, kind, count in block]
+        return [(path, "Sequential", 0), *((f"{path}.{index}", "Sequential", 0) for index in range(length)), *inner]
+
+    mine = network(*chain("backbone", 8), *chain("project", 1))
+    other = network(*chain("features", 10), ("aspp", "Aspp", 3), *chain("mid", 1))
+    paths = {each.path: each.was for each in compare(mine, other, depth=1).modules if not each.own}
+    assert paths == {"features": "backbone", "mid": "project", "aspp": None}
+
+
+def test_modules_of_different_classes_match_where_they_are_made_of_the_same() -> None:
+    mine = network(("head", "Head", 0), ("head.conv", "Conv2d", 4))
+    other = network(("classifier", "Sequential", 0), ("classifier.0", "Conv2d", 4))
+    paths = {each.path: each.was for each in compare(mine, other, depth=1).modules if not each.own}
+    assert paths == {"classifier": "head"}
+
+
+def test_many_modules_are_matched_by_their_classes_alone() -> None:
+    before, after = ([(f"{name}{index}", "Conv2d") for index in range(230)] for name in "ab")
+    assert pairs(before, after) == [(one, other) for (one, _), (other, _) in zip(before, after, strict=True)]
 
 
 def test_what_is_only_left_over_does_not_match_a_whole_module() -> None:

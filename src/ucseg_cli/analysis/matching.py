@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from difflib import SequenceMatcher
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from ucseg_cli.analysis.module_tree import TreeRow
+from ucseg_cli.analysis.module_tree import TreeRow, parent_path
 from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.trace import Trace
+
+ALIKE, ALIKE_IN_ONE_CLASS = 0.6, 0.25
+"""From which likeness on modules are held against each other, and from which if they are of one class besides."""
+
+MOST_PAIRS = 50_000
+"""Of more pairs of modules only their classes are compared."""
+
+Contents = Mapping[str, Counter[str]]
+"""By path, how many modules of each class are in a module."""
+
+
+Likeness = Callable[[TreeRow, TreeRow], float]
 
 
 class Pair(NamedTuple):
@@ -28,7 +42,7 @@ def match_modules(
     """Every row of both, each once: in the order of *before*, what is only in *after* behind.
 
     Two of the family are matched by what a module is for. Elsewhere modules match that have the same path, and of the
-    others those of one class that come in the same order.
+    others those that are alike, in what they are made of, and come in the same order.
     """
     of_family = baseline.variant is not None and model.variant is not None
     old, new = (
@@ -37,7 +51,10 @@ def match_modules(
     )
     partner = {name: name for name in old.keys() & new.keys()}
     if not of_family:
-        partner.update(_in_order(_without(old, partner), _without(new, partner)))
+        left, right = ([row for name, row in rows.items() if name not in partner] for rows in (old, new))
+        many = len(left) * len(right) > MOST_PAIRS
+        like = _is_one_class if many else partial(_likeness, contents(baseline.trace), contents(model.trace))
+        partner.update((_name(one), _name(other)) for one, other in _aligned(left, right, like))
     taken = set(partner.values())
     return (
         *(Pair(row, new[partner[name]] if name in partner else None) for name, row in old.items()),
@@ -45,8 +62,30 @@ def match_modules(
     )
 
 
+def contents(trace: Trace) -> Contents:
+    """What each module is made of: the modules with parameters in it, itself among them; without any, all others."""
+    with_parameters: dict[str, Counter[str]] = {module.path: Counter() for module in trace.modules}
+    without: dict[str, Counter[str]] = {module.path: Counter() for module in trace.modules}
+    for module in trace.modules:
+        found = with_parameters if module.parameters else without
+        for path in _ancestry(module.path):
+            found[path][module.type] += 1
+    return {path: counts or without[path] for path, counts in with_parameters.items()}
+
+
+def _ancestry(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = parent_path(path)
+    yield ""
+
+
 Name = tuple[str, bool]
 """A path or role, and whether only the module's own remainder is meant."""
+
+
+def _name(row: TreeRow) -> Name:
+    return row.path, row.own
 
 
 def _with_roles(subject: Subject, rows: Iterable[TreeRow]) -> Iterator[TreeRow]:
@@ -54,17 +93,38 @@ def _with_roles(subject: Subject, rows: Iterable[TreeRow]) -> Iterator[TreeRow]:
 
 
 def _by_name(rows: Iterable[TreeRow]) -> dict[Name, TreeRow]:
-    return {(row.path, row.own): row for row in rows}
+    return {_name(row): row for row in rows}
 
 
-def _without(rows: dict[Name, TreeRow], taken: Iterable[Name]) -> dict[Name, TreeRow]:
-    known = set(taken)
-    return {name: row for name, row in rows.items() if name not in known}
+def _likeness(old: Contents, new: Contents, before: TreeRow, after: TreeRow) -> float:
+    """Of all modules in either the share that both have, by class; 0 for what is not to be held against each other."""
+    if before.own or after.own:
+        return _is_one_class(before, after)
+    one, other = old[before.path], new[after.path]
+    share = (one & other).total() / max((one | other).total(), 1)
+    return share if share >= (ALIKE_IN_ONE_CLASS if before.type == after.type else ALIKE) else 0.0
 
 
-def _in_order(old: dict[Name, TreeRow], new: dict[Name, TreeRow]) -> Iterator[tuple[Name, Name]]:
-    """Pairs of one class, as an edit of one list into the other keeps them; each network's order is kept."""
-    left, right = list(old), list(new)
-    before, after = ([(row.type, row.own) for row in rows.values()] for rows in (old, new))
-    for block in SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
-        yield from zip(left[block.a : block.a + block.size], right[block.b : block.b + block.size], strict=True)
+def _is_one_class(before: TreeRow, after: TreeRow) -> float:
+    return float((before.type, before.own) == (after.type, after.own))
+
+
+def _aligned(
+    before: Sequence[TreeRow], after: Sequence[TreeRow], likeness: Likeness
+) -> Iterator[tuple[TreeRow, TreeRow]]:
+    """The pairs, none crossing another, that are most alike together (Needleman and Wunsch, gaps costing nothing)."""
+    best = [[0.0] * (len(after) + 1) for _ in range(len(before) + 1)]
+    alike = [[likeness(one, other) for other in after] for one in before]
+    for at in reversed(range(len(before))):
+        for to in reversed(range(len(after))):
+            paired = alike[at][to] + best[at + 1][to + 1] if alike[at][to] else 0.0
+            best[at][to] = max(paired, best[at + 1][to], best[at][to + 1])
+    at = to = 0
+    while at < len(before) and to < len(after):
+        if alike[at][to] and best[at][to] == alike[at][to] + best[at + 1][to + 1]:
+            yield before[at], after[to]
+            at, to = at + 1, to + 1
+        elif best[at][to] == best[at + 1][to]:
+            at += 1
+        else:
+            to += 1

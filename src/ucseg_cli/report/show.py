@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ucseg_cli.analysis.conventions import CONVENTIONS, Convention
 from ucseg_cli.analysis.module_tree import module_rows
 from ucseg_cli.analysis.subject import Subject
@@ -11,6 +13,7 @@ from ucseg_cli.conditions import Conditions
 from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Row, Table, Unit
 from ucseg_cli.report.header import raw_conditions, shown_conditions
 from ucseg_cli.report.module_table import Arrangement, arrange, label
+from ucseg_cli.report.tap_cells import all_maps, shape_cell, shape_title, stride_cell
 from ucseg_cli.settings import Settings
 from ucseg_cli.units import exact_ratio, format_count
 from ucseg_cli.variants import AXES
@@ -31,8 +34,7 @@ def show_report(subject: Subject, conditions: Conditions, convention: Convention
             _taps_table(subject),
             _heaviest_table(subject, convention, figures),
         ),
-        summary=f"{subject.name} has {format_count(figures['params'], exact=True)} parameters and takes "
-        f"{format_count(figures[convention.name], exact=True)} {convention.noun}.",
+        summary=_summary(subject, convention, figures),
         payload={
             "conditions": raw_conditions([conditions], convention),
             "model": subject.name,
@@ -43,15 +45,27 @@ def show_report(subject: Subject, conditions: Conditions, convention: Convention
                 for tap in tap_shapes(subject.trace)
             ],
         },
-        notes=(f"`ucseg lint {subject.name}` tells what it wastes, `ucseg compare {subject.name}` why it differs.",),
-        highlights=tuple(Highlight(METRICS[name].title, figures[name]) for name in ("params", *CONVENTIONS)),
+        notes=()
+        if subject.trace.failure
+        else (f"`ucseg lint {subject.name}` tells what it wastes, `ucseg compare {subject.name}` why it differs.",),
+        highlights=tuple(
+            Highlight(METRICS[name].title, figures[name]) for name in ("params", *CONVENTIONS) if name in figures
+        ),
     )
+
+
+def _summary(subject: Subject, convention: Convention, figures: Mapping[str, int]) -> str:
+    has = f"{subject.name} has {format_count(figures['params'], exact=True)} parameters"
+    if convention.name not in figures:
+        return f"{has}, and does not run on this input."
+    return f"{has} and takes {format_count(figures[convention.name], exact=True)} {convention.noun}."
 
 
 def _totals_table(figures: dict[str, int]) -> Table:
     rows = tuple(
         Row((metric.title, figures[metric.name]), unit=Unit.BYTES if metric.in_bytes else Unit.COUNT)
         for metric in METRICS.values()
+        if metric.name in figures
     )
     return Table("totals", "Totals", (Column("metric", "metric"), Column("value", "value", Kind.QUANTITY)), rows)
 
@@ -73,37 +87,37 @@ def _axes_tables(subject: Subject, settings: Settings) -> list[Table]:
 
 
 def _taps_table(subject: Subject) -> Table:
+    taps = tap_shapes(subject.trace)
+    as_maps = all_maps(taps)
     columns = (
-        Column("tap", "tap"),
-        Column("shape", "C×H×W", Kind.SHAPE),
+        Column("tap", "tap", Kind.PATH),
+        Column("shape", shape_title(as_maps=as_maps), Kind.SHAPE),
         Column("stride", "stride", Kind.EXACT),
         Column("module", "module", Kind.PATH, tier=1),
     )
-    rows = tuple(Row((tap.name, tap.shape[1:], tap.whole_stride, tap.module)) for tap in tap_shapes(subject.trace))
+    rows = tuple(Row((tap.name, shape_cell(tap, as_maps=as_maps), stride_cell(tap), tap.module)) for tap in taps)
     return Table("taps", "Taps", columns, rows)
 
 
 def _heaviest_table(subject: Subject, convention: Convention, figures: dict[str, int]) -> Table:
+    """By operations; of a model that does not run, by parameters."""
     rows = module_rows(subject.trace, own_figures(subject.trace), max_depth=DEPTH)
-    columns = (
-        Column("path", "module", Kind.PATH),
-        Column(convention.name, convention.title, Kind.QUANTITY),
-        Column("flops_share", "share", Kind.SHARE, tier=1),
-        Column("params", "parameters", Kind.QUANTITY),
-        Column("params_share", "share", Kind.SHARE, tier=2),
-    )
+    shown = [name for name in (convention.name, "params") if name in figures]
+    columns = [
+        column
+        for tier, name in enumerate(shown, start=1)
+        for column in (
+            Column(name, METRICS[name].title, Kind.QUANTITY),
+            Column(f"{name}_share", "share", Kind.SHARE, tier=tier),
+        )
+    ]
 
     def cells(path: str, _type: str, own: dict[str, int]) -> tuple[Cell, ...]:
-        flops, params = own.get(convention.name, 0), own.get("params", 0)
-        return (
-            path,
-            flops,
-            exact_ratio(flops, figures[convention.name]),
-            params,
-            exact_ratio(params, figures["params"]),
-        )
+        counts = ((own.get(name, 0), figures[name]) for name in shown)
+        return (path, *(cell for count, total in counts for cell in (count, exact_ratio(count, total))))
 
-    heaviest = arrange(rows, Arrangement(DEPTH, "count", HEAVIEST), convention.name, cells)
+    heaviest = arrange(rows, Arrangement(DEPTH, "count", HEAVIEST), shown[0], cells)
     note = "(own) is what a module holds or runs beside its children."
     own = any(row.cells[0] == label("", own=True) for row in heaviest)
-    return Table("modules", "Heaviest modules", columns, tuple(heaviest), note if own else None)
+    columns = [Column("path", "module", Kind.PATH), *columns]
+    return Table("modules", "Heaviest modules", tuple(columns), tuple(heaviest), note if own else None)
