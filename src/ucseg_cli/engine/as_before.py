@@ -10,7 +10,7 @@ import random
 import sys
 import warnings
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import is_dataclass
 from functools import partial
@@ -31,10 +31,10 @@ OTHER_CONTAINERS = {list, set, deque}
 
 
 @contextmanager
-def as_before(model: nn.Module, inputs: Iterable[Tensor]) -> Iterator[Before]:
+def as_before(model: nn.Module, *inputs: Tensor) -> Iterator[Before]:
     """While it lasts, *model*, *inputs* and torch's settings may be changed in any way that the Before is told of."""
-    before = Before(model, inputs)
-    with settings_as_before():
+    before = Before(model, *inputs)
+    with _settings():
         try:
             yield before
         finally:
@@ -44,7 +44,7 @@ def as_before(model: nn.Module, inputs: Iterable[Tensor]) -> Iterator[Before]:
 class Before:
     """What a model with all that hangs on it, and its inputs, were."""
 
-    def __init__(self, model: nn.Module, inputs: Iterable[Tensor]) -> None:
+    def __init__(self, model: nn.Module, *inputs: Tensor) -> None:
         self._undo: list[Callable[[], object]] = []
         self._storages: set[int] = set()
         self._values: dict[int, tuple[torch.UntypedStorage, torch.UntypedStorage]] = {}
@@ -57,12 +57,11 @@ class Before:
             self._values[storage._cdata] = (storage, storage.clone())  # type: ignore[no-untyped-call]
 
     def put_back(self) -> None:
-        """Undo everything. It runs below autograd, so that no tensor's version counts what never happened."""
-        with torch.no_grad(), torch._C._AutoDispatchBelowAutograd():
+        """Undo everything, below what counts the versions of a tensor."""
+        with torch.no_grad(), torch._C._AutoDispatchBelowADInplaceOrView():
             for undo in self._undo:
                 undo()
             for storage, values in self._values.values():
-                storage.resize_(values.nbytes())
                 storage.copy_(values)
 
     def _note_all(self, values: list[Any]) -> None:
@@ -115,7 +114,7 @@ class Before:
         storage, place = storage_of(tensor), _place(tensor)
         if storage is not None:
             self._storages.add(storage._cdata)
-            self._undo.append(partial(_put_back_place, tensor, storage, place))
+            self._undo.append(partial(_put_back_place, tensor, storage, storage.nbytes(), place))
         gradient = tensor.grad if tensor.is_leaf else None
         self._undo.append(partial(_put_back_gradient, tensor, gradient, required=tensor.requires_grad))
 
@@ -146,9 +145,10 @@ def _put_back_scripted(module: torch.jit.ScriptModule, buffers: dict[str, Tensor
             setattr(module, name, buffer)
 
 
-def _put_back_place(tensor: Tensor, storage: torch.UntypedStorage, place: Place | None) -> None:
-    now = tensor.untyped_storage()._cdata if place is not None else None
-    if place is not None and (place, storage._cdata) != (_place(tensor), now):
+def _put_back_place(tensor: Tensor, storage: torch.UntypedStorage, size: int, place: Place | None) -> None:
+    if storage.nbytes() != size:
+        storage.resize_(size)
+    if place is not None and (place, storage._cdata) != (_place(tensor), tensor.untyped_storage()._cdata):
         offset, shape, stride, dtype = place
         tensor.data = torch.empty(0, dtype=dtype, device=storage.device).set_(storage, int(offset), shape, stride)
 
@@ -179,7 +179,7 @@ def _hooks_of_torch() -> list[dict[int, Any]]:
 
 
 @contextmanager
-def settings_as_before() -> Iterator[None]:
+def _settings() -> Iterator[None]:
     """Torch's settings, warning filters and the state of chance. While it lasts, no kernel stands for a whole block.
 
     Kernels such as those of attention exist on the CPU only: no counter knows them, and on meta there are others.

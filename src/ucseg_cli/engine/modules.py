@@ -20,7 +20,7 @@ class ModuleTree:
     def __init__(self, model: nn.Module, tensors: Numbering) -> None:
         self._tensors = tensors
         self._named = list(model.named_modules(remove_duplicate=False))
-        self._owned = [(_present(module._parameters), _present(module._buffers)) for _, module in self._named]
+        self._owned = [(self._weights(each._parameters), self._weights(each._buffers)) for _, each in self._named]
         self._number: dict[nn.Module, int] = {}
         for number, (_, module) in enumerate(self._named):
             self._number.setdefault(module, number)
@@ -63,18 +63,13 @@ class ModuleTree:
         first = self._number[module]
         if first != number:
             return trace.Module(path, _type_name(module), alias_of=self._named[first][0])
-        parameters, buffers = map(self._weights, self._owned[number])
+        parameters, buffers = self._owned[number]
         outputs = self._outputs.get(number, ((), ()))
         return trace.Module(path, _type_name(module), parameters, buffers, None, self._calls[number], *outputs)
 
-    def _weights(self, owned: Mapping[str, Tensor]) -> tuple[trace.Weight, ...]:
-        index = self._tensors.index
-        return tuple(trace.Weight(name, index(tensor), tensor.requires_grad) for name, tensor in owned.items())
-
-
-def _present(owned: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
-    """A registry without the names that stand for nothing, such as the bias of a layer that has none."""
-    return {name: tensor for name, tensor in owned.items() if tensor is not None}
+    def _weights(self, registry: Mapping[str, Tensor | None]) -> tuple[trace.Weight, ...]:
+        index, named = self._tensors.index, registry.items()
+        return tuple(trace.Weight(name, index(each), each.requires_grad) for name, each in named if each is not None)
 
 
 def _type_name(module: nn.Module) -> str:

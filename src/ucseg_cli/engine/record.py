@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from itertools import chain
@@ -21,7 +21,7 @@ from torch._C import DispatchKey  # the dispatcher's keys have no public name
 from torch.nn.parameter import is_lazy
 
 from ucseg_cli import trace
-from ucseg_cli.engine.as_before import Before, as_before, settings_as_before
+from ucseg_cli.engine.as_before import Before, as_before
 from ucseg_cli.engine.dispatch import DispatchMode, Operator, operator_of
 from ucseg_cli.engine.modules import ModuleTree
 from ucseg_cli.engine.shapes import output_on_meta
@@ -44,16 +44,16 @@ def record(model: nn.Module, *inputs: Tensor, taps: Mapping[str, str] | None = N
         inputs: tensors on the model's device; on the meta device there is no data and the cost does not depend on sizes.
         taps: names for modules whose outputs are of interest, name to path.
     """
-    model = _without_lazy_modules(_as_written(model), inputs)
+    model = _as_written(model)
     with ExitStack() as stack:
-        before = stack.enter_context(as_before(model, inputs))
-        recorder = _Recorder(model, before)
+        before = stack.enter_context(as_before(model, *inputs))
+        model = _without_lazy_modules(model, inputs)
+        recorder = _Recorder(model, inputs, before)
         stack.enter_context(_measuring(model))
         stack.enter_context(recorder.modules.following_calls())
-        # Autograd would take composites apart before the recorder sees them.
-        stack.enter_context(torch._C._AutoDispatchBelowAutograd())  # what inference_mode is made of
+        # Autograd would take composites apart before the recorder sees them, and a tensor would count its versions.
+        stack.enter_context(torch._C._AutoDispatchBelowADInplaceOrView())  # what inference_mode is made of
         stack.enter_context(recorder)
-        input_indices = recorder.tensors.indices(inputs)
         outputs = model(*inputs)
         return trace.Trace(
             modules=recorder.modules.rows(),
@@ -62,7 +62,7 @@ def record(model: nn.Module, *inputs: Tensor, taps: Mapping[str, str] | None = N
             storages=tuple(recorder.tensors.storages),
             freed=tuple(recorder.tensors.freed),
             ops=tuple(recorder.ops),
-            inputs=input_indices,
+            inputs=recorder.inputs,
             taps=tuple(trace.Tap(name, path) for name, path in (taps or {}).items()),
             device=_device(model, inputs),
         )
@@ -93,10 +93,11 @@ def describe(model: nn.Module, failure: str) -> trace.Trace:
 class _Recorder(DispatchMode):
     """Sees every operator and keeps it as a row."""
 
-    def __init__(self, model: nn.Module, before: Before) -> None:
+    def __init__(self, model: nn.Module, inputs: Sequence[Tensor], before: Before) -> None:
         super().__init__()
         self.ops: list[trace.Op] = []
         self.tensors = Numbering(self.ops)
+        self.inputs = self.tensors.indices(inputs)
         self.modules = ModuleTree(model, self.tensors)
         self._before = before
         self._composite: int | None = None
@@ -107,7 +108,10 @@ class _Recorder(DispatchMode):
         kwargs = kwargs or {}
         operator = operator_of(func)
         if operator.composite:
-            return self._run_composite(func, operator, args, kwargs)
+            run = self._run_layer if operator.name == "lstm" else self._run_composite
+            return run(func, operator, args, kwargs)
+        if operator.name == "_convolution":  # what a script made by torch.jit.trace calls: more arguments, same kernel
+            return self.__torch_dispatch__(torch.ops.aten.convolution.default, types, args[:9])
         for place in operator.written:
             self._note_write(args[place] if place < len(args) else kwargs.get(operator.arguments[place].name))
         out = output_on_meta(operator.name, args, kwargs)
@@ -130,6 +134,15 @@ class _Recorder(DispatchMode):
             if outermost:
                 self._composite = None
         return out
+
+    def _run_layer(self, func: Any, operator: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """On the CPU one kernel stands for a whole LSTM layer: no counter knows it, and on meta there is none."""
+        enabled = torch._C._get_mkldnn_enabled()  # torch.backends sets more than this, and warns
+        torch._C._set_mkldnn_enabled(False)  # noqa: FBT003 - its only argument
+        try:
+            return self._run_composite(func, operator, args, kwargs)
+        finally:
+            torch._C._set_mkldnn_enabled(enabled)
 
     def _note_write(self, written: Any) -> None:
         for tensor in written if isinstance(written, (list, tuple)) else (written,):
@@ -155,7 +168,7 @@ class _Recorder(DispatchMode):
             value = args[position] if position < len(args) else kwargs.get(name, default)
             if holds_tensors:
                 inputs.extend(self.tensors.indices(value) or (None,))
-            elif value is not None and value != default and name not in PLACEMENT:
+            elif value is not None and (default is None or value != default) and name not in PLACEMENT:
                 attributes[name] = _plain(value)
         return tuple(inputs), attributes
 
@@ -175,14 +188,20 @@ def _without_lazy_modules(model: nn.Module, inputs: Sequence[Tensor]) -> nn.Modu
     """
     if not _has_lazy_modules(model):
         return model
-    model, inputs = deepcopy((model, inputs))
-    with settings_as_before(), _measuring(model):
+    another: Any = nn.UninitializedBuffer  # torch knows how to copy a lazy parameter, and not how to copy one of these
+    copied = {id(each): another(device=each.device, dtype=each.dtype) for each in _lazy(model.buffers())}
+    model, inputs = deepcopy((model, inputs), {**copied})
+    with _measuring(model):
         model(*inputs)
     return model
 
 
 def _has_lazy_modules(model: nn.Module) -> bool:
-    return any(map(is_lazy, chain(model.parameters(), model.buffers())))
+    return bool(_lazy(chain(model.parameters(), model.buffers())))
+
+
+def _lazy(tensors: Iterable[Tensor]) -> list[Tensor]:
+    return list(filter(is_lazy, tensors))
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from ucseg_cli import trace
 
-ABSENT = (NotImplementedError, RuntimeError, AttributeError)
-"""What torch raises where a tensor has no such thing: a sparse one has no storage, a nested one no shape."""
+ABSENT = (NotImplementedError, RuntimeError, ValueError, AttributeError)
+"""What torch raises where a tensor has no such thing: a sparse or lazy one has no storage, a nested one no shape."""
 
 
 class Numbering:
