@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from inspect import Parameter, isclass, signature
+from inspect import Parameter, isclass, isfunction, signature
 from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
@@ -145,7 +145,7 @@ def _accepted(builder: Builder) -> set[str]:
     """
     homes = {builder.__module__, *(kind.__module__ for kind in _kinds(builder))}
     around = chain.from_iterable(vars(sys.modules[home]).values() for home in homes)
-    used = [each for each in around if callable(each) and str(each.__module__).startswith("torchvision.models")]
+    used = [each for each in around if isfunction(each) or (isclass(each) and issubclass(each, nn.Module))]
     return {*_parameters(builder), *chain.from_iterable(signature(each).parameters for each in used)}
 
 
