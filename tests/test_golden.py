@@ -14,8 +14,10 @@ from ucseg_cli import __version__, gate
 from ucseg_cli.count import Count
 from ucseg_cli.report.formats.screen import display_width
 from ucseg_cli.units import format_count
+from ucseg_cli.variants import CATALOGUE, Variant
 
 Run = Callable[..., CompletedProcess[str]]
+WriteWeights = Callable[[Path, Variant], None]
 Golden = Callable[[str, str], None]
 Tables = Callable[[str], dict[str, list[list[str]]]]
 Number = Callable[[str], int]
@@ -40,12 +42,16 @@ SCREENS = {
     "lint": ["lint", "v2", "--size", "512"],
     "explain-rule": ["explain", "UC104"],
     "verify": ["verify", "v2", "--size", "16"],
+    "identify": ["identify", "weights.safetensors"],
+    "identify-differs": ["identify", "other.safetensors", "--top", "3"],
+    "params-checkpoint": ["params", "weights.safetensors", "--depth", "1"],
     "cache": ["cache"],
     "explain": ["explain"],
     "explain-exit-status": ["explain", "exit-status"],
 }
 SUMMED = (
     "show", "params", "params-top", "flops", "flops-reconcile", "memory", "compare", "compare-three", "compare-same",
+    "identify-differs", "params-checkpoint",
 )  # fmt: skip
 WIDTHS = (120, 60, 44)
 IN_SUBPROCESSES = {
@@ -63,6 +69,15 @@ def _same_everywhere(other_counts: tuple[Count, ...], monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("UCSEG_CACHE_DIR", "cache")
     monkeypatch.setattr(gate, "count_with_others", lambda _: other_counts)
+
+
+@pytest.fixture(autouse=True)
+def _checkpoints(tmp_path: Path, write_weights: WriteWeights) -> None:
+    """One that fits v2 with other classes, and one of which two modules have other names."""
+    write_weights(tmp_path / "weights.safetensors", CATALOGUE["v2"]._replace(classes=19))
+    write_weights(tmp_path / "other.safetensors", CATALOGUE["v2"])
+    damaged = (tmp_path / "other.safetensors").read_bytes().replace(b'"decoder.1.', b'"decoder_1.')
+    (tmp_path / "other.safetensors").write_bytes(damaged.replace(b'"features.4.', b'"features_4.'))
 
 
 def _lasting(text: str) -> str:

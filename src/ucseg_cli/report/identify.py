@@ -55,9 +55,8 @@ def identify_report(name: str, found: Identification, top: int | None) -> Report
 
 
 def _added(found: Identification) -> list[str]:
-    return (
-        [f"{plural(found.added, 'counter')} {COUNTER} it lacks; torch adds these as it loads."] if found.added else []
-    )
+    lacks = plural(found.added, "counter")
+    return [f"It lacks {lacks} {COUNTER}, which torch adds as it loads."] if found.added else []
 
 
 def _tables(found: Identification, status: str, top: int | None) -> list[Table]:
