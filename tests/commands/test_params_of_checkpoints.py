@@ -103,6 +103,14 @@ def test_what_needs_a_forward_pass_says_that_there_is_none(ucseg: Run, weights: 
     assert "a state dict has no forward pass" in answer.stderr
 
 
+@pytest.mark.parametrize("metric", ["trainable", "frozen"])
+def test_no_limit_is_held_on_what_a_checkpoint_does_not_tell(ucseg: Run, weights: str, metric: str) -> None:
+    answer = ucseg("check", weights, "--max", f"{metric}=1")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert f"does not say what is trainable, so it has no {metric}" in answer.stderr
+    assert ucseg("check", weights, "--max", "params=645245", "--max", "bytes=3MB").returncode == 0
+
+
 def test_the_gate_reads_a_checkpoint_once_and_never_keeps_it(
     weights: str, fake_engine: list[gate.Request], cache_directory: Path
 ) -> None:

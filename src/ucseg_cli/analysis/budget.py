@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ucseg_cli.analysis.memory import peak_memory
 from ucseg_cli.analysis.module_tree import roll_up
-from ucseg_cli.analysis.params import own_params
+from ucseg_cli.analysis.params import PARAM_METRICS, known_metrics, own_params
 from ucseg_cli.analysis.path_pattern import path_pattern
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.analysis.totals import METRICS, own_figures, totals
@@ -204,6 +204,12 @@ def _refuse_unknown_figure(budget: Budget, subject: Subject) -> None:
             f"{subject.name} does not run, so it has no {budget.metric}: {subject.trace.failure}",
             where=str(budget.place) if budget.place else None,
             help="--input gives it other tensors",
+        )
+    if budget.metric in PARAM_METRICS and budget.metric not in known_metrics(subject.trace):
+        raise ModelError(
+            f"{subject.name} does not say what is trainable, so it has no {budget.metric}",
+            where=str(budget.place) if budget.place else None,
+            help="name the model itself, or limit params",
         )
 
 
