@@ -11,7 +11,7 @@ Rows are named tuples rather than dataclasses: a trace has a thousand, and readi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import starmap
 from typing import Any, NamedTuple
@@ -123,6 +123,10 @@ class Trace:
     def by_path(self) -> dict[str, Module]:
         """Modules by path; the root's path is the empty string."""
         return {module.path: module for module in self.modules}
+
+    def with_taps(self, taps: tuple[Tap, ...]) -> Trace:
+        """The same pass with other taps."""
+        return replace(self, taps=taps)
 
     def kernels(self) -> Iterator[tuple[int, Op]]:
         """The operators that compute something themselves, with their indices."""

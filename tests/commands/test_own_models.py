@@ -169,3 +169,34 @@ def test_a_mistake_is_told_with_the_way_to_mend_it(ucseg: Run, arguments: list[s
     for text in told:
         assert text in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+OF_THE_FAMILY = """
+from ucseg_cli import build_model
+
+class Original:
+    pass
+
+def original(classes=21, head="after-upsample"):
+    network = build_model(f"v1+classes={classes}+head={head}")
+    network.__class__ = type("Original", (type(network),), {})
+    return network
+"""
+
+
+def test_a_person_s_own_class_that_is_of_the_family_is_compared_by_axes(ucseg: Run, tmp_path: Path) -> None:
+    (tmp_path / "original.py").write_text(OF_THE_FAMILY)
+    mine, named = answer(ucseg, "compare", "original.py:original", "v2"), answer(ucseg, "compare", "v1", "v2")
+    assert mine["conditions"]["recognised"] == [{"model": "original.py:original", "variant": "v1"}]
+    for key in ("axes", "deltas", "modules", "taps", "lint"):
+        assert mine[key] == named[key]
+    metrics = [each["metric"] for each in mine["attribution"]]
+    assert metrics == [each["metric"] for each in named["attribution"] if each["metric"] != "peak-memory"]
+
+
+def test_a_mend_of_it_is_a_variant_that_can_be_typed(ucseg: Run, tmp_path: Path) -> None:
+    (tmp_path / "original.py").write_text(OF_THE_FAMILY)
+    found = answer(ucseg, "lint", "original.py:original+classes=19", "--select", "UC104")["findings"]
+    assert [each["mend"]["reference"] for each in found] == ["v1+classes=19+head=before-upsample"]
+    screen = ucseg("lint", "original.py:original+head=before-upsample").stdout
+    assert "original.py:original+head=before-upsample is v1+head=before-upsample: the same parameters" in screen

@@ -12,12 +12,19 @@ if TYPE_CHECKING:
 
 
 class Subject(NamedTuple):
-    """A traced model. *variant* is None for a model outside the family; *folding* is how its trace was rewritten, if it was."""
+    """A traced model.
+
+    Args:
+        variant: None for a model outside the family.
+        folding: how its trace was rewritten, if it was.
+        known_as: the reference to the variant, for a person's own model that was recognised as one.
+    """
 
     name: str
     trace: Trace
     variant: Variant | None = None
     folding: Folding | None = None
+    known_as: str | None = None
 
     def role(self, path: str) -> str:
         """The path with positions that mean something said in words, so that like is compared with like."""

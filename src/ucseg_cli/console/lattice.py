@@ -47,10 +47,15 @@ def attribute_all(comparison: Comparison, conditions: Conditions, *, cache: Cach
     kinds = {change.axis.name for change in changed if isinstance(change.before, str)}
     if not axes:
         return []
+    told = [metric for metric in METRICS if metric != "peak-memory" or not _in_own_order(comparison)]
     return [
-        attribute(metric, {taken: figures[metric] for taken, figures in points.items()}, axes, kinds)
-        for metric in METRICS
+        attribute(metric, {taken: figures[metric] for taken, figures in points.items()}, axes, kinds) for metric in told
     ]
+
+
+def _in_own_order(comparison: Comparison) -> bool:
+    """Whether one of the two is of a person's own making, whose order of operators no axis decides, and that the peak hangs on."""
+    return comparison.baseline.known_as is not None or comparison.model.known_as is not None
 
 
 def _measure(variants: Mapping[Taken, Variant], conditions: Conditions, *, deploy: bool) -> Totals:

@@ -76,13 +76,33 @@ def measure_points(
             announce=lambda count: announce(f"recording {plural(count, 'network')}…"),
         )
     subjects = {
-        point: Subject(reference.name, traces[requests[point]], reference.variant)
+        point: _recognised(
+            Subject(reference.name, traces[requests[point]], reference.variant), point[1], settings, cache
+        )
         for point, reference in references.items()
     }
     if run:
         for (_, conditions), subject in subjects.items():
             refuse_what_did_not_run(subject, conditions)
     return {point: _as_deployed(subject) if deploy else subject for point, subject in subjects.items()}
+
+
+def _recognised(subject: Subject, conditions: Conditions, settings: Settings, cache: Cache | None) -> Subject:
+    """The subject as the variant that it is, where a person's own model is one."""
+    if subject.variant is not None or "aspp.branches.0" not in subject.trace.by_path:
+        return subject
+    from ucseg_cli.analysis.recognise import candidates, is_same_network, reference_to
+
+    for variant in candidates(subject.trace):
+        (trace,) = gate.trace_all([gate.Request(variant, conditions)], cache, announce=lambda _: None).values()
+        if is_same_network(subject.trace, trace):
+            return Subject(
+                subject.name,
+                subject.trace.with_taps(trace.taps),
+                variant,
+                known_as=reference_to(variant, settings.variants),
+            )
+    return subject
 
 
 def find_model(name: str, settings: Settings) -> Reference:

@@ -15,6 +15,7 @@ from ucseg_cli.engine.build import building_on_meta
 from ucseg_cli.engine.placement import on_meta
 from ucseg_cli.engine.record import describe, record
 from ucseg_cli.engine.source import Builder, Importable, first_line, line_of, loading, said
+from ucseg_cli.engine.torchvision_models import missing_operators
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, UsageError
 from ucseg_cli.free_memory import free_memory
 from ucseg_cli.nets import Backbone, SegmentationNetwork, build_backbone
@@ -165,5 +166,7 @@ def _reason(error: BaseException, source: Importable) -> str:
     """Why there is no forward pass, with the line in the person's file."""
     if isinstance(error, UcsegError):
         return error.what
+    if isinstance(error, Exception) and (missing := missing_operators(error)) is not None:
+        return f"{missing.what}; {missing.help}"
     line = line_of(error, source)
     return f"{said(error)}{f' ({line})' if line else ''}"

@@ -54,7 +54,7 @@ def mended_reference(subject: Subject, finding: Finding) -> str | None:
     """The variant that mends a finding, as it can be typed."""
     if not finding.mend:
         return None
-    name, *assignments = subject.name.split("+")
+    name, *assignments = (subject.known_as or subject.name).split("+")
     changed = {**dict(each.split("=", 1) for each in assignments), **finding.mend}
     return "+".join((name, *(f"{axis}={value}" for axis, value in changed.items())))
 

@@ -1,23 +1,39 @@
-"""What a report says of how its models were run, where that was not as always."""
+"""What a report says of how its models were run, and of those that were recognised."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.report.document import Report
 
 
 def as_recorded(report: Report, subjects: Iterable[Subject]) -> Report:
-    """The report with which models did not run and why, and which ran on real tensors; as it is where there are none."""
-    named = {subject.name: subject for subject in subjects}
-    unusual = [each for each in named.values() if each.trace.failure is not None or each.trace.device != "meta"]
-    if not unusual:
+    """The report with which models did not run and why, which ran on real tensors, and which are variants of the family.
+
+    As it is where there are none of these.
+    """
+    named = {subject.name: subject for subject in subjects}.values()
+    unusual = [each for each in named if each.trace.failure is not None or each.trace.device != "meta"]
+    recognised = [each for each in named if each.known_as is not None]
+    told: dict[str, Any] = {
+        "runs": [{"model": each.name, "device": each.trace.device, "failure": each.trace.failure} for each in unusual],
+        "recognised": [{"model": each.name, "variant": each.known_as} for each in recognised],
+    }
+    if not any(told.values()):
         return report
-    runs = [{"model": each.name, "device": each.trace.device, "failure": each.trace.failure} for each in unusual]
+    conditions = {**report.payload["conditions"], **{key: rows for key, rows in told.items() if rows}}
     return report._replace(
-        notes=(*report.notes, *map(_note, unusual)),
-        payload={**report.payload, "conditions": {**report.payload["conditions"], "runs": runs}},
+        notes=(*report.notes, *map(_note, unusual), *map(_recognised, recognised)),
+        payload={**report.payload, "conditions": conditions},
+    )
+
+
+def _recognised(subject: Subject) -> str:
+    return (
+        f"{subject.name} is {subject.known_as}: the same parameters under the same names, and the same operators. "
+        "Dropout leaves no trace, and is taken to be the same."
     )
 
 

@@ -1,0 +1,68 @@
+"""A person's own class is told to be a variant of the family, and only where it is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.strategies import DataObject, SearchStrategy
+
+from ucseg_cli.analysis.recognise import candidates, is_same_network, reference_to
+from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.trace import Trace
+from ucseg_cli.variants import CATALOGUE, Variant, as_variant
+
+TraceOf = Callable[[Variant, Conditions], Trace]
+
+AT_64 = Conditions(Size(64, 64))
+
+
+def recognised(trace: Trace, trace_of: TraceOf) -> list[Variant]:
+    return [each for each in candidates(trace) if is_same_network(trace, trace_of(each, AT_64))]
+
+
+@given(st.data())
+def test_every_variant_is_recognised_as_itself_but_for_its_dropout(
+    variants: SearchStrategy[Variant], trace_of: TraceOf, data: DataObject
+) -> None:
+    variant = data.draw(variants)
+    found = recognised(trace_of(variant, AT_64), trace_of)
+    assert variant._replace(dropout=0.0) in [each._replace(dropout=0.0) for each in found]
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_the_named_variants_are_recognised_by_name(name: str, trace_of: TraceOf) -> None:
+    (found,) = recognised(trace_of(CATALOGUE[name], AT_64), trace_of)
+    assert (found, reference_to(found, CATALOGUE)) == (CATALOGUE[name], name)
+
+
+@pytest.mark.parametrize(
+    "other", ["v2+rates=6,12,19", "v2+head=before-upsample", "v2+output_stride=16", "v2+classes=20", "v1", "v3"]
+)
+def test_two_different_variants_are_not_the_same_network(other: str, trace_of: TraceOf) -> None:
+    assert not is_same_network(trace_of(as_variant("v2"), AT_64), trace_of(as_variant(other), AT_64))
+
+
+def test_a_network_of_another_layout_or_that_did_not_run_is_no_candidate(trace_of: TraceOf) -> None:
+    trace = trace_of(as_variant("v2"), AT_64)
+    assert candidates(replace(trace, failure="it does not run")) == ()
+    elsewhere = tuple(module._replace(path=module.path.replace("aspp", "head")) for module in trace.modules)
+    assert candidates(replace(trace, modules=elsewhere)) == ()
+
+
+def test_one_more_operator_makes_it_another_network(trace_of: TraceOf) -> None:
+    trace = trace_of(as_variant("v2"), AT_64)
+    assert not is_same_network(replace(trace, ops=(*trace.ops, trace.ops[-1])), trace)
+
+
+def test_the_order_of_the_operators_is_a_matter_of_who_wrote_it(trace_of: TraceOf) -> None:
+    trace = trace_of(as_variant("v2"), AT_64)
+    assert is_same_network(replace(trace, ops=trace.ops[::-1]), trace)
+
+
+def test_a_variant_is_named_after_the_nearest_named_one() -> None:
+    assert reference_to(as_variant("v1+classes=19"), CATALOGUE) == "v1+classes=19"
+    assert reference_to(as_variant("v3"), {**CATALOGUE, "mine": as_variant("v3")}) in {"v3", "mine"}
