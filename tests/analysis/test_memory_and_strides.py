@@ -167,7 +167,8 @@ X = (1, 3, 64, 96)
         ((1, 3, 32, 48), op((0,), 1, "avg_pool2d", kernel_size=(3, 3), stride=(2, 2)), (2, 2)),
         ((1, 3, 128, 144), op((0,), 1, "upsample_bilinear2d"), (Fraction(1, 2), Fraction(2, 3))),
         ((1, 3, 64, 96), op((0,), 1, "hardswish"), (1, 1)),
-        ((1, 3, 128, 192), op((0,), 1, "convolution", stride=(2, 2), transposed=True), None),
+        ((1, 3, 128, 192), op((0,), 1, "convolution", stride=(2, 2), transposed=True), (Fraction(1, 2),) * 2),
+        ((1, 3, 64, 96), op((0,), 1, "mylib::fast_gelu"), None),
         ((1, 3, 1, 1), op((0,), 1, "mean"), None),
         ((1, 18_432), op((0,), 1, "view"), None),
     ],
@@ -178,7 +179,7 @@ def test_each_operator_does_to_the_stride_what_it_does_to_the_grid(
     assert strides(maps([X, shape], [operator])).get(1) == stride
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 9), (2, 3, 9, 9, 9), (2, 3), ()])
+@pytest.mark.parametrize("shape", [(2, 3, 9), (2, 3, 9, 9, 9, 9), (2, 3), ()])
 def test_an_input_that_is_not_an_image_has_no_stride(shape: tuple[int, ...]) -> None:
     assert strides(maps([shape, shape], [op((0,), 1, "upsample_linear1d")])) == {}
 
@@ -188,9 +189,10 @@ def test_what_combines_maps_takes_the_stride_of_the_one_with_its_grid() -> None:
     assert strides(maps([X, (1, 8, 32, 48), (1, 8, 1, 1), (1, 8, 32, 48)], ops))[3] == (Fraction(2), Fraction(2))
 
 
-def test_a_tap_whose_module_never_ran_is_left_out() -> None:
-    trace = maps([X, X], [op((0,), 1)], taps=(Tap("out", ""), Tap("never", "unused")))
-    assert tap_shapes(trace) == (TapShape("out", "", X, (Fraction(1), Fraction(1))),)
+def test_of_a_network_s_own_taps_those_that_never_ran_are_left_out() -> None:
+    trace = maps([X, X], [op((0,), 1, "relu")], taps=(Tap("out", ""), Tap("never", "unused")))
+    (tap,) = tap_shapes(trace)
+    assert (tap.name, tap.module, tap.shape, tap.stride) == ("out", "", X, (Fraction(1), Fraction(1)))
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ from torch.nn import functional
 
 from ucseg_cli.analysis.receptive_field import ReceptiveField, receptive_fields, sights
 from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.engine.load import Tracer
 from ucseg_cli.engine.record import record
 from ucseg_cli.nets import build_model
+from ucseg_cli.references import FromTorchvision
 from ucseg_cli.trace import Tap, Trace
 from ucseg_cli.variants import Variant, as_variant
 
@@ -68,6 +70,14 @@ def conv(kernel: int, **options: Any) -> nn.Conv2d:
         ([nn.Upsample(scale_factor=2, mode="bilinear")], 2),
         ([conv(3), nn.Upsample(scale_factor=4, mode="bilinear")], 4),  # two neighbours at stride 1
         ([nn.AvgPool2d(4), nn.Upsample(scale_factor=4, mode="bilinear"), conv(3)], 12),  # three of 4, at most
+        ([nn.ConvTranspose2d(4, 4, 3, padding=1)], 3),
+        ([nn.MaxPool2d(2), nn.ConvTranspose2d(4, 4, 2, stride=2)], 2),
+        ([nn.MaxPool2d(2), nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1)], 4),
+        ([conv(3), nn.MaxPool2d(3, 2, ceil_mode=True)], 5),
+        ([nn.ZeroPad2d((2, 0, 1, 0)), conv(3, stride=2)], 3),
+        ([nn.ReflectionPad2d(1), conv(3)], 3),
+        ([nn.AdaptiveAvgPool2d(16)], 4),
+        ([conv(3), nn.ChannelShuffle(2), nn.Softmax(1), conv(3)], 5),
     ],
     ids=str,
 )
@@ -116,6 +126,69 @@ def test_so_too_where_two_resized_maps_are_combined() -> None:
     assert field_of(two).size is None
 
 
+def channels_last(self: Any, x: Tensor) -> Tensor:
+    """A ConvNeXt block: 7×7, then layer norm and a linear layer on the channels of each place, and the block's input."""
+    inner: Tensor = self.b(functional.layer_norm(self.a(x).permute(0, 2, 3, 1), [4])).permute(0, 3, 1, 2)
+    return x + inner
+
+
+def shuffled(self: Any, x: Tensor) -> Tensor:
+    """ShuffleNet's: channels cut in groups and laid out the other way round."""
+    out: Tensor = self.a(x).view(1, 2, 2, *x.shape[2:]).transpose(1, 2).reshape(x.shape)
+    return out
+
+
+def tokens(self: Any, x: Tensor) -> Tensor:
+    """SegFormer's: places in a row while a linear layer mixes the channels, then a map again."""
+    out: Tensor = self.b(self.a(x).flatten(2).transpose(1, 2)).transpose(1, 2).unflatten(2, tuple(x.shape[2:]))
+    return out
+
+
+@pytest.mark.parametrize("block", [channels_last, shuffled, tokens])
+def test_a_map_is_followed_however_its_axes_are_laid_out(block: Callable[[Any, Tensor], Tensor]) -> None:
+    inner = Function(block, a=conv(7, padding=3), b=nn.Linear(4, 4))
+    assert field_of(nn.Sequential(conv(3, stride=2), inner, conv(3))).size == (3 + 12 + 4, 3 + 12 + 4)
+
+
+def test_a_write_into_a_part_is_not_forgotten_by_the_whole() -> None:
+    def shifted(self: Any, x: Tensor) -> Tensor:
+        whole: Tensor = self.a(x)
+        whole[:, :2] += self.b(x)[:, :2]
+        return whole
+
+    assert field_of(Function(shifted, a=conv(3, padding=1), b=conv(7, padding=3))).size is None
+
+
+def test_each_tensor_that_a_module_returns_has_a_field_of_its_own() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = conv(3), conv(5)
+
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"near": self.a(x), "far": self.b(x)}
+
+    trace = record(Two().to("meta"), torch.empty((1, 4, 64, 64), device="meta"))
+    fields = receptive_fields(trace, OUT)
+    assert [(field.name, field.size) for field in fields] == [("out[near]", (3, 3)), ("out[far]", (5, 5))]
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "size"),
+    [  # as "Computing Receptive Fields of Convolutional Neural Networks" (Distill, 2019) and others have them
+        ("resnet18", "layer4", 435),
+        ("resnet50", "layer4", 427),
+        ("vgg11_bn", "features", 150),
+        ("alexnet", "features", 195),
+        ("mobilenet_v2", "features", 491),
+    ],
+)
+def test_well_known_networks_see_what_is_known_of_them(name: str, module: str, size: int) -> None:
+    trace = Tracer().trace(FromTorchvision(name), Conditions())
+    (field,) = receptive_fields(trace, [Tap("last", module)])
+    assert field.size == (size, size)
+
+
 # Global context
 
 
@@ -129,6 +202,9 @@ GATED: dict[str, Callable[[Any, Tensor], Tensor]] = {
     "maximum": lambda self, x: self.a(x) * functional.adaptive_max_pool2d(x, 1),
     "flattened": lambda self, x: self.a(x) * self.c(x.mean((2, 3))).view(1, 4, 1, 1),
     "expanded": lambda self, x: self.a(x) * self.b(squeeze(x)).expand_as(x),
+    "channels attending to one another": lambda self, x: (
+        (x.flatten(2) @ x.flatten(2).transpose(1, 2)).softmax(2) @ self.a(x).flatten(2)
+    ).view(x.shape),
     "concatenated": lambda self, x: torch.cat(
         [self.a(x), functional.interpolate(self.b(squeeze(x)), size=x.shape[2:], mode="bilinear")], 1
     ),
@@ -148,7 +224,14 @@ def test_a_map_that_is_only_pooled_has_no_field_and_names_who_pooled_it() -> Non
     assert (field.size, field.global_context) == (None, ("1",))
 
 
+def test_a_linear_layer_over_all_of_a_map_sees_everything() -> None:
+    field = field_of(nn.Sequential(conv(3), nn.Flatten(), nn.Linear(4 * 62 * 62, 9)))
+    assert (field.size, field.global_context) == (None, ("2",))
+
+
 def test_statistics_of_the_map_are_global_context() -> None:
+    assert field_of(nn.Sequential(conv(3), nn.LayerNorm([4, 62, 62]))).global_context == ("1",)
+    assert field_of(nn.Sequential(conv(3), nn.LayerNorm(62))).global_context == ("1",)
     assert field_of(nn.Sequential(conv(3), nn.GroupNorm(2, 4))).global_context == ("1",)
     assert field_of(nn.Sequential(conv(3), nn.InstanceNorm2d(4))).global_context == ("1",)
     assert field_of(nn.Sequential(conv(3), nn.BatchNorm2d(4))).global_context == ()
@@ -157,14 +240,31 @@ def test_statistics_of_the_map_are_global_context() -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        nn.ConvTranspose2d(4, 4, 3, padding=1),
+        nn.ConvTranspose2d(4, 4, 1, stride=2),
         nn.Upsample(scale_factor=2, mode="bicubic"),
-        nn.MaxPool2d(2, ceil_mode=True),
         nn.PixelShuffle(2),
         Function(lambda _, x: x.flip(2)),
-        Function(lambda _, x: x + functional.conv_transpose2d(x, x.new_ones(4, 4, 1, 1))),
+        Function(lambda _, x: x + x.transpose(2, 3)),
+        Function(lambda _, x: x.softmax(3)),
+        Function(lambda _, x: x.cumsum(2)),
+        Function(lambda _, x: x + functional.pixel_unshuffle(functional.pixel_shuffle(x, 2), 2)),
+        Function(lambda _, x: (x.flatten(2).transpose(1, 2) @ x.flatten(2)).softmax(2) @ x.flatten(2).transpose(1, 2)),
+        Function(lambda _, x: functional.grid_sample(x, x.new_empty(1, 62, 62, 2), align_corners=False)),
+        Function(lambda _, x: functional.pad(x, (1, 1, 1, 1), mode="circular")),
     ],
-    ids=["transposed", "bicubic", "ceil mode", "pixel shuffle", "flip", "one way unknown"],
+    ids=[
+        *(
+            "transposed with holes",
+            "bicubic",
+            "pixel shuffle",
+            "flip",
+            "turned",
+            "softmax",
+            "cumsum",
+            "one way unknown",
+        ),
+        *("attention", "grid sample", "circular"),
+    ],
 )
 def test_behind_what_is_not_known_there_is_no_field(module: nn.Module) -> None:
     assert field_of(nn.Sequential(conv(3), module, nn.ReLU())).size is None
@@ -196,12 +296,12 @@ def positive(module: nn.Module) -> nn.Module:
     """In float64, with random weights that cannot cancel one another."""
     module = module.double().eval().requires_grad_(requires_grad=False)
     for each in module.modules():
-        if isinstance(each, nn.Conv2d):
+        if isinstance(each, nn.Conv2d | nn.ConvTranspose2d):
             each.weight.data = (torch.rand_like(each.weight) + 0.5) / each.weight[0].numel()
     return module
 
 
-def tall(layer: tuple[str, int, int, int, int]) -> nn.Module:
+def tall(layer: tuple[str, int, int, int, int]) -> nn.Module:  # noqa: PLR0911 - one for each kind
     """A layer that acts along the height alone."""
     kind, kernel, stride, dilation, number = layer
     match kind:
@@ -211,6 +311,11 @@ def tall(layer: tuple[str, int, int, int, int]) -> nn.Module:
             return nn.AvgPool2d((kernel, 1), (stride, 1))
         case "scale":
             return nn.Upsample(scale_factor=(1 + number / 4, 1), mode="bilinear", align_corners=number % 2 == 0)
+        case "spread":
+            options = {"padding": (number % kernel, 0), "dilation": (dilation, 1)}
+            return nn.ConvTranspose2d(1, 1, (kernel, 1), (stride, 1), bias=False, **options)  # type: ignore[arg-type]
+        case "pad":
+            return nn.ZeroPad2d((0, 0, number, kernel))
         case "nearest":
             return nn.Upsample(scale_factor=(1 + stride, 1), mode="nearest" if number % 2 else "nearest-exact")
         case _:
@@ -229,7 +334,7 @@ class Resize(nn.Module):
 
 
 LAYERS = st.tuples(
-    st.sampled_from(["conv", "conv", "pool", "scale", "nearest", "size"]),
+    st.sampled_from(["conv", "conv", "pool", "scale", "nearest", "size", "spread", "pad"]),
     st.integers(1, 4), st.integers(1, 3), st.integers(1, 3), st.integers(0, 5),
 )  # fmt: skip
 

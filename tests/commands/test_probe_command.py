@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+
+from ucseg_cli.report.formats.screen import display_width
 
 Run = Callable[..., CompletedProcess[str]]
 Tables = Callable[[str], dict[str, list[list[str]]]]
@@ -30,6 +33,9 @@ def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
         "width": 128,
         "stride": 4,
         "module": "features.1",
+        "shape": [1, 16, 128, 128],
+        "dtype": "float32",
+        "strides": [4, 4],
         "receptive_field": [7, 7],
         "receptive_field_at_size": [7, 7],
         "global_context": ["features.1.block.1"],
@@ -49,9 +55,9 @@ def test_several_models_and_sizes_stand_side_by_side(ucseg: Run, read_tables: Ta
 
 def test_csv_has_a_record_for_each_tap_of_each_model_at_each_size(ucseg: Run) -> None:
     header, *records = ucseg("probe", "v1", "v3", "-s", "64", "-s", "96", "-f", "csv").stdout.splitlines()
-    assert header == "model,size,tap,channels,height,width,stride,module"
+    assert header == "model,size,tap,channels,height,width,stride,module,shape,dtype"
     assert len(records) == 2 * 2 * 3
-    assert records[0] == "v1,64,low,16,16,16,4,features.1"
+    assert records[0] == "v1,64,low,16,16,16,4,features.1,1x16x16x16,float32"
 
 
 def test_a_size_that_is_asked_for_twice_is_shown_once(ucseg: Run) -> None:
@@ -121,3 +127,142 @@ def test_the_summary_has_a_sentence_for_each_model_at_each_size(ucseg: Run) -> N
         "At 384x640 pixels the high tap of v2 is 96×12×20, stride 32. "
         "At 224 pixels the high tap of v2 is 96×7×7, stride 32; there rates 12 and 18 are exactly 1×1 convs."
     )
+
+
+# Taps of anything
+
+
+def test_any_modules_can_be_tapped(ucseg: Run, read_tables: Tables) -> None:
+    answer = ucseg("probe", "v2", "--tap", "aspp.branches.*", "-t", "high", "-s", "512", "-f", "markdown")
+    tables = read_tables(answer.stdout)
+    assert [row[0] for row in tables["Taps at 512"][1:]] == ["high", *(f"aspp.branches.{index}" for index in range(5))]
+    assert tables["Taps at 512"][1] == ["high", "96", "16", "16", "32", "features.10"]
+    fields = {row[0]: row[1:3] for row in tables["Receptive fields at 512"]}
+    assert list(fields) == ["map", "high", *(f"aspp.branches.{index}" for index in range(5))]  # and no row for a branch
+    assert fields["aspp.branches.3"] == ["1663×1663", "511×511"]
+
+
+def test_a_tap_that_no_module_fits_is_an_error_with_the_nearest(ucseg: Run) -> None:
+    answer = ucseg("probe", "v2", "--tap", "featurs.10")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr == (
+        "error: no module of v2 is named 'featurs.10'\n"
+        "  --> --tap featurs.10\n"
+        "   = help: did you mean 'features.10'? `ucseg params v2 --depth 2` shows them\n"
+    )
+
+
+def test_of_many_taps_the_first_are_shown_and_all_are_in_json_and_csv(ucseg: Run, read_tables: Tables) -> None:
+    options = ("probe", "v2", "--tap", "features.*", "--top", "3")
+    tables = read_tables(ucseg(*options, "-f", "markdown").stdout)
+    assert [row[0] for row in tables["Taps at 224"]] == ["tap", "features.0", "features.1", "features.2", "8 others"]
+    assert tables["Receptive fields at 224"][-1][0] == "8 others"
+    assert len(json.loads(ucseg(*options, "-f", "json").stdout)["models"][0]["taps"]) == 11
+    assert len(ucseg(*options, "-f", "csv").stdout.splitlines()) == 12
+    assert ucseg("probe", "v2", "--top", "0").returncode == 2
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> str:
+    """A network of a person's own, by its reference."""
+    (tmp_path / "net.py").write_text(
+        """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.ModuleList([nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 16, 3, 2, 1)])
+        self.aux = nn.Conv2d(16, 2, 1)
+        self.unfold = nn.Unfold(3)
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 5))
+
+    def forward(self, x):
+        for stage in self.encoder:
+            x = stage(x)
+        self.unfold(x)
+        return self.head(x)
+"""
+    )
+    return "net.py:Net"
+
+
+def test_without_a_tap_a_person_s_own_network_has_its_top_level_modules(
+    ucseg: Run, read_tables: Tables, net: str
+) -> None:
+    answer = ucseg("probe", net, "-s", "64", "-f", "markdown").stdout
+    assert read_tables(answer)["Taps at 64"] == [
+        ["tap", "shape", "stride", "type"],
+        ["encoder.0", "1×8×32×32", "2", "Conv2d"],
+        ["encoder.1", "1×16×16×16", "4", "Conv2d"],
+        ["unfold", "1×144×196", "–", "Unfold"],
+        ["head", "1×5", "–", "Sequential"],
+    ]
+    assert [row[0] for row in read_tables(answer)["Receptive fields at 64"]] == ["map", "encoder.0", "encoder.1"]
+    assert answer.rstrip().endswith("At 64 pixels the encoder.1 tap of net.py:Net is 16×16×16, stride 4.")
+
+
+def test_a_tap_that_never_ran_is_shown_as_missing_and_told(ucseg: Run, net: str) -> None:
+    answer = ucseg("probe", net, "-s", "64", "--tap", "aux", "--tap", "encoder.1")
+    rows = [line.split() for line in answer.stdout.splitlines()]
+    assert ["aux", *"––––", "Conv2d"] in rows
+    assert "On this input aux never ran." in answer.stdout
+    (_, missing) = json.loads(ucseg("probe", net, "-t", "aux", "-t", "encoder.1", "-f", "json").stdout)["models"][0][
+        "taps"
+    ]
+    assert missing == {
+        "name": "aux", "channels": None, "height": None, "width": None, "stride": None, "module": "aux", "shape": None,
+        "dtype": None, "strides": None, "receptive_field": None, "receptive_field_at_size": None, "global_context": [],
+    }  # fmt: skip
+    alone = ucseg("probe", net, "-s", "64", "--tap", "aux").stdout
+    assert alone.splitlines()[-1] == "At 64 pixels none of the taps that were asked for ran in net.py:Net."
+
+
+def test_models_that_share_no_name_stand_below_one_another(ucseg: Run, read_tables: Tables, net: str) -> None:
+    tables = read_tables(ucseg("probe", "v2", net, "-s", "64", "-f", "markdown").stdout)
+    assert [title for title in tables if title.startswith("Taps")] == ["Taps of v2 at 64", "Taps of net.py:Net at 64"]
+    assert [title for title in tables if "fields" in title] == [
+        "Receptive fields of v2 at 64",
+        "Receptive fields of net.py:Net at 64",
+    ]
+
+
+def test_models_that_share_names_stand_side_by_side_with_whole_shapes(ucseg: Run, read_tables: Tables) -> None:
+    models = ("torchvision:resnet18", "torchvision:resnet34")
+    tables = read_tables(ucseg("probe", *models, "-s", "64", "-f", "markdown").stdout)
+    assert tables["Taps at 64"][0][1] == "torchvision:resnet18 shape"
+    assert tables["Taps at 64"][-1] == ["fc", "1×1000", "–", "1×1000", "–"]
+    assert tables["Receptive fields at 64"][8] == ["layer4", "435×435", "899×899"]
+
+
+def test_what_is_behind_an_operator_that_is_not_followed_is_named(ucseg: Run) -> None:
+    answer = ucseg("probe", "torchvision:swin_t", "--tap", "features.*")
+    assert "Not known, behind an operator that is not followed here: features.1, features.2" in answer.stdout
+    assert answer.stdout.splitlines()[-1].endswith("the features.7 tap of torchvision:swin_t is 768×7×7, stride 32.")
+
+
+def test_tensors_that_are_no_image_are_named_by_their_shape(ucseg: Run, read_tables: Tables) -> None:
+    options = ("probe", "torchvision:r3d_18", "--input", "1x3x16x112x112", "--tap", "layer4")
+    answer = ucseg(*options, "-f", "markdown").stdout
+    assert read_tables(answer)["Taps at 1×3×16×112×112"][1] == ["layer4", "1×512×2×7×7", "8×16×16", "Sequential"]
+    assert "On 1×3×16×112×112 the layer4 tap of torchvision:r3d_18 is 1×512×2×7×7, stride 8×16×16." in answer
+
+
+@pytest.mark.parametrize("width", [20, 44, 60, 120])
+@pytest.mark.parametrize("models", [("torchvision:swin_t",), ("torchvision:resnet18", "torchvision:resnet34")])
+def test_no_screen_of_them_is_wider_than_the_terminal(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch, width: int, models: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = ucseg("probe", *models, "--tap", "**", "--top", "9").stdout.splitlines()
+    assert max(map(display_width, lines)) <= width
+
+
+def test_compare_and_show_have_the_same_taps(ucseg: Run, read_tables: Tables, net: str) -> None:
+    models = ("torchvision:resnet18", "torchvision:resnet34")
+    shown = read_tables(ucseg("show", net, "-s", "64", "-f", "markdown").stdout)["Taps"]
+    assert shown[:2] == [["tap", "shape", "stride", "module"], ["encoder.0", "1×8×32×32", "2", "encoder.0"]]
+    assert "10 taps unchanged" in ucseg("compare", *models, "-s", "64").stdout
+    compared = read_tables(ucseg("compare", "v2", net, "-s", "64", "-f", "markdown").stdout)["Taps"]
+    assert compared[1][:2] == ["low", "1×16×16×16"]
+    assert compared[-1] == ["head", "–", "–", "–", "1×5", "–", "head"]

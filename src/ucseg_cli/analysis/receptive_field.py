@@ -4,50 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from math import ceil, floor, gcd, lcm
 from typing import NamedTuple
 
-from ucseg_cli.analysis.stride import Stride, strides
-from ucseg_cli.analysis.window import WINDOWED, Window, rounds_up, windows
+from ucseg_cli.analysis.grid import HEIGHT, WIDTH, Axis, extent, knows, places
+from ucseg_cli.analysis.memo import once_per_trace
+from ucseg_cli.analysis.operators import ALONG_ONE_AXIS, PLACE_KEEPING, PRODUCTS, REDUCTIONS, WITH_AXIS, plain_name
+from ucseg_cli.analysis.reading import reading
+from ucseg_cli.analysis.span import ITSELF, Field, hull, through
+from ucseg_cli.analysis.stride import Stride, grids, strides
+from ucseg_cli.analysis.taps import Output, tap_outputs
 from ucseg_cli.trace import Op, Tap, Trace
 
-
-class Span(NamedTuple):
-    """What each position along one axis reads of a source without borders: all from *first* to *last*.
-
-    Position o reads from first[o mod P] + (o div P)·step to last[o mod P] + (o div P)·step, where P is the number of
-    entries. Behind strided convolutions P is 1; bilinear upsampling makes neighbours differ. Positions between the
-    taps of a dilated convolution count as read: a receptive field is a box.
-    """
-
-    first: tuple[int, ...]
-    last: tuple[int, ...]
-    step: int
-
-    @property
-    def period(self) -> int:
-        """After how many positions what is read repeats, *step* further on."""
-        return len(self.first)
-
-    @property
-    def size(self) -> int:
-        """Pixels that a position reads, where most."""
-        return max(last - first + 1 for first, last in zip(self.first, self.last, strict=True))
-
-    def at(self, position: int) -> tuple[int, int]:
-        """The first and the last pixel that a position reads."""
-        turns, place = divmod(position, self.period)
-        return self.first[place] + turns * self.step, self.last[place] + turns * self.step
-
-
-LONGEST_PERIOD = 1 << 12
-"""Where resizings follow one another whose ratios have nothing in common, what is read hardly ever repeats."""
-
-ITSELF = Span((0,), (0,), 1)
-"""Every position reads the one below it."""
-
-Field = tuple[Span, Span]
-"""Along height and width."""
+IMAGE = 4
+"""The rank of an image: N×C×H×W."""
 
 
 class Sight(NamedTuple):
@@ -86,27 +55,26 @@ class ReceptiveField(NamedTuple):
 
 
 def receptive_fields(trace: Trace, maps: Iterable[Tap]) -> tuple[ReceptiveField, ...]:
-    """Of each named map that was produced, in order.
+    """Of each tensor of the named maps that was produced, in order.
 
     Composes what each operator reads of its input, as in Araujo, Norris and Sim, "Computing Receptive Fields of
     Convolutional Neural Networks" (Distill, 2019), exactly: positions stay integers, unions keep both ends.
     """
-    grids, known, live = strides(trace), sights(trace), sights(trace, live_taps_only=True)
-    produced = ((tap, trace.by_path[tap.module].outputs) for tap in maps if tap.module in trace.by_path)
+    steps, known, live = strides(trace), sights(trace), sights(trace, live_taps_only=True)
     return tuple(
-        _receptive_field(trace, tap, grids.get(outputs[0]), known.get(outputs[0]), live.get(outputs[0]))
-        for tap, outputs in produced
-        if outputs
+        _receptive_field(trace, output, steps.get(output.tensor), known.get(output.tensor), live.get(output.tensor))
+        for output in tap_outputs(trace, maps)
+        if output.tensor is not None
     )
 
 
 def _receptive_field(
-    trace: Trace, tap: Tap, stride: Stride | None, sight: Sight | None, live: Sight | None
+    trace: Trace, output: Output, stride: Stride | None, sight: Sight | None, live: Sight | None
 ) -> ReceptiveField:
     sight = sight or Sight(None)
     context = sight.context if sight.pool is None else sight.context | {sight.pool}
     through = tuple(trace.modules[module].path for module in sorted(context))
-    return ReceptiveField(tap.name, tap.module, stride, _size(sight), _size(live or Sight(None)), through)
+    return ReceptiveField(output.name, output.module, stride, _size(sight), _size(live or Sight(None)), through)
 
 
 def _size(sight: Sight) -> tuple[int, int] | None:
@@ -114,21 +82,49 @@ def _size(sight: Sight) -> tuple[int, int] | None:
 
 
 def sights(trace: Trace, *, live_taps_only: bool = False) -> dict[int, Sight | None]:
-    """What each tensor that depends on the input sees of it; None where an operator on the way is not known here.
+    """What each tensor that depends on the image sees of it; None where an operator on the way is not known here.
 
     With *live_taps_only*, without the taps of convolutions that read padding at every position of their map.
     """
-    known: dict[int, Sight | None] = {tensor: Sight((ITSELF, ITSELF)) for tensor in trace.inputs}
+    return _sights_of_live_taps(trace) if live_taps_only else _sights_of_all_taps(trace)
+
+
+@once_per_trace
+def _sights_of_all_taps(trace: Trace) -> dict[int, Sight | None]:
+    return _sights(trace, live_taps_only=False)
+
+
+@once_per_trace
+def _sights_of_live_taps(trace: Trace) -> dict[int, Sight | None]:
+    return _sights(trace, live_taps_only=True)
+
+
+def _sights(trace: Trace, *, live_taps_only: bool) -> dict[int, Sight | None]:
+    images = (tensor for tensor in trace.inputs if tensor in grids(trace) and len(trace.tensors[tensor].shape) == IMAGE)
+    known: dict[int, Sight | None] = dict.fromkeys(images, Sight((ITSELF, ITSELF)))
+    sharing = _by_storage(trace)
     for _, op in trace.kernels():
         if any(tensor in known for tensor in op.inputs):
-            known.update(dict.fromkeys(op.outputs, _sight(trace, op, known, live_taps_only=live_taps_only)))
+            sight = _sight(trace, op, known, live_taps_only=live_taps_only)
+            for out in op.outputs:
+                if out in op.inputs and (out not in known or known[out] != sight):
+                    # Other views of what is written into are no longer what they were, in part.
+                    known.update(dict.fromkeys(sharing[trace.tensors[out].storage]))
+                known[out] = sight
     return known
+
+
+def _by_storage(trace: Trace) -> dict[int, list[int]]:
+    sharing: dict[int, list[int]] = {}
+    for index, tensor in enumerate(trace.tensors):
+        sharing.setdefault(tensor.storage, []).append(index)
+    return sharing
 
 
 def _sight(trace: Trace, op: Op, known: dict[int, Sight | None], *, live_taps_only: bool) -> Sight | None:
     tensors = [tensor for tensor in op.inputs if tensor is not None and tensor in known]
     sources = [sight for tensor in tensors if (sight := known[tensor]) is not None]
-    if len(sources) < len(tensors) or op.name in REARRANGING:
+    if len(sources) < len(tensors):
         return None
     context = frozenset[int]().union(*(source.context for source in sources))
     if _pools_globally(trace, op):
@@ -137,134 +133,102 @@ def _sight(trace: Trace, op: Op, known: dict[int, Sight | None], *, live_taps_on
         return Sight(None, context | {op.module})
     if all(source.pool is not None for source in sources):
         return Sight(None, context, sources[0].pool)
-    if _uses_statistics(op):
+    if _uses_statistics(trace, op):
         context |= {op.module}
-    reading = _reading(trace, op, live_taps_only=live_taps_only)
-    seen = _seen_through_windows(reading, sources[0], context)
-    return seen or _merged(trace, op, tensors, sources, context)
+    if op.inputs[0] == tensors[0] and all(source.pool is not None for source in sources[1:]):
+        seen = _seen_through_windows(trace, op, sources[0], context, live_taps_only=live_taps_only)
+        return seen or _merged(trace, op, tensors, sources, context)
+    return _merged(trace, op, tensors, sources, context)
 
 
-def _seen_through_windows(reading: Field | None, source: Sight, context: frozenset[int]) -> Sight | None:
-    """Through a convolution, pooling or upsampling; None for other operators, and where it is not known."""
-    if reading is None:
+def _seen_through_windows(
+    trace: Trace, op: Op, source: Sight, context: frozenset[int], *, live_taps_only: bool
+) -> Sight | None:
+    """Through a convolution, pooling, padding or resampling; None for other operators, and where it is not known."""
+    read = reading(trace, op, live_taps_only=live_taps_only)
+    if read is None:
         return None
     if source.field is None:
         return Sight(None, context)
-    down, across = map(through, source.field, reading)
+    if not _is_image(trace, op.inputs[0]):
+        return None
+    down, across = map(through, source.field, read)
     return None if down is None or across is None else Sight((down, across), context)
 
 
 def _merged(trace: Trace, op: Op, tensors: list[int], sources: list[Sight], context: frozenset[int]) -> Sight | None:
     """Of several maps on one grid all that any of them sees; what was pooled and comes back is named by the operator's module."""
-    out = (trace.shape(op.outputs[0]) or ()) if op.outputs else ()
-    maps = [sight for sight in sources if sight.pool is None]
-    on_grid = all(
-        sight.pool is not None or (trace.shape(tensor) or ())[2:] == out[2:]
-        for tensor, sight in zip(tensors, sources, strict=True)
-    )
-    if len(out) != 4 or not on_grid or op.name in WINDOWED:
+    maps = [(tensor, sight) for tensor, sight in zip(tensors, sources, strict=True) if sight.pool is None]
+    fields = [(tensor, sight.field) for tensor, sight in maps if sight.field is not None]
+    if not _keeps_places(trace, op, [tensor for tensor, _ in fields]):
         return None
     back = {op.module} if len(maps) < len(sources) else set()
-    fields = [sight.field for sight in maps if sight.field is not None]
     if not fields:
         return Sight(None, context | back)
-    down, across = (hull([field[axis] for field in fields]) for axis in (0, 1))
+    down, across = (hull([field[axis] for _, field in fields]) for axis in (0, 1))
     return None if down is None or across is None else Sight((down, across), context | back)
 
 
-def hull(spans: Iterable[Span]) -> Span | None:
-    """From the first position that any of *spans* reads to the last; they are on one grid. None where it hardly repeats."""
-    spans = list(dict.fromkeys(spans))
-    period = lcm(*(span.period for span in spans))
-    if period > LONGEST_PERIOD:
-        return None
-    read = [[span.at(position) for span in spans] for position in range(period)]
-    return Span(
-        tuple(min(first for first, _ in each) for each in read),
-        tuple(max(last for _, last in each) for each in read),
-        spans[0].step * (period // spans[0].period),
-    )
+def _keeps_places(trace: Trace, op: Op, maps: list[int]) -> bool:
+    """Whether each position of the output is made of that same position of *maps* alone."""
+    name = plain_name(op)
+    if name in ALONG_ONE_AXIS:
+        mixed = [_axis(trace, op.inputs[0], op.attributes.get("dim", -1))] if name in WITH_AXIS else []
+    elif name in PRODUCTS:
+        mixed = [_axis(trace, op.inputs[-2], -1), _axis(trace, op.inputs[-1], -2)]
+    elif name in PLACE_KEEPING:
+        mixed = []
+    else:
+        return False
+    after = _extent(trace, op.outputs[0]) if op.outputs else None
+    stays = all(after is not None and _extent(trace, tensor) == after for tensor in maps)
+    alike = len({_layout(trace, tensor) for tensor in maps}) < 2
+    return stays and alike and not any(map(knows, mixed))
 
 
-def through(source: Span, window: Span) -> Span | None:
-    """What is read of the input by positions that read *window* of a map whose positions read *source*.
-
-    None where it hardly repeats.
-    """
-    repeats = source.period // gcd(source.period, window.step)
-    if window.period * repeats > LONGEST_PERIOD:
-        return None
-    read = [window.at(position) for position in range(window.period * repeats)]
-    return Span(
-        tuple(source.at(first)[0] for first, _ in read),
-        tuple(source.at(last)[1] for _, last in read),
-        source.step * (window.step * repeats // source.period),
-    )
-
-
-def _reading(trace: Trace, op: Op, *, live_taps_only: bool) -> Field | None:
-    """What the positions of an operator's output read of its first input; None where it has no window."""
-    if op.name in UPSAMPLING:
-        return _upsampling(trace, op)
-    pair = windows(trace, op)
-    if pair is None or rounds_up(op):
-        return None
-    lengths = (trace.shape(op.inputs[0]) or ())[2:] if live_taps_only else (None, None)
-    down, across = map(_window, pair, lengths)
-    return down, across
-
-
-def _window(window: Window, length: int | None) -> Span:
-    """From the first tap to the last; on a map of *length*, of those that read data anywhere."""
-    first, last = 0, window.kernel - 1
-    if length is not None:
-        live = [tap for tap, count in enumerate(window.reads(length)) if count]
-        first, last = (live[0], live[-1]) if live else (first, last)
-    return Span((first * window.dilation - window.padding,), (last * window.dilation - window.padding,), window.stride)
-
-
-UPSAMPLING = {"upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d"}
-
-
-def _upsampling(trace: Trace, op: Op) -> Field | None:
-    source, out = trace.shape(op.inputs[0]) or (), trace.shape(op.outputs[0]) or ()
-    down, across = (
-        _resampling(op, source[axis], out[axis], op.attributes.get(scale))
-        for axis, scale in ((2, "scales_h"), (3, "scales_w"))
-    )
-    return None if down is None or across is None else (down, across)
-
-
-def _resampling(op: Op, before: int, after: int, scale: float | None) -> Span | None:
-    """The one or two source positions nearest to where an output position falls, as torch's interpolate has it."""
-    ratio = 1 / Fraction(scale).limit_denominator(1 << 16) if scale else Fraction(before, after)
-    if op.attributes.get("align_corners"):
-        ratio = Fraction(before - 1, max(after - 1, 1))
-    if ratio.denominator > LONGEST_PERIOD:
-        return None
-    half = Fraction(0 if op.attributes.get("align_corners") or op.name == "upsample_nearest2d" else 1, 2)
-    falls = [(position + half) * ratio for position in range(ratio.denominator)]
-    if op.name != "upsample_bilinear2d":
-        return Span(tuple(map(floor, falls)), tuple(map(floor, falls)), ratio.numerator)
-    return Span(
-        tuple(floor(place - half) for place in falls), tuple(ceil(place - half) for place in falls), ratio.numerator
-    )
-
-
-REARRANGING = {"flip", "roll", "transpose", "permute"}
-"""They keep a map's shape, or seem to, and not its places."""
+def _layout(trace: Trace, tensor: int) -> tuple[tuple[int, Axis], ...]:
+    """Which of its axes, from the last, have places, and of how many digits each is: what must agree to be combined."""
+    axes = enumerate(reversed(grids(trace)[tensor]))
+    return tuple((place, tuple(digit._replace(step=Fraction()) for digit in axis)) for place, axis in axes if knows(axis))
 
 
 def _pools_globally(trace: Trace, op: Op) -> bool:
-    """Whether each output is made of a whole map: a mean or maximum over height and width."""
-    source = trace.shape(op.inputs[0]) or ()
-    if len(source) != 4:
+    """Whether each output is made of a whole map: a mean or maximum over height and width, or a product with all of it."""
+    name, source = plain_name(op), op.inputs[-2] if op.name in PRODUCTS else op.inputs[0]
+    shape, out = trace.shape(source) or (), (trace.shape(op.outputs[0]) or ()) if op.outputs else ()
+    if "adaptive" in name:
+        return len(shape) == IMAGE and out[2:] == (1, 1)
+    if name not in REDUCTIONS | PRODUCTS:
         return False
-    if op.name in {"mean", "amax", "sum"}:
-        return {2, 3} <= {axis % 4 for axis in op.attributes.get("dim") or (0, 1, 2, 3)}
-    return "adaptive" in op.name and (trace.shape(op.outputs[0]) or ())[2:] == (1, 1)
+    if source in grids(trace):
+        return _extent(trace, source) is not None and op.outputs[0] not in grids(trace)
+    dims = op.attributes.get("dim") or range(IMAGE)
+    return name in REDUCTIONS and len(shape) == IMAGE and {2, 3} <= {dim % IMAGE for dim in _several(dims)}
 
 
-def _uses_statistics(op: Op) -> bool:
-    """Whether it scales a map by its own mean and variance, which each position then depends on."""
+def _uses_statistics(trace: Trace, op: Op) -> bool:
+    """Whether it scales a map by its own mean and variance over places, which each position then depends on."""
+    if op.name == "native_layer_norm":
+        normalized = len(op.attributes["normalized_shape"])
+        return any(map(knows, grids(trace).get(op.inputs[0] or 0, ())[-normalized:]))
     return op.name == "native_group_norm" or (op.name == "native_batch_norm" and bool(op.attributes.get("training")))
+
+
+def _is_image(trace: Trace, tensor: int | None) -> bool:
+    """Whether its last two axes of four are height and width, and nothing of them is in the others."""
+    grid = grids(trace).get(-1 if tensor is None else tensor, ())
+    found = {name: place.position for name, place in places(grid).items()}
+    return len(grid) == IMAGE and found == {HEIGHT: 2, WIDTH: 3} and not any(map(knows, grid[:2]))
+
+
+def _extent(trace: Trace, tensor: int) -> tuple[int, int] | None:
+    return extent(grids(trace).get(tensor, ()))
+
+
+def _axis(trace: Trace, tensor: int | None, place: int) -> Axis:
+    grid = grids(trace).get(-1 if tensor is None else tensor, ())
+    return grid[place] if grid else ()
+
+
+def _several(dims: int | Iterable[int]) -> Iterable[int]:
+    return (dims,) if isinstance(dims, int) else dims

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from ucseg_cli.analysis.grid import HEIGHT, WIDTH, Grid, grid_of_input, places
+from ucseg_cli.analysis.grid_rules import Call, grid_after
 from ucseg_cli.analysis.memo import once_per_trace
-from ucseg_cli.trace import Op, Trace
+from ucseg_cli.analysis.operators import gives_another_shape
+from ucseg_cli.trace import Trace
 
 Stride = tuple[Fraction, Fraction]
 """Along height and width."""
 
-SPATIAL_DIMENSIONS = 4
-STRIDED = {"convolution", "max_pool2d_with_indices", "avg_pool2d"}
-
 
 @once_per_trace
 def strides(trace: Trace) -> dict[int, Stride]:
-    """The stride of each N×C×H×W tensor relative to the input, by tensor index.
+    """The stride of each tensor that has the input's height and width among its axes, by tensor index.
 
     A tensor has none where the path to it has no fixed grid: after global pooling, flattening, or an operator that is
     not known here. What combines several maps takes the stride of the first that has its height and width.
     """
-    known: dict[int, Stride] = {tensor: (Fraction(1), Fraction(1)) for tensor in trace.inputs if _is_map(trace, tensor)}
-    for _, op in trace.kernels():
-        if (stride := _stride(trace, op, known)) is not None:
-            known.update(dict.fromkeys((out for out in op.outputs if _is_map(trace, out)), stride))
-    return known
+    found = {tensor: places(grid) for tensor, grid in grids(trace).items()}
+    return {
+        tensor: (each[HEIGHT].step, each[WIDTH].step)
+        for tensor, each in found.items()
+        if {HEIGHT, WIDTH} <= each.keys()
+    }
 
 
 def whole_stride(stride: Stride | None) -> int | None:
@@ -35,36 +36,25 @@ def whole_stride(stride: Stride | None) -> int | None:
     return stride[0].numerator
 
 
-def _stride(trace: Trace, op: Op, known: dict[int, Stride]) -> Stride | None:
-    if op.name in STRIDED:
-        return _strided(op, known)
-    source = op.inputs[0] if op.inputs else None
-    if op.name.startswith("upsample_") and source in known:
-        return _resized(trace, op, known[source])
-    return _carried(trace, op, known)
+@once_per_trace
+def grids(trace: Trace) -> dict[int, Grid]:
+    """The grid of each tensor that has one, by tensor index, relative to the first input that is an image or a video."""
+    known = _of_inputs(trace)
+    for _, op in trace.kernels():
+        sources = [None if tensor is None else known.get(tensor) for tensor in op.inputs]
+        for out in op.outputs if any(sources) else ():
+            shape = trace.tensors[out].shape
+            grid = None if gives_another_shape(op, shape) else grid_after(Call(op, shape, sources))
+            if grid is None:
+                known.pop(out, None)
+            else:
+                known[out] = grid
+    return known
 
 
-def _strided(op: Op, known: dict[int, Stride]) -> Stride | None:
-    source = op.inputs[0]
-    if source not in known or op.attributes.get("transposed"):
-        return None
-    steps = op.attributes.get("stride") or op.attributes.get("kernel_size") or (1, 1)
-    down, across = known[source]
-    return down * steps[0], across * steps[-1]
-
-
-def _resized(trace: Trace, op: Op, stride: Stride) -> Stride:
-    before, after = trace.shape(op.inputs[0]) or (), trace.shape(op.outputs[0]) or ()
-    return stride[0] * Fraction(before[2], after[2]), stride[1] * Fraction(before[3], after[3])
-
-
-def _carried(trace: Trace, op: Op, known: dict[int, Stride]) -> Stride | None:
-    out = trace.shape(op.outputs[0]) if op.outputs else None
-    for source in op.inputs:
-        if source in known and out is not None and (trace.shape(source) or ())[2:] == out[2:]:
-            return known[source]
-    return None
-
-
-def _is_map(trace: Trace, tensor: int | None) -> bool:
-    return len(trace.shape(tensor) or ()) == SPATIAL_DIMENSIONS
+def _of_inputs(trace: Trace) -> dict[int, Grid]:
+    """The first image or video, and whatever else has its height and width."""
+    given = ((tensor, trace.tensors[tensor].shape) for tensor in trace.inputs)
+    maps = {tensor: (shape, grid) for tensor, shape in given if (grid := grid_of_input(shape)) is not None}
+    sizes = [shape[-2:] for shape, _ in maps.values()]
+    return {tensor: grid for tensor, (shape, grid) in maps.items() if shape[-2:] == sizes[0]}

@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from ucseg_cli.console.options import ManyInputs, ManyModels
+from typing import Annotated
+
+import typer
+
+from ucseg_cli.console.options import ManyInputs, ManyModels, TopOption, at_least
 from ucseg_cli.console.output import Output
 from ucseg_cli.errors import ExitStatus
 
+TapOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tap",
+        "-t",
+        metavar="PATTERN",
+        help="Modules by path, where * is any name and ** any number of them; repeatable.",
+    ),
+]
 
-def probe(*, of: ManyModels, at: ManyInputs, output: Output) -> int:
+
+def probe(*, of: ManyModels, at: ManyInputs, tap: TapOption = None, top: TopOption = None, output: Output) -> int:
     """Probe the shapes of the taps.
 
-    Channels, height, width and stride, of several models and sizes side by side.
+    Channels, height, width and stride, of several models and sizes side by side. Without --tap, of a variant's three
+    feature maps, and of another model's top-level modules.
     """
+    from ucseg_cli.analysis.taps import choose_taps
     from ucseg_cli.console.deliver import deliver
     from ucseg_cli.console.measure import measure_each
     from ucseg_cli.console.project import project
-    from ucseg_cli.report.probe import Probed, probe_report
+    from ucseg_cli.report.probe import probe_report
+    from ucseg_cli.report.probed import Probed
+    from ucseg_cli.report.recorded import as_recorded
 
     settings = project()
-    measured = measure_each(of.names(settings), at.conditions(settings), settings, cache=at.open_cache())
-    deliver(probe_report([Probed(subject, conditions) for subject, conditions in measured]), output)
+    conditions, rows = at.conditions(settings), None if top is None else at_least(top, 1, "--top")
+    measured = measure_each(of.names(settings), conditions, settings, cache=at.open_cache())
+    subjects = [subject for subject, _ in measured]
+    chosen = choose_taps(subjects, tap) if tap else [None] * len(subjects)
+    probed = [Probed(*each, taps) for each, taps in zip(measured, chosen, strict=True)]
+    deliver(as_recorded(probe_report(probed, top=rows), subjects), output)
     return ExitStatus.OK
