@@ -17,8 +17,10 @@ from ucseg_cli.analysis.reach import Reach, reaches
 from ucseg_cli.analysis.window import Window, windows
 from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.engine.build import building_on_meta
+from ucseg_cli.engine.load import Tracer
 from ucseg_cli.engine.record import record
 from ucseg_cli.nets import build_model
+from ucseg_cli.references import FromTorchvision
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import Variant, as_variant
 
@@ -256,3 +258,33 @@ def test_what_is_no_window_has_none() -> None:
     trace = traced(nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU(), nn.ConvTranspose2d(1, 1, 3)), 1, 1, 8, 8)
     found = [windows(trace, op) for _, op in trace.kernels()]
     assert found == [(Window(3), Window(3)), None, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "stride", "pointwise"),
+    [("deeplabv3_resnet50", 8, {36}), ("deeplabv3_mobilenet_v3_large", 16, {24, 36})],
+)
+def test_torchvision_s_deeplab_reads_as_its_rates_say(name: str, stride: int, pointwise: set[int]) -> None:
+    found = reaches(Tracer().trace(FromTorchvision(name), Conditions()))
+    head = [reach for reach in found if reach.module.startswith("classifier")]
+    assert [reach.rate for reach in head] == [(12, 12), (24, 24), (36, 36)]
+    # a tap that is a rate away reads data on a map that is longer than the rate
+    assert [reach.least_size for reach in head] == [
+        (stride * rate + 1,) * 2 for rate, _ in (each.rate for each in head)
+    ]
+    assert {reach.rate[0] for reach in head if reach.is_pointwise} == pointwise
+
+
+@pytest.mark.parametrize("turn", [lambda x: x.transpose(2, 3), lambda x: x.cumsum(2), lambda x: x.flip(2)[:, :, ::2]])
+def test_behind_what_turns_the_map_the_least_size_is_not_known(turn: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    class Turned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(4, 4, 3, dilation=3, padding=3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.conv(turn(x))
+            return out
+
+    (reach,) = reaches(traced(Turned(), 1, 4, 16, 16))
+    assert reach.least_size is None

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ucseg_cli.analysis.conventions import conv_macs
 from ucseg_cli.analysis.memo import once_per_trace
+from ucseg_cli.analysis.stride import is_image
 from ucseg_cli.analysis.window import Window, rounds_up, windows
 from ucseg_cli.trace import Op, Trace
 
@@ -170,7 +171,8 @@ def _least_input(window: Window, chain: Chain | None) -> int | None:
 
 def _chains(trace: Trace) -> dict[int, tuple[Chain, Chain]]:
     """The windows from the network's input to each map, along height and width, where nothing else sets its size."""
-    known: dict[int, tuple[Chain, Chain]] = dict.fromkeys(trace.inputs, ((), ()))
+    images = (tensor for tensor in trace.inputs if is_image(trace, tensor))
+    known: dict[int, tuple[Chain, Chain]] = dict.fromkeys(images, ((), ()))
     for _, op in trace.kernels():
         chains = _chains_of_outputs(trace, op, known)
         if chains is not None:
@@ -189,9 +191,9 @@ def _chains_of_outputs(trace: Trace, op: Op, known: dict[int, tuple[Chain, Chain
 
 
 def _carried(trace: Trace, op: Op, known: dict[int, tuple[Chain, Chain]]) -> tuple[Chain, Chain] | None:
-    """Those of the first input with the output's height and width, unless the operator sets the size itself."""
+    """Those of the first input with the output's height and width, unless the operator sets the size itself or moves these."""
     out = trace.shape(op.outputs[0]) if op.outputs else None
-    if out is None or op.name.startswith(SIZED):
+    if out is None or op.name.startswith(SIZED) or not is_image(trace, op.outputs[0]):
         return None
     same = (known[tensor] for tensor in op.inputs if tensor in known and (trace.shape(tensor) or ())[2:] == out[2:])
     return next(same, None)

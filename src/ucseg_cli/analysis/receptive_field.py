@@ -6,17 +6,14 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import NamedTuple
 
-from ucseg_cli.analysis.grid import HEIGHT, WIDTH, Axis, extent, knows, places
+from ucseg_cli.analysis.grid import Axis, extent, knows
 from ucseg_cli.analysis.memo import once_per_trace
 from ucseg_cli.analysis.operators import ALONG_ONE_AXIS, PLACE_KEEPING, PRODUCTS, REDUCTIONS, WITH_AXIS, plain_name
 from ucseg_cli.analysis.reading import reading
 from ucseg_cli.analysis.span import ITSELF, Field, hull, through
-from ucseg_cli.analysis.stride import Stride, grids, strides
+from ucseg_cli.analysis.stride import IMAGE, Stride, grids, is_image, strides
 from ucseg_cli.analysis.taps import Output, tap_outputs
 from ucseg_cli.trace import Op, Tap, Trace
-
-IMAGE = 4
-"""The rank of an image: N×C×H×W."""
 
 
 class Sight(NamedTuple):
@@ -150,7 +147,7 @@ def _seen_through_windows(
         return None
     if source.field is None:
         return Sight(None, context)
-    if not _is_image(trace, op.inputs[0]):
+    if not is_image(trace, op.inputs[0]):
         return None
     down, across = map(through, source.field, read)
     return None if down is None or across is None else Sight((down, across), context)
@@ -189,7 +186,9 @@ def _keeps_places(trace: Trace, op: Op, maps: list[int]) -> bool:
 def _layout(trace: Trace, tensor: int) -> tuple[tuple[int, Axis], ...]:
     """Which of its axes, from the last, have places, and of how many digits each is: what must agree to be combined."""
     axes = enumerate(reversed(grids(trace)[tensor]))
-    return tuple((place, tuple(digit._replace(step=Fraction()) for digit in axis)) for place, axis in axes if knows(axis))
+    return tuple(
+        (place, tuple(digit._replace(step=Fraction()) for digit in axis)) for place, axis in axes if knows(axis)
+    )
 
 
 def _pools_globally(trace: Trace, op: Op) -> bool:
@@ -212,13 +211,6 @@ def _uses_statistics(trace: Trace, op: Op) -> bool:
         normalized = len(op.attributes["normalized_shape"])
         return any(map(knows, grids(trace).get(op.inputs[0] or 0, ())[-normalized:]))
     return op.name == "native_group_norm" or (op.name == "native_batch_norm" and bool(op.attributes.get("training")))
-
-
-def _is_image(trace: Trace, tensor: int | None) -> bool:
-    """Whether its last two axes of four are height and width, and nothing of them is in the others."""
-    grid = grids(trace).get(-1 if tensor is None else tensor, ())
-    found = {name: place.position for name, place in places(grid).items()}
-    return len(grid) == IMAGE and found == {HEIGHT: 2, WIDTH: 3} and not any(map(knows, grid[:2]))
 
 
 def _extent(trace: Trace, tensor: int) -> tuple[int, int] | None:

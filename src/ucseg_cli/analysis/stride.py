@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from ucseg_cli.analysis.grid import HEIGHT, WIDTH, Grid, grid_of_input, places
+from ucseg_cli.analysis.grid import HEIGHT, WIDTH, Grid, grid_of_input, knows, places
 from ucseg_cli.analysis.grid_rules import Call, grid_after
 from ucseg_cli.analysis.memo import once_per_trace
 from ucseg_cli.analysis.operators import gives_another_shape
@@ -12,6 +12,10 @@ from ucseg_cli.trace import Trace
 
 Stride = tuple[Fraction, Fraction]
 """Along height and width."""
+
+
+IMAGE = 4
+"""The rank of an image: N×C×H×W."""
 
 
 @once_per_trace
@@ -50,6 +54,13 @@ def grids(trace: Trace) -> dict[int, Grid]:
             else:
                 known[out] = grid
     return known
+
+
+def is_image(trace: Trace, tensor: int | None) -> bool:
+    """Whether its last two axes of four are height and width, and nothing of these is in the others."""
+    grid = grids(trace).get(-1 if tensor is None else tensor, ())
+    found = {name: place.position for name, place in places(grid).items()}
+    return len(grid) == IMAGE and found == {HEIGHT: 2, WIDTH: 3} and not any(map(knows, grid[:2]))
 
 
 def _of_inputs(trace: Trace) -> dict[int, Grid]:

@@ -61,7 +61,7 @@ def reach_report(name: str, measured: Sequence[tuple[Subject, Conditions]]) -> R
         kind="ucseg.reach",
         title=f"reach {name}",
         conditions=shown_conditions([each.conditions for each in reached]),
-        tables=tuple(reach_table(each.convs, each.conditions.label) for each in reached),
+        tables=tuple(reach_table(each.convs, str(each.conditions.at)) for each in reached),
         notes=(NOTE,),
         summary=summary,
         payload={
@@ -76,7 +76,7 @@ def reach_report(name: str, measured: Sequence[tuple[Subject, Conditions]]) -> R
             "convs",
             "Dilated convs",
             tuple(Column(key, key) for key in RECORDS),
-            tuple(Row(_record(each.conditions.label, conv)) for each in reached for conv in each.convs),
+            tuple(Row(_record(str(each.conditions.at), conv)) for each in reached for conv in each.convs),
         ),
     )
 
@@ -148,7 +148,7 @@ def _sentence(name: str, reached: Reached) -> str:
         return f"{name} has no dilated conv."
     whose = f"{name}'s {plural(len(convs), 'dilated conv')}"
     said = "; ".join(filter(None, (_pointwise(convs, whose), _partly_dead(convs, whose))))
-    at = f"At {reached.conditions.label}, "
+    at = f"At {reached.conditions.at}, "
     if not said:
         return f"{at}every tap of {whose} reads data somewhere; {_padding(convs)}."
     return f"{at}{said}{_remedy(convs)}."
