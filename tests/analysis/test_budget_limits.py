@@ -13,7 +13,7 @@ from ucseg_cli.analysis.memory import peak_memory, weights_bytes
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.analysis.totals import METRICS, totals
 from ucseg_cli.budget import Bound, Budget, Place
-from ucseg_cli.conditions import Size, make_conditions
+from ucseg_cli.conditions import Conditions, Size, make_conditions
 from ucseg_cli.config.budgets import parse_change
 from ucseg_cli.errors import MistakesError, UnknownNameError, UsageError
 from ucseg_cli.trace import Trace

@@ -99,3 +99,30 @@ def test_every_shell_s_protocol_is_answered_by_the_installed_program(ucseg_proce
     assert answer.returncode == 0
     assert "flops" in answer.stdout
     assert answer.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("params", "ne"), ["net.py:", "nets/"]),
+        (("params", "nets/"), ["nets/best.pt", "nets/other.py:"]),
+        (("params", "v"), ["v1", "v2", "v3", "v.safetensors"]),
+        (("params", "net.py:"), ["net.py:Net", "net.py:make"]),
+        (("params", "net.py", ":"), ["Net", "make"]),
+        (("params", "net.py", ":", "N"), ["Net"]),
+        (("compare", "net.py", ":", "Net", "v"), ["v1", "v2", "v3", "v.safetensors"]),
+        (("params", "bad.py:"), []),
+        (("params", "nowhere/"), []),
+    ],
+)
+def test_files_and_the_classes_in_them_are_completed_without_running_them(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...], offered: list[str]
+) -> None:
+    (tmp_path / "nets").mkdir()
+    for name in ("v.safetensors", "notes.txt", "nets/best.pt"):
+        (tmp_path / name).write_text("")
+    for name in ("net.py", "nets/other.py"):
+        (tmp_path / name).write_text("raise SystemExit\nclass Net: pass\nNUMBER = 3\ndef make(): pass\n")
+    (tmp_path / "bad.py").write_text("class (")
+    monkeypatch.chdir(tmp_path)
+    assert _complete(ucseg, monkeypatch, *words) == offered

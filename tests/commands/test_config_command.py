@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ucseg_cli.console.options import complete_reference
+from ucseg_cli.console.complete_reference import complete_reference
 
 Run = Callable[..., CompletedProcess[str]]
 Tables = Callable[[str], dict[str, list[list[str]]]]

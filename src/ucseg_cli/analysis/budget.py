@@ -23,6 +23,7 @@ from ucseg_cli.errors import (
     UsageError,
     nearest_name,
 )
+from ucseg_cli.state_dict import NO_FORWARD
 from ucseg_cli.trace import Trace
 from ucseg_cli.units import exact_ratio, parse_count
 
@@ -203,7 +204,7 @@ def _refuse_unknown_figure(budget: Budget, subject: Subject) -> None:
         raise ModelError(
             f"{subject.name} does not run, so it has no {budget.metric}: {subject.trace.failure}",
             where=str(budget.place) if budget.place else None,
-            help="--input gives it other tensors",
+            help=None if subject.trace.failure == NO_FORWARD else "--input gives it other tensors",
         )
     if budget.metric in PARAM_METRICS and budget.metric not in known_metrics(subject.trace):
         raise ModelError(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ucseg_cli.console.complete_reference import complete_reference
 from ucseg_cli.console.options import (
     ConventionOption,
     DeployOption,
@@ -14,7 +15,6 @@ from ucseg_cli.console.options import (
     TopOption,
     at_least,
     complete_from,
-    complete_reference,
     one_of,
 )
 from ucseg_cli.console.output import Output

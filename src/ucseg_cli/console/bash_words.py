@@ -1,4 +1,4 @@
-"""Completion in bash, which takes ``v2+backbone=10`` for three words."""
+"""Completion in bash, which takes ``v2+backbone=10`` and ``net.py:Net`` for three words each."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import Any
 from typer._click.shell_completion import CompletionItem, add_completion_class
 from typer._completion_classes import BashComplete, completion_init  # typer makes classes for shells public no more
 
+BREAKS = ("=", ":")
+
 
 class BashWords(BashComplete):
-    """Puts words together again that bash broke at ``=``, and answers with what comes after it."""
+    """Puts words together again that bash broke, and answers with what comes after the break."""
 
     _kept = ""
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """The words before the one to be completed, and that one."""
         before, incomplete = super().get_completion_args()
-        *words, last = join_at_equals([*before, incomplete])
-        self._kept = last if incomplete == "=" else last.removesuffix(incomplete) if incomplete else last
+        *words, last = join_broken([*before, incomplete])
+        self._kept = last if incomplete in BREAKS else last.removesuffix(incomplete) if incomplete else last
         return words, last
 
     def format_completion(self, item: CompletionItem) -> str:
@@ -25,11 +27,11 @@ class BashWords(BashComplete):
         return str(item.value).removeprefix(self._kept)
 
 
-def join_at_equals(words: list[str]) -> list[str]:
+def join_broken(words: list[str]) -> list[str]:
     """``v2+head``, ``=``, ``b`` as the one word that was typed."""
     joined: list[str] = []
     for word in words:
-        if joined and (word == "=" or joined[-1].endswith("=")):
+        if joined and (word in BREAKS or joined[-1].endswith(BREAKS)):
             joined[-1] += word
         else:
             joined.append(word)

@@ -13,6 +13,7 @@ from ucseg_cli.console.streams import say, say_while
 from ucseg_cli.errors import ModelError
 from ucseg_cli.references import FromCheckpoint, FromFile, Reference, parse_reference
 from ucseg_cli.settings import Settings
+from ucseg_cli.state_dict import NO_FORWARD
 from ucseg_cli.units import plural
 
 Point = tuple[str, Conditions]
@@ -121,7 +122,8 @@ def refuse_what_did_not_run(subject: Subject, conditions: Conditions) -> None:
         raise ModelError(
             f"{subject.name} does not run: {subject.trace.failure}",
             where=f"forward on {conditions}",
-            help=f"`ucseg params {subject.name}` counts its parameters all the same; --input gives it other tensors",
+            help=f"`ucseg params {subject.name}` counts its parameters all the same"
+            + ("" if subject.trace.failure == NO_FORWARD else "; --input gives it other tensors"),
         )
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from ucseg_cli.errors import UcsegError, UnknownNameError, UsageError
+from ucseg_cli.console.complete_reference import complete_reference
+from ucseg_cli.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from ucseg_cli.cache import Cache
@@ -23,22 +24,6 @@ def complete_from(names: Iterable[str]) -> Callable[[str], list[str]]:
     """Shell completion out of a fixed set."""
     known = tuple(names)
     return lambda incomplete: [name for name in known if name.startswith(incomplete)]
-
-
-def complete_reference(incomplete: str) -> list[str]:
-    """Shell completion of a reference: a variant, then axes and their usual values."""
-    from ucseg_cli.console.project import project
-    from ucseg_cli.variants import AXES, CATALOGUE
-
-    head, plus, last = incomplete.rpartition("+")
-    if not plus:
-        try:
-            named = project().variants
-        except UcsegError:  # a broken configuration is no reason to complete nothing
-            named = CATALOGUE
-        return [name for name in named if name.startswith(last)]
-    written = [f"{axis.name}={value}" for axis in AXES for value in axis.examples]
-    return [f"{head}+{assignment}" for assignment in written if assignment.startswith(last)]
 
 
 def one_of(noun: str, word: str, known: Iterable[str], option: str) -> str:

@@ -11,6 +11,9 @@ from ucseg_cli.analysis.conventions import Convention
 from ucseg_cli.report.module_table import label
 from ucseg_cli.units import format_count, format_percent
 
+MANY_TIMES = 10
+"""From here on nobody reads a percentage."""
+
 
 def compare_sentence(comparison: Comparison, convention: Convention, attributions: Sequence[Attribution] = ()) -> str:
     """What a person would say of two networks: more or fewer parameters and operations, and why.
@@ -38,6 +41,10 @@ def _part(
     reason = _largest_share(comparison, why[metric]) if metric in why else _largest_change(comparison, metric)
     if not delta.delta:
         return f"as many {noun}{f' as {than}' if than else ''}{f' ({reason})' if reason else ''}"
+    if delta.before and (delta.after or 0) >= MANY_TIMES * delta.before:
+        whole, tenth = divmod((delta.after or 0) * 10 // delta.before, 10)
+        times = f"{whole:,}.{tenth} times as many {noun}{f' as {than}' if than else ''}"
+        return f"{times} ({format_count(delta.delta, exact=True, signed=True)}{f'; {reason}' if reason else ''})"
     direction = "more" if delta.delta > 0 else "fewer"
     return (
         f"{_size(delta)} {direction} {noun}{f' than {than}' if than else ''} "

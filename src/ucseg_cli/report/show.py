@@ -57,7 +57,7 @@ def show_report(subject: Subject, conditions: Conditions, convention: Convention
 def _summary(subject: Subject, convention: Convention, figures: Mapping[str, int]) -> str:
     has = f"{subject.name} has {format_count(figures['params'], exact=True)} parameters"
     if convention.name not in figures:
-        return f"{has}, and does not run on this input."
+        return f"{has}, and does not run."
     return f"{has} and takes {format_count(figures[convention.name], exact=True)} {convention.noun}."
 
 
