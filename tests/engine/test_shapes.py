@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from ucseg_cli.engine.dispatch import operator_name
 from ucseg_cli.engine.record import record
-from ucseg_cli.engine.shapes import _RULES, output_on_meta
+from ucseg_cli.engine.shapes import _RULES, _RULES_THAT_LOOK, output_on_meta
 
 ATEN = torch.ops.aten
 TRAINING = False
 SIDES = st.integers(1, 9)
+BROADCAST: Any = torch.broadcast_shapes
 
 
 def meta(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -188,11 +189,28 @@ def pairs(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
     return meta(*one), meta(*other[draw(st.sampled_from([0, 0, 0, 1])) :])
 
 
-@pytest.mark.parametrize("name", ["add", "mul"])
-@given(pair=pairs())
-def test_two_tensors_are_broadcast_as_torch_does(name: str, pair: tuple[Tensor, Tensor]) -> None:
-    ours, theirs = both(getattr(ATEN, name).Tensor, *pair)
-    assert ours == theirs or (ours is None and pair[0].dim() != pair[1].dim())
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div"])
+@given(pair=pairs(), swapped=st.booleans())
+def test_two_tensors_are_broadcast_as_torch_does(name: str, pair: tuple[Tensor, Tensor], *, swapped: bool) -> None:
+    ours, theirs = both(getattr(ATEN, name).Tensor, *(pair[::-1] if swapped else pair))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "eq", "ne"])
+@given(shape=st.lists(st.integers(0, 5), max_size=4), number=st.integers() | st.floats() | st.booleans())
+def test_a_tensor_and_a_number_have_the_tensor_s_shape(name: str, shape: list[int], number: float) -> None:
+    overload = "Scalar" if name in {"eq", "ne"} else "Tensor"
+    x = meta(*shape)
+    ours = output_on_meta(name, (x, number), {})
+    assert form(ours) == form(
+        getattr(getattr(ATEN, name), overload)(x, number if overload == "Scalar" else torch.tensor(2.0))
+    )
+
+
+@pytest.mark.parametrize("name", ["add_", "mul_"])
+def test_a_number_in_place_returns_its_own_first_operand(name: str) -> None:
+    x = meta(2, 3)
+    assert output_on_meta(name, (x, 2), {}) is x
 
 
 @pytest.mark.parametrize("name", ["add_", "mul_"])
@@ -206,22 +224,119 @@ def test_a_broadcast_in_place_returns_its_own_first_operand_or_is_left_to_torch(
     except RuntimeError:
         assert ours is None
     else:
-        assert ours is pair[0] or pair[0].dim() != pair[1].dim()
+        assert (ours is pair[0]) == (BROADCAST(pair[0].shape, pair[1].shape) == pair[0].shape)
 
 
-@pytest.mark.parametrize("name", ["relu", "hardswish", "hardsigmoid"])
+SIDES_OR_NONE = st.lists(st.integers(0, 5), max_size=4)
+
+
+@given(
+    shape=SIDES_OR_NONE,
+    normalized=st.integers(0, 4),
+    other=st.sampled_from([0, 0, 0, 1]),
+    given_affine=st.tuples(st.booleans(), st.booleans()),
+)
+def test_layer_norm_has_its_input_s_shape_and_statistics_of_what_is_left(
+    shape: list[int], normalized: int, other: int, given_affine: tuple[bool, bool]
+) -> None:
+    sides = [side + other for side in shape[max(0, len(shape) - normalized) :]]
+    weight, bias = (meta(*sides) if there else None for there in given_affine)
+    ours, theirs = both(ATEN.native_layer_norm.default, meta(*shape), sides, weight, bias, 1e-5)
+    assert ours == theirs
+
+
+def test_layer_norm_s_statistics_are_those_of_real_tensors() -> None:
+    real = ATEN.native_layer_norm.default(torch.ones(2, 3, 4, 5), [4, 5], None, None, 1e-5)
+    assert form(output_on_meta("native_layer_norm", (meta(2, 3, 4, 5), [4, 5], None, None, 1e-5), {})) == tuple(
+        (shape, dtype, "meta", contiguous) for shape, dtype, _, contiguous in form(real)
+    )
+
+
+@given(
+    sides=st.tuples(*[st.integers(0, 5)] * 3),
+    odd=st.integers(0, 9),
+    transposed=st.tuples(st.booleans(), st.booleans()),
+)
+def test_a_matrix_product_has_torch_s_shape_in_any_layout(
+    sides: tuple[int, int, int], odd: int, transposed: tuple[bool, bool]
+) -> None:
+    n, k, m = sides
+    x = meta(k, n).t() if transposed[0] else meta(n, k)
+    weight = meta(m, k + (odd == 0)).t() if transposed[1] else meta(k + (odd == 0), m)
+    bias = meta(m + (odd == 1))
+    ours, theirs = both(ATEN.addmm.default, bias, x, weight)
+    assert ours == theirs or (ours is None and 1 in bias.shape)
+
+
+@given(
+    shape=SIDES_OR_NONE,
+    shifts=st.lists(st.integers(-9, 9), max_size=3),
+    dims=st.lists(st.integers(-5, 4), max_size=3),
+)
+def test_rolling_keeps_the_shape(shape: list[int], shifts: list[int], dims: list[int]) -> None:
+    ours, theirs = both(ATEN.roll.default, meta(*shape), shifts, dims)
+    assert ours == theirs or (ours is None and (len(dims) != len(shifts) or not dims or 0 in shape))
+
+
+@given(shape=SIDES_OR_NONE, rows=SIDES_OR_NONE, transposed=st.booleans())
+def test_rows_of_a_table_come_in_the_shape_of_their_numbers(
+    shape: list[int], rows: list[int], *, transposed: bool
+) -> None:
+    numbers = meta(*rows, dtype=torch.int64)
+    numbers = numbers.mT if transposed and numbers.dim() > 1 else numbers
+    ours, theirs = both(ATEN.index.Tensor, meta(*shape), [numbers])
+    assert ours == theirs or (ours is None and 0 in shape)
+
+
+def test_any_other_index_is_left_to_torch() -> None:
+    table, rows = meta(3, 4), meta(2, dtype=torch.int64)
+    assert output_on_meta("index", (table, [rows]), {}) is not None
+    for args in (
+        (table, [None, rows]),
+        (table, [rows, rows]),
+        (table.t(), [rows]),
+        (table, [meta(3, dtype=torch.bool)]),
+    ):
+        assert output_on_meta("index", args, {}) is None
+
+
+@given(pair=pairs(), transposed=st.booleans())
+def test_filling_where_a_mask_says_keeps_the_shape(pair: tuple[Tensor, Tensor], *, transposed: bool) -> None:
+    x, mask = pair[0], pair[1].to(torch.bool)
+    if transposed and x.dim() == mask.dim() == 2:
+        x, mask = x.t().contiguous(), mask.t()
+    ours, theirs = both(ATEN.masked_fill.Scalar, x, mask, -100.0)
+    assert ours == theirs or (ours is None and BROADCAST(x.shape, mask.shape) != x.shape)
+    assert output_on_meta("masked_fill", (x, mask, meta()), {}) is None
+
+
+@pytest.mark.parametrize("name", ["_softmax", "_safe_softmax"])
+@given(shape=st.lists(SIDES, max_size=4), dim=st.integers(-5, 4))
+def test_softmax_keeps_the_shape(name: str, shape: list[int], dim: int) -> None:
+    last = [False] if name == "_softmax" else []
+    ours, theirs = both(getattr(ATEN, name).default, meta(*shape), dim, *last)
+    assert ours == theirs if -len(shape) <= dim < len(shape) else ours is None
+
+
+@pytest.mark.parametrize("name", ["relu", "hardswish", "hardsigmoid", "gelu", "silu", "sigmoid"])
 @given(shape=st.lists(st.integers(0, 5), max_size=5))
 def test_an_activation_has_its_input_s_shape_and_in_place_is_its_input(name: str, shape: list[int]) -> None:
     x = meta(*shape)
     ours, theirs = both(getattr(ATEN, name).default, x)
     assert ours == theirs is not None
-    assert output_on_meta(f"{name}_", [x], {}) is x
+    assert output_on_meta(f"{name}_", [x], {}) is (None if name == "gelu" else x)
 
 
 def test_every_rule_is_held_against_torch_here() -> None:
-    tested = {"convolution", "native_batch_norm", "upsample_bilinear2d", "cat", "mean", "add", "mul"}
-    activations = {"relu", "hardswish", "hardsigmoid"}
-    assert _RULES.keys() == tested | {"add_", "mul_"} | activations | {f"{name}_" for name in activations}
+    tested = {"convolution", "native_batch_norm", "native_layer_norm", "upsample_bilinear2d", "cat", "mean", "roll"}
+    pairs = {"add", "add_", "sub", "mul", "mul_", "div", "eq", "ne", "_softmax", "_safe_softmax"}
+    activations = {"relu", "hardswish", "hardsigmoid", "silu", "sigmoid"}
+    assert _RULES.keys() == tested | pairs | activations | {f"{name}_" for name in activations} | {"gelu"}
+    assert _RULES_THAT_LOOK.keys() == {"addmm", "index", "masked_fill"}
+
+
+class OfAnotherClass(Tensor):
+    """What a subclass returns is its own affair."""
 
 
 NOT_PLAIN = (
@@ -229,10 +344,11 @@ NOT_PLAIN = (
     meta(1, 2, 3, 3, dtype=torch.float16),
     meta(1, 2, 3, 3).to(memory_format=torch.channels_last),
     meta(2, 1, 3, 3).transpose(2, 3),
+    meta(1, 2, 3, 3).as_subclass(OfAnotherClass),
 )
 
 
-@pytest.mark.parametrize("tensor", NOT_PLAIN, ids=["real", "half", "channels last", "transposed"])
+@pytest.mark.parametrize("tensor", NOT_PLAIN, ids=["real", "half", "channels last", "transposed", "subclass"])
 @pytest.mark.parametrize("name", ["relu", "cat", "mul"])
 def test_a_tensor_that_is_not_plain_is_left_to_torch(name: str, tensor: Tensor) -> None:
     args: dict[str, list[Any]] = {"relu": [tensor], "cat": [[tensor, tensor], 1], "mul": [meta(1, 2, 3, 3), tensor]}
@@ -243,9 +359,14 @@ def test_a_tensor_that_is_not_plain_is_left_to_torch(name: str, tensor: Tensor) 
     ("name", "args", "kwargs"),
     [
         ("add", (meta(2), meta(2)), {"alpha": 2}),
-        ("add", (meta(2), 1.0), {}),
-        ("mul", (meta(2), 2), {}),
-        ("sub", (meta(2), meta(2)), {}),
+        ("add", (meta(2), 1j), {}),
+        ("mul_", (meta(2), 1j), {}),
+        ("rsub", (meta(2), meta(2)), {}),
+        ("eq", (meta(2), meta(2)), {}),
+        ("div", (meta(2), meta(2)), {"rounding_mode": "floor"}),
+        ("gelu", (meta(2),), {"approximate": "tanh"}),
+        ("addmm", (meta(3), meta(2, 4), meta(4, 3)), {"beta": 0}),
+        ("addmm", (meta(3), meta(2, 4), meta(4, 3, dtype=torch.float16)), {}),
         ("mean", (meta(2, 2),), {}),
         ("mean", (meta(2, 2), [0]), {"dtype": torch.float64}),
         ("cat", ([meta(0), meta(2)], 0), {}),
