@@ -1,4 +1,7 @@
-"""``make bench``: the speed we promise, as ratios of whole processes measured in turn, so that a noisy machine cancels out."""
+"""``make bench``: the speed we promise, as ratios of whole processes measured in turn, so that a noisy machine cancels out.
+
+What happens after imports, in one process, is measured by recording.py, which runs last.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ PYTHON = sys.executable
 UCSEG = (PYTHON, "-m", "ucseg_cli")
 TORCH = (PYTHON, "-c", "import torch")
 TORCH_AND_TORCHVISION = (PYTHON, str(HERE / "import_torchvision.py"))
+RECORDING = (PYTHON, str(HERE / "recording.py"))
 RUNS = 7
 
 
@@ -81,6 +85,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         kept = [report(promise, measure(promise, Path(directory))) for promise in PROMISES]
     report(Promise("this machine's noise: import torch / import torch", TORCH, TORCH), list(pairs(TORCH, TORCH, {})))
+    print(flush=True)
+    kept.append(subprocess.run(RECORDING, check=False).returncode == 0)
     return 0 if all(kept) else 1
 
 

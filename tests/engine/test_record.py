@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -377,6 +378,20 @@ def test_a_trace_without_data_is_the_trace_with_data(module: nn.Module, shape: t
     real = record(module.to_empty(device="cpu"), torch.zeros(shape))
     assert real.device == "cpu"
     assert on_meta(module, shape) == replace(real, device="meta")
+
+
+def test_a_larger_input_takes_no_more_memory_without_data() -> None:
+    model = nn.Sequential(*(nn.Conv2d(4, 4, 3, padding=1) for _ in range(50))).to("meta")
+
+    def peak(side: int) -> int:
+        tracemalloc.start()
+        on_meta(model, (1, 4, side, side))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    on_meta(model, X)
+    assert peak(16_384) == pytest.approx(peak(224), rel=0.05)
 
 
 def test_other_element_types_are_kept() -> None:
