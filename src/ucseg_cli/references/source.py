@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ast import literal_eval
 from typing import Any, NamedTuple
 
 WORDS = {"true": True, "false": False, "none": None}
@@ -20,6 +19,8 @@ class Argument(NamedTuple):
         """A Python literal where it is one, ``true``, ``false`` and ``none`` in any case, else the text itself."""
         if self.text.lower() in WORDS:
             return WORDS[self.text.lower()]
+        from ast import literal_eval  # an answer out of the cache has no use for it
+
         try:
             return literal_eval(self.text)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

@@ -160,6 +160,18 @@ _GENERAL = (
         ),
     ),
     Topic(
+        "model",
+        "A model is named as a variant with any axes changed, as your own class, as one of torchvision's, or as a checkpoint.",
+        (
+            "v2+backbone=10 is a variant; net.py:Net+width=32 a class, function or model in a file, package.module:Net in a module.",
+            "torchvision:resnet50 is a network that torchvision lists; weights.pt a checkpoint.",
+            "A file is run, as `python net.py` would; its folder and this one are importable meanwhile, and nothing of it stays.",
+            "It is built and run without weights or data, and only where it needs some on random ones, which is told.",
+            "Where it does not run, its parameters are counted all the same; --input gives it other tensors than an image.",
+            "One that has the family's parameters under its names and runs its operators is compared by axes, as a variant is.",
+        ),
+    ),
+    Topic(
         "checkpoint",
         "A checkpoint is a file with a state dict: the names and tensors of a network that was trained.",
         (
