@@ -6,8 +6,8 @@ import sys
 
 from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.engine.load import trace_variant
-from ucseg_cli.variants import parse_reference
+from ucseg_cli.variants import as_variant
 
 side = int(sys.argv[1])
 for _ in range(20):
-    trace_variant(parse_reference("v2").variant, Conditions(Size(side, side)))
+    trace_variant(as_variant("v2"), Conditions(Size(side, side)))
