@@ -8,13 +8,16 @@ MODELS ?= v1 v2
 COMPILE = $(BIN)/python -m compileall -q src
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: run test lint budgets check bench update-golden clean
+.PHONY: run test test-slow lint budgets check bench update-golden clean
 
 run: $(VENV)/.run  ## set up, then compare the real networks
 	$(BIN)/ucseg compare $(MODELS)
 
-test: $(VENV)/.dev  ## set up, then run every test
-	$(BIN)/python -m pytest -n auto
+test: $(VENV)/.dev  ## set up, then run every test but the slow ones
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+test-slow: $(VENV)/.dev  ## every network that torchvision lists, held against published figures and other counters
+	$(BIN)/python -m pytest -n auto -m slow
 
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .
@@ -24,7 +27,7 @@ lint: $(VENV)/.dev  ## style and types
 budgets: $(VENV)/.run  ## hold our own networks to the budgets in pyproject.toml and to their lock
 	$(BIN)/ucseg check --locked
 
-check: lint test budgets  ## what CI runs
+check: lint test test-slow budgets  ## what CI runs
 
 bench: $(VENV)/.dev  ## the speed we promise, as ratios measured side by side
 	$(COMPILE)

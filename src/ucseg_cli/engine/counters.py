@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +55,7 @@ def count_parameters(model: nn.Module, *_inputs: Tensor) -> Count:
 def count_with_fvcore(model: nn.Module, *inputs: Tensor) -> Count:
     """Fvcore's FlopCountAnalysis, by module and by operator."""
     logging.getLogger("fvcore").setLevel(logging.ERROR)  # it would list what it does not count; so do we, elsewhere
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _without_whole_blocks(model):
         warnings.simplefilter("ignore")  # torch.jit is deprecated, and warns of shapes read while tracing
         from fvcore.nn import FlopCountAnalysis
 
@@ -71,7 +72,8 @@ def count_with_fvcore(model: nn.Module, *inputs: Tensor) -> Count:
 def count_with_torch(model: nn.Module, *inputs: Tensor) -> Count:
     """Torch's FlopCounterMode, which learns of modules from their calls."""
     counter = FlopCounterMode(display=False)
-    with counter:
+    # Out of inference mode a weight's gradient, that nobody asks for, decides which kernel a matmul becomes.
+    with torch.inference_mode(), _without_whole_blocks(model), counter:
         model(*inputs)
     by_path = dict(counter.get_flop_counts())
     overall = by_path.pop("Global", {})  # absent where it priced nothing
@@ -81,6 +83,24 @@ def count_with_torch(model: nn.Module, *inputs: Tensor) -> Count:
 
 
 COUNTERS: tuple[Callable[..., Count], ...] = (count_parameters, count_with_fvcore, count_with_torch)
+
+
+@contextmanager
+def _without_whole_blocks(model: nn.Module) -> Iterator[None]:
+    """While it lasts, no kernel stands for a whole attention, encoder or LSTM layer: none of the counters knows these.
+
+    On the meta device there is none of them, and recording does without them too.
+    """
+    mha, cuda = torch.backends.mha, torch.backends.cuda
+    with ExitStack() as stack:
+        stack.callback(mha.set_fastpath_enabled, mha.get_fastpath_enabled())
+        stack.callback(cuda.enable_flash_sdp, cuda.flash_sdp_enabled())  # type: ignore[no-untyped-call]
+        mha.set_fastpath_enabled(False)
+        cuda.enable_flash_sdp(enabled=False)
+        if any(isinstance(module, nn.LSTM) for module in model.modules()):
+            stack.callback(torch._C._set_mkldnn_enabled, torch._C._get_mkldnn_enabled())  # torch.backends warns here
+            torch._C._set_mkldnn_enabled(False)  # noqa: FBT003 - it takes no name
+        yield
 
 
 def _below_root(path: str) -> str:
