@@ -43,6 +43,7 @@ OUR_SOURCES = (
 LOADING_SOURCES = (
     "references/source.py",
     "nets/torchvision_import.py",
+    "nets/torchvision_weights.py",
     "engine/placement.py",
     "engine/source.py",
     "engine/surroundings.py",
@@ -53,6 +54,7 @@ LOADING_SOURCES = (
 TOTALS_SOURCES = (
     "analysis/conventions.py",
     "analysis/deploy.py",
+    "analysis/einsum.py",
     "analysis/flops.py",
     "analysis/memory.py",
     "analysis/module_tree.py",
