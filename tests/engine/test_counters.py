@@ -11,11 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ucseg_cli.analysis.agreement import Difference, agreement
-from ucseg_cli.analysis.conventions import CONVENTIONS
-from ucseg_cli.analysis.flops import uncounted
 from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.count import Count
-from ucseg_cli.engine.counters import count_model, count_model_of, count_with_fvcore
+from ucseg_cli.engine.counters import count_model, count_model_of, count_with_fvcore, count_with_torch
 from ucseg_cli.engine.record import record
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import CATALOGUE, Variant
@@ -72,6 +70,8 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "adaptive pooling 1d": (nn.AdaptiveAvgPool1d(2), (2, 4, 6)),
     "grid sample": (Function(lambda x: functional.grid_sample(x, torch.zeros(2, 3, 3, 2), align_corners=False)), X),
     "max pooling": (nn.MaxPool2d(2), X),
+    "einsum that is a matmul": (Function(lambda x: torch.einsum("bij,bjk->bik", x, torch.ones(2, 4, 5))), (2, 3, 4)),
+    "einsum that is attention": (Function(lambda x: torch.einsum("bij,bkj->bik", x, x)), (2, 3, 4)),
     "a conv called twice": (nn.Sequential(conv := nn.Conv2d(4, 4, 1), nn.ReLU(), conv), X),
 }
 
@@ -93,28 +93,51 @@ def test_a_conv_that_fvcore_misses_because_its_padding_is_a_word_is_shown_as_a_d
     assert [difference.scope for difference in result.differences] == ["total", "module", "operator"]
 
 
-@pytest.mark.parametrize(("equation", "sizes"), [("bij,bjk->bik", 2 * 3 * 4 * 5), ("bij,bjk->i", 2 * 3 * 4 * 5)])
-def test_einsum_has_a_price_with_fvcore_and_none_with_us_which_is_shown_as_a_difference(
-    equation: str, sizes: int
+ATTENTION: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "attention": (Function(lambda x: functional.scaled_dot_product_attention(x, x, x)), (2, 2, 5, 8)),
+    "masked": (Function(lambda x: functional.scaled_dot_product_attention(x, x, x, is_causal=True)), (2, 2, 5, 8)),
+    "transformer encoder": (nn.Sequential(*(nn.TransformerEncoderLayer(8, 2, 16) for _ in range(2))), (2, 5, 8)),
+    "batch first": (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (2, 5, 8)),
+    "lstm": (nn.LSTM(8, 6, 2), (2, 5, 8)),
+    "gru": (nn.GRU(8, 6), (2, 5, 8)),
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize(("module", "shape"), ATTENTION.values(), ids=ATTENTION)
+def test_a_block_that_torch_has_one_kernel_for_costs_what_it_is_made_of_with_data_and_without(
+    module: nn.Module, shape: tuple[int, ...], device: str
 ) -> None:
-    other = torch.ones(2, 4, 5)
-    module, x = Function(lambda x: torch.einsum(equation, x, other)), torch.zeros(2, 3, 4)
-    trace = record(module, x)
-    result = agreement(trace, count_with_fvcore(module, x))
-    assert Difference("operator", "einsum", None, sizes) in result.differences
-    assert "einsum" in {call.op for call in uncounted(trace, CONVENTIONS["fvcore"])}
+    x = torch.zeros(shape)
+    counts = count_model(module.to("cpu").eval(), x)
+    trace = record(module.to(device), x.to(device))
+    assert [agreement(trace, count).differences for count in counts] == [(), (), ()]
 
 
-def test_attention_recorded_without_data_costs_what_fvcore_says_of_it() -> None:
-    """On real tensors torch runs it as one fused operator that neither counts."""
+def test_multi_head_attention_costs_its_projections_and_two_matmuls_a_head() -> None:
     attention, x = nn.MultiheadAttention(8, 2).eval(), torch.zeros(2, 3, 8)
-    theirs = count_with_fvcore(attention, x, x, x)
-    on_meta = x.to("meta")
-    ours = agreement(record(attention.to("meta"), on_meta, on_meta, on_meta), theirs)
-    assert ours.agrees
-    assert ours.theirs == 4 * (2 * 3 * 8 * 8) + 2 * (
-        3 * 2 * 2 * 2 * 4
-    )  # in and out of 8 by 8; 3·2 heads of 2 by 2 by 4
+    with torch.no_grad():
+        theirs = count_with_fvcore(attention, x, x, x)
+    assert agreement(record(attention, x, x, x), theirs).agrees
+    assert theirs.total == 4 * (2 * 3 * 8 * 8) + 2 * (3 * 2 * 2 * 2 * 4)  # in and out of 8 by 8; heads of 2 by 2 by 4
+
+
+KERNELS: dict[str, Callable[..., Any]] = {
+    "flash": torch.ops.aten._scaled_dot_product_flash_attention,
+    "efficient": lambda q, k, v: torch.ops.aten._scaled_dot_product_efficient_attention(q, k, v, None, False),  # noqa: FBT003
+}
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_an_attention_kernel_that_is_called_by_its_own_name_has_torch_s_price(kernel: str) -> None:
+    def attend(query: Tensor) -> Tensor:
+        key = query.new_empty(2, 2, 7, 8)
+        out: Tensor = KERNELS[kernel](query, key, key)[0]
+        return out
+
+    module, x = Function(attend), torch.empty(2, 2, 5, 8, dtype=torch.float16, device="meta")
+    result = agreement(record(module, x), count_with_torch(module, x))
+    assert (result.differences, result.ours) == ((), 2 * 2 * (2 * 2 * 5 * 7 * 8))
 
 
 def test_a_module_that_nobody_prices_counts_nothing_everywhere() -> None:

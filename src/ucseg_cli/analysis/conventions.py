@@ -11,6 +11,7 @@ from enum import Enum, auto
 from math import prod
 from typing import NamedTuple
 
+from ucseg_cli.analysis.einsum import einsum_cost
 from ucseg_cli.errors import UnknownNameError
 from ucseg_cli.trace import Op, Trace
 
@@ -103,9 +104,22 @@ def _batch_norm(trace: Trace, op: Op) -> int:
     return _per_input(1 if op.inputs[1] is None else 2)(trace, op)
 
 
+def attention_macs(trace: Trace, op: Op) -> int:
+    """Queries times keys and weights times values, for every head; a mask saves nothing."""
+    query, key, value = (_shape(trace, tensor) for tensor in op.inputs[:3])
+    return prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
+
+
+def _einsum(trace: Trace, op: Op) -> int:
+    return einsum_cost(op.attributes["equation"], [_shape(trace, tensor) for tensor in op.inputs])
+
+
 def _shape(trace: Trace, tensor: int | None) -> tuple[int, ...]:
     return trace.shape(tensor) or ()
 
+
+ATTENTION = tuple(f"_scaled_dot_product_{kind}_attention" for kind in ("flash", "efficient", "cudnn"))
+"""Kernels that stand for a whole attention. Recording takes it apart; a model may still call one by its own name."""
 
 _MACS = {
     "convolution": Price("conv", conv_macs),
@@ -113,6 +127,8 @@ _MACS = {
     "addmm": Price("addmm", matmul_macs(1)),
     "bmm": Price("bmm", matmul_macs(0)),
     "baddbmm": Price("baddbmm", matmul_macs(1)),
+    "_scaled_mm": Price("_scaled_mm", matmul_macs(0)),
+    **{name: Price(name, attention_macs) for name in ATTENTION},
 }
 
 CONVENTIONS = {
@@ -133,6 +149,7 @@ CONVENTIONS = {
                 "mm": Price("mm", matmul_macs(0)),
                 "bmm": Price("bmm", matmul_macs(0)),
                 "matmul": Price("matmul", matmul_macs(0)),
+                "einsum": Price("einsum", _einsum),
                 "batch_norm": Price("batch_norm", _batch_norm),
                 "group_norm": Price("group_norm", _norm(1)),
                 "layer_norm": Price("layer_norm", _norm(1)),

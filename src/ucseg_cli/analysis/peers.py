@@ -67,7 +67,7 @@ def _reconcile(trace: Trace, peer: Peer, ours: int) -> Reconciliation:
         return Reconciliation(peer, ours, (), str(error))
 
 
-_MATMULS = frozenset({"conv", "linear", "addmm", "mm", "bmm", "matmul"})
+_MATMULS = frozenset({"conv", "linear", "addmm", "mm", "bmm", "matmul", "einsum"})
 _FVCORE_LABELS = {
     "batch_norm": "batch norm, 2 per element",
     "upsample_bilinear2d": "bilinear upsampling, 4 per output element",
@@ -77,8 +77,8 @@ _FVCORE_LABELS = {
 
 
 def _fvcore(trace: Trace) -> list[Step]:
-    if any(op.name == "einsum" or isinstance(op.attributes.get("padding"), str) for op in trace.ops):
-        raise NotDerivedError("it prices einsum by its equation, and misses convs whose padding is a word")
+    if any(isinstance(op.attributes.get("padding"), str) for op in trace.ops):
+        raise NotDerivedError("it misses convs whose padding is a word")
     counts = {label: count for label, (_, count) in flops_by_operator(trace, CONVENTIONS["fvcore"]).items()}
     priced = sum(count for label, count in counts.items() if label in _MATMULS)
     missed = Step("conv and matmul within operators that it takes whole", priced - total_flops(trace)["macs"])
@@ -87,6 +87,8 @@ def _fvcore(trace: Trace) -> list[Step]:
 
 
 def _torch(trace: Trace) -> list[Step]:
+    if any(op.name == "scaled_dot_product_attention" for op in trace.ops):
+        raise NotDerivedError("it misses attention where torch has one kernel for it, as on the CPU")
     doubled = Step("every multiply-add as two operations", total_flops(trace)["macs"])
     return [doubled] if doubled.amount else []
 
