@@ -149,6 +149,31 @@ def test_a_package_runs_when_first_asked_and_then_is_an_ordinary_module(tmp_path
     assert printed.splitlines() == ["imported", "run torchvision", "run models"]
 
 
+def test_what_a_module_gives_by_name_is_taken_from_there_and_the_register_from_all(tmp_path: Path) -> None:
+    """Again made up. A network's name says where it is; only the whole package knows which networks there are."""
+    models = tmp_path / "torchvision" / "models"
+    (models / "video").mkdir(parents=True)
+    (models.parent / "__init__.py").write_text("print('run torchvision')\n")
+    (models / "__init__.py").write_text("from .resnet import *\nfrom . import video\nfrom ._api import listed\n")
+    (models / "_api.py").write_text("listed = []\n")
+    (models / "resnet.py").write_text('from ._api import listed\n__all__ = ["net"]\nnet = 1\nlisted.append("net")\n')
+    (models / "video" / "__init__.py").write_text("from .r3d import r3d\n")
+    (models / "video" / "r3d.py").write_text("from .._api import listed\nr3d = 2\nlisted.append('r3d')\n")
+    (models / "mobilenetv3.py").write_text("")
+    printed = assert_holds(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
+        OURS,
+        """
+        with torchvision_packages_on_demand():
+            from torchvision.models import net
+            print(net, sys.modules["torchvision.models._api"].listed)
+            import torchvision.models.video
+            print(torchvision.models.listed)
+        """,
+    )
+    assert printed.splitlines() == ["1 ['net']", "['net', 'r3d']"]
+
+
 def test_without_torchvision_there_is_an_error_that_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "torchvision").mkdir()
     (tmp_path / "torchvision" / "__init__.py").write_text("")

@@ -115,6 +115,9 @@ def _run_package(package: ModuleType) -> None:
         spec.loader = package.__loader__ = pending
         package.__class__ = _PackageOnDemand
         raise
+    if parent is not None:  # torchvision itself would bring everything; in the others, those below register networks
+        for below in [module for name, module in sys.modules.items() if name.startswith(f"{package.__name__}.")]:
+            _run_package(below)
 
 
 class _PackagesOnDemand(MetaPathFinder):
