@@ -340,12 +340,12 @@ def test_findings_come_most_severe_first(trace_of: TraceOf) -> None:
 
 
 def test_a_branch_keeps_its_findings_at_another_position(trace_of: TraceOf) -> None:
-    moved = lint_changes(seen(trace_of, "v2"), seen(trace_of, "v2+rates=18"))
+    moved = lint_changes(seen(trace_of, "v2"), seen(trace_of, "v2+rates=18"), str)
     assert "UC101" not in {each.rule.code for each in (*moved.added, *moved.removed)}
 
 
 def test_a_model_that_adds_rate_18_adds_what_is_wrong_with_it(trace_of: TraceOf) -> None:
-    changed = lint_changes(seen(trace_of, "v1"), seen(trace_of, "v2"))
+    changed = lint_changes(seen(trace_of, "v1"), seen(trace_of, "v2"), str)
     assert [(each.rule.code, each.module) for each in changed.added] == [
         ("UC101", "aspp.branches.3.depthwise"),
         ("UC108", "features.10"),
@@ -357,14 +357,14 @@ def test_a_model_that_adds_rate_18_adds_what_is_wrong_with_it(trace_of: TraceOf)
     ]
     assert [each.evidence["pixels"] for each in changed.altered[0]] == [12 * 32, 18 * 32]
     assert changed.unchanged == 3  # UC102 of rate 12, UC104, UC107
-    back = lint_changes(seen(trace_of, "v2"), seen(trace_of, "v1"))
+    back = lint_changes(seen(trace_of, "v2"), seen(trace_of, "v1"), str)
     assert (back.added, back.removed) == (changed.removed, changed.added)
     assert (back.altered, back.unchanged) == (tuple((after, before) for before, after in changed.altered), 3)
 
 
 def test_every_finding_of_a_model_is_new_changed_or_unchanged(trace_of: TraceOf) -> None:
     for before, after in permutations(("v1", "v2", "v3", "v2+rates=18", "v2+head=before-upsample"), 2):
-        changed = lint_changes(seen(trace_of, before), seen(trace_of, after))
+        changed = lint_changes(seen(trace_of, before), seen(trace_of, after), str)
         both = len(changed.altered) + changed.unchanged
         assert len(changed.added) + both == len(lint(seen(trace_of, after)))
         assert len(changed.removed) + both == len(lint(seen(trace_of, before)))
@@ -372,7 +372,7 @@ def test_every_finding_of_a_model_is_new_changed_or_unchanged(trace_of: TraceOf)
 
 def test_a_block_that_becomes_heavy_in_another_way_is_told(trace_of: TraceOf) -> None:
     late, early = seen(trace_of, "v2"), seen(trace_of, "v2+head=before-upsample+classes=20000")
-    changed = lint_changes(late, early)
+    changed = lint_changes(late, early, str)
     assert ("UC108", "classifier.1", ("params", "total")) in [
         (each.rule.code, each.module, tuple(each.evidence)) for each in changed.added
     ]

@@ -35,11 +35,11 @@ def pairs(before: Rows, after: Rows) -> list[tuple[str | None, str | None]]:
     baseline, model = (network(*((path, kind, 1) for path, kind in rows)) for rows in (before, after))
     return [
         (pair.before and pair.before.path, pair.after and pair.after.path)
-        for pair in match_modules(baseline, old, model, new)
+        for pair in match_modules(baseline, old, model, new).pairs
     ]
 
 
-def test_modules_of_one_path_match_whatever_their_class() -> None:
+def test_modules_of_one_name_match_also_where_their_classes_differ() -> None:
     assert pairs([("stem", "Conv2d"), ("head", "Linear")], [("head", "Conv2d"), ("stem", "Sequential")]) == [
         ("stem", "stem"),
         ("head", "head"),
@@ -77,16 +77,65 @@ def test_modules_of_different_classes_match_where_they_are_made_of_the_same() ->
     assert paths == {"classifier": "head"}
 
 
-def test_many_modules_are_matched_by_their_classes_alone() -> None:
-    before, after = ([(f"{name}{index}", "Conv2d") for index in range(230)] for name in "ab")
-    assert pairs(before, after) == [(one, other) for (one, _), (other, _) in zip(before, after, strict=True)]
+def test_many_modules_side_by_side_are_matched_by_their_names_alone() -> None:
+    before, after = (
+        [(f"{name}{index}", "Conv2d"), *[("same", "Conv2d")] * (not index)] for name in "ab" for index in (0,)
+    )
+    before += [(f"a{index}", "Conv2d") for index in range(1, 230)]
+    after += [(f"b{index}", "Conv2d") for index in range(1, 230)]
+    assert [pair for pair in pairs(before, after) if None not in pair] == [("same", "same")]
+
+
+def test_a_name_is_no_reason_to_hold_what_has_parameters_against_what_has_none() -> None:
+    mine = network(("classifier", "Sequential", 0), ("classifier.0", "Aspp", 7), ("classifier.1", "Linear", 3))
+    other = network(("classifier", "Sequential", 0), ("classifier.0", "Dropout", 0), ("classifier.1", "Linear", 4))
+    statuses = {(each.path, each.status) for each in compare(mine, other, depth=2).modules if not each.own}
+    assert statuses == {("classifier.0", "gone"), ("classifier.0", "new"), ("classifier.1", "changed")}
+
+
+def test_children_match_within_modules_that_belong_together() -> None:
+    mine = network(
+        *[
+            ("encoder", "Encoder", 0),
+            ("encoder.0", "Conv2d", 2),
+            ("encoder.1", "Conv2d", 2),
+            ("encoder.2", "Conv2d", 2),
+        ],
+        *[("up", "Up", 0), ("up.0", "Linear", 5), ("up.1", "Linear", 5)],
+    )
+    other = network(
+        *[("features", "Sequential", 0), ("features.0", "Conv2d", 2), ("features.1", "Conv2d", 2)],
+        *[
+            ("decoder", "Sequential", 0),
+            ("decoder.0", "Linear", 5),
+            ("decoder.1", "Linear", 5),
+            ("decoder.2", "Conv2d", 2),
+        ],
+    )
+    was = {each.path: each.was for each in compare(mine, other, depth=2).modules if not each.own}
+    assert was == {
+        "features.0": "encoder.0", "features.1": "encoder.1", "encoder.2": None, "decoder.0": "up.0", "decoder.1": "up.1",
+        "decoder.2": None,
+    }  # fmt: skip
+
+
+def test_findings_are_the_same_where_only_the_module_is_called_otherwise(trace_of: TraceOf) -> None:
+    v2 = as_variant("v2")
+    trace = trace_of(v2, AT_64)
+    renamed = tuple(
+        module._replace(path=module.path.replace("aspp", "context").replace("features", "encoder"))
+        for module in trace.modules
+    )
+    mine = Subject("mine", Trace(**{**vars(trace), "modules": renamed, "taps": ()}))
+    lint = compare(mine, Subject("v2", trace), depth=2).lint
+    assert (lint.added, lint.removed) == ((), ())
+    assert lint.unchanged > 3
 
 
 def test_what_is_only_left_over_does_not_match_a_whole_module() -> None:
-    subject = Subject("net", NOTHING)
-    (first, second) = match_modules(
-        subject, [TreeRow("a", "Block", 1, {}, own=True)], subject, [TreeRow("b", "Block", 1, {})]
-    )
+    mine, other = network(("a", "Block", 1), ("a.0", "Block", 1)), network(("b", "Block", 1))
+    rows = [TreeRow("a", "Block", 2, {}, own=True), TreeRow("a.0", "Block", 2, {})]
+    *_, first, second = match_modules(mine, rows[:1], other, [TreeRow("b", "Block", 1, {})]).pairs
     assert (first.after, second.before) == (None, None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -200,3 +201,29 @@ def test_a_mend_of_it_is_a_variant_that_can_be_typed(ucseg: Run, tmp_path: Path)
     assert [each["mend"]["reference"] for each in found] == ["v1+classes=19+head=before-upsample"]
     screen = ucseg("lint", "original.py:original+head=before-upsample").stdout
     assert "original.py:original+head=before-upsample is v1+head=before-upsample: the same parameters" in screen
+
+
+def rows_of(ucseg: Run, *arguments: str) -> list[list[str]]:
+    """The cells of the first table of modules on the screen."""
+    screen = ucseg(*arguments, "--exact").stdout
+    table = screen.partition("Parameters by module\n")[2].partition("\n\n")[0].split("\n")
+    return [re.split(r"\s{2,}", line.strip()) for line in table[2:] if not line.startswith("─")]
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        ("torchvision:deeplabv3_mobilenet_v3_large", "v2"),
+        ("v2", "torchvision:lraspp_mobilenet_v3_large"),
+        ("v1", "v2", "net.py:Net"),
+        ("torchvision:resnet18", "v2", "torchvision:squeezenet1_1"),
+    ],
+)
+def test_the_rows_of_a_screen_add_up_also_where_paths_mean_different_modules(
+    ucseg: Run, models: tuple[str, ...]
+) -> None:
+    *rows, total = rows_of(ucseg, "compare", *models, "--depth", "2")
+    for column in (1, *range(2, 2 + 3 * (len(models) - 1), 3)):
+        cells = [row[column].replace(",", "") for row in (*rows, total)]
+        *counts, whole = [int(cell) if cell.lstrip("+-").isdecimal() else 0 for cell in cells]
+        assert sum(counts) == whole > 0

@@ -8,8 +8,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ucseg_cli import gate
-from ucseg_cli import free_memory
+from ucseg_cli import free_memory, gate
 from ucseg_cli.count import Count
 
 Run = Callable[..., CompletedProcess[str]]

@@ -104,6 +104,7 @@ class Comparison(NamedTuple):
 def compare(baseline: Subject, model: Subject, *, depth: int) -> Comparison:
     """What differs between two networks run on the same input; modules are *depth* levels below the root."""
     before, after = totals(baseline.trace), totals(model.trace)
+    matched = match_modules(baseline, _rows(baseline, depth), model, _rows(model, depth))
     return Comparison(
         baseline=baseline,
         model=model,
@@ -111,17 +112,13 @@ def compare(baseline: Subject, model: Subject, *, depth: int) -> Comparison:
             metric: Delta(before.get(metric), after.get(metric), known=metric in before and metric in after)
             for metric in METRICS
         },
-        modules=_module_deltas(baseline, model, depth),
+        modules=tuple(
+            _module_delta(pair, set(MODULE_METRICS) - (before.keys() & after.keys())) for pair in matched.pairs
+        ),
         taps=_tap_deltas(tap_shapes(baseline.trace), tap_shapes(model.trace)),
         axes=changes(baseline.variant, model.variant) if baseline.variant and model.variant else (),
-        lint=lint_changes(baseline, model),
+        lint=lint_changes(baseline, model, matched.name_after),
     )
-
-
-def _module_deltas(baseline: Subject, model: Subject, depth: int) -> tuple[ModuleDelta, ...]:
-    unknown = set(MODULE_METRICS) - (totals(baseline.trace).keys() & totals(model.trace).keys())
-    pairs = match_modules(baseline, _rows(baseline, depth), model, _rows(model, depth))
-    return tuple(_module_delta(pair, unknown) for pair in pairs)
 
 
 def _rows(subject: Subject, depth: int) -> list[TreeRow]:

@@ -78,11 +78,15 @@ class LintChanges(NamedTuple):
     unchanged: int
 
 
-def lint_changes(baseline: Subject, model: Subject) -> LintChanges:
-    """Findings by rule and by what the module is for, whatever its position; none where one model could not run."""
+def lint_changes(baseline: Subject, model: Subject, name_after: Callable[[str], str]) -> LintChanges:
+    """Findings by rule and by what the module is for, whatever its position; none where one model could not run.
+
+    *name_after* tells what a module of the baseline is called in the model.
+    """
     if baseline.trace.failure is not None or model.trace.failure is not None:
         return LintChanges((), (), (), 0)
-    before, after = ({_identity(each, subject): each for each in lint(subject)} for subject in (baseline, model))
+    before = {_identity(each, baseline.place(name_after(each.module))): each for each in lint(baseline)}
+    after = {_identity(each, model.place(each.module)): each for each in lint(model)}
     both = [(before[place], each) for place, each in after.items() if place in before]
     altered = tuple((old, new) for old, new in both if old.evidence != new.evidence)
     return LintChanges(
@@ -93,9 +97,9 @@ def lint_changes(baseline: Subject, model: Subject) -> LintChanges:
     )
 
 
-def _identity(finding: Finding, subject: Subject) -> tuple[str, ...]:
+def _identity(finding: Finding, place: str) -> tuple[str, ...]:
     """What makes it the same finding in another model: rule, place, and which figures speak for it."""
-    return finding.rule.code, subject.place(finding.module), *finding.evidence
+    return finding.rule.code, place, *finding.evidence
 
 
 def chosen_rules(select: Iterable[str], ignore: Iterable[str]) -> frozenset[str]:

@@ -153,7 +153,10 @@ def _modules_table(comparisons: Comparisons, metric: str, title: str, sort: str,
     shown, folded = ordered[:top], ordered[top:] if top is not None else []
     unchanged = [deltas for key, deltas in by_module.items() if key not in changed]
     rows = [
-        *(Row((name, *_delta_cells([each.figures[metric] for each in deltas]))) for name, deltas in shown),
+        *(
+            Row((_label(key, deltas), *_delta_cells([each.figures[metric] for each in deltas])))
+            for key, deltas in shown
+        ),
         *_folded_row(plural(len(folded), "other"), [deltas for _, deltas in folded], metric),
         *_folded_row(f"{len(unchanged)} unchanged", unchanged, metric),
         Row(("total", *_delta_cells([each.totals[metric] for each in comparisons])), role=Role.TOTAL),
@@ -163,27 +166,39 @@ def _modules_table(comparisons: Comparisons, metric: str, title: str, sort: str,
     )
 
 
-def _align(comparisons: Comparisons) -> dict[str, list[ModuleDelta]]:
-    """Each module of any model, with its delta in every comparison."""
-    each_by_name = [{_label(d): d for d in each.modules} for each in comparisons]
-    names = dict.fromkeys(name for by_name in each_by_name for name in by_name)
-    return {name: [by_name.get(name) or _absent(name, each_by_name) for by_name in each_by_name] for name in names}
+Key = tuple[bool, str]
+"""Whether the baseline has a module, and its label there, else in the models that have it."""
 
 
-def _label(module: ModuleDelta) -> str:
-    renamed = f" (was {module.was})" if module.was else ""
-    return f"{label(module.path, own=module.own)}{renamed}"
+def _align(comparisons: Comparisons) -> dict[Key, list[ModuleDelta]]:
+    """Each module of the baseline, and each that only others have, with its delta in every comparison."""
+    each_by_key = [{_key(d): d for d in each.modules} for each in comparisons]
+    keys = dict.fromkeys(key for by_key in each_by_key for key in by_key)
+    return {key: [by_key.get(key) or _absent(key, each_by_key) for by_key in each_by_key] for key in keys}
 
 
-def _absent(name: str, each_by_name: Iterable[dict[str, ModuleDelta]]) -> ModuleDelta:
+def _key(module: ModuleDelta) -> Key:
+    is_old = module.figures["params"].before is not None
+    return is_old, label(module.was or module.path if is_old else module.path, own=module.own)
+
+
+def _label(key: Key, deltas: Sequence[ModuleDelta]) -> str:
+    """Of one comparison the name in the model, with what the baseline calls it; of several the baseline's."""
+    only = deltas[0]
+    if len(deltas) > 1 or not only.was:
+        return key[1]
+    return f"{label(only.path, own=only.own)} (was {only.was})"
+
+
+def _absent(key: Key, each_by_key: Iterable[dict[Key, ModuleDelta]]) -> ModuleDelta:
     """A module that another model has, and neither the baseline nor this one."""
-    known = next(by_name[name] for by_name in each_by_name if name in by_name)
+    known = next(by_key[key] for by_key in each_by_key if key in by_key)
     return ModuleDelta(known.path, known.type, dict.fromkeys(known.figures, Delta(None, None)), known.own)
 
 
-def _order(item: tuple[str, list[ModuleDelta]], metric: str, sort: str) -> tuple[int, str]:
-    name, deltas = item
-    return (0 if sort == "path" else -max(abs(each.figures[metric].delta) for each in deltas)), name
+def _order(item: tuple[Key, list[ModuleDelta]], metric: str, sort: str) -> tuple[int, str]:
+    key, deltas = item
+    return (0 if sort == "path" else -max(abs(each.figures[metric].delta) for each in deltas)), _label(key, deltas)
 
 
 def _folded_row(name: str, folded: Sequence[Sequence[ModuleDelta]], metric: str) -> list[Row]:
