@@ -122,7 +122,14 @@ def _read_reference(known: Mapping[str, Variant], value: Any, where: str) -> str
 
 
 def _read_variant_of(known: Mapping[str, Variant], value: Any, where: str) -> Variant:
-    return parse_variant(read_text(value, where), known, where=where)
+    text = read_text(value, where)
+    if ":" in text:
+        raise ConfigurationError(
+            f"'{text}' is no variant, from which another could come",
+            where=where,
+            help="your own models are named by their reference wherever a model is, in budgets too",
+        )
+    return parse_variant(text, known, where=where)
 
 
 def _read_lint(section: Section, words: Vocabulary) -> LintSettings:

@@ -14,7 +14,7 @@ from ucseg_cli.trace import Trace
 from ucseg_cli.variants import Variant
 
 HOW_TO_NAME = (
-    "name a .pt, .pth, .bin, .ckpt or .safetensors file, or one with another ending by its path, as in ./weights"
+    "name a .pt, .pth, .pth.tar, .bin, .ckpt or .safetensors file, or one with another ending by its path, as in ./weights"
 )
 
 

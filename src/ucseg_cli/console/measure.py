@@ -10,7 +10,7 @@ from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.cache import Cache, default_directory
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.console.streams import say, say_while
-from ucseg_cli.errors import ModelError
+from ucseg_cli.errors import ModelError, UnknownNameError, UsageError
 from ucseg_cli.references import FromCheckpoint, FromFile, Reference, parse_reference
 from ucseg_cli.settings import Settings
 from ucseg_cli.state_dict import NO_FORWARD
@@ -108,7 +108,12 @@ def _recognised(subject: Subject, conditions: Conditions, settings: Settings, ca
 
 def find_model(name: str, settings: Settings) -> Reference:
     """The model that was named. A file is looked for here, and then where the configuration lies, which may name it."""
-    reference = parse_reference(name, settings.variants)
+    try:
+        reference = parse_reference(name, settings.variants)
+    except UnknownNameError as error:
+        if not Path(name).is_file():
+            raise
+        raise UsageError(f"'{name}' is no variant", help=f"as a checkpoint, the file is ./{name}") from error
     model = reference.model
     if settings.path is None or not isinstance(model, FromFile | FromCheckpoint) or Path(model.path).exists():
         return reference

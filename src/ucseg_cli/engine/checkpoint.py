@@ -8,13 +8,13 @@ from pathlib import Path
 
 from ucseg_cli.engine.foreign_files import describe_text, foreign_format
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, nearest_name
+from ucseg_cli.references.grammar import CHECKPOINTS
 from ucseg_cli.state_dict import StateDict, unwrapped
 
 HEAD = 512
 SAFETENSORS_LENGTH = 8
 """Bytes of the length of a safetensors header, which itself is JSON."""
 LONGEST_NAME = 1000
-WEIGHTS = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")
 
 
 def read_state_dict(path: str, key: str | None = None) -> StateDict:
@@ -70,7 +70,7 @@ def _missing(path: Path) -> UcsegError:
 
 
 def _is_folder(path: Path) -> UcsegError:
-    inside = next((name for name in sorted(_names_in(path)) if name.endswith(WEIGHTS)), None)
+    inside = next((name for name in sorted(_names_in(path)) if name.endswith(CHECKPOINTS)), None)
     return ModelError(
         f"{path} is a folder", where=str(path), help=f"name a file in it, as in {path / (inside or 'weights.pt')}"
     )

@@ -14,7 +14,7 @@ from ucseg_cli.conditions import Conditions, Input
 from ucseg_cli.engine.build import building_on_meta
 from ucseg_cli.engine.placement import on_meta
 from ucseg_cli.engine.record import describe, record
-from ucseg_cli.engine.source import Builder, Importable, first_line, line_of, loading, said
+from ucseg_cli.engine.source import Builder, DownloadRefusedError, Importable, first_line, line_of, loading, said
 from ucseg_cli.engine.torchvision_models import missing_operators
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, UsageError
 from ucseg_cli.free_memory import free_memory
@@ -110,6 +110,8 @@ def _build(build: Builder) -> tuple[nn.Module, nn.Module | None]:
     try:
         with building_on_meta():
             return build(), None
+    except DownloadRefusedError:
+        raise
     except UcsegError:
         model = build()
         return model, model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,14 @@ from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageErro
 from ucseg_cli.nets.torchvision_import import torchvision_packages_on_demand
 from ucseg_cli.references import FromFile, FromModule, FromTorchvision
 
-NO_WEIGHTS = "no count needs weights: pass what keeps it from loading any, such as +weights=none or +pretrained=false"
+NO_WEIGHTS = "no count needs weights"
+ABOUT_WEIGHTS = re.compile(r"pretrain|weight|checkpoint|download", re.IGNORECASE)
+"""How parameters are called that keep a model from loading any."""
+
+
+class DownloadRefusedError(ModelError):
+    """The model asked the network for something while it was imported or built."""
+
 
 Builder = Callable[[], nn.Module]
 Importable = FromFile | FromModule | FromTorchvision
@@ -72,8 +80,10 @@ def _builder(source: Importable) -> Builder:
         if arguments:
             raise UsageError(f"{source.name} is a model already, and takes no arguments", where=str(source))
         return lambda: found
-    _refuse_arguments(found, arguments, source)
-    return lambda: _called(source, lambda: found(**arguments))
+    parameters = _parameters(found)
+    _refuse_arguments(parameters, arguments, source)
+    offline = "".join(f"+{name}={_without(each)}" for name, each in parameters.items() if ABOUT_WEIGHTS.search(name))
+    return lambda: _called(source, lambda: found(**arguments), offline)
 
 
 def _import(source: FromFile | FromModule) -> ModuleType:
@@ -136,23 +146,36 @@ def _builds(value: Any, module: ModuleType) -> bool:
     return isinstance(value, nn.Module) or (inspect.isfunction(value) and value.__module__ == module.__name__)
 
 
-def _refuse_arguments(found: Any, arguments: Mapping[str, Any], source: FromFile | FromModule) -> None:
-    """Raise UsageError for arguments that it does not take, or that it needs and was not given."""
+def _parameters(found: Any) -> Mapping[str, inspect.Parameter]:
+    """What it is called with, as far as it tells."""
     try:
-        parameters = inspect.signature(found).parameters
+        return inspect.signature(found).parameters
     except (ValueError, TypeError):  # written in C
-        return
+        return {"arguments": inspect.Parameter("arguments", inspect.Parameter.VAR_KEYWORD)}
+
+
+def _without(parameter: inspect.Parameter) -> str:
+    return "false" if isinstance(parameter.default, bool) else "none"
+
+
+def _refuse_arguments(
+    parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any], source: FromFile | FromModule
+) -> None:
+    """Raise UsageError for arguments that it does not take, or that it needs and was not given."""
     kinds = {parameter.kind for parameter in parameters.values()}
     named = [name for name, each in parameters.items() if each.kind in _BY_NAME]
     for name in arguments:
-        if name not in named and inspect.Parameter.VAR_KEYWORD not in kinds:
-            raise UnknownNameError(f"argument of {source.name}", name, named, where=f"{source}+{name}=…")
+        if name in named or inspect.Parameter.VAR_KEYWORD in kinds:
+            continue
+        if not named:
+            raise UsageError(f"{source.name} takes no arguments", where=f"{source}+{name}=…")
+        raise UnknownNameError(f"argument of {source.name}", name, named, where=f"{source}+{name}=…")
     missing = [name for name in named if parameters[name].default is inspect.Parameter.empty and name not in arguments]
     if missing:
         raise UsageError(
             f"{source.name} needs {', '.join(missing)}",
             where=str(source),
-            notes=(f"it is {source.name}{inspect.signature(found)}",),
+            notes=(f"it is {source.name}({', '.join(map(str, parameters.values()))})",),
             help=f"write {source}{''.join(f'+{name}=VALUE' for name in missing)}",
         )
 
@@ -160,23 +183,29 @@ def _refuse_arguments(found: Any, arguments: Mapping[str, Any], source: FromFile
 _BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
-def _called(source: Importable, build: Builder) -> nn.Module:
+def _called(source: Importable, build: Builder, offline: str = "") -> nn.Module:
+    """What it builds; *offline* are arguments that may keep it from downloading."""
     try:
         model = build()
     except (UcsegError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
-        raise _failed(f"{source.name} cannot be built", error, source) from error
+        raise _failed(f"{source.name} cannot be built", error, source, offline) from error
     if not isinstance(model, nn.Module):
         raise ModelError(f"{source.name} gives {type(model).__name__}, not a torch.nn.Module", where=str(source))
     return model
 
 
-def _failed(what: str, error: BaseException, source: Importable) -> ModelError:
+def _failed(what: str, error: BaseException, source: Importable, offline: str = "") -> ModelError:
     chain: BaseException | None = error
     while chain is not None:
         if isinstance(chain, DownloadError):
-            return ModelError(f"{what}: {chain}", where=str(source), help=NO_WEIGHTS)
+            way = (
+                f"write {source}{offline}"
+                if offline
+                else f"let {source.name} take an argument that keeps it from loading any"
+            )
+            return DownloadRefusedError(f"{what}: {chain}", where=str(source), help=f"{NO_WEIGHTS}: {way}")
         chain = chain.__cause__ or chain.__context__
     return ModelError(
         f"{what}: {said(error)}",

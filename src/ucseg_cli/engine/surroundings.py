@@ -13,8 +13,8 @@ from types import ModuleType
 
 import torch
 
-NETWORK_EVENTS = {"urllib.Request", "http.client.connect", "socket.getaddrinfo", "socket.connect"}
-"""Audit events (docs.python.org/3/library/audit_events.html) of who is about to ask another machine."""
+NETWORK_EVENTS = {"urllib.Request": 0, "http.client.connect": 1, "socket.getaddrinfo": 0, "socket.connect": 1}
+"""Audit events (docs.python.org/3/library/audit_events.html) of who is about to ask another machine, and which argument tells whom."""
 
 
 @contextmanager
@@ -118,8 +118,7 @@ class _Offline:
 
     def _refuse(self, event: str, arguments: tuple[object, ...]) -> None:
         if self.depth and event in NETWORK_EVENTS:
-            asked = arguments[0] if event == "urllib.Request" else arguments[1 if len(arguments) > 1 else 0]
-            raise DownloadError(f"it wants to download {asked}")
+            raise DownloadError(f"it wants to download {arguments[NETWORK_EVENTS[event]]}")
 
 
 _offline = _Offline()

@@ -2,7 +2,7 @@
 
     reference  := variant | source ( "+" NAME "=" VALUE )*
     source     := FILE.py ":" NAME | PACKAGE.MODULE ":" NAME | "torchvision:" NAME | CHECKPOINT
-    CHECKPOINT := a path that contains "/" or ends in .pt, .pth, .bin, .ckpt or .safetensors
+    CHECKPOINT := a path that contains "/" or ends in .pt, .pth, .pth.tar, .bin, .ckpt or .safetensors
 
 A variant and the axes that change it are as ``variants`` reads them; after a source, names and values are the
 keyword arguments with which it is called. Of two values for one name the later wins.
@@ -20,7 +20,7 @@ from ucseg_cli.variants import CATALOGUE, Variant, parse_variant
 
 Model = Variant | Source
 
-CHECKPOINTS = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")
+CHECKPOINTS = (".pt", ".pth", ".pth.tar", ".bin", ".ckpt", ".safetensors")
 _ARGUMENT = re.compile(r"\+(?=[A-Za-z_]\w*=)")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _SHAPE = "write FILE.py:NAME, PACKAGE.MODULE:NAME or torchvision:NAME"

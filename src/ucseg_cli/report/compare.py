@@ -19,6 +19,7 @@ from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Rol
 from ucseg_cli.report.header import shown_conditions
 from ucseg_cli.report.lint import finding_place
 from ucseg_cli.report.module_table import label
+from ucseg_cli.report.names import column_names
 from ucseg_cli.report.tap_cells import all_maps, shape_cell, shape_title, stride_cell
 from ucseg_cli.units import plural
 from ucseg_cli.variants import AXES
@@ -47,7 +48,7 @@ def compare_report(
         *_why_tables(comparisons[0], attributions, convention),
         _modules_table(comparisons, "params", "Parameters by module", sort, top),
         *([_modules_table(comparisons, convention.name, f"{convention.title} by module", sort, top)] if runs else []),
-        _taps_table(comparisons),
+        *_taps_tables(comparisons),
         *(_lint_tables(comparisons) if runs else []),
     )
     return Report(
@@ -90,16 +91,20 @@ def _why_tables(comparison: Comparison, attributions: Sequence[Attribution], con
     return attribution_tables(shown, comparison.axes, comparison.baseline.name, comparison.model.name)
 
 
+def _short_names(comparisons: Comparisons) -> dict[str, str]:
+    return column_names([comparisons[0].baseline.name, *(each.model.name for each in comparisons)])
+
+
 def _delta_columns(comparisons: Comparisons) -> tuple[Column, ...]:
-    baseline, alone = comparisons[0].baseline.name, len(comparisons) == 1
+    short, alone = _short_names(comparisons), len(comparisons) == 1
     return (
-        Column("before", baseline, Kind.QUANTITY, tier=1),
+        Column("before", short[comparisons[0].baseline.name], Kind.QUANTITY, tier=1),
         *(
             column
             for each in comparisons
             for column in (
-                Column(f"{each.model.name}.after", each.model.name, Kind.QUANTITY),
-                Column(f"{each.model.name}.delta", "Δ" if alone else f"Δ {each.model.name}", Kind.DELTA),
+                Column(f"{each.model.name}.after", short[each.model.name], Kind.QUANTITY),
+                Column(f"{each.model.name}.delta", "Δ" if alone else f"Δ {short[each.model.name]}", Kind.DELTA),
                 Column(f"{each.model.name}.change", "Δ %", Kind.CHANGE, tier=2),
             )
         ),
@@ -140,8 +145,8 @@ def _axes_tables(comparisons: Comparisons) -> list[Table]:
         for axis in AXES
         if axis.name in changed
     ]
-    names = [comparisons[0].baseline.name, *(each.model.name for each in comparisons)]
-    columns = (Column("axis", "axis"), *(Column(f"{index}.{name}", name) for index, name in enumerate(names)))
+    names, short = [comparisons[0].baseline.name, *(each.model.name for each in comparisons)], _short_names(comparisons)
+    columns = (Column("axis", "axis"), *(Column(f"{index}.{name}", short[name]) for index, name in enumerate(names)))
     note = _unchanged_note(len(AXES) - len(changed), "axis", "axes")
     return [Table("axes", "Axes", columns, tuple(rows), note, news=True)]
 
@@ -212,6 +217,12 @@ def _folded_row(name: str, folded: Sequence[Sequence[ModuleDelta]], metric: str)
     return [Row((name, *_delta_cells(sums)), role=Role.FOLDED)]
 
 
+def _taps_tables(comparisons: Comparisons) -> list[Table]:
+    """None where the networks have no name of a tap in common."""
+    common = any(tap.before and tap.after for each in comparisons for tap in each.taps)
+    return [_taps_table(comparisons)] if common else []
+
+
 def _taps_table(comparisons: Comparisons) -> Table:
     names = list(dict.fromkeys(tap.name for each in comparisons for tap in each.taps))
     taps = {
@@ -228,13 +239,14 @@ def _taps_table(comparisons: Comparisons) -> Table:
         for name, each in sides.items()
     ]
     models = [comparisons[0].baseline.name, *(each.model.name for each in comparisons)]
+    short = _short_names(comparisons)
     columns = (
         Column("tap", "tap", Kind.PATH),
         *(
             column
             for index, name in enumerate(models)
             for column in (
-                Column(f"{index}.{name}.shape", f"{name} {shape_title(as_maps=as_maps)}", Kind.SHAPE),
+                Column(f"{index}.{name}.shape", f"{short[name]} {shape_title(as_maps=as_maps)}", Kind.SHAPE),
                 Column(f"{index}.{name}.stride", "stride", Kind.EXACT, tier=1),
                 Column(f"{index}.{name}.module", "module", Kind.PATH, tier=2),
             )

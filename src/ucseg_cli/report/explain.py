@@ -91,7 +91,10 @@ _GENERAL = (
     Topic(
         "reference",
         "A reference names a model: a variant, and any axes to change, as in v2+backbone=10+rates=6,12.",
-        ("It can stand wherever a model is asked for; of two changes to one axis the later wins.",),
+        (
+            "It can stand wherever a model is asked for; of two changes to one axis the later wins.",
+            "`ucseg explain model` tells how to name your own, one of torchvision's, or a checkpoint.",
+        ),
     ),
     Topic(
         "variants",

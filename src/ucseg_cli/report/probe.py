@@ -11,6 +11,7 @@ from ucseg_cli.analysis.taps import TapShape
 from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
 from ucseg_cli.report.header import raw_conditions, shown_conditions
+from ucseg_cli.report.names import column_names
 from ucseg_cli.report.probed import Probed, share_names
 from ucseg_cli.report.reach import reach_entry, reach_table
 from ucseg_cli.report.receptive_field_table import branch_entry, branch_fields, field_entry, field_tables, tap_fields
@@ -89,11 +90,14 @@ def _side_by_side(title: str, here: Sequence[Probed], top: int | None) -> Table:
     by_model = [{tap.name: tap for tap in each.shapes} for each in here]
     names = dict.fromkeys(name for taps in by_model for name in taps)
     as_maps = all_maps(tap for taps in by_model for tap in taps.values())
+    short = column_names(each.subject.name for each in here)
     columns = [
         column
         for each in here
         for column in (
-            Column(f"{each.subject.name}.shape", f"{each.subject.name} {shape_title(as_maps=as_maps)}", Kind.SHAPE),
+            Column(
+                f"{each.subject.name}.shape", f"{short[each.subject.name]} {shape_title(as_maps=as_maps)}", Kind.SHAPE
+            ),
             Column(f"{each.subject.name}.stride", "stride", Kind.EXACT),
         )
     ]

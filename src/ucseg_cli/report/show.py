@@ -46,7 +46,7 @@ def show_report(subject: Subject, conditions: Conditions, convention: Convention
             ],
         },
         notes=()
-        if subject.trace.failure
+        if subject.trace.failure or conditions.given
         else (f"`ucseg lint {subject.name}` tells what it wastes, `ucseg compare {subject.name}` why it differs.",),
         highlights=tuple(
             Highlight(METRICS[name].title, figures[name]) for name in ("params", *CONVENTIONS) if name in figures
