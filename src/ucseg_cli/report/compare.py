@@ -65,7 +65,7 @@ def compare_report(
         records=compare_records(comparisons),
         highlights=tuple(
             Highlight(
-                f"{METRICS[metric].title}, {each.model.name}",
+                f"{METRICS[metric].title}, {_short_names(comparisons)[each.model.name]}",
                 each.totals[metric].after or 0,
                 Unit.COUNT,
                 change if not isinstance(change := each.totals[metric].change, str) else None,
