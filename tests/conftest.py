@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import accumulate, pairwise
 from math import prod
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,6 +26,8 @@ from ucseg_cli.analysis.totals import totals
 from ucseg_cli.cache import ENVIRONMENT, Cache, fingerprint, lattice_fingerprint
 from ucseg_cli.conditions import Conditions, Size
 from ucseg_cli.count import Count
+from ucseg_cli.errors import decode_error
+from ucseg_cli.separate_process import Question
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import CATALOGUE, Variant, as_variant
 from ucseg_cli.variants.lattice import lattice
@@ -144,8 +148,28 @@ def fake_engine(trace_of: TraceOf, monkeypatch: pytest.MonkeyPatch) -> list[gate
         others = [request for request in requests if request not in known]
         return {**known, **(really(others) if others else {})}
 
+    @contextmanager
+    def asked_here(questions: Sequence[Question]) -> Iterator[list[AskedHere]]:
+        asked.extend(gate.Request(each.source, conditions) for each in questions for conditions in each.conditions)
+        yield [AskedHere(each) for each in questions]
+
     monkeypatch.setattr(gate, "_record_all", record_all)
+    monkeypatch.setattr(gate, "asked_apart", asked_here)
     return asked
+
+
+class AskedHere(NamedTuple):
+    """A person's code in this process instead of one of its own, which takes torch's import for each."""
+
+    question: Question
+
+    def result(self) -> Any:
+        from ucseg_cli.engine.apart import answer
+
+        found = json.loads(json.dumps(answer(self.question)))
+        if "error" in found:
+            raise decode_error(found["error"])
+        return found["results"]
 
 
 @pytest.fixture

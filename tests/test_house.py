@@ -28,13 +28,14 @@ FLOOR = {
     "settings",
     "references",
     "free_memory",
+    "separate_process",
     "lock",
     "paths",
     "lock_file",
     "element_types",
     "state_dict",
 }
-PURE_FLOOR = FLOOR - {"free_memory", "cache", "config", "atomic_write", "lock_file", "paths"}
+PURE_FLOOR = FLOOR - {"free_memory", "separate_process", "cache", "config", "atomic_write", "lock_file", "paths"}
 
 
 @dataclass(frozen=True)

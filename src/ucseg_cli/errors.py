@@ -15,8 +15,9 @@ A gate that fails (exit 1) is an answer, not an error: its command returns the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from typing import Any
 
 
 class ExitStatus(IntEnum):
@@ -143,6 +144,22 @@ def _listed(name: str, known: tuple[str, ...]) -> str:
 
     near = get_close_matches(name, known, n=8, cutoff=0)
     return f"{', '.join(near)}, and {len(known) - len(near)} others"
+
+
+def encode_error(error: UcsegError) -> dict[str, Any]:
+    """The error as JSON can hold it, for another process to raise."""
+    return {"kind": error.kind, "what": error.what, "where": error.where, "notes": error.notes, "help": error.help}
+
+
+def decode_error(data: Mapping[str, Any]) -> UcsegError:
+    """The error that was encoded, of its class, or of the nearest that needs no more than its words."""
+    classes = {each.kind: each for each in (ConfigurationError, ModelError, ResourceError, OutputError)}
+    usage = data["kind"] in {UsageError.kind, UnknownNameError.kind}
+    error = classes.get(data["kind"], UsageError if usage else ModelError)(
+        data["what"], where=data["where"], notes=tuple(data["notes"]), help=data["help"]
+    )
+    error.kind = data["kind"]
+    return error
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:

@@ -9,9 +9,10 @@ from ucseg_cli.cache import Cache, fingerprint, torchvision_fingerprint
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.count import Count
 from ucseg_cli.errors import ModelError, ResourceError
-from ucseg_cli.references import FromCheckpoint, FromTorchvision, Model
+from ucseg_cli.references import FromCheckpoint, FromFile, FromModule, FromTorchvision, Model
+from ucseg_cli.separate_process import Question, asked_apart
 from ucseg_cli.state_dict import NO_FORWARD, StateDict, state_dict_trace
-from ucseg_cli.trace import Trace
+from ucseg_cli.trace import Trace, decode_trace
 from ucseg_cli.variants import Variant
 
 
@@ -50,6 +51,9 @@ def count_with_others(request: Request) -> tuple[Count, ...]:
     """
     if isinstance(request.model, FromCheckpoint):
         raise ModelError(NO_FORWARD, where=request.model.path)
+    if isinstance(request.model, FromFile | FromModule):
+        with asked_apart([Question("count", request.model, [request.conditions])]) as (asked,):
+            return tuple(Count(*each) for each in asked.result()[0])
     _require_torch()
     from ucseg_cli.engine.counters import count_model_of
 
@@ -94,12 +98,31 @@ def _read_all(requests: Iterable[Request]) -> dict[Request, Trace]:
 
 
 def _record_others(requests: Iterable[Request], announce: Callable[[int], None]) -> dict[Request, Trace]:
-    """The traces of all that has to run, after *announce* was told how many these are."""
+    """The traces of all that has to run, after *announce* was told how many these are.
+
+    A person's code runs beside us meanwhile.
+    """
     others = [request for request in requests if not isinstance(request.model, FromCheckpoint)]
     if not others:
         return {}
     announce(len(others))
-    return _record_all(others)
+    foreign = _by_source(others)
+    with asked_apart([Question("trace", source, conditions) for source, conditions in foreign.items()]) as asked:
+        ours = [request for request in others if not isinstance(request.model, FromFile | FromModule)]
+        recorded = _record_all(ours) if ours else {}
+        for each in asked:
+            found = zip(each.question.conditions, map(decode_trace, each.result()), strict=True)
+            recorded.update((Request(each.question.source, conditions), trace) for conditions, trace in found)
+    return recorded
+
+
+def _by_source(requests: Iterable[Request]) -> dict[FromFile | FromModule, list[Conditions]]:
+    """The inputs of each model that is a person's own code."""
+    found: dict[FromFile | FromModule, list[Conditions]] = {}
+    for request in requests:
+        if isinstance(request.model, FromFile | FromModule):
+            found.setdefault(request.model, []).append(request.conditions)
+    return found
 
 
 def _record_all(requests: Iterable[Request]) -> dict[Request, Trace]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -126,7 +127,7 @@ def test_findings_are_the_same_where_only_the_module_is_called_otherwise(trace_o
         module._replace(path=module.path.replace("aspp", "context").replace("features", "encoder"))
         for module in trace.modules
     )
-    mine = Subject("mine", Trace(**{**vars(trace), "modules": renamed, "taps": ()}))
+    mine = Subject("mine", replace(trace, modules=renamed, taps=()))
     lint = compare(mine, Subject("v2", trace), depth=2).lint
     assert (lint.added, lint.removed) == ((), ())
     assert lint.unchanged > 3
@@ -170,7 +171,7 @@ def test_a_module_that_is_called_otherwise_says_what_it_was() -> None:
 
 def test_of_a_model_that_did_not_run_parameters_are_compared_and_of_the_rest_nothing_is_said() -> None:
     ran, not_run = network(("a", "Linear", 3)), network(("a", "Linear", 5))
-    not_run = not_run._replace(trace=Trace(**{**vars(not_run.trace), "failure": "it has no forward pass"}))
+    not_run = not_run._replace(trace=replace(not_run.trace, failure="it has no forward pass"))
     comparison = compare(ran, not_run, depth=1)
     assert comparison.totals["params"].delta == 2
     for metric in ("fvcore", "macs", "torch", "peak-memory"):
@@ -178,3 +179,12 @@ def test_of_a_model_that_did_not_run_parameters_are_compared_and_of_the_rest_not
         assert (delta.known, delta.absent, delta.change, delta.after) == (False, True, None, None)
     assert set(comparison.totals) == set(METRICS)
     assert comparison.lint == ((), (), (), 0)
+
+
+def test_a_state_dict_which_does_not_say_what_its_modules_are_is_matched_by_path(trace_of: TraceOf) -> None:
+    trace = trace_of(as_variant("v2"), AT_64)
+    untold = tuple(module._replace(type="" if module.path else "state dict") for module in trace.modules)
+    state = Subject("v2.pt", replace(trace, modules=untold, failure="a state dict has no forward pass"))
+    for depth in (1, 2, 9):
+        modules = compare(state, Subject("v2", trace, as_variant("v2")), depth=depth).modules
+        assert {each.status for each in modules if each.figures["params"].before} == {"unchanged"}

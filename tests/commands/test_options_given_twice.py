@@ -15,6 +15,7 @@ Run = Callable[..., CompletedProcess[str]]
 
 SEVERAL = {
     ("probe", "--size"),
+    ("probe", "--tap"),
     ("probe", "--variant"),
     ("reach", "--size"),
     ("lint", "--select"),

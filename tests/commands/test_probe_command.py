@@ -230,7 +230,7 @@ def test_models_that_share_no_name_stand_below_one_another(ucseg: Run, read_tabl
 def test_models_that_share_names_stand_side_by_side_with_whole_shapes(ucseg: Run, read_tables: Tables) -> None:
     models = ("torchvision:resnet18", "torchvision:resnet34")
     tables = read_tables(ucseg("probe", *models, "-s", "64", "-f", "markdown").stdout)
-    assert tables["Taps at 64"][0][1] == "torchvision:resnet18 shape"
+    assert tables["Taps at 64"][0][1] == "resnet18 shape"
     assert tables["Taps at 64"][-1] == ["fc", "1×1000", "–", "1×1000", "–"]
     assert tables["Receptive fields at 64"][8] == ["layer4", "435×435", "899×899"]
 
@@ -263,6 +263,4 @@ def test_compare_and_show_have_the_same_taps(ucseg: Run, read_tables: Tables, ne
     shown = read_tables(ucseg("show", net, "-s", "64", "-f", "markdown").stdout)["Taps"]
     assert shown[:2] == [["tap", "shape", "stride", "module"], ["encoder.0", "1×8×32×32", "2", "encoder.0"]]
     assert "10 taps unchanged" in ucseg("compare", *models, "-s", "64").stdout
-    compared = read_tables(ucseg("compare", "v2", net, "-s", "64", "-f", "markdown").stdout)["Taps"]
-    assert compared[1][:2] == ["low", "1×16×16×16"]
-    assert compared[-1] == ["head", "–", "–", "–", "1×5", "–", "head"]
+    assert "Taps" not in read_tables(ucseg("compare", "v2", net, "-s", "64", "-f", "markdown").stdout), "none in common"

@@ -222,3 +222,19 @@ def test_a_figure_of_nothing_may_be_left_out(trace: Trace, counts: dict[str, Cou
     some = {path: count for path, count in counts["fvcore"].modules.items() if count}
     assert len(some) < len(counts["fvcore"].modules)
     assert agreement(trace, counts["fvcore"]._replace(modules=some)).agrees
+
+
+@pytest.mark.parametrize(("cell", "gates"), [(nn.LSTMCell, 4), (nn.GRUCell, 3), (nn.RNNCell, 1)])
+def test_a_recurrent_cell_costs_its_two_matmuls(cell: type[nn.Module], gates: int) -> None:
+    module, x = cell(3, 4).eval(), torch.zeros(2, 3)
+    for count in count_model(module, x)[1:]:
+        result = agreement(record(module, x), count)
+        assert result.agrees
+        assert result.ours == 2 * gates * (3 * 4 + 4 * 4) * (2 if count.counter == "torch" else 1)
+
+
+def test_a_shared_parameter_counts_for_the_module_that_comes_first() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 3, 3), nn.Conv2d(3, 3, 3))
+    model[1].weight = model[0].weight
+    x = torch.zeros(1, 3, 8, 8)
+    assert all(agreement(record(model, x), count).agrees for count in count_model(model, x))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -399,3 +400,19 @@ def test_other_element_types_are_kept() -> None:
     trace = record(nn.Conv2d(4, 2, 1, dtype=torch.bfloat16), torch.zeros(X, dtype=torch.bfloat16))
     assert {tensor.dtype for tensor in trace.tensors} == {"bfloat16"}
     assert total_params(trace)["bytes"] == 2 * (4 * 2 + 2)
+
+
+class InThreads(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with ThreadPoolExecutor() as pool:
+            outputs: list[Tensor] = list(pool.map(lambda layer: layer(x), (self.one, self.other)))
+        return outputs[0] + outputs[1]
+
+
+def test_what_runs_in_another_thread_is_refused_and_not_told_as_nothing() -> None:
+    with pytest.raises(RuntimeError, match="computes where no operator is seen, as in another thread"):
+        record(InThreads(), torch.zeros(2, 3))

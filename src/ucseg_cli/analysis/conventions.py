@@ -84,6 +84,16 @@ def _linear(trace: Trace, op: Op) -> int:
     return prod(_shape(trace, op.inputs[0])) * _shape(trace, op.inputs[1])[0]
 
 
+def _cell(weights: int) -> Cost:
+    """The two matmuls of a recurrent cell, of its input and of its state; *weights* is the position of the first weight."""
+
+    def cost(trace: Trace, op: Op) -> int:
+        pairs = ((op.inputs[0], op.inputs[weights]), (op.inputs[1], op.inputs[weights + 1]))
+        return sum(prod(_shape(trace, x)) * _shape(trace, weight)[0] for x, weight in pairs)
+
+    return cost
+
+
 def _per_input(count: int) -> Cost:
     return lambda trace, op: count * prod(_shape(trace, op.inputs[0]))
 
@@ -145,6 +155,10 @@ CONVENTIONS = {
             prices={
                 "convolution": Price("conv", conv_macs),
                 "linear": Price("linear", _linear),
+                "lstm_cell": Price("linear", _cell(3)),
+                "gru_cell": Price("linear", _cell(2)),
+                "rnn_tanh_cell": Price("linear", _cell(2)),
+                "rnn_relu_cell": Price("linear", _cell(2)),
                 "addmm": Price("addmm", matmul_macs(1)),
                 "mm": Price("mm", matmul_macs(0)),
                 "bmm": Price("bmm", matmul_macs(0)),

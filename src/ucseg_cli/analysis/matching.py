@@ -182,8 +182,14 @@ class _Matching:
         named = ((path, by_name[_name(path)]) for path in left if _name(path) in by_name)
         for path, other in named:
             alike = not _name(path).isdecimal() or self.likeness(path, other) > SURELY_ALIKE
-            if alike and _have_parameters(left[path]) == _have_parameters(right[other]):
+            if (alike or self._is_untold(path, other)) and _have_parameters(left[path]) == _have_parameters(
+                right[other]
+            ):
                 yield path, other
+
+    def _is_untold(self, one: str, other: str) -> bool:
+        """Whether one is of a state dict, which does not say what its modules are."""
+        return not self.old.by_path[one].type or not self.new.by_path[other].type
 
     def _worth(self, one: str, other: str) -> float:
         """How much it is worth to hold the one against the other; 0 where it makes no sense."""

@@ -13,9 +13,7 @@ from ucseg_cli.state_dict import StateDict
 from ucseg_cli.trace import Trace
 from ucseg_cli.variants import Variant
 
-HOW_TO_NAME = (
-    "name a .pt, .pth, .pth.tar, .bin, .ckpt or .safetensors file, or one with another ending by its path, as in ./weights"
-)
+HOW_TO_NAME = "name a .pt, .pth, .pth.tar, .bin, .ckpt or .safetensors file, or one with another ending by its path, as in ./weights"
 
 
 def find_state_dict(name: str, settings: Settings, *, deploy: bool = False) -> StateDict | None:

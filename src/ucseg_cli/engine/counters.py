@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.count import Count
 from ucseg_cli.engine.load import input_tensors, loaded
-from ucseg_cli.engine.source import Importable
-from ucseg_cli.errors import ResourceError
+from ucseg_cli.engine.source import Importable, said
+from ucseg_cli.errors import ModelError, ResourceError, UcsegError
 from ucseg_cli.variants import Variant
 
 TORCH_LABELS = {"convolution": "conv"}
@@ -43,12 +43,32 @@ def count_model_of(model: Variant | Importable, conditions: Conditions) -> tuple
 def count_model(model: nn.Module, *inputs: Tensor) -> tuple[Count, ...]:
     """What every other counter says of a module in eval mode on its inputs."""
     with torch.no_grad():
-        return tuple(counter(model, *inputs) for counter in COUNTERS)
+        return tuple(_count(counter, model, *inputs) for counter in COUNTERS)
+
+
+def _count(counter: Callable[..., Count], model: nn.Module, *inputs: Tensor) -> Count:
+    """One counter's word; raises ModelError where it fails on a model that runs."""
+    try:
+        return counter(model, *inputs)
+    except (MemoryError, UcsegError):
+        raise
+    except Exception as error:
+        if "allocate memory" in str(error):
+            raise
+        raise ModelError(
+            f"{counter.__name__.removeprefix('count_').removeprefix('with_')} cannot count it: {said(error)[:200]}",
+            where=f"verify {type(model).__name__}",
+            notes=("what a counter cannot count, nothing can be held against",),
+        ) from error
 
 
 def count_parameters(model: nn.Module, *_inputs: Tensor) -> Count:
-    """``sum(p.numel())`` of each module's parameters, shared ones once."""
-    modules = {path: sum(p.numel() for p in module.parameters()) for path, module in model.named_modules()}
+    """``sum(p.numel())`` of each module's parameters, shared ones once, for the module that comes first."""
+    named = [(name, parameter.numel()) for name, parameter in model.named_parameters()]
+    modules = {
+        path: sum(count for name, count in named if not path or name.startswith(f"{path}."))
+        for path, _ in model.named_modules()
+    }
     return Count("numel", None, modules[""], modules)
 
 

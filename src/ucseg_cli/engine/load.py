@@ -140,7 +140,10 @@ def _record_without_data(model: nn.Module, conditions: Conditions) -> Trace | No
 
 def _refuse_misfit(model: nn.Module, conditions: Conditions) -> None:
     """Raise UsageError where the forward pass takes other arguments than the tensors there are."""
-    signature = inspect.signature(model.forward)
+    try:
+        signature = inspect.signature(model.forward)
+    except (ValueError, TypeError):  # a script, or written in C
+        return
     try:
         signature.bind(*conditions.inputs)
     except TypeError as error:

@@ -54,10 +54,12 @@ def record(model: nn.Module, *inputs: Tensor, taps: Mapping[str, str] | None = N
         # Autograd would take composites apart before the recorder sees them, and a tensor would count its versions.
         stack.enter_context(torch._C._AutoDispatchBelowADInplaceOrView())  # what inference_mode is made of
         stack.enter_context(recorder)
-        outputs = model(*inputs)
+        outputs = recorder.tensors.indices(model(*inputs))
+        modules = recorder.modules.rows()
+        _refuse_what_was_not_seen(model, modules, recorder.ops)
         return trace.Trace(
-            modules=recorder.modules.rows(),
-            outputs=recorder.tensors.indices(outputs),
+            modules=modules,
+            outputs=outputs,
             tensors=tuple(recorder.tensors.rows),
             storages=tuple(recorder.tensors.storages),
             freed=tuple(recorder.tensors.freed),
@@ -66,6 +68,16 @@ def record(model: nn.Module, *inputs: Tensor, taps: Mapping[str, str] | None = N
             taps=tuple(trace.Tap(name, path) for name, path in (taps or {}).items()),
             device=_device(model, inputs),
         )
+
+
+def _refuse_what_was_not_seen(model: nn.Module, rows: Iterable[trace.Module], ops: Iterable[trace.Op]) -> None:
+    """Raise RuntimeError where a layer of torch's returned what no operator made: other threads are not looked into."""
+    made = {tensor for op in ops for tensor in op.outputs}
+    called = (row for row in rows if row.calls and row.parameters and row.outputs)
+    for row in called:
+        is_layer = type(model.get_submodule(row.path)).__module__.startswith("torch.nn.")
+        if is_layer and not made.intersection(row.outputs):
+            raise RuntimeError(f"{row.path or 'it'} computes where no operator is seen, as in another thread")
 
 
 def describe(model: nn.Module, failure: str) -> trace.Trace:

@@ -29,6 +29,8 @@ ABOUT_WEIGHTS = re.compile(r"pretrain|weight|checkpoint|download", re.IGNORECASE
 class DownloadRefusedError(ModelError):
     """The model asked the network for something while it was imported or built."""
 
+    kind = "download"
+
 
 Builder = Callable[[], nn.Module]
 Importable = FromFile | FromModule | FromTorchvision
@@ -40,22 +42,29 @@ def loading(source: Importable) -> Iterator[Builder]:
 
     Raises ModelError or UsageError where there is no such thing, or where the person's own code fails.
     """
-    file = Path(source.path).resolve() if isinstance(source, FromFile) else None
-    folders = ([file.parent] if file else []) + [Path.cwd()]
     script = source.path if isinstance(source, FromFile) else ""
+    beside = [Path(script).resolve().parent] if script else []
+    folders = [] if isinstance(source, FromTorchvision) else [*beside, Path.cwd()]
     with surroundings(folders, script), torchvision_packages_on_demand():
         yield _builder(source)
 
 
 def first_line(error: BaseException) -> str:
     """What an exception says, in one line."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (_text(error) or type(error).__name__).splitlines()[0]
 
 
 def said(error: BaseException) -> str:
     """The same with the exception's name, where that is more than torch's usual one."""
-    name, text = type(error).__name__, str(error).strip()
-    return first_line(error) if type(error) is RuntimeError or not text else f"{name}: {first_line(error)}"
+    plain = type(error) is RuntimeError or not _text(error)
+    return first_line(error) if plain else f"{type(error).__name__}: {first_line(error)}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error).strip()
+    except Exception:  # noqa: BLE001 - an exception of a person's own may fail at that, too
+        return ""
 
 
 def line_of(error: BaseException, source: Importable) -> str | None:
@@ -100,7 +109,8 @@ def _import_file(path: str) -> ModuleType:
     """As ``import`` would, from that very file, whatever else goes by its name."""
     file = Path(path)
     if not file.is_file():
-        near = nearest_name(file.name, [each.name for each in file.parent.glob("*.py")] if file.parent.is_dir() else [])
+        files = [each.name for each in file.parent.glob("*.py") if each.is_file()] if file.parent.is_dir() else []
+        near = nearest_name(file.name, files)
         raise UsageError(
             f"there is no file {path}", where=path, help=f"did you mean '{file.with_name(near)}'?" if near else None
         )
@@ -187,7 +197,7 @@ def _called(source: Importable, build: Builder, offline: str = "") -> nn.Module:
     """What it builds; *offline* are arguments that may keep it from downloading."""
     try:
         model = build()
-    except (UcsegError, MemoryError):
+    except UcsegError:
         raise
     except (Exception, SystemExit) as error:
         raise _failed(f"{source.name} cannot be built", error, source, offline) from error
@@ -207,8 +217,11 @@ def _failed(what: str, error: BaseException, source: Importable, offline: str = 
             )
             return DownloadRefusedError(f"{what}: {chain}", where=str(source), help=f"{NO_WEIGHTS}: {way}")
         chain = chain.__cause__ or chain.__context__
+    in_package = isinstance(source, FromFile) and "attempted relative import" in first_line(error)
     return ModelError(
         f"{what}: {said(error)}",
         where=line_of(error, source) or str(source),
-        help="UCSEG_DEBUG=1 shows its own traceback",
+        help=f"a file of a package is named as a module, as in package.{Path(source.path).stem}:{source.name}"
+        if in_package and isinstance(source, FromFile)
+        else "UCSEG_DEBUG=1 shows its own traceback",
     )

@@ -87,6 +87,7 @@ def _torch_as_before() -> Iterator[None]:
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
+            random.seed(0)
             yield
     finally:
         random.setstate(state)

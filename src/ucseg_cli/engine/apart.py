@@ -1,0 +1,59 @@
+"""What happens in the process that a person's code has for itself."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from ucseg_cli.errors import ModelError, ResourceError, UcsegError, encode_error
+from ucseg_cli.separate_process import Question, write_answer
+from ucseg_cli.trace import encode_trace
+
+
+def main() -> None:
+    """Answer the question on the command line into the file that is named there."""
+    path, question = Path(sys.argv[1]), pickle.loads(bytes.fromhex(sys.argv[2]))  # noqa: S301 - from who started us
+    write_answer(path, answer(question))
+
+
+def answer(question: Question) -> dict[str, Any]:
+    """The results, or the error, as JSON can hold them."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        return {
+            "error": encode_error(
+                ResourceError(f"torch cannot be imported: {error}", help="pip install torch torchvision")
+            )
+        }
+    try:
+        return {"results": [_result(question, each) for each in question.conditions]}
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - it is the person's code, which may raise anything
+        if os.environ.get("UCSEG_DEBUG"):
+            traceback.print_exc()
+        return {"error": encode_error(error if isinstance(error, UcsegError) else _foreign(question, error))}
+
+
+def _result(question: Question, conditions: Any) -> Any:
+    from ucseg_cli.engine.counters import count_model_of
+    from ucseg_cli.engine.load import trace_source
+
+    if question.task == "count":
+        return count_model_of(question.source, conditions)
+    return encode_trace(trace_source(question.source, conditions))
+
+
+def _foreign(question: Question, error: BaseException) -> ModelError:
+    from ucseg_cli.engine.source import said
+
+    return ModelError(
+        f"{question.source.name} cannot be inspected: {said(error)}",
+        where=str(question.source),
+        help="UCSEG_DEBUG=1 shows its own traceback",
+    )
