@@ -54,12 +54,12 @@ def record(model: nn.Module, *inputs: Tensor, taps: Mapping[str, str] | None = N
         # Autograd would take composites apart before the recorder sees them, and a tensor would count its versions.
         stack.enter_context(torch._C._AutoDispatchBelowADInplaceOrView())  # what inference_mode is made of
         stack.enter_context(recorder)
-        outputs = recorder.tensors.indices(model(*inputs))
+        outputs = model(*inputs)  # held until the end, since what the model returns is not let go
         modules = recorder.modules.rows()
         _refuse_what_was_not_seen(model, modules, recorder.ops)
         return trace.Trace(
             modules=modules,
-            outputs=outputs,
+            outputs=recorder.tensors.indices(outputs),
             tensors=tuple(recorder.tensors.rows),
             storages=tuple(recorder.tensors.storages),
             freed=tuple(recorder.tensors.freed),
