@@ -11,12 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.strategies import DataObject, SearchStrategy
 
 from ucseg_cli import gate
-from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.conditions import DTYPES, Conditions, Input, Size, Tensors
 from ucseg_cli.errors import ModelError, UnknownNameError, UsageError, decode_error, encode_error
-from ucseg_cli.references import FromFile
-from ucseg_cli.separate_process import Question, asked_apart
+from ucseg_cli.references import Argument, FromFile, FromModule
+from ucseg_cli.separate_process import Question, asked_apart, decode_question, encode_question
 from ucseg_cli.trace import Trace, decode_trace
 
 NET = """
@@ -116,6 +119,18 @@ def test_it_ends_with_us_where_the_person_stops_us(tmp_path: Path) -> None:
         assert process.wait(timeout=30) == 130
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@given(st.data())
+def test_a_question_is_read_as_it_was_asked(small_conditions: SearchStrategy[Conditions], data: DataObject) -> None:
+    text = st.text(max_size=5)
+    arguments = st.lists(st.builds(Argument, text, text), max_size=2).map(tuple)
+    tensors = st.builds(Input, st.lists(st.integers(1, 9), min_size=1, max_size=4).map(tuple), st.sampled_from(DTYPES))
+    others = st.builds(Tensors, st.lists(tensors, min_size=1, max_size=3).map(tuple))
+    conditions = small_conditions | st.builds(Conditions, given=others)
+    source = data.draw(st.builds(FromFile, text, text, arguments) | st.builds(FromModule, text, text, arguments))
+    question = Question("trace", source, data.draw(st.lists(conditions, max_size=3)))
+    assert decode_question(encode_question(question)) == question
 
 
 @pytest.mark.parametrize(

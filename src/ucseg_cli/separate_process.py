@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -14,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from ucseg_cli.conditions import Conditions
+from ucseg_cli.conditions import Conditions, Input, Size, Tensors
 from ucseg_cli.errors import ModelError, decode_error
-from ucseg_cli.references import FromFile, FromModule
+from ucseg_cli.references import Argument, FromFile, FromModule
 
 CHILD = "import sys; sys.path.append(sys.argv.pop()); from ucseg_cli.engine.apart import main; main()"
 ROOT = Path(__file__).parents[1]
@@ -28,6 +27,27 @@ class Question(NamedTuple):
     task: str
     source: FromFile | FromModule
     conditions: Sequence[Conditions]
+
+
+def encode_question(question: Question) -> str:
+    """The question as an argument on a command line."""
+    return json.dumps([question.task, type(question.source).__name__, question.source, question.conditions])
+
+
+def decode_question(text: str) -> Question:
+    """The inverse of encode_question."""
+    task, kind, (place, name, arguments), conditions = json.loads(text)
+    source = {each.__name__: each for each in (FromFile, FromModule)}[kind]
+    return Question(
+        task,
+        source(place, name, tuple(Argument(*each) for each in arguments)),
+        [_decode_conditions(*each) for each in conditions],
+    )
+
+
+def _decode_conditions(size: list[int], batch: int, given: list[Any] | None) -> Conditions:
+    tensors = Tensors(tuple(Input(tuple(shape), dtype) for shape, dtype in given[0])) if given else None
+    return Conditions(Size(*size), batch, tensors)
 
 
 class Asked(NamedTuple):
@@ -67,7 +87,7 @@ def asked_apart(questions: Sequence[Question]) -> Iterator[list[Asked]]:
 
 def _ask(question: Question, answer: Path) -> Asked:
     # What it prints joins our stderr, since stdout is for the answer; -P keeps this folder from hiding what is installed.
-    command = [sys.executable, "-P", "-c", CHILD, str(answer), pickle.dumps(question).hex(), str(ROOT)]
+    command = [sys.executable, "-P", "-c", CHILD, str(answer), encode_question(question), str(ROOT)]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2)  # noqa: S603 - ourselves
     return Asked(question, process, answer)
 

@@ -572,7 +572,9 @@ def test_a_weight_resized_in_forward_is_listed_as_it_was() -> None:
 
 # What only torch makes of a model
 
-IN_WORDS_OF_TORCH = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+IN_WORDS_OF_TORCH = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)
 
 
 def halves() -> nn.Module:

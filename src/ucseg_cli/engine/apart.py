@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 import traceback
 from pathlib import Path
 from typing import Any
 
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, encode_error
-from ucseg_cli.separate_process import Question, write_answer
+from ucseg_cli.separate_process import Question, decode_question, write_answer
 from ucseg_cli.trace import encode_trace
 
 
 def main() -> None:
     """Answer the question on the command line into the file that is named there."""
-    path, question = Path(sys.argv[1]), pickle.loads(bytes.fromhex(sys.argv[2]))  # noqa: S301 - from who started us
+    path, question = Path(sys.argv[1]), decode_question(sys.argv[2])
     write_answer(path, answer(question))
 
 
