@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ucseg_cli import gate
+from ucseg_cli.variants import Variant, as_variant
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -227,3 +228,34 @@ def test_the_rows_of_a_screen_add_up_also_where_paths_mean_different_modules(
         cells = [row[column].replace(",", "") for row in (*rows, total)]
         *counts, whole = [int(cell) if cell.lstrip("+-").isdecimal() else 0 for cell in cells]
         assert sum(counts) == whole > 0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_quantized_model_says_that_its_weights_are_out_of_sight(ucseg: Run, tmp_path: Path) -> None:
+    (tmp_path / "quantized.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "def make(): return torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(16, 8)), {nn.Linear})"
+    )
+    shown = ucseg("show", "quantized.py:make", "--input", "1x16")
+    assert "quantized.py:make has quantized layers: their weights are packed" in shown.stdout
+    packed = answer(ucseg, "params", "quantized.py:make", "--input", "1x16")["conditions"]["packed"]
+    assert packed == ["quantized.py:make"]
+
+
+def test_a_traced_script_runs_as_any_model(ucseg: Run, tmp_path: Path) -> None:
+    (tmp_path / "traced.py").write_text(
+        "import torch, warnings\nfrom torch import nn\n"
+        "def make():\n    with warnings.catch_warnings():\n        warnings.simplefilter('ignore')\n"
+        "        return torch.jit.trace(nn.Conv2d(3, 4, 3).eval(), torch.zeros(1, 3, 8, 8))\n"
+    )
+    assert answer(ucseg, "flops", "traced.py:make", "--size", "8")["total"]["macs"] == 36 * 4 * 27
+
+
+def test_a_checkpoint_in_a_comparison_is_matched_by_path_and_says_how_to_learn_more(
+    ucseg: Run, tmp_path: Path, write_weights: Callable[[Path, Variant], None]
+) -> None:
+    write_weights(tmp_path / "v2.safetensors", as_variant("v2"))
+    compared = answer(ucseg, "compare", "v2.safetensors", "v2")
+    assert {each["params"]["delta"] for each in compared["modules"]} == {0}
+    screen = ucseg("compare", "v2.safetensors", "v2").stdout
+    assert "`ucseg identify v2.safetensors` tells which variant it fits." in screen
