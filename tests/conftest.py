@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ucseg_cli import gate
+from ucseg_cli import gate, separate_process
 from ucseg_cli.__main__ import main
 from ucseg_cli.analysis.identify import expected_shapes
 from ucseg_cli.analysis.totals import totals
@@ -154,7 +154,7 @@ def fake_engine(trace_of: TraceOf, monkeypatch: pytest.MonkeyPatch) -> list[gate
         yield [AskedHere(each) for each in questions]
 
     monkeypatch.setattr(gate, "_record_all", record_all)
-    monkeypatch.setattr(gate, "asked_apart", asked_here)
+    monkeypatch.setattr(separate_process, "asked_apart", asked_here)
     return asked
 
 

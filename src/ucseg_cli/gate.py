@@ -10,7 +10,6 @@ from ucseg_cli.conditions import Conditions
 from ucseg_cli.count import Count
 from ucseg_cli.errors import ModelError, ResourceError
 from ucseg_cli.references import FromCheckpoint, FromFile, FromModule, FromTorchvision, Model
-from ucseg_cli.separate_process import Question, asked_apart
 from ucseg_cli.state_dict import NO_FORWARD, StateDict, state_dict_trace
 from ucseg_cli.trace import Trace, decode_trace
 from ucseg_cli.variants import Variant
@@ -52,6 +51,8 @@ def count_with_others(request: Request) -> tuple[Count, ...]:
     if isinstance(request.model, FromCheckpoint):
         raise ModelError(NO_FORWARD, where=request.model.path)
     if isinstance(request.model, FromFile | FromModule):
+        from ucseg_cli.separate_process import Question, asked_apart
+
         with asked_apart([Question("count", request.model, [request.conditions])]) as (asked,):
             return tuple(Count(*each) for each in asked.result()[0])
     _require_torch()
@@ -107,8 +108,12 @@ def _record_others(requests: Iterable[Request], announce: Callable[[int], None])
         return {}
     announce(len(others))
     foreign = _by_source(others)
+    ours = [request for request in others if not isinstance(request.model, FromFile | FromModule)]
+    if not foreign:
+        return _record_all(ours)
+    from ucseg_cli.separate_process import Question, asked_apart  # nothing else has use for processes
+
     with asked_apart([Question("trace", source, conditions) for source, conditions in foreign.items()]) as asked:
-        ours = [request for request in others if not isinstance(request.model, FromFile | FromModule)]
         recorded = _record_all(ours) if ours else {}
         for each in asked:
             found = zip(each.question.conditions, map(decode_trace, each.result()), strict=True)
