@@ -9,7 +9,7 @@ from ucseg_cli.cache import Cache, fingerprint, torchvision_fingerprint
 from ucseg_cli.conditions import Conditions
 from ucseg_cli.count import Count
 from ucseg_cli.errors import ModelError, ResourceError
-from ucseg_cli.references import FromCheckpoint, FromFile, FromModule, FromTorchvision, Model
+from ucseg_cli.references import FromCheckpoint, FromTorchvision, Model, OwnCode
 from ucseg_cli.state_dict import NO_FORWARD, StateDict, state_dict_trace
 from ucseg_cli.trace import Trace, decode_trace
 from ucseg_cli.variants import Variant
@@ -50,7 +50,7 @@ def count_with_others(request: Request) -> tuple[Count, ...]:
     """
     if isinstance(request.model, FromCheckpoint):
         raise ModelError(NO_FORWARD, where=request.model.path)
-    if isinstance(request.model, FromFile | FromModule):
+    if isinstance(request.model, OwnCode):
         from ucseg_cli.separate_process import Question, asked_apart
 
         with asked_apart([Question("count", request.model, [request.conditions])]) as (asked,):
@@ -108,7 +108,7 @@ def _record_others(requests: Iterable[Request], announce: Callable[[int], None])
         return {}
     announce(len(others))
     foreign = _by_source(others)
-    ours = [request for request in others if not isinstance(request.model, FromFile | FromModule)]
+    ours = [request for request in others if not isinstance(request.model, OwnCode)]
     if not foreign:
         return _record_all(ours)
     from ucseg_cli.separate_process import Question, asked_apart  # nothing else has use for processes
@@ -121,11 +121,11 @@ def _record_others(requests: Iterable[Request], announce: Callable[[int], None])
     return recorded
 
 
-def _by_source(requests: Iterable[Request]) -> dict[FromFile | FromModule, list[Conditions]]:
+def _by_source(requests: Iterable[Request]) -> dict[OwnCode, list[Conditions]]:
     """The inputs of each model that is a person's own code."""
-    found: dict[FromFile | FromModule, list[Conditions]] = {}
+    found: dict[OwnCode, list[Conditions]] = {}
     for request in requests:
-        if isinstance(request.model, FromFile | FromModule):
+        if isinstance(request.model, OwnCode):
             found.setdefault(request.model, []).append(request.conditions)
     return found
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ucseg_cli.conditions import Conditions, Input, Size, Tensors
 from ucseg_cli.errors import ModelError, decode_error
-from ucseg_cli.references import Argument, FromFile, FromModule
+from ucseg_cli.references import Argument, FromFile, FromModule, OwnCode
 
 CHILD = "import sys; sys.path.append(sys.argv.pop()); from ucseg_cli.engine.apart import main; main()"
 ROOT = Path(__file__).parents[1]
@@ -25,7 +25,7 @@ class Question(NamedTuple):
     """What a process is asked: to ``trace`` a model, or to ``count`` it with other counters, on each input."""
 
     task: str
-    source: FromFile | FromModule
+    source: OwnCode
     conditions: Sequence[Conditions]
 
 
@@ -92,7 +92,7 @@ def _ask(question: Question, answer: Path) -> Asked:
     return Asked(question, process, answer)
 
 
-def _without_answer(source: FromFile | FromModule, status: int) -> BaseException:
+def _without_answer(source: OwnCode, status: int) -> BaseException:
     if status in {-signal.SIGINT, 128 + signal.SIGINT}:
         return KeyboardInterrupt()
     how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended itself with status {status}"

@@ -19,7 +19,7 @@ from torch import nn
 from ucseg_cli.engine.surroundings import DownloadError, surroundings
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError, nearest_name
 from ucseg_cli.nets.torchvision_import import torchvision_packages_on_demand
-from ucseg_cli.references import FromFile, FromModule, FromTorchvision
+from ucseg_cli.references import FromFile, FromTorchvision, OwnCode
 
 NO_WEIGHTS = "no count needs weights"
 ABOUT_WEIGHTS = re.compile(r"pretrain|weight|checkpoint|download", re.IGNORECASE)
@@ -33,7 +33,7 @@ class DownloadRefusedError(ModelError):
 
 
 Builder = Callable[[], nn.Module]
-Importable = FromFile | FromModule | FromTorchvision
+Importable = OwnCode | FromTorchvision
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def _builder(source: Importable) -> Builder:
     return lambda: _called(source, lambda: found(**arguments), offline)
 
 
-def _import(source: FromFile | FromModule) -> ModuleType:
+def _import(source: OwnCode) -> ModuleType:
     try:
         return _import_file(source.path) if isinstance(source, FromFile) else _import_module(source.module)
     except UcsegError:
@@ -137,7 +137,7 @@ def _import_module(name: str) -> ModuleType:
         ) from error
 
 
-def _find(module: ModuleType, source: FromFile | FromModule) -> Any:
+def _find(module: ModuleType, source: OwnCode) -> Any:
     found: Any = module
     for name in source.name.split("."):
         if not hasattr(found, name):
@@ -169,7 +169,7 @@ def _without(parameter: inspect.Parameter) -> str:
 
 
 def _refuse_arguments(
-    parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any], source: FromFile | FromModule
+    parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any], source: OwnCode
 ) -> None:
     """Raise UsageError for arguments that it does not take, or that it needs and was not given."""
     kinds = {parameter.kind for parameter in parameters.values()}

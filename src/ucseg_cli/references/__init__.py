@@ -7,6 +7,7 @@ from ucseg_cli.references.source import (
     FromFile,
     FromModule,
     FromTorchvision,
+    OwnCode,
     Source,
 )
 
@@ -17,6 +18,7 @@ __all__ = [
     "FromModule",
     "FromTorchvision",
     "Model",
+    "OwnCode",
     "Reference",
     "Source",
     "parse_reference",

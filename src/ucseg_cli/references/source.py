@@ -72,4 +72,7 @@ class FromCheckpoint(NamedTuple):
         return self.path
 
 
-Source = FromFile | FromModule | FromTorchvision | FromCheckpoint
+OwnCode = FromFile | FromModule
+"""What runs a person's own code."""
+
+Source = OwnCode | FromTorchvision | FromCheckpoint
