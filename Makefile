@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MODELS ?= v1 v2
 # pip does this for a package that is not editable
-COMPILE = $(BIN)/python -m compileall -q src
+COMPILE = $(BIN)/python -m compileall -q ucseg_cli
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .PHONY: run test test-slow lint budgets check bench update-golden clean

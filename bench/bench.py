@@ -49,7 +49,12 @@ class Promise:
 
 PROMISES = (
     Promise("ucseg --help / import torch", (*UCSEG, "--help"), TORCH, most_time=0.08),
-    Promise("cached compare v1 v2 / import torch", (*UCSEG, "compare", "v1", "v2"), TORCH, most_time=0.12),
+    Promise(
+        "cached compare v1 v2 / import torch",
+        (*UCSEG, "compare", "v1", "v2"),
+        TORCH,
+        most_time=0.12,
+    ),
     Promise(
         "cached check of 20 budgets over 5 variants / import torch",
         (*UCSEG, "check"),
@@ -84,7 +89,10 @@ def main() -> int:
     print(f"{RUNS} pairs each, in turn; median (smallest to largest) of the ratios, pair by pair")
     with tempfile.TemporaryDirectory() as directory:
         kept = [report(promise, measure(promise, Path(directory))) for promise in PROMISES]
-    report(Promise("this machine's noise: import torch / import torch", TORCH, TORCH), list(pairs(TORCH, TORCH, {})))
+    report(
+        Promise("this machine's noise: import torch / import torch", TORCH, TORCH),
+        list(pairs(TORCH, TORCH, {})),
+    )
     print(flush=True)
     kept.append(subprocess.run(RECORDING, check=False).returncode == 0)
     return 0 if all(kept) else 1
@@ -118,10 +126,16 @@ def run(command: Sequence[str], environment: Mapping[str, str], folder: Path) ->
 
 
 @contextmanager
-def quiet(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def quiet(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """The process with its output thrown away."""
     with subprocess.Popen(
-        command, env={**os.environ, **environment}, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env={**os.environ, **environment},
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as process:
         yield process
 
@@ -140,7 +154,9 @@ def report(promise: Promise, measured: Sequence[tuple[Run, Run]]) -> bool:
         ("wall time", "wall", promise.most_time),
         ("peak memory", "peak", promise.most_memory),
     ):
-        ratios = [getattr(first, attribute) / getattr(second, attribute) for first, second in measured]
+        ratios = [
+            getattr(first, attribute) / getattr(second, attribute) for first, second in measured
+        ]
         kept = kept and (limit is None or median(ratios) <= limit)
         print(f"  {name:16}{spread(ratios, limit)}")
     return kept
@@ -149,7 +165,9 @@ def report(promise: Promise, measured: Sequence[tuple[Run, Run]]) -> bool:
 def spread(ratios: Sequence[float], limit: float | None) -> str:
     """Median, range, and the limit with its verdict."""
     middle = median(ratios)
-    verdict = "" if limit is None else f"  at most {limit:g}: {'kept' if middle <= limit else 'BROKEN'}"
+    verdict = (
+        "" if limit is None else f"  at most {limit:g}: {'kept' if middle <= limit else 'BROKEN'}"
+    )
     return f"{middle:.3f} ({min(ratios):.3f} to {max(ratios):.3f}){verdict}"
 
 

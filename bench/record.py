@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.engine.load import trace_variant
-from ucseg_cli.variants import as_variant
+from ucseg_cli.engine.trace_model import trace_variant
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.references.variants import as_variant
 
 side = int(sys.argv[1])
 for _ in range(20):

@@ -25,7 +25,7 @@ from fvcore.nn import FlopCountAnalysis
 from torch import Tensor, nn
 from torchvision import models
 
-from ucseg_cli.engine.record import record
+from ucseg_cli.engine.recording.record import record
 
 ROUNDS = 7
 SIDE, LARGE_SIDE = 224, 2048
@@ -43,7 +43,9 @@ def main() -> int:
     """Measure every network; 1 where a peer is faster, or where a larger input takes more memory."""
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
-    print(f"recording a network on meta / a peer's answer, both after imports: {ROUNDS} rounds in turn, wall time")
+    print(
+        f"recording a network on meta / a peer's answer, both after imports: {ROUNDS} rounds in turn, wall time"
+    )
     kept = [report(name, build) for name, build in NETWORKS.items()]
     return 0 if all([*kept, report_memory()]) else 1
 
@@ -53,7 +55,10 @@ def report(name: str, build: Callable[..., nn.Module]) -> bool:
     (bare, x), real = on(torch.device("meta"), build), on(torch.device("cpu"), build)
     peers = {
         "fvcore": (count_with_fvcore, *(real if raises(count_with_fvcore, bare, x) else (bare, x))),
-        "torchinfo": (sum_up_with_torchinfo, *(real if raises(sum_up_with_torchinfo, bare, x) else (bare, x))),
+        "torchinfo": (
+            sum_up_with_torchinfo,
+            *(real if raises(sum_up_with_torchinfo, bare, x) else (bare, x)),
+        ),
     }
     kept = True
     for peer, (answer, model, given) in peers.items():
@@ -63,9 +68,7 @@ def report(name: str, build: Callable[..., nn.Module]) -> bool:
         ratios = [ours / theirs for ours, theirs in rounds]
         kept = kept and median(ratios) <= MOST_TIME
         title = f"{name} / {peer} on {given.device}"
-        milliseconds = (
-            f"{1000 * median(ours for ours, _ in rounds):.0f} ms / {1000 * median(t for _, t in rounds):.0f} ms"
-        )
+        milliseconds = f"{1000 * median(ours for ours, _ in rounds):.0f} ms / {1000 * median(t for _, t in rounds):.0f} ms"
         print(f"  {title:44}{spread(ratios, MOST_TIME)}  {milliseconds}")
     return kept
 
@@ -83,7 +86,9 @@ def report_memory() -> bool:
 def on(device: torch.device, build: Callable[..., nn.Module]) -> tuple[nn.Module, Tensor]:
     """A network in eval mode and its input."""
     with device:
-        options: dict[str, Any] = {"weights_backbone": None} if "segmentation" in build.__module__ else {}
+        options: dict[str, Any] = (
+            {"weights_backbone": None} if "segmentation" in build.__module__ else {}
+        )
         return build(weights=None, **options).eval(), torch.zeros(1, 3, SIDE, SIDE)
 
 

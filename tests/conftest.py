@@ -19,18 +19,19 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ucseg_cli import gate, separate_process
-from ucseg_cli.__main__ import main
-from ucseg_cli.analysis.identify import expected_shapes
-from ucseg_cli.analysis.totals import totals
-from ucseg_cli.cache import ENVIRONMENT, Cache, fingerprint, lattice_fingerprint
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.count import Count
+from ucseg_cli.analysis.counting.metrics import totals
+from ucseg_cli.analysis.family.fit_checkpoint import expected_shapes
+from ucseg_cli.cli.main import main
 from ucseg_cli.errors import decode_error
-from ucseg_cli.separate_process import Question
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import CATALOGUE, Variant, as_variant
-from ucseg_cli.variants.lattice import lattice
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.count import Count
+from ucseg_cli.facts.question import Question
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.gate import child_process, tracing
+from ucseg_cli.gate.cache import ENVIRONMENT, Cache
+from ucseg_cli.gate.fingerprints import fingerprint, lattice_fingerprint
+from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
+from ucseg_cli.references.variants.lattice import lattice
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker of pytest-xdist has a core to itself
 
@@ -40,14 +41,24 @@ Run = Callable[..., CompletedProcess[str]]
 WriteWeights = Callable[[Path, Variant], None]
 
 GOLDEN = Path(__file__).parent / "golden"
-SOURCE = Path(__file__).parents[1] / "src"
+SOURCE = Path(__file__).parents[1]
 HEEDED = (
-    *("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "UCSEG_DEBUG", "_UCSEG_COMPLETE", "PYTHONIOENCODING"),
+    *(
+        "COLUMNS",
+        "LINES",
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "UCSEG_DEBUG",
+        "_UCSEG_COMPLETE",
+        "PYTHONIOENCODING",
+    ),
     *("UCSEG_CONFIG", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "SOURCE_DATE_EPOCH"),
 )
 """What ucseg reads from the environment; a test sets what it means."""
 
-settings.register_profile("default", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "default", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=500)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -83,7 +94,7 @@ def small_conditions() -> SearchStrategy[Conditions]:
 @pytest.fixture(scope="session")
 def trace_of() -> TraceOf:
     """The trace of a variant, each recorded once per session."""
-    from ucseg_cli.engine.load import trace_variant
+    from ucseg_cli.engine.trace_model import trace_variant
 
     known: dict[tuple[Variant, Conditions], Trace] = {}
 
@@ -96,7 +107,11 @@ def trace_of() -> TraceOf:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden and the README's examples")
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="rewrite tests/golden and the README's examples",
+    )
 
 
 @pytest.fixture
@@ -114,7 +129,9 @@ def golden(updating: bool) -> Callable[[str, str], None]:  # noqa: FBT001 - a fi
         if updating:
             path.write_text(text, encoding="utf-8")
         assert path.is_file(), f"no golden file {name}: pytest --update-golden writes it"
-        assert text == path.read_text("utf-8"), f"{name} differs: if that is meant, pytest --update-golden"
+        assert text == path.read_text("utf-8"), (
+            f"{name} differs: if that is meant, pytest --update-golden"
+        )
 
     return hold
 
@@ -132,12 +149,12 @@ def cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def fake_engine(trace_of: TraceOf, monkeypatch: pytest.MonkeyPatch) -> list[gate.Request]:
+def fake_engine(trace_of: TraceOf, monkeypatch: pytest.MonkeyPatch) -> list[tracing.Request]:
     """An engine that records each variant once per session; gives the requests that got past the cache."""
-    asked: list[gate.Request] = []
-    really = gate._record_all
+    asked: list[tracing.Request] = []
+    really = tracing._record_all
 
-    def record_all(requests: Iterable[gate.Request]) -> dict[gate.Request, Trace]:
+    def record_all(requests: Iterable[tracing.Request]) -> dict[tracing.Request, Trace]:
         requests = list(requests)
         asked.extend(requests)
         known = {
@@ -150,11 +167,15 @@ def fake_engine(trace_of: TraceOf, monkeypatch: pytest.MonkeyPatch) -> list[gate
 
     @contextmanager
     def asked_here(questions: Sequence[Question]) -> Iterator[list[AskedHere]]:
-        asked.extend(gate.Request(each.source, conditions) for each in questions for conditions in each.conditions)
+        asked.extend(
+            tracing.Request(each.source, conditions)
+            for each in questions
+            for conditions in each.conditions
+        )
         yield [AskedHere(each) for each in questions]
 
-    monkeypatch.setattr(gate, "_record_all", record_all)
-    monkeypatch.setattr(separate_process, "asked_apart", asked_here)
+    monkeypatch.setattr(tracing, "_record_all", record_all)
+    monkeypatch.setattr(child_process, "asked_apart", asked_here)
     return asked
 
 
@@ -164,7 +185,7 @@ class AskedHere(NamedTuple):
     question: Question
 
     def result(self) -> Any:
-        from ucseg_cli.engine.apart import answer
+        from ucseg_cli.engine.user_code.answer_question import answer
 
         found = json.loads(json.dumps(answer(self.question)))
         if "error" in found:
@@ -173,7 +194,7 @@ class AskedHere(NamedTuple):
 
 
 @pytest.fixture
-def ucseg(fake_engine: list[gate.Request], capsys: pytest.CaptureFixture[str]) -> Run:
+def ucseg(fake_engine: list[tracing.Request], capsys: pytest.CaptureFixture[str]) -> Run:
     """``ucseg(*arguments)`` in this process, on the fake engine."""
     assert fake_engine == []
 
@@ -198,7 +219,10 @@ def warm_cache(trace_of: TraceOf, tmp_path_factory: pytest.TempPathFactory) -> P
         *((v, small) for v in (*CATALOGUE.values(), *mended)),
     ]:
         cache.put(fingerprint(variant, conditions), trace_of(variant, conditions))
-    between = {",".join(sorted(taken)): totals(trace_of(each, small)) for taken, each in lattice(v1, v2).items()}
+    between = {
+        ",".join(sorted(taken)): totals(trace_of(each, small))
+        for taken, each in lattice(v1, v2).items()
+    }
     cache.put_totals(lattice_fingerprint(v1, v2, small), between)
     return directory
 
@@ -207,10 +231,17 @@ def warm_cache(trace_of: TraceOf, tmp_path_factory: pytest.TempPathFactory) -> P
 def python(warm_cache: Path) -> Run:
     """``python(*arguments)``: a Python of its own, with our sources, the warm cache, and no other word from the environment."""
 
-    def run(*arguments: str, environment: Mapping[str, str] | None = None, stdin: str = "") -> CompletedProcess[str]:
+    def run(
+        *arguments: str, environment: Mapping[str, str] | None = None, stdin: str = ""
+    ) -> CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *arguments],
-            env={**os.environ, "PYTHONPATH": str(SOURCE), ENVIRONMENT: str(warm_cache), **(environment or {})},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(SOURCE),
+                ENVIRONMENT: str(warm_cache),
+                **(environment or {}),
+            },
             input=stdin,
             capture_output=True,
             encoding="utf-8",
@@ -234,7 +265,7 @@ def ucseg_process(python: Run) -> Run:
 @pytest.fixture(scope="session")
 def other_counts() -> tuple[Count, ...]:
     """What the other counters say of v2 on an input of 16 by 16, run for real once."""
-    return gate.count_with_others(gate.Request(CATALOGUE["v2"], Conditions(Size(16, 16))))
+    return tracing.count_with_others(tracing.Request(CATALOGUE["v2"], Conditions(Size(16, 16))))
 
 
 @pytest.fixture(scope="session")
@@ -246,7 +277,10 @@ def write_weights(trace_of: TraceOf) -> WriteWeights:
         ends = list(accumulate((4 * prod(shape) for shape in shapes.values()), initial=0))
         spans = zip(shapes.items(), pairwise(ends), strict=True)
         header = json.dumps(
-            {name: {"dtype": "F32", "shape": shape, "data_offsets": span} for (name, shape), span in spans}
+            {
+                name: {"dtype": "F32", "shape": shape, "data_offsets": span}
+                for (name, shape), span in spans
+            }
         )
         path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(ends[-1]))
 
@@ -272,7 +306,9 @@ def _read_tables(markdown: str) -> dict[str, Grid]:
         if line.startswith("### "):
             title = line.removeprefix("### ")
         if line.startswith("|"):
-            tables.setdefault(title, []).append([_plain(cell) for cell in line.strip("|").split(" | ")])
+            tables.setdefault(title, []).append(
+                [_plain(cell) for cell in line.strip("|").split(" | ")]
+            )
     return {title: [row for row in rows if set(row[0]) != {"-"}] for title, rows in tables.items()}
 
 

@@ -33,7 +33,12 @@ def test_a_failed_gate_is_not_an_error() -> None:
 
 def test_an_error_carries_what_where_and_how_to_mend() -> None:
     error = UcsegError("it broke", where="here", notes=["a", "b"], help="mend it")
-    assert (str(error), error.where, error.notes, error.help) == ("it broke", "here", ("a", "b"), "mend it")
+    assert (str(error), error.where, error.notes, error.help) == (
+        "it broke",
+        "here",
+        ("a", "b"),
+        "mend it",
+    )
 
 
 def test_an_unknown_name_lists_the_known_ones_and_suggests_the_nearest() -> None:
@@ -51,7 +56,13 @@ def test_an_unknown_name_like_no_other_gets_no_suggestion() -> None:
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("backbon", "backbone"), ("BACKBONE", "backbone"), ("Fvcore", "fvcore"), ("zzz", None), ("", None)],
+    [
+        ("backbon", "backbone"),
+        ("BACKBONE", "backbone"),
+        ("Fvcore", "fvcore"),
+        ("zzz", None),
+        ("", None),
+    ],
 )
 def test_the_nearest_name_is_found_whatever_its_case(name: str, nearest: str | None) -> None:
     assert nearest_name(name, ["backbone", "fvcore", "rates"]) == nearest
@@ -62,4 +73,7 @@ def test_the_nearest_name_is_given_back_in_its_own_case() -> None:
 
 
 def test_names_may_come_from_an_iterator() -> None:
-    assert UnknownNameError("metric", "param", iter(["params", "bytes"])).help == "did you mean 'params'?"
+    assert (
+        UnknownNameError("metric", "param", iter(["params", "bytes"])).help
+        == "did you mean 'params'?"
+    )

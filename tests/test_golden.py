@@ -10,11 +10,12 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ucseg_cli import __version__, gate
-from ucseg_cli.count import Count
+from ucseg_cli import __version__
+from ucseg_cli.facts.count import Count
+from ucseg_cli.gate import tracing
+from ucseg_cli.references.variants import CATALOGUE, Variant
 from ucseg_cli.report.formats.screen import display_width
 from ucseg_cli.units import format_count
-from ucseg_cli.variants import CATALOGUE, Variant
 
 Run = Callable[..., CompletedProcess[str]]
 WriteWeights = Callable[[Path, Variant], None]
@@ -38,7 +39,17 @@ SCREENS = {
     "compare": ["compare", "v1", "v2"],
     "compare-three": ["compare", "v1", "v2", "v3", "--top", "4"],
     "compare-same": ["compare", "v2", "v2"],
-    "check": ["check", "v1", "v2", "--max", "params=645244", "--max", "fvcore=800M", "--size", "512"],
+    "check": [
+        "check",
+        "v1",
+        "v2",
+        "--max",
+        "params=645244",
+        "--max",
+        "fvcore=800M",
+        "--size",
+        "512",
+    ],
     "lint": ["lint", "v2", "--size", "512"],
     "explain-rule": ["explain", "UC104"],
     "verify": ["verify", "v2", "--size", "16"],
@@ -64,11 +75,13 @@ ESCAPE = re.compile(r"\x1b\[[\d;]*m")
 
 
 @pytest.fixture(autouse=True)
-def _same_everywhere(other_counts: tuple[Count, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _same_everywhere(
+    other_counts: tuple[Count, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A cache whose place is spelled the same on every machine, and other counters that ran once."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("UCSEG_CACHE_DIR", "cache")
-    monkeypatch.setattr(gate, "count_with_others", lambda _: other_counts)
+    monkeypatch.setattr(tracing, "count_with_others", lambda _: other_counts)
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +98,9 @@ def _lasting(text: str) -> str:
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_piped_a_screen_has_its_natural_width_and_no_colour(ucseg: Run, golden: Golden, name: str) -> None:
+def test_piped_a_screen_has_its_natural_width_and_no_colour(
+    ucseg: Run, golden: Golden, name: str
+) -> None:
     text = ucseg(*SCREENS[name]).stdout
     assert "\x1b" not in text
     assert "not shown at this width" not in text
@@ -107,7 +122,9 @@ def test_no_line_of_a_screen_is_wider_than_the_screen(
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_at_no_width_is_a_line_too_wide_or_a_figure_cut(ucseg: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_at_no_width_is_a_line_too_wide_or_a_figure_cut(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     whole = set(FIGURE.findall(ucseg(*SCREENS[name]).stdout))
     for width in (20, 32, 50, 72, 80, 100):
         monkeypatch.setenv("COLUMNS", str(width))
@@ -117,7 +134,9 @@ def test_at_no_width_is_a_line_too_wide_or_a_figure_cut(ucseg: Run, monkeypatch:
 
 
 @pytest.mark.parametrize("name", IN_SUBPROCESSES)
-def test_on_an_ascii_stream_everything_is_spelled_in_ascii(ucseg_process: Run, golden: Golden, name: str) -> None:
+def test_on_an_ascii_stream_everything_is_spelled_in_ascii(
+    ucseg_process: Run, golden: Golden, name: str
+) -> None:
     text = ucseg_process(*IN_SUBPROCESSES[name], environment={"PYTHONIOENCODING": "ascii"}).stdout
     assert text.isascii()
     assert "\\x" not in text
@@ -139,7 +158,12 @@ def test_forced_colour_adds_nothing_but_colour(
 
 @pytest.mark.parametrize(
     "environment",
-    [{"NO_COLOR": "1"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, {"TERM": "dumb"}, {"FORCE_COLOR": "0"}],
+    [
+        {"NO_COLOR": "1"},
+        {"NO_COLOR": "1", "FORCE_COLOR": "1"},
+        {"TERM": "dumb"},
+        {"FORCE_COLOR": "0"},
+    ],
     ids=str,
 )
 def test_where_colour_is_not_welcome_there_is_none(
@@ -152,7 +176,9 @@ def test_where_colour_is_not_welcome_there_is_none(
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_the_json_of_a_screen_is_one_object_with_raw_numbers(ucseg: Run, golden: Golden, name: str) -> None:
+def test_the_json_of_a_screen_is_one_object_with_raw_numbers(
+    ucseg: Run, golden: Golden, name: str
+) -> None:
     arguments = [*SCREENS[name], "-f", "json"]
     deep = arguments[0] in {"params", "flops", "compare"} and "--depth" not in arguments
     depth = ["--depth", "1"] if deep else []
@@ -166,7 +192,9 @@ def test_the_json_of_a_screen_is_one_object_with_raw_numbers(ucseg: Run, golden:
 
 
 @pytest.mark.parametrize(("form", "suffix"), [("markdown", "md"), ("html", "html"), ("csv", "csv")])
-def test_a_comparison_comes_in_every_form(ucseg: Run, golden: Golden, form: str, suffix: str) -> None:
+def test_a_comparison_comes_in_every_form(
+    ucseg: Run, golden: Golden, form: str, suffix: str
+) -> None:
     golden(f"compare.{suffix}", _lasting(ucseg("compare", "v1", "v2", "-f", form).stdout))
 
 
@@ -181,7 +209,10 @@ def test_every_column_that_has_a_total_adds_up_to_it(
         top = [row for row in rows[:-1] if not _holds(rows, row[0])]
         for at in range(1, len(header)):
             if re.fullmatch(r"[+-]?[\d,]+( B)?", rows[-1][at]):
-                assert sum(number(row[at]) for row in top) == number(rows[-1][at]), (title, header[at])
+                assert sum(number(row[at]) for row in top) == number(rows[-1][at]), (
+                    title,
+                    header[at],
+                )
 
 
 def _holds(rows: list[list[str]], path: str) -> bool:
@@ -191,10 +222,14 @@ def _holds(rows: list[list[str]], path: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("name", "metric"), [("params", "params"), ("flops", "fvcore"), ("compare", "params"), ("show", "params")]
+    ("name", "metric"),
+    [("params", "params"), ("flops", "fvcore"), ("compare", "params"), ("show", "params")],
 )
 def test_the_screen_and_the_json_agree_on_the_total(ucseg: Run, name: str, metric: str) -> None:
-    screen, script = ucseg(*SCREENS[name]).stdout, json.loads(ucseg(*SCREENS[name], "-f", "json").stdout)
+    screen, script = (
+        ucseg(*SCREENS[name]).stdout,
+        json.loads(ucseg(*SCREENS[name], "-f", "json").stdout),
+    )
     total = script["models"][-1]["total"] if name == "compare" else script["total"]
     row = next(line for line in screen.splitlines() if line.startswith(("total", "parameters")))
     assert format_count(total[metric]) in row.split()

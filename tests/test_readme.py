@@ -11,9 +11,9 @@ from subprocess import CompletedProcess
 import pytest
 from typer.main import get_command
 
-from ucseg_cli.app import COMMANDS, make_app
+from ucseg_cli.cli.app import COMMANDS, make_app
 from ucseg_cli.errors import ExitStatus
-from ucseg_cli.variants import AXES, CATALOGUE, Variant, as_variant
+from ucseg_cli.references.variants import AXES, CATALOGUE, Variant, as_variant
 
 Run = Callable[..., CompletedProcess[str]]
 WriteWeights = Callable[[Path, Variant], None]
@@ -62,7 +62,9 @@ def test_every_example_shows_what_ucseg_says(
         if own := OWN_FILE.search(text):
             (tmp_path / "net.py").write_text(own[1], encoding="utf-8")
         project = tmp_path / "pyproject.toml"
-        project.write_text(shown[1] if (shown := CONFIGURATION.search(text)) else "", encoding="utf-8")
+        project.write_text(
+            shown[1] if (shown := CONFIGURATION.search(text)) else "", encoding="utf-8"
+        )
         return BLOCK.sub(lambda block: EXAMPLE.sub(rerun, block[0]), text)
 
     rewritten = "\n## ".join(map(section, readme.split("\n## ")))
@@ -74,7 +76,9 @@ def test_every_example_shows_what_ucseg_says(
 
 def test_there_are_examples_and_nothing_stands_before_their_command(readme: str) -> None:
     blocks = BLOCK.findall(readme)
-    assert len(blocks) >= len({"compare", "list", "show", "params", "flops", "memory", "probe", "check", "verify"})
+    assert len(blocks) >= len(
+        {"compare", "list", "show", "params", "flops", "memory", "probe", "check", "verify"}
+    )
     assert all(block.startswith("$ ucseg ") for block in blocks)
 
 
@@ -85,7 +89,20 @@ def test_every_command_is_in_the_readme(readme: str, command: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["list", "show", "params", "flops", "memory", "probe", "compare", "check", "lint", "verify", "identify", "explain"],
+    [
+        "list",
+        "show",
+        "params",
+        "flops",
+        "memory",
+        "probe",
+        "compare",
+        "check",
+        "lint",
+        "verify",
+        "identify",
+        "explain",
+    ],
 )
 def test_every_command_that_answers_has_an_example(readme: str, command: str) -> None:
     assert any(block.startswith(f"$ ucseg {command}") for block in BLOCK.findall(readme))
@@ -94,7 +111,9 @@ def test_every_command_that_answers_has_an_example(readme: str, command: str) ->
 def _long_options() -> list[str]:
     app = get_command(make_app([]))
     commands = [app, *getattr(app, "commands", {}).values()]
-    options = (option for command in commands for parameter in command.params for option in parameter.opts)
+    options = (
+        option for command in commands for parameter in command.params for option in parameter.opts
+    )
     return sorted({option for option in options if option.startswith("--")} | {"--help"})
 
 

@@ -20,7 +20,9 @@ from ruamel.yaml import YAML
 Environment = Mapping[str, str]
 
 ROOT = Path(__file__).parents[1]
-ACTION, HOOKS, README = (ROOT / name for name in ("action.yml", ".pre-commit-hooks.yaml", "README.md"))
+ACTION, HOOKS, README = (
+    ROOT / name for name in ("action.yml", ".pre-commit-hooks.yaml", "README.md")
+)
 RECIPE = re.compile(r"^```yaml\n(?P<text># (?P<path>\S+)\n.*?)^```$", re.DOTALL | re.MULTILINE)
 EXPRESSION = re.compile(r"\$\{\{ *(.*?) *\}\}")
 CONFIGURATION = """\
@@ -42,7 +44,14 @@ def _load(text: str) -> Any:
 
 
 def _schema_complaints(name: str, path: Path) -> str:
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{name}", str(path)]
+    command = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--builtin-schema",
+        f"vendor.{name}",
+        str(path),
+    ]
     answer = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=False)
     return answer.stdout + answer.stderr if answer.returncode else ""
 
@@ -81,7 +90,9 @@ class Job(NamedTuple):
     def step(self, name: str, **inputs: str) -> CompletedProcess[str]:
         """Run a step's script as the runner would, with inputs that are given and defaults for the others."""
         step = _step(name)
-        values = {f"inputs.{key}": each.get("default", "") for key, each in _action()["inputs"].items()}
+        values = {
+            f"inputs.{key}": each.get("default", "") for key, each in _action()["inputs"].items()
+        }
         values |= {f"inputs.{key.replace('_', '-')}": value for key, value in inputs.items()}
         values["steps.place.outputs.cache"] = self.environment["UCSEG_CACHE_DIR"]
 
@@ -125,7 +136,10 @@ def fake_python(job: Job, tmp_path: Path) -> Job:
     folder.mkdir()
     (folder / "python").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', encoding="utf-8")
     (folder / "python").chmod(0o755)
-    return Job(job.checkout, {**job.environment, "PATH": os.pathsep.join([str(folder), job.environment["PATH"]])})
+    return Job(
+        job.checkout,
+        {**job.environment, "PATH": os.pathsep.join([str(folder), job.environment["PATH"]])},
+    )
 
 
 def _action() -> dict[str, Any]:
@@ -134,7 +148,9 @@ def _action() -> dict[str, Any]:
 
 
 def _step(name: str) -> dict[str, Any]:
-    step: dict[str, Any] = next(each for each in _action()["runs"]["steps"] if each.get("id") == name)
+    step: dict[str, Any] = next(
+        each for each in _action()["runs"]["steps"] if each.get("id") == name
+    )
     return step
 
 
@@ -158,7 +174,9 @@ def test_the_action_holds_to_its_schema() -> None:
 
 def test_the_schema_would_tell_a_mistake(tmp_path: Path) -> None:
     broken = tmp_path / "action.yml"
-    broken.write_text(ACTION.read_text("utf-8").replace("shell: bash", "shel: bash"), encoding="utf-8")
+    broken.write_text(
+        ACTION.read_text("utf-8").replace("shell: bash", "shel: bash"), encoding="utf-8"
+    )
     assert "shel" in _schema_complaints("github-actions", broken)
 
 
@@ -171,7 +189,11 @@ def test_every_script_runs_in_bash_and_no_expression_stands_in_one() -> None:
 
 def test_every_input_is_used_and_nothing_else_is() -> None:
     action = _action()
-    used = {name for text in _strings(action["runs"]) for name in re.findall(r"\binputs\.([\w-]+)", text)}
+    used = {
+        name
+        for text in _strings(action["runs"])
+        for name in re.findall(r"\binputs\.([\w-]+)", text)
+    }
     assert used == set(action["inputs"])
     assert all(each["description"] for each in action["inputs"].values())
 
@@ -187,16 +209,24 @@ def test_a_budget_that_holds_passes_without_annotations(job: Job) -> None:
     answer = job.step("ask")
     assert (answer.returncode, answer.stdout) == (0, "1 limit: 1 held, 0 exceeded.\n")
     assert job.summary.startswith("## check v2\n")
-    assert Path(job.outputs["comment"]).read_text("utf-8").startswith("<!-- ucseg.check -->\n\n### ✅ check v2\n")
+    assert (
+        Path(job.outputs["comment"])
+        .read_text("utf-8")
+        .startswith("<!-- ucseg.check -->\n\n### ✅ check v2\n")
+    )
 
 
 @pytest.mark.parametrize("folder", [".", "inner"])
-def test_a_budget_that_is_exceeded_fails_at_its_line_with_summary_and_comment(job: Job, folder: str) -> None:
+def test_a_budget_that_is_exceeded_fails_at_its_line_with_summary_and_comment(
+    job: Job, folder: str
+) -> None:
     job.configure("600k", folder)
     answer = job.step("ask", working_directory=folder)
     path = "inner/pyproject.toml" if folder == "inner" else "pyproject.toml"
     assert answer.returncode == 1
-    assert answer.stdout.startswith(f"::error file={path},line={LINE},title=light (v2)::v2 has params 645,245")
+    assert answer.stdout.startswith(
+        f"::error file={path},line={LINE},title=light (v2)::v2 has params 645,245"
+    )
     assert answer.stderr.startswith("wrote: ")
     assert "✗ fail" in job.summary
     assert "### ❌ check v2" in Path(job.outputs["comment"]).read_text("utf-8")
@@ -220,7 +250,10 @@ def test_two_uses_in_a_job_have_a_comment_each(job: Job) -> None:
     first = job.outputs["comment"]
     job.step("ask", args="lint")
     texts = [Path(path).read_text("utf-8") for path in (first, job.outputs["comment"])]
-    assert [text.splitlines()[0] for text in texts] == ["<!-- ucseg.check -->", "<!-- ucseg.lint -->"]
+    assert [text.splitlines()[0] for text in texts] == [
+        "<!-- ucseg.check -->",
+        "<!-- ucseg.lint -->",
+    ]
 
 
 def test_a_mistake_has_the_status_of_one_and_no_comment(job: Job) -> None:
@@ -240,7 +273,9 @@ def test_arguments_may_go_over_several_lines(job: Job) -> None:
     assert answer.stdout == "4 limits: 4 held, 0 exceeded.\n"
 
 
-@pytest.mark.parametrize("args", ["check $(touch run)", "check `touch run`", "check; touch run", "check && touch run"])
+@pytest.mark.parametrize(
+    "args", ["check $(touch run)", "check `touch run`", "check; touch run", "check && touch run"]
+)
 def test_arguments_are_words_and_never_run(job: Job, args: str) -> None:
     job.configure("650k")
     assert job.step("ask", args=args).returncode == 2
@@ -256,12 +291,22 @@ def test_arguments_are_no_patterns(job: Job) -> None:
 
 def test_without_a_spec_the_action_installs_itself_as_it_is_tested(fake_python: Job) -> None:
     answer = fake_python.step("install")
-    assert answer.stdout.splitlines()[-3:] == ["--constraint", str(ROOT / "constraints.txt"), str(ROOT)]
+    assert answer.stdout.splitlines()[-3:] == [
+        "--constraint",
+        str(ROOT / "constraints.txt"),
+        str(ROOT),
+    ]
 
 
 def test_a_spec_is_one_word_of_pip_s_and_never_run(fake_python: Job) -> None:
     spec = "ucseg_cli == 0.1.0; touch run $(touch run)"
-    assert fake_python.step("install", spec=spec).stdout.splitlines() == ["-m", "pip", "install", "--quiet", spec]
+    assert fake_python.step("install", spec=spec).stdout.splitlines() == [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        spec,
+    ]
     assert list(fake_python.checkout.iterdir()) == []
 
 
@@ -277,11 +322,15 @@ def test_measurements_are_kept_where_the_job_says_or_in_its_temporary_folder(job
 def test_the_hooks_hold_to_their_schema_and_have_no_unknown_key() -> None:
     known = {item.key for item in MANIFEST_HOOK_DICT.items if hasattr(item, "key")}
     assert {hook["id"] for hook in load_manifest(HOOKS)} == {"ucseg-check", "ucseg-check-locked"}
-    assert [key for hook in _load(HOOKS.read_text("utf-8")) for key in hook if key not in known] == []
+    assert [
+        key for hook in _load(HOOKS.read_text("utf-8")) for key in hook if key not in known
+    ] == []
 
 
 @pytest.mark.parametrize("hook", _load(HOOKS.read_text("utf-8")), ids=lambda hook: hook["id"])
-def test_a_hook_runs_once_without_files_and_fails_where_its_check_does(job: Job, hook: dict[str, Any]) -> None:
+def test_a_hook_runs_once_without_files_and_fails_where_its_check_does(
+    job: Job, hook: dict[str, Any]
+) -> None:
     entry = shlex.split(hook["entry"])
     assert hook["pass_filenames"] is False
     job.configure("650k")
@@ -295,7 +344,9 @@ def test_a_hook_runs_once_without_files_and_fails_where_its_check_does(job: Job,
 
 def test_the_locked_hook_fails_without_a_lock_and_the_other_does_not(job: Job) -> None:
     job.configure("650k")
-    statuses = {hook["id"]: job.run(*shlex.split(hook["entry"])).returncode for hook in load_manifest(HOOKS)}
+    statuses = {
+        hook["id"]: job.run(*shlex.split(hook["entry"])).returncode for hook in load_manifest(HOOKS)
+    }
     assert statuses == {"ucseg-check": 0, "ucseg-check-locked": 2}
 
 
@@ -316,15 +367,22 @@ def test_a_hook_is_woken_by_what_can_change_its_answer(path: str, wakes: bool) -
 
 
 def _recipes(start: str) -> list[str]:
-    found = [match["text"] for match in RECIPE.finditer(README.read_text("utf-8")) if match["path"].startswith(start)]
+    found = [
+        match["text"]
+        for match in RECIPE.finditer(README.read_text("utf-8"))
+        if match["path"].startswith(start)
+    ]
     assert found, f"the README has no block of yaml that begins with '# {start}…'"
     return found
 
 
 @pytest.mark.parametrize(
-    ("start", "schema"), [(".github/workflows/", "github-workflows"), (".gitlab-ci.yml", "gitlab-ci")]
+    ("start", "schema"),
+    [(".github/workflows/", "github-workflows"), (".gitlab-ci.yml", "gitlab-ci")],
 )
-def test_the_readme_s_recipes_for_ci_hold_to_their_schemas(tmp_path: Path, start: str, schema: str) -> None:
+def test_the_readme_s_recipes_for_ci_hold_to_their_schemas(
+    tmp_path: Path, start: str, schema: str
+) -> None:
     for text in _recipes(start):
         path = tmp_path / "recipe.yml"
         path.write_text(text, encoding="utf-8")
@@ -336,7 +394,9 @@ def test_the_readme_s_recipe_for_pre_commit_names_hooks_that_there_are(tmp_path:
     for text in _recipes(".pre-commit-config.yaml"):
         path = tmp_path / ".pre-commit-config.yaml"
         path.write_text(text, encoding="utf-8")
-        named = {hook["id"] for repository in load_config(path)["repos"] for hook in repository["hooks"]}
+        named = {
+            hook["id"] for repository in load_config(path)["repos"] for hook in repository["hooks"]
+        }
         assert named
         assert named <= known
 
@@ -350,11 +410,23 @@ def test_the_readme_s_workflows_give_the_action_inputs_that_it_has() -> None:
 
 def test_the_readme_s_scripts_hold_no_expression_and_their_ucseg_runs(job: Job) -> None:
     workflows, pipelines = map(_recipes, (".github/workflows/", ".gitlab-ci.yml"))
-    steps = [step for text in workflows for each in _load(text)["jobs"].values() for step in each["steps"]]
+    steps = [
+        step
+        for text in workflows
+        for each in _load(text)["jobs"].values()
+        for step in each["steps"]
+    ]
     scripts = [step["run"] for step in steps if "run" in step]
     assert [script for script in scripts if EXPRESSION.search(script)] == []
-    script = [line for text in pipelines for each in _load(text).values() for line in each["script"]]
-    commands = [line for text in (*scripts, *script) for line in text.splitlines() if line.startswith("ucseg ")]
+    script = [
+        line for text in pipelines for each in _load(text).values() for line in each["script"]
+    ]
+    commands = [
+        line
+        for text in (*scripts, *script)
+        for line in text.splitlines()
+        if line.startswith("ucseg ")
+    ]
     assert len(commands) >= 2
     job.configure("650k")
     assert job.run("ucseg", "lock").returncode == 0

@@ -15,7 +15,7 @@ HEAVY = {"torch", "torchvision", "numpy", "fvcore", "jinja2"}
 WATCH = """
 import io, json, sys
 from contextlib import redirect_stdout
-from ucseg_cli.__main__ import main
+from ucseg_cli.cli.main import main
 seen = []
 for arguments in json.load(sys.stdin):
     with redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
@@ -61,13 +61,17 @@ def imported_by(python: Run) -> Callable[[list[list[str]]], list[Any]]:
     return watch
 
 
-def test_nothing_that_talks_only_imports_anything_heavy(imported_by: Callable[..., list[Any]]) -> None:
+def test_nothing_that_talks_only_imports_anything_heavy(
+    imported_by: Callable[..., list[Any]],
+) -> None:
     for arguments, status, modules in imported_by(list(TALKING)):
         assert status == 0, arguments
         assert HEAVY.isdisjoint(modules), arguments
 
 
-def test_an_answer_from_the_cache_imports_nothing_heavy_in_any_format(imported_by: Callable[..., list[Any]]) -> None:
+def test_an_answer_from_the_cache_imports_nothing_heavy_in_any_format(
+    imported_by: Callable[..., list[Any]],
+) -> None:
     commands = [[*arguments, "--format", form] for form in FORMATS for arguments in MEASURING]
     for arguments, status, modules in imported_by(commands):
         assert status == 0, arguments
@@ -91,7 +95,9 @@ def test_a_mistake_is_told_without_anything_heavy(imported_by: Callable[..., lis
 
 
 def test_this_check_can_fail(imported_by: Callable[..., list[Any]]) -> None:
-    (_, _, before), (_, status, after) = imported_by([["params"], ["params", "--no-cache", "--size", "32"]])
+    (_, _, before), (_, status, after) = imported_by(
+        [["params"], ["params", "--no-cache", "--size", "32"]]
+    )
     assert status == 0
     assert HEAVY.isdisjoint(before)
     assert {"torch", "torchvision"} <= set(after)
@@ -104,11 +110,15 @@ def test_the_page_imports_its_template_engine_only(imported_by: Callable[..., li
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["list"], ["compare", "v1", "v2", "-f", "json"]], ids=" ".join
+    "arguments",
+    [["--help"], ["--version"], ["list"], ["compare", "v1", "v2", "-f", "json"]],
+    ids=" ".join,
 )
 def test_the_program_itself_leaves_torch_out(python: Run, arguments: list[str]) -> None:
     answer = python("-X", "importtime", "-m", "ucseg_cli", *arguments)
     assert answer.returncode == 0
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in answer.stderr.splitlines()}
+    imported = {
+        line.rpartition("|")[2].strip().partition(".")[0] for line in answer.stderr.splitlines()
+    }
     assert "ucseg_cli" in imported
     assert HEAVY.isdisjoint(imported)

@@ -47,24 +47,31 @@ from ucseg_cli.units import (
         (-999_950, "-1.00M"),
     ],
 )
-def test_a_count_has_at_least_three_digits_and_the_prefix_that_its_rounded_value_wants(count: int, text: str) -> None:
+def test_a_count_has_at_least_three_digits_and_the_prefix_that_its_rounded_value_wants(
+    count: int, text: str
+) -> None:
     assert format_count(count) == text
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(1_234_567, "1,234,567"), (-1_234_567, "-1,234,567"), (999, "999"), (0, "0")]
+    ("count", "text"),
+    [(1_234_567, "1,234,567"), (-1_234_567, "-1,234,567"), (999, "999"), (0, "0")],
 )
 def test_an_exact_count_has_every_digit(count: int, text: str) -> None:
     assert format_count(count, exact=True) == text
 
 
-@pytest.mark.parametrize(("count", "text"), [(5, "+5"), (0, "0"), (-5, "-5"), (1_500, "+1,500"), (15_000, "+15.0k")])
+@pytest.mark.parametrize(
+    ("count", "text"), [(5, "+5"), (0, "0"), (-5, "-5"), (1_500, "+1,500"), (15_000, "+15.0k")]
+)
 def test_a_signed_count_shows_its_plus_but_zero_has_none(count: int, text: str) -> None:
     assert format_count(count, signed=True) == text
 
 
 def test_what_is_missing_is_a_dash_in_every_form() -> None:
-    assert [form(None) for form in (format_count, format_bytes, format_percent, format_shape)] == ["–"] * 4
+    assert [form(None) for form in (format_count, format_bytes, format_percent, format_shape)] == [
+        "–"
+    ] * 4
 
 
 @pytest.mark.parametrize(
@@ -113,7 +120,9 @@ def test_a_ratio_is_a_percentage_and_what_is_not_zero_or_one_never_reads_as_zero
 
 
 def test_a_signed_percentage_shows_its_plus() -> None:
-    assert format_percent(Fraction(170_168, 475_077), signed=True) == "+35.8 %"  # v1 to v2 in MODEL.md's words
+    assert (
+        format_percent(Fraction(170_168, 475_077), signed=True) == "+35.8 %"
+    )  # v1 to v2 in MODEL.md's words
     assert format_percent(Fraction(1, 10_000), signed=True) == "+<0.1 %"
 
 
@@ -123,7 +132,8 @@ def test_a_shape_is_written_with_crosses_and_a_scalar_has_a_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 modules"), (1, "1 module"), (2, "2 modules"), (1_234, "1,234 modules")]
+    ("count", "text"),
+    [(0, "0 modules"), (1, "1 module"), (2, "2 modules"), (1_234, "1,234 modules")],
 )
 def test_only_one_thing_is_singular(count: int, text: str) -> None:
     assert plural(count, "module") == text
@@ -165,7 +175,24 @@ def test_a_quantity_is_read_exactly(text: str, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "k", "-1", "+1", "1e6", "65x", "1.5.0", ".5", "1.", "650kk", "1mb", "1kiB", "0x10", "٣k k", "9" * 5000]
+    "text",
+    [
+        "",
+        "k",
+        "-1",
+        "+1",
+        "1e6",
+        "65x",
+        "1.5.0",
+        ".5",
+        "1.",
+        "650kk",
+        "1mb",
+        "1kiB",
+        "0x10",
+        "٣k k",
+        "9" * 5000,
+    ],
 )
 def test_what_is_not_a_quantity_is_refused_with_the_way_to_write_one(text: str) -> None:
     with pytest.raises(UsageError, match="is not a quantity") as caught:

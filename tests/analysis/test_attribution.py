@@ -11,12 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucseg_cli.analysis.attribution import Attribution, Interaction, Taken, attribute, round_to_sum, shapley_value
-from ucseg_cli.analysis.totals import totals
-from ucseg_cli.conditions import Conditions
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import CATALOGUE, Variant, as_variant
-from ucseg_cli.variants.lattice import MAX_CHANGES, lattice
+from ucseg_cli.analysis.comparing.attribution import (
+    Attribution,
+    Interaction,
+    Taken,
+    attribute,
+    round_to_sum,
+    shapley_value,
+)
+from ucseg_cli.analysis.counting.metrics import totals
+from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
+from ucseg_cli.references.variants.lattice import MAX_CHANGES, lattice
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 Game = dict[Taken, int]
@@ -37,7 +44,9 @@ def axes_of(game: Mapping[Taken, int]) -> list[str]:
 @st.composite
 def games(draw: st.DrawFn, least: int = 1) -> Game:
     """Any figure for any set of axes."""
-    return {taken: draw(FIGURES) for taken in subsets(NAMES[: draw(st.integers(least, len(NAMES)))])}
+    return {
+        taken: draw(FIGURES) for taken in subsets(NAMES[: draw(st.integers(least, len(NAMES)))])
+    }
 
 
 def by_all_orders(game: Game, axis: str) -> Fraction:
@@ -68,7 +77,8 @@ def test_a_share_is_the_marginal_effect_averaged_over_all_orders(game: Game) -> 
 def test_axes_that_are_interchangeable_have_equal_shares(game: Game) -> None:
     swapped = str.maketrans("ab", "ba")
     symmetric = {
-        taken: figure + game[frozenset(axis.translate(swapped) for axis in taken)] for taken, figure in game.items()
+        taken: figure + game[frozenset(axis.translate(swapped) for axis in taken)]
+        for taken, figure in game.items()
     }
     axes = axes_of(symmetric)
     assert shapley_value(symmetric, "a", axes) == shapley_value(symmetric, "b", axes)
@@ -79,7 +89,13 @@ def test_an_axis_without_effect_has_no_share_and_no_interaction(game: Game) -> N
     idle = {taken: game[taken - {"a"}] for taken in game}
     found = attribute("params", idle, axes_of(idle))
     first = found.effects[0]
-    assert (first.axis, first.alone, first.last, first.share, first.rounded) == ("a", 0, 0, Fraction(), 0)
+    assert (first.axis, first.alone, first.last, first.share, first.rounded) == (
+        "a",
+        0,
+        0,
+        Fraction(),
+        0,
+    )
     assert not any("a" in {pair.axis, pair.other} for pair in found.interactions)
 
 
@@ -89,11 +105,15 @@ def test_shares_of_a_sum_are_sums_of_shares(one: Game, other: Game) -> None:
     rest = {taken: other.get(taken, 0) for taken in one}
     axes = axes_of(one)
     for axis in axes:
-        assert shapley_value(game, axis, axes) == shapley_value(one, axis, axes) + shapley_value(rest, axis, axes)
+        assert shapley_value(game, axis, axes) == shapley_value(one, axis, axes) + shapley_value(
+            rest, axis, axes
+        )
 
 
 @given(FIGURES, FIGURES, FIGURES, FIGURES)
-def test_of_two_axes_each_share_is_the_mean_of_alone_and_last(none: int, a: int, b: int, both: int) -> None:
+def test_of_two_axes_each_share_is_the_mean_of_alone_and_last(
+    none: int, a: int, b: int, both: int
+) -> None:
     game = {frozenset[str](): none, frozenset("a"): a, frozenset("b"): b, frozenset("ab"): both}
     for effect in attribute("params", game, "ab").effects:
         assert effect.share == Fraction(effect.alone + effect.last, 2)
@@ -104,7 +124,9 @@ def test_of_two_axes_each_share_is_the_mean_of_alone_and_last(none: int, a: int,
 
 @given(FIGURES, FIGURES)
 def test_one_axis_has_the_whole_difference(none: int, all_of_it: int) -> None:
-    (effect,) = attribute("params", {frozenset[str](): none, frozenset("a"): all_of_it}, "a").effects
+    (effect,) = attribute(
+        "params", {frozenset[str](): none, frozenset("a"): all_of_it}, "a"
+    ).effects
     assert effect.alone == effect.last == effect.share == effect.rounded == all_of_it - none
 
 
@@ -128,7 +150,9 @@ def test_the_largest_remainders_are_rounded_up(shares: list[Fraction], rounded: 
 
 
 @given(st.lists(FRACTIONS, min_size=1, max_size=5), st.integers(-(10**6), 10**6))
-def test_rounding_moves_no_share_by_a_whole_unit_and_keeps_the_sum(shares: list[Fraction], total: int) -> None:
+def test_rounding_moves_no_share_by_a_whole_unit_and_keeps_the_sum(
+    shares: list[Fraction], total: int
+) -> None:
     whole = dict(enumerate([*shares, total - sum(shares)]))
     named = {str(name): Fraction(share) for name, share in whole.items()}
     rounded = round_to_sum(named)
@@ -175,7 +199,10 @@ def attributed(trace_of: TraceOf) -> Callable[[str, str, str], Attribution]:
 
     def between(before: str, after: str, metric: str) -> Attribution:
         variants = lattice(as_variant(before), as_variant(after))
-        values = {taken: totals(trace_of(variant, Conditions()))[metric] for taken, variant in variants.items()}
+        values = {
+            taken: totals(trace_of(variant, Conditions()))[metric]
+            for taken, variant in variants.items()
+        }
         return attribute(metric, values, axes_in_order(variants), {"conv", "head"})
 
     return between
@@ -215,7 +242,9 @@ def test_of_two_interacting_axes_the_kind_is_the_one_depended_on(
     assert [(pair.axis, pair.other) for pair in found.interactions] == [("classes", "head")]
 
 
-def test_seven_changes_of_the_family_add_up_too(attributed: Callable[[str, str, str], Attribution]) -> None:
+def test_seven_changes_of_the_family_add_up_too(
+    attributed: Callable[[str, str, str], Attribution],
+) -> None:
     other = "v2+backbone=8+rates=2+conv=regular+decoder_blocks=1+aspp_channels=8+mid_channels=8+classes=2"
     found = attributed("v2", other, "fvcore")
     assert not found.over_all_orders

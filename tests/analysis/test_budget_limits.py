@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucseg_cli.analysis.budget import Check, judge, parse_limit, points_needed
-from ucseg_cli.analysis.conventions import CONVENTIONS, find_convention
-from ucseg_cli.analysis.memory import peak_memory, weights_bytes
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS, find_convention
+from ucseg_cli.analysis.counting.metrics import METRICS, totals
+from ucseg_cli.analysis.memory.peak_memory import peak_memory, weights_bytes
+from ucseg_cli.analysis.rules.budget_checks import Check, judge, parse_limit, points_needed
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.analysis.totals import METRICS, totals
-from ucseg_cli.budget import Bound, Budget, Place
-from ucseg_cli.conditions import Conditions, Size, make_conditions
-from ucseg_cli.config.budgets import parse_change
 from ucseg_cli.errors import MistakesError, UnknownNameError, UsageError
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import Variant, as_variant
+from ucseg_cli.facts.budget import Bound, Budget, Place
+from ucseg_cli.facts.conditions import Conditions, Size, make_conditions
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.project.budget_section import parse_change
+from ucseg_cli.references.variants import Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 Judge = Callable[..., tuple[Check, ...]]
@@ -32,11 +32,15 @@ def at_most(count: int) -> Bound:
 def judged(trace_of: TraceOf) -> Judge:
     """Budgets judged on real networks at small sizes; the baseline is v1."""
 
-    def run(budgets: Iterable[Budget], sizes: Sequence[Size] = SMALL, baseline: str = "v1") -> tuple[Check, ...]:
+    def run(
+        budgets: Iterable[Budget], sizes: Sequence[Size] = SMALL, baseline: str = "v1"
+    ) -> tuple[Check, ...]:
         budgets = list(budgets)
         points = points_needed(budgets, sizes, baseline)
         subjects = {
-            (name, size): Subject(name, trace_of(as_variant(name), make_conditions(size, 1)), as_variant(name))
+            (name, size): Subject(
+                name, trace_of(as_variant(name), make_conditions(size, 1)), as_variant(name)
+            )
             for name, size in points
         }
         return judge(budgets, sizes, subjects, baseline)
@@ -46,11 +50,20 @@ def judged(trace_of: TraceOf) -> Judge:
 
 @pytest.mark.parametrize(
     ("text", "metric", "most"),
-    [("params=650k", "params", 650_000), ("bytes=2.5MB", "bytes", 2_500_000), ("fvcore=0", "fvcore", 0)],
+    [
+        ("params=650k", "params", 650_000),
+        ("bytes=2.5MB", "bytes", 2_500_000),
+        ("fvcore=0", "fvcore", 0),
+    ],
 )
 def test_a_limit_is_a_metric_and_a_quantity(text: str, metric: str, most: int) -> None:
     budget = parse_limit(text, ["v1", "v2"])
-    assert (budget.metric, budget.variants, budget.id, budget.place) == (metric, ("v1", "v2"), None, None)
+    assert (budget.metric, budget.variants, budget.id, budget.place) == (
+        metric,
+        ("v1", "v2"),
+        None,
+        None,
+    )
     assert budget.max is not None
     assert (budget.max.limit(10**9), budget.max.against_baseline) == (most, False)
 
@@ -63,7 +76,9 @@ def test_a_limit_without_its_sign_is_refused_with_the_way_to_write_one(text: str
     assert caught.value.help == "write METRIC=QUANTITY, as in params=650k"
 
 
-@pytest.mark.parametrize(("metric", "nearest"), [("parms", "params"), ("FVCORE", "fvcore"), ("mac", "macs")])
+@pytest.mark.parametrize(
+    ("metric", "nearest"), [("parms", "params"), ("FVCORE", "fvcore"), ("mac", "macs")]
+)
 def test_an_unknown_metric_lists_all_and_suggests_the_nearest(metric: str, nearest: str) -> None:
     with pytest.raises(UnknownNameError, match=f"no metric named '{metric}'") as caught:
         parse_limit(f"{metric}=1", ["v2"])
@@ -88,7 +103,9 @@ def test_an_inexact_quantity_is_refused_where_it_stands(quantity: str) -> None:
         (1_001, "fail", False, -1),
     ],
 )
-def test_a_value_equal_to_a_limit_is_within_it(value: int, status: str, margin: int, *, passed: bool) -> None:
+def test_a_value_equal_to_a_limit_is_within_it(
+    value: int, status: str, margin: int, *, passed: bool
+) -> None:
     check = Check("id", "v2", None, None, "params", None, value, max=1_000, warn=900)
     assert (check.status, check.passed, check.margin) == (status, passed, margin)
 
@@ -100,7 +117,10 @@ def test_without_a_maximum_it_can_only_warn() -> None:
 
 def test_every_model_is_held_to_every_limit_in_order(judged: Judge) -> None:
     checks = judged(
-        [Budget("p", ("v1", "v2"), "params", max=at_most(500_000)), Budget("m", ("v2",), "macs", max=at_most(1))]
+        [
+            Budget("p", ("v1", "v2"), "params", max=at_most(500_000)),
+            Budget("m", ("v2",), "macs", max=at_most(1)),
+        ]
     )
     assert [(check.id, check.variant, check.value, check.status) for check in checks][:2] == [
         ("p[v1]", "v1", 475_077, "pass"),
@@ -111,8 +131,14 @@ def test_every_model_is_held_to_every_limit_in_order(judged: Judge) -> None:
 
 def test_what_does_not_depend_on_the_input_is_judged_once_per_model(judged: Judge) -> None:
     sizes = (Size(32, 32), Size(64, 32))
-    checks = judged([Budget(None, ("v2",), metric, max=at_most(5)) for metric in ("params", "fvcore")], sizes)
-    assert [check.id for check in checks] == ["v2:params<=5", "v2@32:fvcore<=5", "v2@64x32:fvcore<=5"]
+    checks = judged(
+        [Budget(None, ("v2",), metric, max=at_most(5)) for metric in ("params", "fvcore")], sizes
+    )
+    assert [check.id for check in checks] == [
+        "v2:params<=5",
+        "v2@32:fvcore<=5",
+        "v2@64x32:fvcore<=5",
+    ]
 
 
 def test_a_budget_s_own_sizes_go_before_those_of_the_command(judged: Judge) -> None:
@@ -135,7 +161,9 @@ def test_a_budget_s_own_sizes_go_before_those_of_the_command(judged: Judge) -> N
         ),
     ],
 )
-def test_a_pattern_of_modules_is_judged_for_each_that_it_fits(judged: Judge, pattern: str, paths: list[str]) -> None:
+def test_a_pattern_of_modules_is_judged_for_each_that_it_fits(
+    judged: Judge, pattern: str, paths: list[str]
+) -> None:
     checks = judged([Budget("d", ("v2",), "params", module=pattern, max=at_most(1))])
     assert [check.module for check in checks] == paths
     assert len({check.id for check in checks}) == len(paths)
@@ -151,33 +179,57 @@ def test_a_module_s_value_is_what_is_in_it_and_below(judged: Judge) -> None:
     assert whole.value == sum(part.value for part in parts) > 0
 
 
-def test_a_pattern_that_no_module_fits_is_an_error_with_the_nearest_and_the_line(judged: Judge) -> None:
+def test_a_pattern_that_no_module_fits_is_an_error_with_the_nearest_and_the_line(
+    judged: Judge,
+) -> None:
     with pytest.raises(UsageError, match=r"no module of v2 is named 'decoder\.7'") as caught:
         judged(
-            [Budget("d", ("v2",), "params", module="decoder.7", max=at_most(1), module_place=Place("ucseg.toml", 3))]
+            [
+                Budget(
+                    "d",
+                    ("v2",),
+                    "params",
+                    module="decoder.7",
+                    max=at_most(1),
+                    module_place=Place("ucseg.toml", 3),
+                )
+            ]
         )
     assert caught.value.where == "ucseg.toml:3"
     assert str(caught.value.help).startswith("did you mean 'decoder.")
 
 
 @pytest.mark.parametrize(
-    ("text", "limit"), [("+2%", 484_578), ("0", 475_077), ("-10%", 427_569), ("+50k", 525_077), ("0%", 475_077)]
+    ("text", "limit"),
+    [("+2%", 484_578), ("0", 475_077), ("-10%", 427_569), ("+50k", 525_077), ("0%", 475_077)],
 )
-def test_a_change_is_held_against_the_baseline_exactly(judged: Judge, text: str, limit: int) -> None:
+def test_a_change_is_held_against_the_baseline_exactly(
+    judged: Judge, text: str, limit: int
+) -> None:
     bound = parse_change(text, in_bytes=False, where="")
     (check,) = judged([Budget("c", ("v2",), "params", max=bound)])
     assert (check.baseline, check.max, check.allowed) == (475_077, limit, text)
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**4), st.integers(0, 2 * 10**12))
-def test_the_rounded_limit_decides_as_the_exact_one_would(baseline: int, hundredths: int, value: int) -> None:
+def test_the_rounded_limit_decides_as_the_exact_one_would(
+    baseline: int, hundredths: int, value: int
+) -> None:
     bound = parse_change(f"+{hundredths / 100:.2f}%", in_bytes=False, where="")
     assert (value <= bound.limit(baseline)) == (value * 10**4 <= baseline * (10**4 + hundredths))
 
 
 def test_a_module_is_held_against_the_baseline_s_by_what_it_is_for(judged: Judge) -> None:
     (check,) = judged(
-        [Budget("pool", ("v2",), "params", module="aspp.branches.4", max=parse_change("0", in_bytes=False, where=""))]
+        [
+            Budget(
+                "pool",
+                ("v2",),
+                "params",
+                module="aspp.branches.4",
+                max=parse_change("0", in_bytes=False, where=""),
+            )
+        ]
     )
     (same,) = judged([Budget("pool", ("v1",), "params", module="aspp.branches.3", max=at_most(1))])
     assert check.baseline == same.value
@@ -185,14 +237,29 @@ def test_a_module_is_held_against_the_baseline_s_by_what_it_is_for(judged: Judge
 
 def test_a_module_that_the_baseline_lacks_is_an_error(judged: Judge) -> None:
     with pytest.raises(UsageError, match=r"the baseline v1 has no module 'decoder\.1'"):
-        judged([Budget("d", ("v2",), "params", module="decoder.1", max=parse_change("+1%", in_bytes=False, where=""))])
+        judged(
+            [
+                Budget(
+                    "d",
+                    ("v2",),
+                    "params",
+                    module="decoder.1",
+                    max=parse_change("+1%", in_bytes=False, where=""),
+                )
+            ]
+        )
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
 def test_bytes_are_judged_as_of_a_dtype(judged: Judge, trace_of: TraceOf, dtype: str) -> None:
     trace = trace_of(as_variant("v2"), Conditions(SMALL[0]))
-    weights, peak = judged([Budget(m, ("v2",), m, dtype=dtype, max=at_most(1)) for m in ("bytes", "peak-memory")])
-    assert (weights.value, peak.value) == (weights_bytes(trace, dtype), peak_memory(trace, dtype).bytes)
+    weights, peak = judged(
+        [Budget(m, ("v2",), m, dtype=dtype, max=at_most(1)) for m in ("bytes", "peak-memory")]
+    )
+    assert (weights.value, peak.value) == (
+        weights_bytes(trace, dtype),
+        peak_memory(trace, dtype).bytes,
+    )
     assert weights.value != totals(trace)["bytes"]
 
 
@@ -209,14 +276,19 @@ def test_no_check_is_made_twice(judged: Judge) -> None:
     assert len(judged([limit, limit])) == 1
 
 
-def test_every_metric_is_judged_by_the_total_that_every_other_screen_shows(judged: Judge, trace_of: TraceOf) -> None:
+def test_every_metric_is_judged_by_the_total_that_every_other_screen_shows(
+    judged: Judge, trace_of: TraceOf
+) -> None:
     figures: Mapping[str, int] = totals(trace_of(as_variant("v2"), Conditions(SMALL[0])))
     checks = judged([Budget(metric, ("v2",), metric, max=at_most(1)) for metric in METRICS])
     assert {check.metric: check.value for check in checks} == figures
 
 
 def test_what_depends_on_the_input_is_every_convention_and_the_peak() -> None:
-    assert {name for name, metric in METRICS.items() if metric.depends_on_size} == {*CONVENTIONS, "peak-memory"}
+    assert {name for name, metric in METRICS.items() if metric.depends_on_size} == {
+        *CONVENTIONS,
+        "peak-memory",
+    }
     assert {name for name, metric in METRICS.items() if metric.in_bytes} == {"bytes", "peak-memory"}
 
 
@@ -229,14 +301,20 @@ def test_a_convention_is_found_by_name_and_the_nearest_suggested() -> None:
 
 
 def test_the_mends_of_several_budgets_are_told_at_once(judged: Judge) -> None:
-    budgets = [Budget(name, ("v2",), "params", module=name, max=at_most(1)) for name in ("nix", "nada")]
+    budgets = [
+        Budget(name, ("v2",), "params", module=name, max=at_most(1)) for name in ("nix", "nada")
+    ]
     with pytest.raises(MistakesError) as caught:
         judged(budgets)
-    assert [str(each) for each in caught.value.errors] == [f"no module of v2 is named '{n}'" for n in ("nix", "nada")]
+    assert [str(each) for each in caught.value.errors] == [
+        f"no module of v2 is named '{n}'" for n in ("nix", "nada")
+    ]
 
 
 def test_a_limit_of_the_command_line_hides_no_budget(judged: Judge) -> None:
-    budget = Budget("v2:params<=650000", ("v2",), "fvcore", max=at_most(1), place=Place("ucseg.toml", 1))
+    budget = Budget(
+        "v2:params<=650000", ("v2",), "fvcore", max=at_most(1), place=Place("ucseg.toml", 1)
+    )
     with pytest.raises(UsageError, match="two checks would be named"):
         judged([budget, parse_limit("params=650k", ["v2"])])
 

@@ -8,12 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ucseg_cli.analysis.compare import MODULE_METRICS, Comparison, Delta, ModuleDelta, TapDelta, compare
+from ucseg_cli.analysis.comparing.comparison import (
+    MODULE_METRICS,
+    Comparison,
+    Delta,
+    ModuleDelta,
+    TapDelta,
+    compare,
+)
+from ucseg_cli.analysis.geometry.tap_shapes import TapShape
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.analysis.taps import TapShape
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import Variant, as_variant
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references.variants import Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 Compared = Callable[..., Comparison]
@@ -24,7 +31,8 @@ def compared(trace_of: TraceOf) -> Compared:
     def between(before: str, after: str, *, depth: int, side: int = 512) -> Comparison:
         conditions = Conditions(Size(side, side))
         one, other = (
-            Subject(name, trace_of(as_variant(name), conditions), as_variant(name)) for name in (before, after)
+            Subject(name, trace_of(as_variant(name), conditions), as_variant(name))
+            for name in (before, after)
         )
         return compare(one, other, depth=depth)
 
@@ -95,7 +103,13 @@ def test_v2_has_more_parameters_than_v1_and_fewer_operations(compared: Compared)
 
 def test_the_axes_that_differ_are_named(compared: Compared) -> None:
     axes = compared("v1", "v2", depth=1).axes
-    assert [change.axis.name for change in axes] == ["backbone", "rates", "conv", "decoder_blocks", "dropout"]
+    assert [change.axis.name for change in axes] == [
+        "backbone",
+        "rates",
+        "conv",
+        "decoder_blocks",
+        "dropout",
+    ]
 
 
 def statuses(comparison: Comparison) -> dict[str, str]:
@@ -107,13 +121,19 @@ def test_modules_of_one_side_are_new_or_gone(compared: Compared) -> None:
     back = statuses(compared("v3", "v2", depth=1))
     assert (forth["low_conv"], forth["refine"]) == ("new", "new")
     assert (back["low_conv"], back["refine"]) == ("gone", "gone")
-    assert {forth[path] for path in ("features", "aspp", "mid_conv", "decoder", "classifier")} == {"unchanged"}
+    assert {forth[path] for path in ("features", "aspp", "mid_conv", "decoder", "classifier")} == {
+        "unchanged"
+    }
 
 
-def test_the_low_level_skip_moves_work_between_the_root_s_own_upsamplings(compared: Compared) -> None:
+def test_the_low_level_skip_moves_work_between_the_root_s_own_upsamplings(
+    compared: Compared,
+) -> None:
     own = [module for module in compared("v2", "v3", depth=1).modules if module.own]
     # v3 upsamples the decoder's 64 channels to 128·128 as well
-    assert [(module.path, module.figures["fvcore"].delta) for module in own] == [("", 4 * 64 * 128 * 128)]
+    assert [(module.path, module.figures["fvcore"].delta) for module in own] == [
+        ("", 4 * 64 * 128 * 128)
+    ]
     assert own[0].status == "changed"
 
 
@@ -128,7 +148,9 @@ def test_branches_are_matched_by_what_they_do_and_not_by_their_index(compared: C
     assert pooling.status == "unchanged"
     assert modules["aspp.branches[1×1]"].status == "unchanged"
     rate_6 = modules["aspp.branches[rate 6]"]  # regular in v1, separable in v2
-    assert rate_6.figures["params"] == Delta(9 * 96 * 64 + 2 * 64, 9 * 96 + 2 * 96 + 96 * 64 + 2 * 64)
+    assert rate_6.figures["params"] == Delta(
+        9 * 96 * 64 + 2 * 64, 9 * 96 + 2 * 96 + 96 * 64 + 2 * 64
+    )
     assert rate_6.status == "changed"
     rate_18 = modules["aspp.branches[rate 18]"]
     assert rate_18.figures["params"] == Delta(None, 9 * 96 + 2 * 96 + 96 * 64 + 2 * 64)
@@ -157,7 +179,9 @@ def test_a_model_outside_the_family_is_compared_by_path(trace_of: TraceOf) -> No
     assert "aspp.branches[rate 6]" not in statuses(result)
 
 
-def test_a_tap_that_another_module_gives_has_changed_though_its_shape_has_not(compared: Compared) -> None:
+def test_a_tap_that_another_module_gives_has_changed_though_its_shape_has_not(
+    compared: Compared,
+) -> None:
     taps = {tap.name: tap for tap in compared("v1", "v2", depth=1).taps}
     high = taps["high"]
     assert high.before is not None
@@ -186,5 +210,7 @@ def test_a_tap_of_one_side_only_has_changed() -> None:
         (Delta(5, None), -5, "gone"),
     ],
 )
-def test_a_change_is_a_ratio_or_a_word(delta: Delta, difference: int, change: Fraction | str | None) -> None:
+def test_a_change_is_a_ratio_or_a_word(
+    delta: Delta, difference: int, change: Fraction | str | None
+) -> None:
     assert (delta.delta, delta.change) == (difference, change)

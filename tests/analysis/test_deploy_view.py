@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ucseg_cli.analysis.deploy import (
+from ucseg_cli.analysis.counting.fold_batch_norms import (
     BATCH_STATISTICS,
     NO_LAYER,
     NOT_ITS_OWN,
@@ -17,15 +17,27 @@ from ucseg_cli.analysis.deploy import (
     Pair,
     fold_batch_norms,
 )
-from ucseg_cli.analysis.flops import total_flops
-from ucseg_cli.analysis.memory import peak_memory
-from ucseg_cli.analysis.params import total_params
-from ucseg_cli.trace import Module, Op, Tap, Tensor, Trace, Weight
+from ucseg_cli.analysis.counting.operations import total_flops
+from ucseg_cli.analysis.counting.parameters import total_params
+from ucseg_cli.analysis.memory.peak_memory import peak_memory
+from ucseg_cli.facts.trace import Module, Op, Tap, Tensor, Trace, Weight
 
 CONV = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "transposed": False, "groups": 1}
 X, WEIGHT, Y, GAIN, SHIFT, MEAN, VARIANCE, Z, SAVED, COUNTER, OUT = range(11)
 MAP, CHANNELS = (1, 4, 2, 2), (4,)
-SHAPES = [(1, 3, 2, 2), (4, 3, 1, 1), MAP, CHANNELS, CHANNELS, CHANNELS, CHANNELS, MAP, (0,), (), MAP]
+SHAPES = [
+    (1, 3, 2, 2),
+    (4, 3, 1, 1),
+    MAP,
+    CHANNELS,
+    CHANNELS,
+    CHANNELS,
+    CHANNELS,
+    MAP,
+    (0,),
+    (),
+    MAP,
+]
 
 
 def op(name: str, module: int, inputs: tuple[int | None, ...], *outputs: int, **more: Any) -> Op:
@@ -121,8 +133,20 @@ def test_a_new_bias_is_trainable_as_the_weight(trainable: bool) -> None:  # noqa
 def test_every_count_follows_from_the_new_trace() -> None:
     before = conv_norm_relu()
     after = fold_batch_norms(before).trace
-    assert total_params(before) == {"params": 20, "trainable": 20, "frozen": 0, "buffers": 9, "bytes": 116}
-    assert total_params(after) == {"params": 16, "trainable": 16, "frozen": 0, "buffers": 0, "bytes": 64}
+    assert total_params(before) == {
+        "params": 20,
+        "trainable": 20,
+        "frozen": 0,
+        "buffers": 9,
+        "bytes": 116,
+    }
+    assert total_params(after) == {
+        "params": 16,
+        "trainable": 16,
+        "frozen": 0,
+        "buffers": 0,
+        "bytes": 64,
+    }
     assert total_flops(before) == {"fvcore": 48 + 32, "macs": 48, "torch": 96}
     assert total_flops(after) == {"fvcore": 48, "macs": 48, "torch": 96}
 
@@ -158,18 +182,40 @@ def test_a_network_without_norms_stays_as_it_is() -> None:
 
 
 AWKWARD = {
-    "the norm computes its statistics": (with_op(conv_norm_relu(), 2, attributes={"training": True}), BATCH_STATISTICS),
-    "it has no statistics": (with_op(conv_norm_relu(), 2, inputs=(Y, GAIN, SHIFT, None, None)), BATCH_STATISTICS),
-    "it normalises the input": (with_op(conv_norm_relu(), 2, inputs=(X, GAIN, SHIFT, MEAN, VARIANCE)), NO_LAYER),
+    "the norm computes its statistics": (
+        with_op(conv_norm_relu(), 2, attributes={"training": True}),
+        BATCH_STATISTICS,
+    ),
+    "it has no statistics": (
+        with_op(conv_norm_relu(), 2, inputs=(Y, GAIN, SHIFT, None, None)),
+        BATCH_STATISTICS,
+    ),
+    "it normalises the input": (
+        with_op(conv_norm_relu(), 2, inputs=(X, GAIN, SHIFT, MEAN, VARIANCE)),
+        NO_LAYER,
+    ),
     "another operator comes before": (with_op(conv_norm_relu(), 1, name="max_pool2d"), NO_LAYER),
-    "another operator reads the map": (with_another_op(conv_norm_relu(), op("sum", 0, (Y,), OUT)), READ_ELSEWHERE),
+    "another operator reads the map": (
+        with_another_op(conv_norm_relu(), op("sum", 0, (Y,), OUT)),
+        READ_ELSEWHERE,
+    ),
     "the map is an output": (replace(conv_norm_relu(), outputs=(OUT, Y)), READ_ELSEWHERE),
     "the map is a tap": (replace(conv_norm_relu(), taps=(Tap("low", "conv"),)), READ_ELSEWHERE),
     "the norm's module runs twice": (with_module(conv_norm_relu(), 2, calls=2), NOT_ITS_OWN),
-    "the norm's module runs more": (with_another_op(conv_norm_relu(), op("relu", 2, (Z,), OUT)), NOT_ITS_OWN),
-    "the norm's tensors are the model's": (with_module(conv_norm_relu(), 2, parameters=()), NOT_ITS_OWN),
+    "the norm's module runs more": (
+        with_another_op(conv_norm_relu(), op("relu", 2, (Z,), OUT)),
+        NOT_ITS_OWN,
+    ),
+    "the norm's tensors are the model's": (
+        with_module(conv_norm_relu(), 2, parameters=()),
+        NOT_ITS_OWN,
+    ),
     "the norm holds more": (
-        with_module(conv_norm_relu(), 2, parameters=tuple(parameter(str(t), t) for t in (GAIN, SHIFT, SAVED))),
+        with_module(
+            conv_norm_relu(),
+            2,
+            parameters=tuple(parameter(str(t), t) for t in (GAIN, SHIFT, SAVED)),
+        ),
         NOT_ITS_OWN,
     ),
     "another operator reads the norm's weight": (
@@ -184,7 +230,10 @@ AWKWARD = {
         with_module(conv_norm_relu(), 3, parameters=(parameter("weight", WEIGHT),)),
         SHARED_LAYER,
     ),
-    "the conv's weight is computed": (with_module(conv_norm_relu(), 1, parameters=()), SHARED_LAYER),
+    "the conv's weight is computed": (
+        with_module(conv_norm_relu(), 1, parameters=()),
+        SHARED_LAYER,
+    ),
 }
 
 

@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ucseg_cli.analysis.conventions import CONVENTIONS
-from ucseg_cli.analysis.drift import Drift, drift, locked_tree
-from ucseg_cli.analysis.params import PARAM_METRICS
+from ucseg_cli.analysis.comparing.drift import Drift, drift, locked_tree
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.metrics import METRICS, own_figures, totals
+from ucseg_cli.analysis.counting.parameters import PARAM_METRICS
+from ucseg_cli.analysis.geometry.tap_shapes import tap_shapes
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.analysis.taps import tap_shapes
-from ucseg_cli.analysis.totals import METRICS, own_figures, totals
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.lock import Locked, Tree, leaves
-from ucseg_cli.lock_file import NAME, read_lock, write_lock
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import AXES, CATALOGUE, Variant, as_variant
-from ucseg_cli.variants.variant import changes
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.lock import Locked, Tree, leaves
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.project.lock_file import NAME, read_lock, write_lock
+from ucseg_cli.references.variants import AXES, CATALOGUE, Variant, as_variant
+from ucseg_cli.references.variants.variant import changes
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 TreeOf = Callable[..., Tree]
@@ -34,14 +34,21 @@ def tree_of(trace_of: TraceOf) -> TreeOf:
     def lock(model: str | Variant, *sides: int) -> Tree:
         variant = as_variant(model)
         sizes = [Size(side, side) for side in sides or (32,)]
-        return locked_tree({str(size): Subject("m", trace_of(variant, Conditions(size)), variant) for size in sizes})
+        return locked_tree(
+            {
+                str(size): Subject("m", trace_of(variant, Conditions(size)), variant)
+                for size in sizes
+            }
+        )
 
     return lock
 
 
 @pytest.fixture(scope="session")
 def any_model(
-    variants: SearchStrategy[Variant], small_conditions: SearchStrategy[Conditions], trace_of: TraceOf
+    variants: SearchStrategy[Variant],
+    small_conditions: SearchStrategy[Conditions],
+    trace_of: TraceOf,
 ) -> Models:
     """A variant, its trace on some input, and what a lock keeps of it there."""
 
@@ -63,10 +70,14 @@ def table(tree: Tree, *names: str) -> Mapping[str, Any]:
 
 
 @given(st.data())
-def test_every_total_and_axis_is_what_every_other_command_says(any_model: Models, data: st.DataObject) -> None:
+def test_every_total_and_axis_is_what_every_other_command_says(
+    any_model: Models, data: st.DataObject
+) -> None:
     variant, trace, tree = any_model(data)
     assert {**table(tree, "total"), **table(tree, "sizes", "here", "total")} == totals(trace)
-    assert table(tree, "axes") == {axis.name: axis.write(getattr(variant, axis.name)) for axis in AXES}
+    assert table(tree, "axes") == {
+        axis.name: axis.write(getattr(variant, axis.name)) for axis in AXES
+    }
 
 
 @given(st.data())
@@ -98,7 +109,10 @@ def test_every_tap_has_its_module_shape_and_stride(any_model: Models, data: st.D
     taps = table(tree, "sizes", "here", "taps")
     assert {name: tap["module"] for name, tap in taps.items()} == variant.taps
     for tap in tap_shapes(trace):
-        assert (taps[tap.name]["shape"], taps[tap.name].get("stride")) == (tap.shape, tap.whole_stride)
+        assert (taps[tap.name]["shape"], taps[tap.name].get("stride")) == (
+            tap.shape,
+            tap.whole_stride,
+        )
 
 
 @settings(max_examples=8)
@@ -108,7 +122,7 @@ def test_every_convolution_is_kept_as_torch_has_it(
 ) -> None:
     from torch import nn
 
-    from ucseg_cli.engine.build import building_on_meta
+    from ucseg_cli.engine.recording.build_on_meta import building_on_meta
     from ucseg_cli.nets import SegmentationNetwork, build_backbone
 
     variant = data.draw(variants)
@@ -149,7 +163,11 @@ def test_what_is_kept_goes_through_the_file_unchanged(tree_of: TreeOf, tmp_path:
     lock = read_lock(tmp_path / NAME)
     assert lock is not None
     assert lock.models == models
-    assert [drift(name, model.tree, models[name].tree) for name, model in lock.models.items()] == [[], [], []]
+    assert [drift(name, model.tree, models[name].tree) for name, model in lock.models.items()] == [
+        [],
+        [],
+        [],
+    ]
 
 
 def test_a_dilation_that_no_count_shows_is_seen(tree_of: TreeOf) -> None:
@@ -180,7 +198,9 @@ def test_what_depends_on_the_input_is_told_with_its_size_and_the_rest_once(tree_
         ("32", "peak-memory"),
         ("64", "peak-memory"),
     ]
-    assert {each.name for each in found if each.kind == "module" and each.figure == "params"} == {"classifier.1"}
+    assert {each.name for each in found if each.kind == "module" and each.figure == "params"} == {
+        "classifier.1"
+    }
 
 
 def test_the_axes_come_first_then_totals_then_modules_convs_and_taps(tree_of: TreeOf) -> None:
@@ -209,7 +229,10 @@ def test_two_variants_drift_on_exactly_the_axes_on_which_they_differ(
         for each in drift("m", tree_of(one), tree_of(other))
         if each.kind == "axis"
     ]
-    expected = [(axis.name, axis.write(before), axis.write(after)) for axis, before, after in changes(one, other)]
+    expected = [
+        (axis.name, axis.write(before), axis.write(after))
+        for axis, before, after in changes(one, other)
+    ]
     assert sorted(found) == sorted(expected)
 
 
@@ -227,7 +250,9 @@ def test_the_drift_backwards_is_the_same_with_its_sides_exchanged(
 
 @settings(max_examples=30)
 @given(st.data())
-def test_one_changed_leaf_is_one_drift_with_both_its_values(tree_of: TreeOf, data: st.DataObject) -> None:
+def test_one_changed_leaf_is_one_drift_with_both_its_values(
+    tree_of: TreeOf, data: st.DataObject
+) -> None:
     tree = tree_of("v2", 32, 64)
     address, leaf = data.draw(st.sampled_from(list(leaves(tree))))
     value = data.draw(st.one_of(st.integers(), st.text()).filter(lambda value: value != leaf))
@@ -267,9 +292,18 @@ def test_only_a_total_that_grew_wants_a_reason(
 
 @pytest.mark.parametrize(
     "broken",
-    [{}, {"total": 3}, {"sizes": {}}, {"sizes": {"32": 7}}, {"sizes": {"32": {"total": "x"}}}, {"convs": {"a": 1}}],
+    [
+        {},
+        {"total": 3},
+        {"sizes": {}},
+        {"sizes": {"32": 7}},
+        {"sizes": {"32": {"total": "x"}}},
+        {"convs": {"a": 1}},
+    ],
 )
-def test_a_tree_of_another_form_drifts_from_every_leaf_that_it_lacks(tree_of: TreeOf, broken: Tree) -> None:
+def test_a_tree_of_another_form_drifts_from_every_leaf_that_it_lacks(
+    tree_of: TreeOf, broken: Tree
+) -> None:
     tree = tree_of("v2")
     found = drift("m", broken, tree)
     assert sum(each.before is None for each in found) == len(list(leaves(tree)))

@@ -7,7 +7,7 @@ from math import floor
 import numpy as np
 import pytest
 
-from ucseg_cli.analysis.einsum import einsum_cost
+from ucseg_cli.analysis.counting.einsum import einsum_cost
 
 Shapes = list[tuple[int, ...]]
 
@@ -45,6 +45,8 @@ def test_it_has_four_digits_because_it_is_read_in_a_text() -> None:
     assert einsum_cost("ij,jk->ik", [(123, 457), (457, 89)]) == 5_005_000 != 123 * 457 * 89
 
 
-@pytest.mark.parametrize(("equation", "other"), [("bij, bik -> bjk", (123, 457, 89)), ("xyz,xwz->xwy", (123, 89, 331))])
+@pytest.mark.parametrize(
+    ("equation", "other"), [("bij, bik -> bjk", (123, 457, 89)), ("xyz,xwz->xwy", (123, 89, 331))]
+)
 def test_a_matmul_that_fvcore_knows_has_every_digit(equation: str, other: tuple[int, ...]) -> None:
     assert einsum_cost(equation, [(123, 457, 331), other]) == 123 * 457 * 331 * 89

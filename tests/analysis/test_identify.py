@@ -8,13 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
-from ucseg_cli.analysis.axes_in_shapes import UNSEEN, read_axes, visible
-from ucseg_cli.analysis.identify import Identification, by_module, expected_shapes, identify, propose
-from ucseg_cli.conditions import Conditions
+from ucseg_cli.analysis.family.axes_from_shapes import UNSEEN, read_axes, visible
+from ucseg_cli.analysis.family.fit_checkpoint import (
+    Identification,
+    by_module,
+    expected_shapes,
+    identify,
+    propose,
+)
+from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.facts.state_dict import Entry, StateDict
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references import parse_reference
-from ucseg_cli.state_dict import Entry, StateDict
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import AXES, CATALOGUE, Variant, as_variant
+from ucseg_cli.references.variants import AXES, CATALOGUE, Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 Identify = Callable[..., Identification]
@@ -30,7 +36,9 @@ def shapes_of(trace_of: TraceOf) -> Callable[[str | Variant], Shapes]:
 def identified(trace_of: TraceOf) -> Identify:
     def run(shapes: Shapes, named: dict[str, Variant] | None = None, **more: Any) -> Identification:
         state = StateDict(
-            tuple(Entry(name, shape, "float32") for name, shape in shapes.items()), "torch", versioned=True
+            tuple(Entry(name, shape, "float32") for name, shape in shapes.items()),
+            "torch",
+            versioned=True,
         )
         candidate = propose(state._replace(**more), named or {**CATALOGUE}, "v2")
         return identify(candidate, trace_of(candidate.variant, Conditions()))
@@ -39,7 +47,16 @@ def identified(trace_of: TraceOf) -> Identify:
 
 
 @pytest.mark.parametrize(
-    "name", ["v1", "v2", "v3", "v1+classes=19", "v2+backbone=13", "v2+aspp_channels=5+low_skip=7", "v2+mid_channels=9"]
+    "name",
+    [
+        "v1",
+        "v2",
+        "v3",
+        "v1+classes=19",
+        "v2+backbone=13",
+        "v2+aspp_channels=5+low_skip=7",
+        "v2+mid_channels=9",
+    ],
 )
 def test_a_state_dict_of_a_variant_fits_it_by_the_shortest_name(
     shapes_of: Callable[[str], Shapes], identified: Identify, name: str
@@ -60,27 +77,42 @@ def test_every_axis_that_shapes_determine_is_read_and_only_those(
 ) -> None:
     variant = data.draw(variants)
     seen = read_axes(shapes_of(variant))
-    assert seen == {axis.name: visible(variant, axis.name) for axis in AXES if axis.name not in UNSEEN - {"rates"}}
+    assert seen == {
+        axis.name: visible(variant, axis.name)
+        for axis in AXES
+        if axis.name not in UNSEEN - {"rates"}
+    }
 
 
 @given(data=st.data())
 def test_any_variant_fits_what_it_looks_like(
-    shapes_of: Callable[[Variant], Shapes], identified: Identify, variants: SearchStrategy[Variant], data: DataObject
+    shapes_of: Callable[[Variant], Shapes],
+    identified: Identify,
+    variants: SearchStrategy[Variant],
+    data: DataObject,
 ) -> None:
     variant = data.draw(variants)
     found = identified(shapes_of(variant))
     assert found.fits
     assert as_variant_name(found.candidate.name) == found.candidate.variant
-    assert all(visible(variant, axis.name) == visible(found.candidate.variant, axis.name) for axis in AXES)
+    assert all(
+        visible(variant, axis.name) == visible(found.candidate.variant, axis.name) for axis in AXES
+    )
 
 
 def test_an_axis_that_no_shape_tells_is_as_in_the_nearest_named_variant(
     shapes_of: Callable[[str], Shapes], identified: Identify
 ) -> None:
-    found = identified(shapes_of("v2+output_stride=16+head=before-upsample+dropout=0.1+rates=1,2,3"))
+    found = identified(
+        shapes_of("v2+output_stride=16+head=before-upsample+dropout=0.1+rates=1,2,3")
+    )
     readings = {reading.axis.name: reading for reading in found.candidate.readings}
     assert found.fits
-    assert {name for name, reading in readings.items() if reading.seen is None} == {"output_stride", "head", "dropout"}
+    assert {name for name, reading in readings.items() if reading.seen is None} == {
+        "output_stride",
+        "head",
+        "dropout",
+    }
     assert readings["rates"] == (readings["rates"].axis, (6, 12, 18), "number", "v2")
     assert {reading.source for reading in readings.values() if reading.seen == "shapes"} == {None}
 
@@ -88,7 +120,11 @@ def test_an_axis_that_no_shape_tells_is_as_in_the_nearest_named_variant(
 def test_every_named_variant_that_looks_the_same_is_told(
     shapes_of: Callable[[str], Shapes], identified: Identify
 ) -> None:
-    named = {**CATALOGUE, "dense": as_variant_name("v2+output_stride=16"), "wide": as_variant_name("v2+rates=1,2")}
+    named = {
+        **CATALOGUE,
+        "dense": as_variant_name("v2+output_stride=16"),
+        "wide": as_variant_name("v2+rates=1,2"),
+    }
     assert identified(shapes_of("v2"), named).candidate.alike == ("v2", "dense")
     assert identified(shapes_of("v2+classes=5"), named).candidate.alike == ()
 
@@ -97,7 +133,9 @@ def test_rates_of_another_number_are_those_of_a_named_variant_or_a_guess(
     shapes_of: Callable[[str], Shapes], identified: Identify
 ) -> None:
     two, four, one = (
-        {reading.axis.name: reading for reading in identified(shapes_of(name)).candidate.readings}["rates"]
+        {reading.axis.name: reading for reading in identified(shapes_of(name)).candidate.readings}[
+            "rates"
+        ]
         for name in ("v2+rates=5,9", "v2+rates=1,2,3,4", "v2+rates=7")
     )
     assert (two.value, two.seen, two.source) == ((6, 12), "number", "v1")
@@ -131,7 +169,9 @@ def test_differences_say_what_is_missing_unexpected_and_of_another_shape(
     assert found.matched == found.expected - 2
 
 
-def test_one_tensor_that_was_changed_by_hand_does_not_mislead_an_axis(shapes_of: Callable[[str], Shapes]) -> None:
+def test_one_tensor_that_was_changed_by_hand_does_not_mislead_an_axis(
+    shapes_of: Callable[[str], Shapes],
+) -> None:
     shapes = shapes_of("v2")
     shapes |= {"aspp.project.0.weight": (7, 320, 1, 1), "classifier.1.weight": (21, 60, 1, 1)}
     assert (read_axes(shapes)["aspp_channels"], read_axes(shapes)["decoder_channels"]) == (64, 64)
@@ -143,7 +183,11 @@ def test_counters_of_before_there_were_any_are_missed_only_where_a_version_promi
     identified: Identify,
     versioned: bool,  # noqa: FBT001 - a parameter
 ) -> None:
-    shapes = {name: shape for name, shape in shapes_of("v2").items() if not name.endswith("num_batches_tracked")}
+    shapes = {
+        name: shape
+        for name, shape in shapes_of("v2").items()
+        if not name.endswith("num_batches_tracked")
+    }
     found = identified(shapes, versioned=versioned)
     assert found.fits is not versioned
     assert found.added == (0 if versioned else 44)
@@ -165,14 +209,22 @@ def test_counters_of_before_there_were_any_are_missed_only_where_a_version_promi
         {"features": (1,), ".": (), "aspp.branches.": (2,), "classifier.1.weight": ()},
     ],
 )
-def test_what_is_not_of_the_family_is_told_from_what_differs(identified: Identify, shapes: Shapes) -> None:
+def test_what_is_not_of_the_family_is_told_from_what_differs(
+    identified: Identify, shapes: Shapes
+) -> None:
     found = identified(shapes)
     assert not found.fits
     assert not found.related
 
 
-def test_the_backbone_alone_is_of_the_family(shapes_of: Callable[[str], Shapes], identified: Identify) -> None:
-    found = identified({name: shape for name, shape in shapes_of("v2").items() if name.startswith("features.")})
+def test_the_backbone_alone_is_of_the_family(
+    shapes_of: Callable[[str], Shapes], identified: Identify
+) -> None:
+    found = identified(
+        {name: shape for name, shape in shapes_of("v2").items() if name.startswith("features.")}
+    )
     assert found.related
     assert {each.kind for each in found.differences} == {"missing"}
-    assert {reading.axis.name for reading in found.candidate.readings if reading.seen} == {"backbone"}
+    assert {reading.axis.name for reading in found.candidate.readings if reading.seen} == {
+        "backbone"
+    }

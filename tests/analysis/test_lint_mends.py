@@ -9,13 +9,13 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ucseg_cli.analysis.lint import Finding, lint
+from ucseg_cli.analysis.counting.metrics import totals
+from ucseg_cli.analysis.rules.lint_checks import Finding, lint
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.analysis.totals import totals
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.report.lint import mended_reference
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import Variant, as_variant
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references.variants import Variant, as_variant
+from ucseg_cli.report.answers.choose.lint import mended_reference
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 FVCORE = "fvcore"
@@ -29,7 +29,11 @@ def subject_of(trace_of: TraceOf, reference: str, conditions: Conditions) -> Sub
 
 
 def mends(subject: Subject) -> Iterator[tuple[Finding, str]]:
-    return ((each, reference) for each in lint(subject) if (reference := mended_reference(subject, each)) is not None)
+    return (
+        (each, reference)
+        for each in lint(subject)
+        if (reference := mended_reference(subject, each)) is not None
+    )
 
 
 def saved(trace_of: TraceOf, subject: Subject, reference: str, conditions: Conditions) -> int:
@@ -37,7 +41,9 @@ def saved(trace_of: TraceOf, subject: Subject, reference: str, conditions: Condi
     return totals(subject.trace)[FVCORE] - totals(after.trace)[FVCORE]
 
 
-def assert_mends_keep_their_word(trace_of: TraceOf, subject: Subject, conditions: Conditions) -> None:
+def assert_mends_keep_their_word(
+    trace_of: TraceOf, subject: Subject, conditions: Conditions
+) -> None:
     for finding, reference in mends(subject):
         after = subject_of(trace_of, reference, conditions)
         assert finding.rule.code not in {each.rule.code for each in lint(after)}, reference
@@ -53,7 +59,11 @@ def test_every_mend_of_a_named_variant_silences_its_rule_and_saves_what_is_said(
 ) -> None:
     conditions = Conditions(Size(side, side))
     subject = subject_of(trace_of, name, conditions)
-    assert {"UC103", "UC104"} <= {each.rule.code for each, _ in mends(subject)} <= {"UC101", "UC103", "UC104"}
+    assert (
+        {"UC103", "UC104"}
+        <= {each.rule.code for each, _ in mends(subject)}
+        <= {"UC101", "UC103", "UC104"}
+    )
     assert_mends_keep_their_word(trace_of, subject, conditions)
 
 
@@ -83,7 +93,9 @@ def test_the_classifier_is_told_to_move_exactly_where_that_saves_something(
     conditions = data.draw(small_conditions)
     subject = subject_of(trace_of, f"v2+{variant.key}", conditions)
     found = {each.evidence["saved"] for each in lint(subject) if each.rule.code == "UC104"}
-    saving = saved(trace_of, subject, f"v2+{variant._replace(head='before-upsample').key}", conditions)
+    saving = saved(
+        trace_of, subject, f"v2+{variant._replace(head='before-upsample').key}", conditions
+    )
     assert found == ({saving} if saving > 0 else set())
 
 
@@ -110,4 +122,6 @@ def test_a_classifier_with_few_channels_to_read_stays_where_it_is(
 @pytest.mark.parametrize("rate", [18, 19, 20, 32, 100])
 def test_one_mend_is_enough_however_large_the_rate(trace_of: TraceOf, rate: int) -> None:
     conditions = Conditions(Size(64, 64))
-    assert_mends_keep_their_word(trace_of, subject_of(trace_of, f"v2+rates=6,{rate}", conditions), conditions)
+    assert_mends_keep_their_word(
+        trace_of, subject_of(trace_of, f"v2+rates=6,{rate}", conditions), conditions
+    )

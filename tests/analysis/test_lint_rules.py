@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ucseg_cli.analysis.lint import Finding, lint, lint_changes
-from ucseg_cli.analysis.lint_catalogue import RULES
+from ucseg_cli.analysis.counting.metrics import totals
+from ucseg_cli.analysis.rules.lint_catalogue import RULES
+from ucseg_cli.analysis.rules.lint_checks import Finding, lint, lint_changes
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.analysis.totals import totals
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.engine.record import record
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import Variant, as_variant
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references.variants import Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 Linted = Callable[..., list[tuple[str, str]]]
@@ -85,7 +85,11 @@ BROKEN_AND_MENDED = {
         nn.Sequential(nn.AvgPool2d(16), dilated(10)),
         512,
     ),
-    "UC104": (upsampled(nn.Conv2d(4, 2, 1)), nn.Sequential(nn.Conv2d(4, 2, 1), nn.Upsample(scale_factor=2)), 8),
+    "UC104": (
+        upsampled(nn.Conv2d(4, 2, 1)),
+        nn.Sequential(nn.Conv2d(4, 2, 1), nn.Upsample(scale_factor=2)),
+        8,
+    ),
     "UC105": (Idle(), nn.Conv2d(4, 4, 1), 8),
     "UC106": (
         nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)),
@@ -118,7 +122,9 @@ def test_a_heavy_block_is_one_of_several_with_more_than_a_third() -> None:
 
     def found(model: nn.Module) -> list[tuple[str, ...]]:
         trace = record(model.to("meta"), torch.empty(1, 4, 8, 8, device="meta"))
-        return [(each.rule.code, each.module, *each.evidence) for each in lint(Subject("net", trace))]
+        return [
+            (each.rule.code, each.module, *each.evidence) for each in lint(Subject("net", trace))
+        ]
 
     assert found(even) == []  # a third is not more than a third
     assert found(heavy) == [("UC108", "3", "params", "total"), ("UC108", "3", "fvcore", "total")]
@@ -127,7 +133,9 @@ def test_a_heavy_block_is_one_of_several_with_more_than_a_third() -> None:
 
 def test_a_model_outside_the_family_is_never_told_to_change_an_axis() -> None:
     for broken, _, side in BROKEN_AND_MENDED.values():
-        assert all((each.mend, each.exact) == ({}, None) for each in linted(broken, 1, 4, side, side))
+        assert all(
+            (each.mend, each.exact) == ({}, None) for each in linted(broken, 1, 4, side, side)
+        )
 
 
 def test_the_evidence_is_what_the_sentence_says() -> None:
@@ -143,7 +151,15 @@ def test_the_evidence_is_what_the_sentence_says() -> None:
 
 @pytest.mark.parametrize(
     ("stride", "rate", "told"),
-    [(32, 9, False), (32, 10, True), (64, 4, False), (64, 5, True), (48, 6, False), (48, 7, True), (16, 18, False)],
+    [
+        (32, 9, False),
+        (32, 10, True),
+        (64, 4, False),
+        (64, 5, True),
+        (48, 6, False),
+        (48, 7, True),
+        (16, 18, False),
+    ],
 )
 def test_rates_are_told_where_the_outer_taps_lie_further_out_than_18_at_stride_16(
     *, stride: int, rate: int, told: bool
@@ -160,7 +176,10 @@ def test_rates_are_told_where_the_outer_taps_lie_further_out_than_18_at_stride_1
 
 
 def test_a_plain_conv_has_no_rate_that_could_be_unfit() -> None:
-    assert codes(nn.Sequential(nn.AvgPool2d(512), nn.Conv2d(4, 4, 3, padding=1)), 1, 4, 1536, 1536) == []
+    assert (
+        codes(nn.Sequential(nn.AvgPool2d(512), nn.Conv2d(4, 4, 3, padding=1)), 1, 4, 1536, 1536)
+        == []
+    )
 
 
 def test_a_conv_is_no_1x1_conv_where_one_side_of_the_map_is_long_enough() -> None:
@@ -183,7 +202,9 @@ def test_rates_that_differ_along_height_and_width_are_told_by_the_larger() -> No
     ],
     ids=["dropout between", "groups", "no bias"],
 )
-def test_a_pointwise_conv_after_an_upsample_is_seen_through_what_does_nothing(late: nn.Module) -> None:
+def test_a_pointwise_conv_after_an_upsample_is_seen_through_what_does_nothing(
+    late: nn.Module,
+) -> None:
     assert codes(late, 1, 4, 8, 8) == ["UC104"]
 
 
@@ -195,10 +216,20 @@ def test_a_pointwise_conv_after_an_upsample_is_seen_through_what_does_nothing(la
         upsampled(nn.Conv2d(4, 2, 1, stride=2)),
         upsampled(nn.ReLU(), nn.Conv2d(4, 2, 1)),
         nn.Sequential(nn.Upsample(scale_factor=0.5, mode="bilinear"), nn.Conv2d(4, 2, 1)),
-        upsampled(nn.Conv2d(4, 16, 1)),  # 192 · 4 · 16 products for 4 · 256 · 12 elements: nothing saved
+        upsampled(
+            nn.Conv2d(4, 16, 1)
+        ),  # 192 · 4 · 16 products for 4 · 256 · 12 elements: nothing saved
         upsampled(nn.Conv2d(4, 17, 1)),
     ],
-    ids=["3x3", "padding", "stride", "not linear", "downsampling", "many channels", "more channels"],
+    ids=[
+        "3x3",
+        "padding",
+        "stride",
+        "not linear",
+        "downsampling",
+        "many channels",
+        "more channels",
+    ],
 )
 def test_what_does_not_commute_or_would_cost_more_is_left_alone(fine: nn.Module) -> None:
     assert codes(fine, 1, 4, 8, 8) == []
@@ -210,7 +241,10 @@ def test_what_does_not_commute_or_would_cost_more_is_left_alone(fine: nn.Module)
         (nn.Conv2d(4, 2, 1), 1),
         (nn.Conv2d(4, 2, 1, bias=False), 3),
         (nn.Conv2d(4, 4, 1, groups=2), 2),
-        (nn.Conv2d(4, 15, 1), 1),  # with 16 nothing is saved: 192 · 4 · 16 products for 4 · 256 · 12 elements
+        (
+            nn.Conv2d(4, 15, 1),
+            1,
+        ),  # with 16 nothing is saved: 192 · 4 · 16 products for 4 · 256 · 12 elements
     ],
     ids=["fewer channels", "batch of 3", "groups", "more channels"],
 )
@@ -219,7 +253,9 @@ def test_what_commuting_saves_is_what_is_counted_less(early: nn.Module, batch: i
     shape = (batch, 4, 8, 8)
     (found,) = linted(nn.Sequential(up, early), *shape)
     late, commuted = (
-        totals(record(nn.Sequential(*layers).to("meta"), torch.empty(shape, device="meta")))["fvcore"]
+        totals(record(nn.Sequential(*layers).to("meta"), torch.empty(shape, device="meta")))[
+            "fvcore"
+        ]
         for layers in ((up, early), (early, up))
     )
     assert found.rule.code == "UC104"
@@ -286,7 +322,9 @@ def test_at_512_rate_18_is_exactly_a_1x1_conv_and_at_224_rate_12_too(
 
 @pytest.mark.parametrize("name", ["v1", "v2", "v3"])
 @pytest.mark.parametrize("side", [224, 512])
-def test_each_named_variant_classifies_late_and_pools_to_one_value(found_in: Linted, name: str, side: int) -> None:
+def test_each_named_variant_classifies_late_and_pools_to_one_value(
+    found_in: Linted, name: str, side: int
+) -> None:
     found = found_in(name, side)
     assert ("UC104", "classifier.1") in found
     assert ("UC103", "aspp.branches") in found
@@ -304,7 +342,10 @@ def test_v2_s_classifier_has_48_percent_of_its_operations_and_features_10_46_of_
         ("classifier.1", {"fvcore": 352_321_536, "total": 737_104_000}),
         ("features.10", {"params": 294_096, "total": 645_245}),
     ]
-    assert heavy[0].message == "47.8 % of the fvcore FLOPs (352,321,536); governed by head, classes, decoder_channels"
+    assert (
+        heavy[0].message
+        == "47.8 % of the fvcore FLOPs (352,321,536); governed by head, classes, decoder_channels"
+    )
 
 
 def test_with_the_classifier_before_the_upsample_nothing_is_late(found_in: Linted) -> None:
@@ -312,10 +353,13 @@ def test_with_the_classifier_before_the_upsample_nothing_is_late(found_in: Linte
 
 
 @pytest.mark.parametrize(
-    ("rates", "finer"), [("6,12,18", "3,6,9"), ("3,18,12", "1,9,6"), ("10,10", "5,5"), ("1,11", "1,5")]
+    ("rates", "finer"),
+    [("6,12,18", "3,6,9"), ("3,18,12", "1,9,6"), ("10,10", "5,5"), ("1,11", "1,5")],
 )
 def test_every_rate_is_halved_in_its_place(trace_of: TraceOf, rates: str, finer: str) -> None:
-    (found,) = (each for each in lint(seen(trace_of, f"v2+rates={rates}")) if each.rule.code == "UC103")
+    (found,) = (
+        each for each in lint(seen(trace_of, f"v2+rates={rates}")) if each.rule.code == "UC103"
+    )
     assert (dict(found.mend), found.exact) == ({"rates": finer}, False)
 
 
@@ -324,18 +368,27 @@ def test_unfit_rates_are_told_in_pixels(trace_of: TraceOf) -> None:
     assert found.message == (
         "rates 6, 12, 18 at stride 32: the outer taps lie 576 pixels from the centre; DeepLabv3 chose 288 (18 at stride 16)"
     )
-    assert found.evidence == {"stride": 32, "largest_rate": 18, "pixels": 18 * 32, "classic_pixels": 18 * 16}
+    assert found.evidence == {
+        "stride": 32,
+        "largest_rate": 18,
+        "pixels": 18 * 32,
+        "classic_pixels": 18 * 16,
+    }
 
 
 @pytest.mark.parametrize(
-    "mended", ["v2+rates=3,5,1", "v2+rates=3,6,9", "v2+rates=9", "v2+output_stride=16", "v2+backbone=4"]
+    "mended",
+    ["v2+rates=3,5,1", "v2+rates=3,6,9", "v2+rates=9", "v2+output_stride=16", "v2+backbone=4"],
 )
 def test_rates_that_suit_the_map_are_not_told(found_in: Linted, mended: str) -> None:
     assert "UC103" not in {code for code, _ in found_in(mended)}
 
 
 def test_findings_come_most_severe_first(trace_of: TraceOf) -> None:
-    found = [(-each.rule.severity, each.rule.code, each.module) for each in lint(seen(trace_of, "v3", 224))]
+    found = [
+        (-each.rule.severity, each.rule.code, each.module)
+        for each in lint(seen(trace_of, "v3", 224))
+    ]
     assert found == sorted(found)
 
 
@@ -351,7 +404,9 @@ def test_a_model_that_adds_rate_18_adds_what_is_wrong_with_it(trace_of: TraceOf)
         ("UC108", "features.10"),
     ]
     assert changed.removed == ()
-    assert [(before.module, after.module, before.rule.code) for before, after in changed.altered] == [
+    assert [
+        (before.module, after.module, before.rule.code) for before, after in changed.altered
+    ] == [
         ("aspp.branches", "aspp.branches", "UC103"),
         ("classifier.1", "classifier.1", "UC108"),
     ]
@@ -359,11 +414,16 @@ def test_a_model_that_adds_rate_18_adds_what_is_wrong_with_it(trace_of: TraceOf)
     assert changed.unchanged == 3  # UC102 of rate 12, UC104, UC107
     back = lint_changes(seen(trace_of, "v2"), seen(trace_of, "v1"), str)
     assert (back.added, back.removed) == (changed.removed, changed.added)
-    assert (back.altered, back.unchanged) == (tuple((after, before) for before, after in changed.altered), 3)
+    assert (back.altered, back.unchanged) == (
+        tuple((after, before) for before, after in changed.altered),
+        3,
+    )
 
 
 def test_every_finding_of_a_model_is_new_changed_or_unchanged(trace_of: TraceOf) -> None:
-    for before, after in permutations(("v1", "v2", "v3", "v2+rates=18", "v2+head=before-upsample"), 2):
+    for before, after in permutations(
+        ("v1", "v2", "v3", "v2+rates=18", "v2+head=before-upsample"), 2
+    ):
         changed = lint_changes(seen(trace_of, before), seen(trace_of, after), str)
         both = len(changed.altered) + changed.unchanged
         assert len(changed.added) + both == len(lint(seen(trace_of, after)))

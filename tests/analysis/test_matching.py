@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from ucseg_cli.analysis.compare import Comparison, compare
-from ucseg_cli.analysis.matching import match_modules
-from ucseg_cli.analysis.module_tree import TreeRow
+from ucseg_cli.analysis.comparing.comparison import Comparison, compare
+from ucseg_cli.analysis.comparing.match_modules import match_modules
+from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.module_tree import TreeRow
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.analysis.totals import METRICS
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.trace import Module, Tensor, Trace, Weight
-from ucseg_cli.variants import Variant, as_variant
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Module, Tensor, Trace, Weight
+from ucseg_cli.references.variants import Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 Rows = list[tuple[str, str]]
@@ -23,7 +23,9 @@ AT_64 = Conditions(Size(64, 64))
 
 def network(*modules: tuple[str, str, int]) -> Subject:
     """A model of parameters alone: path, class and number of parameters of each module."""
-    tensors = tuple(Tensor((count,), "float32", index) for index, (_, _, count) in enumerate(modules))
+    tensors = tuple(
+        Tensor((count,), "float32", index) for index, (_, _, count) in enumerate(modules)
+    )
     held = tuple(
         Module(path, kind, (Weight("weight", index, trainable=True),) if count else ())
         for index, (path, kind, count) in enumerate(modules)
@@ -33,7 +35,9 @@ def network(*modules: tuple[str, str, int]) -> Subject:
 
 def pairs(before: Rows, after: Rows) -> list[tuple[str | None, str | None]]:
     old, new = ([TreeRow(path, kind, 1, {}) for path, kind in rows] for rows in (before, after))
-    baseline, model = (network(*((path, kind, 1) for path, kind in rows)) for rows in (before, after))
+    baseline, model = (
+        network(*((path, kind, 1) for path, kind in rows)) for rows in (before, after)
+    )
     return [
         (pair.before and pair.before.path, pair.after and pair.after.path)
         for pair in match_modules(baseline, old, model, new).pairs
@@ -41,7 +45,9 @@ def pairs(before: Rows, after: Rows) -> list[tuple[str | None, str | None]]:
 
 
 def test_modules_of_one_name_match_also_where_their_classes_differ() -> None:
-    assert pairs([("stem", "Conv2d"), ("head", "Linear")], [("head", "Conv2d"), ("stem", "Sequential")]) == [
+    assert pairs(
+        [("stem", "Conv2d"), ("head", "Linear")], [("head", "Conv2d"), ("stem", "Sequential")]
+    ) == [
         ("stem", "stem"),
         ("head", "head"),
     ]
@@ -62,8 +68,16 @@ def test_containers_match_by_what_is_in_them_and_not_by_being_the_next_of_their_
     block = [("0", "Conv2d", 9), ("1", "BatchNorm2d", 2)]
 
     def chain(path: str, length: int) -> list[tuple[str, str, int]]:
-        inner = [(f"{path}.{index}.{name}", kind, count) for index in range(length) for name, kind, count in block]
-        return [(path, "Sequential", 0), *((f"{path}.{index}", "Sequential", 0) for index in range(length)), *inner]
+        inner = [
+            (f"{path}.{index}.{name}", kind, count)
+            for index in range(length)
+            for name, kind, count in block
+        ]
+        return [
+            (path, "Sequential", 0),
+            *((f"{path}.{index}", "Sequential", 0) for index in range(length)),
+            *inner,
+        ]
 
     mine = network(*chain("backbone", 8), *chain("project", 1))
     other = network(*chain("features", 10), ("aspp", "Aspp", 3), *chain("mid", 1))
@@ -80,7 +94,9 @@ def test_modules_of_different_classes_match_where_they_are_made_of_the_same() ->
 
 def test_many_modules_side_by_side_are_matched_by_their_names_alone() -> None:
     before, after = (
-        [(f"{name}{index}", "Conv2d"), *[("same", "Conv2d")] * (not index)] for name in "ab" for index in (0,)
+        [(f"{name}{index}", "Conv2d"), *[("same", "Conv2d")] * (not index)]
+        for name in "ab"
+        for index in (0,)
     )
     before += [(f"a{index}", "Conv2d") for index in range(1, 230)]
     after += [(f"b{index}", "Conv2d") for index in range(1, 230)]
@@ -88,10 +104,22 @@ def test_many_modules_side_by_side_are_matched_by_their_names_alone() -> None:
 
 
 def test_a_name_is_no_reason_to_hold_what_has_parameters_against_what_has_none() -> None:
-    mine = network(("classifier", "Sequential", 0), ("classifier.0", "Aspp", 7), ("classifier.1", "Linear", 3))
-    other = network(("classifier", "Sequential", 0), ("classifier.0", "Dropout", 0), ("classifier.1", "Linear", 4))
-    statuses = {(each.path, each.status) for each in compare(mine, other, depth=2).modules if not each.own}
-    assert statuses == {("classifier.0", "gone"), ("classifier.0", "new"), ("classifier.1", "changed")}
+    mine = network(
+        ("classifier", "Sequential", 0), ("classifier.0", "Aspp", 7), ("classifier.1", "Linear", 3)
+    )
+    other = network(
+        ("classifier", "Sequential", 0),
+        ("classifier.0", "Dropout", 0),
+        ("classifier.1", "Linear", 4),
+    )
+    statuses = {
+        (each.path, each.status) for each in compare(mine, other, depth=2).modules if not each.own
+    }
+    assert statuses == {
+        ("classifier.0", "gone"),
+        ("classifier.0", "new"),
+        ("classifier.1", "changed"),
+    }
 
 
 def test_children_match_within_modules_that_belong_together() -> None:
@@ -146,7 +174,11 @@ def across(trace_of: TraceOf) -> Callable[[int], Comparison]:
 
     def across(depth: int) -> Comparison:
         v1, v2 = as_variant("v1"), as_variant("v2")
-        return compare(Subject("mine", trace_of(v1, AT_64)), Subject("v2", trace_of(v2, AT_64), v2), depth=depth)
+        return compare(
+            Subject("mine", trace_of(v1, AT_64)),
+            Subject("v2", trace_of(v2, AT_64), v2),
+            depth=depth,
+        )
 
     return across
 
@@ -157,7 +189,10 @@ def test_across_families_every_row_is_there_once_and_the_deltas_add_up(
 ) -> None:
     comparison = across(depth)
     for metric in ("params", "fvcore", "macs", "torch"):
-        assert sum(each.figures[metric].delta for each in comparison.modules) == comparison.totals[metric].delta
+        assert (
+            sum(each.figures[metric].delta for each in comparison.modules)
+            == comparison.totals[metric].delta
+        )
         for side in ("before", "after"):
             figures = [getattr(each.figures[metric], side) or 0 for each in comparison.modules]
             assert sum(figures) == getattr(comparison.totals[metric], side)
@@ -166,10 +201,17 @@ def test_across_families_every_row_is_there_once_and_the_deltas_add_up(
 def test_a_module_that_is_called_otherwise_says_what_it_was() -> None:
     before, after = network(("body", "Sequential", 3)), network(("features", "Sequential", 5))
     (delta,) = [each for each in compare(before, after, depth=1).modules if not each.own]
-    assert (delta.path, delta.was, delta.status, delta.figures["params"].delta) == ("features", "body", "changed", 2)
+    assert (delta.path, delta.was, delta.status, delta.figures["params"].delta) == (
+        "features",
+        "body",
+        "changed",
+        2,
+    )
 
 
-def test_of_a_model_that_did_not_run_parameters_are_compared_and_of_the_rest_nothing_is_said() -> None:
+def test_of_a_model_that_did_not_run_parameters_are_compared_and_of_the_rest_nothing_is_said() -> (
+    None
+):
     ran, not_run = network(("a", "Linear", 3)), network(("a", "Linear", 5))
     not_run = not_run._replace(trace=replace(not_run.trace, failure="it has no forward pass"))
     comparison = compare(ran, not_run, depth=1)
@@ -181,10 +223,16 @@ def test_of_a_model_that_did_not_run_parameters_are_compared_and_of_the_rest_not
     assert comparison.lint == ((), (), (), 0)
 
 
-def test_a_state_dict_which_does_not_say_what_its_modules_are_is_matched_by_path(trace_of: TraceOf) -> None:
+def test_a_state_dict_which_does_not_say_what_its_modules_are_is_matched_by_path(
+    trace_of: TraceOf,
+) -> None:
     trace = trace_of(as_variant("v2"), AT_64)
-    untold = tuple(module._replace(type="" if module.path else "state dict") for module in trace.modules)
-    state = Subject("v2.pt", replace(trace, modules=untold, failure="a state dict has no forward pass"))
+    untold = tuple(
+        module._replace(type="" if module.path else "state dict") for module in trace.modules
+    )
+    state = Subject(
+        "v2.pt", replace(trace, modules=untold, failure="a state dict has no forward pass")
+    )
     for depth in (1, 2, 9):
         modules = compare(state, Subject("v2", trace, as_variant("v2")), depth=depth).modules
         assert {each.status for each in modules if each.figures["params"].before} == {"unchanged"}

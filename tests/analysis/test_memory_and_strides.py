@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from ucseg_cli.analysis.memory import Held, least_memory, peak_memory, weights_bytes
-from ucseg_cli.analysis.params import BYTES, total_params
-from ucseg_cli.analysis.stride import strides
-from ucseg_cli.analysis.taps import TapShape, tap_shapes
-from ucseg_cli.trace import Module, Op, Tap, Tensor, Trace, Weight
+from ucseg_cli.analysis.counting.parameters import BYTES, total_params
+from ucseg_cli.analysis.geometry.stride import strides
+from ucseg_cli.analysis.geometry.tap_shapes import TapShape, tap_shapes
+from ucseg_cli.analysis.memory.peak_memory import Held, least_memory, peak_memory, weights_bytes
+from ucseg_cli.facts.trace import Module, Op, Tap, Tensor, Trace, Weight
 
 
 def sketch(
@@ -27,7 +27,9 @@ def sketch(
     storage = {index: (views or {}).get(index, index) for index in range(len(sizes))}
     return Trace(
         modules=(Module("", "Net"), Module("layer", "Layer")),
-        tensors=tuple(Tensor((size // 4,), "float32", storage[index]) for index, size in enumerate(sizes)),
+        tensors=tuple(
+            Tensor((size // 4,), "float32", storage[index]) for index, size in enumerate(sizes)
+        ),
         storages=tuple(sizes),
         freed=tuple((freed or {}).get(index) for index in range(len(sizes))),
         ops=tuple(ops),
@@ -47,7 +49,9 @@ def test_in_a_chain_two_neighbours_are_alive_and_the_input_all_along() -> None:
 
 
 def test_a_skip_keeps_its_source_alive_until_it_is_used() -> None:
-    trace = sketch([100, 40, 60, 20, 8], [op((0,), 1), op((1,), 2), op((2,), 3), op((1, 3), 4)], outputs=(4,))
+    trace = sketch(
+        [100, 40, 60, 20, 8], [op((0,), 1), op((1,), 2), op((2,), 3), op((1, 3), 4)], outputs=(4,)
+    )
     assert least_memory(trace).bytes == 100 + 40 + 60 + 20  # at the third
 
 
@@ -70,7 +74,10 @@ def test_an_output_lives_to_the_end() -> None:
 def test_weights_are_not_activations() -> None:
     plain = sketch([100, 40, 60], [op((0, 1), 2)], outputs=(2,))
     weighted = replace(plain, modules=(Module("", "Net", (Weight("weight", 1, trainable=True),)),))
-    for trace in (plain, weighted):  # a tensor that is there before an operator made it is a weight to the model
+    for trace in (
+        plain,
+        weighted,
+    ):  # a tensor that is there before an operator made it is a weight to the model
         assert least_memory(trace).bytes == peak_memory(trace).bytes == 100 + 60
     assert weights_bytes(plain) == 0
     assert weights_bytes(weighted) == 40
@@ -113,14 +120,22 @@ def test_what_is_never_let_go_adds_up() -> None:
 
 
 def test_what_is_dropped_at_once_was_alive_while_its_operator_ran() -> None:
-    trace = sketch([100, 40, 500, 60], [op((0,), 1), op((1,), 2), op((1,), 3)], outputs=(3,), freed={1: 3, 2: 2})
+    trace = sketch(
+        [100, 40, 500, 60],
+        [op((0,), 1), op((1,), 2), op((1,), 3)],
+        outputs=(3,),
+        freed={1: 3, 2: 2},
+    )
     peak = peak_memory(trace)
     assert peak.bytes == least_memory(trace).bytes == 100 + 40 + 500
     assert peak.overdue == ()  # the operator that runs is writing it
 
 
 def test_the_peak_says_where_it_is_as_the_model_called_it() -> None:
-    ops = [Op("conv2d", 1, (0,), (1,), {}, composite=True), Op("convolution", 1, (0,), (1,), {}, parent=0)]
+    ops = [
+        Op("conv2d", 1, (0,), (1,), {}, composite=True),
+        Op("convolution", 1, (0,), (1,), {}, parent=0),
+    ]
     peak = peak_memory(sketch([100, 40], ops, outputs=(1,)))
     assert (peak.module, peak.op) == ("layer", "conv2d")
     assert [(held.module, held.op) for held in peak.alive] == [("", ""), ("layer", "conv2d")]
@@ -132,12 +147,18 @@ def test_in_another_element_type_what_is_floating_point_changes_and_integers_do_
     assert peak_memory(trace, "float16").bytes == 50 + 20 + 60
     assert peak_memory(trace, "float64").bytes == 200 + 80 + 60
     assert peak_memory(trace, "float32") == peak_memory(trace)
-    assert [held.dtype for held in peak_memory(trace, "float16").alive] == ["int32", "float16", "float16"]
+    assert [held.dtype for held in peak_memory(trace, "float16").alive] == [
+        "int32",
+        "float16",
+        "float16",
+    ]
 
 
 def test_an_element_type_that_is_not_known_has_the_size_that_torch_gave() -> None:
     trace = sketch([100], [], outputs=(0,))
-    assert peak_memory(replace(trace, tensors=(Tensor((50,), "bits16", 0),)), "float16").bytes == 100
+    assert (
+        peak_memory(replace(trace, tensors=(Tensor((50,), "bits16", 0),)), "float16").bytes == 100
+    )
 
 
 # Strides
@@ -167,7 +188,11 @@ X = (1, 3, 64, 96)
         ((1, 3, 32, 48), op((0,), 1, "avg_pool2d", kernel_size=(3, 3), stride=(2, 2)), (2, 2)),
         ((1, 3, 128, 144), op((0,), 1, "upsample_bilinear2d"), (Fraction(1, 2), Fraction(2, 3))),
         ((1, 3, 64, 96), op((0,), 1, "hardswish"), (1, 1)),
-        ((1, 3, 128, 192), op((0,), 1, "convolution", stride=(2, 2), transposed=True), (Fraction(1, 2),) * 2),
+        (
+            (1, 3, 128, 192),
+            op((0,), 1, "convolution", stride=(2, 2), transposed=True),
+            (Fraction(1, 2),) * 2,
+        ),
         ((1, 3, 64, 96), op((0,), 1, "mylib::fast_gelu"), None),
         ((1, 3, 1, 1), op((0,), 1, "mean"), None),
         ((1, 18_432), op((0,), 1, "view"), None),
@@ -185,14 +210,26 @@ def test_an_input_that_is_not_an_image_has_no_stride(shape: tuple[int, ...]) -> 
 
 
 def test_what_combines_maps_takes_the_stride_of_the_one_with_its_grid() -> None:
-    ops = [op((0,), 1, "convolution", stride=(2, 2), transposed=False), op((1,), 2, "mean"), op((2, 1), 3, "mul")]
-    assert strides(maps([X, (1, 8, 32, 48), (1, 8, 1, 1), (1, 8, 32, 48)], ops))[3] == (Fraction(2), Fraction(2))
+    ops = [
+        op((0,), 1, "convolution", stride=(2, 2), transposed=False),
+        op((1,), 2, "mean"),
+        op((2, 1), 3, "mul"),
+    ]
+    assert strides(maps([X, (1, 8, 32, 48), (1, 8, 1, 1), (1, 8, 32, 48)], ops))[3] == (
+        Fraction(2),
+        Fraction(2),
+    )
 
 
 def test_of_a_network_s_own_taps_those_that_never_ran_are_left_out() -> None:
     trace = maps([X, X], [op((0,), 1, "relu")], taps=(Tap("out", ""), Tap("never", "unused")))
     (tap,) = tap_shapes(trace)
-    assert (tap.name, tap.module, tap.shape, tap.stride) == ("out", "", X, (Fraction(1), Fraction(1)))
+    assert (tap.name, tap.module, tap.shape, tap.stride) == (
+        "out",
+        "",
+        X,
+        (Fraction(1), Fraction(1)),
+    )
 
 
 @pytest.mark.parametrize(
@@ -226,4 +263,10 @@ def test_bytes_are_elements_times_the_size_of_one(dtype: str) -> None:
         outputs=(),
     )
     element = getattr(torch, dtype).itemsize
-    assert total_params(trace) == {"params": 15, "trainable": 0, "frozen": 15, "buffers": 0, "bytes": 15 * element}
+    assert total_params(trace) == {
+        "params": 15,
+        "trainable": 0,
+        "frozen": 15,
+        "buffers": 0,
+        "bytes": 15 * element,
+    }

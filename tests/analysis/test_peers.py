@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
-from ucseg_cli.analysis.flops import total_flops
-from ucseg_cli.analysis.params import total_params
-from ucseg_cli.analysis.peers import PEERS, Reconciliation, reconcile
-from ucseg_cli.conditions import Conditions
-from ucseg_cli.trace import Module, Op, Tensor, Trace, Weight
-from ucseg_cli.variants import CATALOGUE, Variant
+from ucseg_cli.analysis.counters.peers import PEERS, Reconciliation, reconcile
+from ucseg_cli.analysis.counting.operations import total_flops
+from ucseg_cli.analysis.counting.parameters import total_params
+from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.facts.trace import Module, Op, Tensor, Trace, Weight
+from ucseg_cli.references.variants import CATALOGUE, Variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 Key = tuple[str, str]
@@ -46,7 +46,9 @@ def net(*ops: Op, kinds: tuple[str, ...], calls: int = 1, trainable: bool = True
     )
 
 
-def op(name: str, module: int, inputs: tuple[int | None, ...], output: int, **attributes: Any) -> Op:
+def op(
+    name: str, module: int, inputs: tuple[int | None, ...], output: int, **attributes: Any
+) -> Op:
     return Op(name, module, inputs, (output,), attributes)
 
 
@@ -67,7 +69,9 @@ def test_steps_lead_exactly_from_our_figure_to_theirs(trace_of: TraceOf, referen
     trace = trace_of(CATALOGUE[reference], Conditions())
     for each in reconcile(trace):
         assert each.ours == (
-            total_flops(trace)["macs"] if each.peer.figure == "macs" else total_params(trace)["params"]
+            total_flops(trace)["macs"]
+            if each.peer.figure == "macs"
+            else total_params(trace)["params"]
         )
         assert each.total == each.ours + sum(counts(each))
         assert len({step.label for step in each.steps}) == len(each.steps)
@@ -96,7 +100,9 @@ def test_every_figure_of_every_variant_is_reconciled(
         ("v3", (162_251_584, 287_883_840, 152_578_968, 155_655_064, 145_008_520, 651_661)),
     ],
 )
-def test_what_others_print_of_the_named_variants(trace_of: TraceOf, reference: str, figures: tuple[int, ...]) -> None:
+def test_what_others_print_of_the_named_variants(
+    trace_of: TraceOf, reference: str, figures: tuple[int, ...]
+) -> None:
     """As fvcore, torch, thop, ptflops and torchinfo printed them when they were run."""
     totals = [each.total for each in reconcile(trace_of(CATALOGUE[reference], Conditions()))]
     assert totals == [*figures, figures[-1], figures[-1]]
@@ -130,7 +136,9 @@ def test_ptflops_counts_a_relu_module_twice_and_averages_only_one_of_the_two() -
 
 def test_thop_divides_once_for_every_mean() -> None:
     pool = op("adaptive_avg_pool2d", 2, (3,), 4, output_size=(1, 1))
-    assert counts(by_key(net(conv(), pool, kinds=("Conv2d", "AdaptiveAvgPool2d")))["thop", "macs"]) == [OUT + 2 * 8]
+    assert counts(
+        by_key(net(conv(), pool, kinds=("Conv2d", "AdaptiveAvgPool2d")))["thop", "macs"]
+    ) == [OUT + 2 * 8]
 
 
 def test_ptflops_sees_functional_upsampling_and_thop_does_not() -> None:
@@ -163,7 +171,11 @@ def test_ptflops_leaves_frozen_parameters_out() -> None:
     ("name", "trace", "why"),
     [
         ("thop", net(conv(), kinds=("Conv2d", "LSTM")), "its price of LSTM is not derived here"),
-        ("ptflops", net(conv(), kinds=("Conv2d", "MaxPool2d")), "its price of MaxPool2d is not derived here"),
+        (
+            "ptflops",
+            net(conv(), kinds=("Conv2d", "MaxPool2d")),
+            "its price of MaxPool2d is not derived here",
+        ),
         (
             "thop",
             net(conv(), op("mul", 2, (3,), 3), kinds=("Conv2d", "BatchNorm2d")),
@@ -181,7 +193,9 @@ def test_ptflops_leaves_frozen_parameters_out() -> None:
         ),
     ],
 )
-def test_what_a_trace_does_not_tell_is_said_and_never_guessed(name: str, trace: Trace, why: str) -> None:
+def test_what_a_trace_does_not_tell_is_said_and_never_guessed(
+    name: str, trace: Trace, why: str
+) -> None:
     each = by_key(trace)[name, "macs"]
     assert (each.total, each.steps, each.obstacle) == (None, (), why)
 

@@ -12,21 +12,23 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 
-from ucseg_cli.analysis.flops import total_flops
-from ucseg_cli.analysis.reach import Reach, reaches
-from ucseg_cli.analysis.window import Window, windows
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.engine.build import building_on_meta
-from ucseg_cli.engine.load import Tracer
-from ucseg_cli.engine.record import record
+from ucseg_cli.analysis.counting.operations import total_flops
+from ucseg_cli.analysis.geometry.dilated_reach import Reach, reaches
+from ucseg_cli.analysis.geometry.window import Window, windows
+from ucseg_cli.engine.recording.build_on_meta import building_on_meta
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.engine.trace_model import Tracer
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
 from ucseg_cli.references import FromTorchvision
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import Variant, as_variant
+from ucseg_cli.references.variants import Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 
-WINDOWS = st.builds(Window, st.integers(1, 7), st.integers(1, 9), st.integers(1, 4), st.integers(0, 30))
+WINDOWS = st.builds(
+    Window, st.integers(1, 7), st.integers(1, 9), st.integers(1, 4), st.integers(0, 30)
+)
 LENGTHS = st.integers(1, 60)
 
 
@@ -42,7 +44,9 @@ def met(window: Window, length: int) -> list[list[int]]:
     padded = range(-window.padding, length + window.padding)
     starts = padded[:: window.stride]
     taps = range(0, window.extent, window.dilation)
-    return [[start + tap for tap in taps] for start in starts if start + window.extent - 1 in padded]
+    return [
+        [start + tap for tap in taps] for start in starts if start + window.extent - 1 in padded
+    ]
 
 
 @given(WINDOWS, LENGTHS)
@@ -52,14 +56,20 @@ def test_an_output_has_as_many_positions_as_the_kernel_fits_in(window: Window, l
 
 @given(WINDOWS, LENGTHS)
 def test_a_tap_reads_data_where_it_falls_on_the_map(window: Window, length: int) -> None:
-    counted = [sum(0 <= row[tap] < length for row in met(window, length)) for tap in range(window.kernel)]
+    counted = [
+        sum(0 <= row[tap] < length for row in met(window, length)) for tap in range(window.kernel)
+    ]
     assert list(window.reads(length)) == counted
 
 
 @given(WINDOWS, st.integers(1, 40))
-def test_the_least_length_is_the_first_with_that_many_positions(window: Window, positions: int) -> None:
+def test_the_least_length_is_the_first_with_that_many_positions(
+    window: Window, positions: int
+) -> None:
     lengths = range(1, positions * window.stride + window.extent + 1)
-    assert window.least_length(positions) == next(n for n in lengths if window.positions(n) >= positions)
+    assert window.least_length(positions) == next(
+        n for n in lengths if window.positions(n) >= positions
+    )
 
 
 @given(WINDOWS)
@@ -82,8 +92,15 @@ CONVS = st.fixed_dictionaries(
 
 
 @given(CONVS, st.tuples(st.integers(1, 14), st.integers(1, 14)), st.integers(1, 2))
-def test_a_real_conv_meets_as_much_data_as_we_say(options: dict[str, Any], size: tuple[int, int], batch: int) -> None:
-    assume(any(d > 1 and k > 1 for d, k in zip(options["dilation"], options["kernel_size"], strict=True)))
+def test_a_real_conv_meets_as_much_data_as_we_say(
+    options: dict[str, Any], size: tuple[int, int], batch: int
+) -> None:
+    assume(
+        any(
+            d > 1 and k > 1
+            for d, k in zip(options["dilation"], options["kernel_size"], strict=True)
+        )
+    )
     conv = nn.Conv2d(2, 4, bias=False, **options).double()
     x = torch.ones(batch, 2, *size, dtype=torch.float64)
     try:
@@ -91,11 +108,16 @@ def test_a_real_conv_meets_as_much_data_as_we_say(options: dict[str, Any], size:
     except RuntimeError:  # the kernel does not fit
         assume(False)  # noqa: FBT003 - hypothesis's way to say so
         raise
-    (weight_grad,) = torch.autograd.grad(out.sum(), conv.weight)  # how often each weight meets a one
+    (weight_grad,) = torch.autograd.grad(
+        out.sum(), conv.weight
+    )  # how often each weight meets a one
     trace = traced(conv, *x.shape)
     (reach,) = reaches(trace)
     per_tap = weight_grad[0, 0] / batch
-    assert (reach.reads, reach.products) == (per_tap.sum().item(), out[0, 0].numel() * per_tap.numel())
+    assert (reach.reads, reach.products) == (
+        per_tap.sum().item(),
+        out[0, 0].numel() * per_tap.numel(),
+    )
     assert reach.share == Fraction(reach.reads, reach.products)
     assert (reach.dead_taps, reach.taps) == (int((per_tap == 0).sum()), per_tap.numel())
     assert reach.dead_params == int((weight_grad == 0).sum())
@@ -105,7 +127,12 @@ def test_a_real_conv_meets_as_much_data_as_we_say(options: dict[str, Any], size:
     assert reach.map == size
 
 
-@given(st.integers(1, 3).map(lambda half: 2 * half + 1), st.integers(2, 12), st.integers(1, 12), st.integers(1, 12))
+@given(
+    st.integers(1, 3).map(lambda half: 2 * half + 1),
+    st.integers(2, 12),
+    st.integers(1, 12),
+    st.integers(1, 12),
+)
 def test_a_conv_is_called_pointwise_exactly_where_its_centre_alone_computes_the_same(
     kernel: int, rate: int, height: int, width: int
 ) -> None:
@@ -168,13 +195,22 @@ def test_a_module_that_runs_twice_is_listed_for_each_map() -> None:
     ],
     ids=str,
 )
-def test_where_the_map_is_not_made_by_convs_and_pools_alone_no_size_is_promised(before: nn.Module) -> None:
-    (reach,) = reaches(traced(nn.Sequential(before, nn.Conv2d(2, 2, 3, padding=2, dilation=2)), 1, 2, 16, 16))
+def test_where_the_map_is_not_made_by_convs_and_pools_alone_no_size_is_promised(
+    before: nn.Module,
+) -> None:
+    (reach,) = reaches(
+        traced(nn.Sequential(before, nn.Conv2d(2, 2, 3, padding=2, dilation=2)), 1, 2, 16, 16)
+    )
     assert reach.least_size is None
 
 
 @given(
-    st.lists(st.builds(Window, st.integers(1, 5), st.integers(1, 2), st.integers(1, 3), st.integers(0, 2)), max_size=3),
+    st.lists(
+        st.builds(
+            Window, st.integers(1, 5), st.integers(1, 2), st.integers(1, 3), st.integers(0, 2)
+        ),
+        max_size=3,
+    ),
     st.integers(2, 6),
     st.integers(0, 8),
 )
@@ -186,20 +222,30 @@ def test_through_any_chain_the_least_size_is_the_first_at_which_every_tap_reads(
     def all_read(length: int) -> bool:
         for window in chain:
             length = window.positions(length)
-        return length > 0 and all(last.reads(length))
+            if not length:  # torch runs nothing on an empty map
+                return False
+        return all(last.reads(length))
 
     def conv(window: Window) -> nn.Module:
-        return nn.Conv2d(1, 1, (window.kernel, 1), (window.stride, 1), (window.padding, 0), (window.dilation, 1))
+        return nn.Conv2d(
+            1, 1, (window.kernel, 1), (window.stride, 1), (window.padding, 0), (window.dilation, 1)
+        )
 
     least = next(length for length in range(1, 2_000) if all_read(length))
-    module = nn.Sequential(*(nn.Sequential(conv(window), nn.BatchNorm2d(1), nn.ReLU()) for window in chain), conv(last))
+    module = nn.Sequential(
+        *(nn.Sequential(conv(window), nn.BatchNorm2d(1), nn.ReLU()) for window in chain), conv(last)
+    )
     (*_, reach) = reaches(traced(module, 1, 1, 600, 1))
     assert reach.least_size == (least, 1)
 
 
 def one_channel(features: nn.Module) -> nn.Sequential:
     """The convs of a backbone that have a window, with one channel: a map of the same height at a thousandth of the cost."""
-    convs = (each for each in features.modules() if isinstance(each, nn.Conv2d) and each.kernel_size != (1, 1))
+    convs = (
+        each
+        for each in features.modules()
+        if isinstance(each, nn.Conv2d) and each.kernel_size != (1, 1)
+    )
     return nn.Sequential(
         *(nn.Conv2d(1, 1, c.kernel_size, c.stride, c.padding, c.dilation) for c in convs)  # type: ignore[arg-type]
     )
@@ -214,8 +260,12 @@ def test_the_least_size_is_found_by_trying_every_size(trace_of: TraceOf, name: s
     backbone = one_channel(features).to_empty(device="cpu")
     for height in range(1, 600):
         with torch.no_grad():
-            length = backbone(torch.empty(1, 1, height, 1)).shape[2]  # no dilated conv of the family changes it
-        for module in [module for module, reach in waiting.items() if all(reach.height.window.reads(length))]:
+            length = backbone(torch.empty(1, 1, height, 1)).shape[
+                2
+            ]  # no dilated conv of the family changes it
+        for module in [
+            module for module, reach in waiting.items() if all(reach.height.window.reads(length))
+        ]:
             assert waiting.pop(module).least_size == (height, height)
     assert not waiting
 
@@ -235,13 +285,20 @@ def test_one_pixel_below_the_least_size_a_tap_is_idle(trace_of: TraceOf, name: s
 
 
 def v2_at(trace_of: TraceOf, side: int) -> dict[tuple[int, int], Reach]:
-    return {reach.rate: reach for reach in reaches(trace_of(as_variant("v2"), Conditions(Size(side, side))))}
+    return {
+        reach.rate: reach
+        for reach in reaches(trace_of(as_variant("v2"), Conditions(Size(side, side))))
+    }
 
 
 def test_at_512_rate_18_of_v2_is_exactly_a_pointwise_conv(trace_of: TraceOf) -> None:
     convs = v2_at(trace_of, 512)
     assert [conv.map for conv in convs.values()] == [(16, 16)] * 3
-    assert [conv.share for conv in convs.values()] == [Fraction(9, 16), Fraction(1, 4), Fraction(1, 9)]
+    assert [conv.share for conv in convs.values()] == [
+        Fraction(9, 16),
+        Fraction(1, 4),
+        Fraction(1, 9),
+    ]
     assert [conv.is_pointwise for conv in convs.values()] == [False, False, True]
     # 96 channels: 8 of 9 weights each, at 16 · 16 positions
     assert (convs[18, 18].dead_params, convs[18, 18].dead_macs) == (96 * 8, 96 * 8 * 256)
@@ -255,7 +312,9 @@ def test_at_224_so_is_rate_12(trace_of: TraceOf) -> None:
 
 
 def test_what_is_no_window_has_none() -> None:
-    trace = traced(nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU(), nn.ConvTranspose2d(1, 1, 3)), 1, 1, 8, 8)
+    trace = traced(
+        nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU(), nn.ConvTranspose2d(1, 1, 3)), 1, 1, 8, 8
+    )
     found = [windows(trace, op) for _, op in trace.kernels()]
     assert found == [(Window(3), Window(3)), None, None]
 
@@ -264,7 +323,9 @@ def test_what_is_no_window_has_none() -> None:
     ("name", "stride", "pointwise"),
     [("deeplabv3_resnet50", 8, {36}), ("deeplabv3_mobilenet_v3_large", 16, {24, 36})],
 )
-def test_torchvision_s_deeplab_reads_as_its_rates_say(name: str, stride: int, pointwise: set[int]) -> None:
+def test_torchvision_s_deeplab_reads_as_its_rates_say(
+    name: str, stride: int, pointwise: set[int]
+) -> None:
     found = reaches(Tracer().trace(FromTorchvision(name), Conditions()))
     head = [reach for reach in found if reach.module.startswith("classifier")]
     assert [reach.rate for reach in head] == [(12, 12), (24, 24), (36, 36)]
@@ -275,8 +336,12 @@ def test_torchvision_s_deeplab_reads_as_its_rates_say(name: str, stride: int, po
     assert {reach.rate[0] for reach in head if reach.is_pointwise} == pointwise
 
 
-@pytest.mark.parametrize("turn", [lambda x: x.transpose(2, 3), lambda x: x.cumsum(2), lambda x: x.flip(2)[:, :, ::2]])
-def test_behind_what_turns_the_map_the_least_size_is_not_known(turn: Callable[[torch.Tensor], torch.Tensor]) -> None:
+@pytest.mark.parametrize(
+    "turn", [lambda x: x.transpose(2, 3), lambda x: x.cumsum(2), lambda x: x.flip(2)[:, :, ::2]]
+)
+def test_behind_what_turns_the_map_the_least_size_is_not_known(
+    turn: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
     class Turned(nn.Module):
         def __init__(self) -> None:
             super().__init__()

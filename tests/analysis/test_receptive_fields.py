@@ -13,14 +13,14 @@ from hypothesis.strategies import SearchStrategy
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ucseg_cli.analysis.receptive_field import ReceptiveField, receptive_fields, sights
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.engine.load import Tracer
-from ucseg_cli.engine.record import record
+from ucseg_cli.analysis.geometry.receptive_field import ReceptiveField, receptive_fields, sights
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.engine.trace_model import Tracer
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Tap, Trace
 from ucseg_cli.nets import build_model
 from ucseg_cli.references import FromTorchvision
-from ucseg_cli.trace import Tap, Trace
-from ucseg_cli.variants import Variant, as_variant
+from ucseg_cli.references.variants import Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 
@@ -69,7 +69,10 @@ def conv(kernel: int, **options: Any) -> nn.Conv2d:
         ([nn.Upsample(scale_factor=2)], 1),
         ([nn.Upsample(scale_factor=2, mode="bilinear")], 2),
         ([conv(3), nn.Upsample(scale_factor=4, mode="bilinear")], 4),  # two neighbours at stride 1
-        ([nn.AvgPool2d(4), nn.Upsample(scale_factor=4, mode="bilinear"), conv(3)], 12),  # three of 4, at most
+        (
+            [nn.AvgPool2d(4), nn.Upsample(scale_factor=4, mode="bilinear"), conv(3)],
+            12,
+        ),  # three of 4, at most
         ([nn.ConvTranspose2d(4, 4, 3, padding=1)], 3),
         ([nn.MaxPool2d(2), nn.ConvTranspose2d(4, 4, 2, stride=2)], 2),
         ([nn.MaxPool2d(2), nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1)], 4),
@@ -89,9 +92,13 @@ def test_height_and_width_are_apart() -> None:
     assert field_of(nn.Conv2d(4, 4, (3, 5), stride=(2, 1), dilation=(1, 3))).size == (3, 13)
 
 
-@pytest.mark.parametrize("merge", [torch.add, lambda a, b: torch.cat([a, b], 1), torch.mul, torch.maximum])
+@pytest.mark.parametrize(
+    "merge", [torch.add, lambda a, b: torch.cat([a, b], 1), torch.mul, torch.maximum]
+)
 def test_what_combines_maps_sees_what_any_of_them_sees(merge: Callable[..., Tensor]) -> None:
-    two = Function(lambda self, x: merge(self.a(x), self.b(x)), a=conv(3, padding=1), b=conv(7, padding=3))
+    two = Function(
+        lambda self, x: merge(self.a(x), self.b(x)), a=conv(3, padding=1), b=conv(7, padding=3)
+    )
     assert field_of(two).size == (7, 7)
 
 
@@ -106,7 +113,11 @@ def test_fields_that_are_not_concentric_are_covered_from_end_to_end() -> None:
             return out
 
     assert field_of(Left()).size == (7, 7)
-    two = Function(lambda self, x: self.a(x) + self.b(x), a=conv(1), b=nn.Conv2d(4, 4, 4, dilation=2, padding=3))
+    two = Function(
+        lambda self, x: self.a(x) + self.b(x),
+        a=conv(1),
+        b=nn.Conv2d(4, 4, 4, dilation=2, padding=3),
+    )
     assert field_of(two).size == (7, 7)  # 0 and -3 … 3
 
 
@@ -121,14 +132,18 @@ def test_so_too_where_two_resized_maps_are_combined() -> None:
         return nn.Upsample((side, 64), mode="bilinear")
 
     two = Function(
-        lambda self, x: self.a(x) + self.b(x), a=resized(127), b=nn.Sequential(resized(131), nn.AvgPool2d((5, 1), 1))
+        lambda self, x: self.a(x) + self.b(x),
+        a=resized(127),
+        b=nn.Sequential(resized(131), nn.AvgPool2d((5, 1), 1)),
     )
     assert field_of(two).size is None
 
 
 def channels_last(self: Any, x: Tensor) -> Tensor:
     """A ConvNeXt block: 7×7, then layer norm and a linear layer on the channels of each place, and the block's input."""
-    inner: Tensor = self.b(functional.layer_norm(self.a(x).permute(0, 2, 3, 1), [4])).permute(0, 3, 1, 2)
+    inner: Tensor = self.b(functional.layer_norm(self.a(x).permute(0, 2, 3, 1), [4])).permute(
+        0, 3, 1, 2
+    )
     return x + inner
 
 
@@ -140,14 +155,23 @@ def shuffled(self: Any, x: Tensor) -> Tensor:
 
 def tokens(self: Any, x: Tensor) -> Tensor:
     """SegFormer's: places in a row while a linear layer mixes the channels, then a map again."""
-    out: Tensor = self.b(self.a(x).flatten(2).transpose(1, 2)).transpose(1, 2).unflatten(2, tuple(x.shape[2:]))
+    out: Tensor = (
+        self.b(self.a(x).flatten(2).transpose(1, 2))
+        .transpose(1, 2)
+        .unflatten(2, tuple(x.shape[2:]))
+    )
     return out
 
 
 @pytest.mark.parametrize("block", [channels_last, shuffled, tokens])
-def test_a_map_is_followed_however_its_axes_are_laid_out(block: Callable[[Any, Tensor], Tensor]) -> None:
+def test_a_map_is_followed_however_its_axes_are_laid_out(
+    block: Callable[[Any, Tensor], Tensor],
+) -> None:
     inner = Function(block, a=conv(7, padding=3), b=nn.Linear(4, 4))
-    assert field_of(nn.Sequential(conv(3, stride=2), inner, conv(3))).size == (3 + 12 + 4, 3 + 12 + 4)
+    assert field_of(nn.Sequential(conv(3, stride=2), inner, conv(3))).size == (
+        3 + 12 + 4,
+        3 + 12 + 4,
+    )
 
 
 def test_a_write_into_a_part_is_not_forgotten_by_the_whole() -> None:
@@ -170,7 +194,10 @@ def test_each_tensor_that_a_module_returns_has_a_field_of_its_own() -> None:
 
     trace = record(Two().to("meta"), torch.empty((1, 4, 64, 64), device="meta"))
     fields = receptive_fields(trace, OUT)
-    assert [(field.name, field.size) for field in fields] == [("out[near]", (3, 3)), ("out[far]", (5, 5))]
+    assert [(field.name, field.size) for field in fields] == [
+        ("out[near]", (3, 3)),
+        ("out[far]", (5, 5)),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -206,13 +233,16 @@ GATED: dict[str, Callable[[Any, Tensor], Tensor]] = {
         (x.flatten(2) @ x.flatten(2).transpose(1, 2)).softmax(2) @ self.a(x).flatten(2)
     ).view(x.shape),
     "concatenated": lambda self, x: torch.cat(
-        [self.a(x), functional.interpolate(self.b(squeeze(x)), size=x.shape[2:], mode="bilinear")], 1
+        [self.a(x), functional.interpolate(self.b(squeeze(x)), size=x.shape[2:], mode="bilinear")],
+        1,
     ),
 }
 
 
 @pytest.mark.parametrize("gate", GATED.values(), ids=GATED)
-def test_what_is_pooled_and_comes_back_is_named_and_set_aside(gate: Callable[[Any, Tensor], Tensor]) -> None:
+def test_what_is_pooled_and_comes_back_is_named_and_set_aside(
+    gate: Callable[[Any, Tensor], Tensor],
+) -> None:
     inner = Function(gate, a=conv(3, padding=1), b=conv(1), c=nn.Linear(4, 4))
     field = field_of(nn.Sequential(conv(3), inner, nn.ReLU()))
     assert field.size == (5, 5)
@@ -248,8 +278,15 @@ def test_statistics_of_the_map_are_global_context() -> None:
         Function(lambda _, x: x.softmax(3)),
         Function(lambda _, x: x.cumsum(2)),
         Function(lambda _, x: x + functional.pixel_unshuffle(functional.pixel_shuffle(x, 2), 2)),
-        Function(lambda _, x: (x.flatten(2).transpose(1, 2) @ x.flatten(2)).softmax(2) @ x.flatten(2).transpose(1, 2)),
-        Function(lambda _, x: functional.grid_sample(x, x.new_empty(1, 62, 62, 2), align_corners=False)),
+        Function(
+            lambda _, x: (
+                (x.flatten(2).transpose(1, 2) @ x.flatten(2)).softmax(2)
+                @ x.flatten(2).transpose(1, 2)
+            )
+        ),
+        Function(
+            lambda _, x: functional.grid_sample(x, x.new_empty(1, 62, 62, 2), align_corners=False)
+        ),
         Function(lambda _, x: functional.pad(x, (1, 1, 1, 1), mode="circular")),
     ],
     ids=[
@@ -310,14 +347,18 @@ def tall(layer: tuple[str, int, int, int, int]) -> nn.Module:  # noqa: PLR0911 -
         case "pool":
             return nn.AvgPool2d((kernel, 1), (stride, 1))
         case "scale":
-            return nn.Upsample(scale_factor=(1 + number / 4, 1), mode="bilinear", align_corners=number % 2 == 0)
+            return nn.Upsample(
+                scale_factor=(1 + number / 4, 1), mode="bilinear", align_corners=number % 2 == 0
+            )
         case "spread":
             options = {"padding": (number % kernel, 0), "dilation": (dilation, 1)}
             return nn.ConvTranspose2d(1, 1, (kernel, 1), (stride, 1), bias=False, **options)  # type: ignore[arg-type]
         case "pad":
             return nn.ZeroPad2d((0, 0, number, kernel))
         case "nearest":
-            return nn.Upsample(scale_factor=(1 + stride, 1), mode="nearest" if number % 2 else "nearest-exact")
+            return nn.Upsample(
+                scale_factor=(1 + stride, 1), mode="nearest" if number % 2 else "nearest-exact"
+            )
         case _:
             return Resize(kernel + 10 * stride)
 
@@ -330,7 +371,9 @@ class Resize(nn.Module):
         self.more = more
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.interpolate(x, (x.shape[2] + self.more, 1), mode="bilinear", align_corners=False)
+        return functional.interpolate(
+            x, (x.shape[2] + self.more, 1), mode="bilinear", align_corners=False
+        )
 
 
 LAYERS = st.tuples(
@@ -347,7 +390,9 @@ def test_in_any_stack_of_layers_each_position_sees_the_pixels_that_move_it(
     module = positive(nn.Sequential(*map(tall, layers)))
     x = torch.ones(1, 1, 401, 1, dtype=torch.float64, requires_grad=True)
     out = module(x)
-    trace = record(nn.Sequential(*map(tall, layers)).to("meta"), torch.empty(x.shape, device="meta"))
+    trace = record(
+        nn.Sequential(*map(tall, layers)).to("meta"), torch.empty(x.shape, device="meta")
+    )
     sight = sights(trace)[trace.outputs[0]]
     assume(sight is not None)  # where two odd ratios follow one another
     assert sight is not None
@@ -371,7 +416,9 @@ def test_on_a_small_map_no_position_sees_more_than_the_live_taps_and_these_no_mo
     except RuntimeError:  # a kernel that is larger than its map
         assume(False)  # noqa: FBT003 - hypothesis has it so
         raise
-    trace = record(nn.Sequential(*map(tall, layers)).to("meta"), torch.empty(x.shape, device="meta"))
+    trace = record(
+        nn.Sequential(*map(tall, layers)).to("meta"), torch.empty(x.shape, device="meta")
+    )
     whole, live = (sights(trace, live_taps_only=only)[trace.outputs[0]] for only in (False, True))
     assume(whole is not None and live is not None)
     assert whole is not None
@@ -417,7 +464,9 @@ def offsets(module: nn.Module, side: int, stride: int) -> tuple[tuple[int, int],
         (7, 3, 5),  # 9 dead, 6 not
     ],
 )
-def test_where_outer_taps_are_dead_the_live_field_is_what_gradients_reach(kernel: int, rate: int, live: int) -> None:
+def test_where_outer_taps_are_dead_the_live_field_is_what_gradients_reach(
+    kernel: int, rate: int, live: int
+) -> None:
     def network(size: int) -> nn.Module:
         return nn.Sequential(
             nn.Conv2d(1, 1, 3, stride=2, padding=1),
@@ -455,7 +504,9 @@ def assert_seen_as_gradients_see(variant: Variant, trace: Trace) -> None:
     fields = {field.module: field for field in receptive_fields(trace, maps)}
     seen: dict[str, Tensor] = {}
     for path in fields:
-        model.get_submodule(path).register_forward_hook(lambda _m, _i, out, path=path: seen.update({path: out}))
+        model.get_submodule(path).register_forward_hook(
+            lambda _m, _i, out, path=path: seen.update({path: out})
+        )
     side = max(field.size[0] for field in fields.values() if field.size) + 192
     for turned in (False, True):
         x = torch.rand(1, 3, side, 8, dtype=torch.float64).add(0.5).requires_grad_()
@@ -487,7 +538,9 @@ def test_every_variant_sees_the_pixels_that_move_it(
 
 def test_through_its_gates_a_tap_sees_everything(trace_of: TraceOf) -> None:
     variant = as_variant("v2")
-    (low, *_) = receptive_fields(trace_of(variant, Conditions()), trace_of(variant, Conditions()).taps)
+    (low, *_) = receptive_fields(
+        trace_of(variant, Conditions()), trace_of(variant, Conditions()).taps
+    )
     assert (low.size, low.global_context) == ((7, 7), ("features.1.block.1",))
     features = positive(build_model(variant).features)
     x = torch.rand(1, 3, 64, 64, dtype=torch.float64, requires_grad=True)
@@ -498,8 +551,13 @@ def test_through_its_gates_a_tap_sees_everything(trace_of: TraceOf) -> None:
 
 def test_fields_do_not_depend_on_the_size_of_the_input(trace_of: TraceOf) -> None:
     variant = as_variant("v2")
-    at = [receptive_fields(t, t.taps) for t in (trace_of(variant, Conditions(Size(n, n))) for n in (32, 224, 512))]
-    assert [[field.size for field in fields] for fields in at] == [[(7, 7), (31, 31), (511, 511)]] * 3
+    at = [
+        receptive_fields(t, t.taps)
+        for t in (trace_of(variant, Conditions(Size(n, n))) for n in (32, 224, 512))
+    ]
+    assert [[field.size for field in fields] for fields in at] == [
+        [(7, 7), (31, 31), (511, 511)]
+    ] * 3
 
 
 def test_each_branch_of_v2_adds_its_rate_to_the_high_tap(trace_of: TraceOf) -> None:
@@ -507,7 +565,10 @@ def test_each_branch_of_v2_adds_its_rate_to_the_high_tap(trace_of: TraceOf) -> N
     trace = trace_of(variant, Conditions())
     branches = receptive_fields(trace, [Tap(role, path) for path, role in variant.roles().items()])
     # 511 of the high tap, and two rates of 32 pixels each
-    assert [field.size for field in branches] == [*((511 + 64 * rate,) * 2 for rate in (0, 6, 12, 18)), None]
+    assert [field.size for field in branches] == [
+        *((511 + 64 * rate,) * 2 for rate in (0, 6, 12, 18)),
+        None,
+    ]
     assert branches[-1].global_context[-1] == "aspp.branches.4"
 
 
@@ -543,6 +604,11 @@ def test_at_no_size_does_a_map_see_more_than_its_receptive_field(
 ) -> None:
     variant = data.draw(variants)
     trace = trace_of(variant, data.draw(small_conditions))
-    for field in receptive_fields(trace, [*trace.taps, *(Tap(role, path) for path, role in variant.roles().items())]):
+    for field in receptive_fields(
+        trace, [*trace.taps, *(Tap(role, path) for path, role in variant.roles().items())]
+    ):
         assert (field.live_size is None) == (field.size is None)
-        assert all(live <= whole for live, whole in zip(field.live_size or (), field.size or (), strict=True))
+        assert all(
+            live <= whole
+            for live, whole in zip(field.live_size or (), field.size or (), strict=True)
+        )

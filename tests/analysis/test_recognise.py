@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
-from ucseg_cli.analysis.recognise import candidates, is_same_network, reference_to
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import CATALOGUE, Variant, as_variant
+from ucseg_cli.analysis.family.recognise import candidates, is_same_network, reference_to
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 
@@ -40,16 +40,28 @@ def test_the_named_variants_are_recognised_by_name(name: str, trace_of: TraceOf)
 
 
 @pytest.mark.parametrize(
-    "other", ["v2+rates=6,12,19", "v2+head=before-upsample", "v2+output_stride=16", "v2+classes=20", "v1", "v3"]
+    "other",
+    [
+        "v2+rates=6,12,19",
+        "v2+head=before-upsample",
+        "v2+output_stride=16",
+        "v2+classes=20",
+        "v1",
+        "v3",
+    ],
 )
 def test_two_different_variants_are_not_the_same_network(other: str, trace_of: TraceOf) -> None:
-    assert not is_same_network(trace_of(as_variant("v2"), AT_64), trace_of(as_variant(other), AT_64))
+    assert not is_same_network(
+        trace_of(as_variant("v2"), AT_64), trace_of(as_variant(other), AT_64)
+    )
 
 
 def test_a_network_of_another_layout_or_that_did_not_run_is_no_candidate(trace_of: TraceOf) -> None:
     trace = trace_of(as_variant("v2"), AT_64)
     assert candidates(replace(trace, failure="it does not run")) == ()
-    elsewhere = tuple(module._replace(path=module.path.replace("aspp", "head")) for module in trace.modules)
+    elsewhere = tuple(
+        module._replace(path=module.path.replace("aspp", "head")) for module in trace.modules
+    )
     assert candidates(replace(trace, modules=elsewhere)) == ()
 
 

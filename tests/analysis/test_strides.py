@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ucseg_cli.analysis.grid import HEIGHT, TIME, WIDTH, places
-from ucseg_cli.analysis.operators import POINTWISE, PRODUCTS, REDUCTIONS, RESHAPING
-from ucseg_cli.analysis.stride import grids, strides
-from ucseg_cli.conditions import Conditions, Size, parse_inputs
-from ucseg_cli.engine.load import Tracer
-from ucseg_cli.engine.record import record
+from ucseg_cli.analysis.geometry.grid import HEIGHT, TIME, WIDTH, places
+from ucseg_cli.analysis.geometry.operator_kinds import POINTWISE, PRODUCTS, REDUCTIONS, RESHAPING
+from ucseg_cli.analysis.geometry.stride import grids, strides
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.engine.trace_model import Tracer
+from ucseg_cli.facts.conditions import Conditions, Size, parse_inputs
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references import FromTorchvision
-from ucseg_cli.trace import Trace
 
 SIDE = 48
 
@@ -58,22 +58,34 @@ SHIFTED = {
     "adaptive": nn.AdaptiveAvgPool2d(12),
     "unshuffled": nn.PixelUnshuffle(4),
     "unshuffled and back": nn.Sequential(nn.PixelUnshuffle(4), nn.PixelShuffle(2)),
-    "transposed": nn.Sequential(nn.Conv2d(4, 4, 4, stride=4), nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1)),
+    "transposed": nn.Sequential(
+        nn.Conv2d(4, 4, 4, stride=4), nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1)
+    ),
     "nearest": nn.Sequential(nn.AvgPool2d(4), nn.Upsample(scale_factor=2)),
     "bilinear": nn.Sequential(nn.AvgPool2d(4), nn.Upsample((24, 24), mode="bilinear")),
     "bicubic": nn.Sequential(nn.AvgPool2d(4), nn.Upsample(scale_factor=2, mode="bicubic")),
     "padded": nn.Sequential(nn.AvgPool2d(2), nn.ReflectionPad2d(3), nn.Conv2d(4, 4, 3, stride=2)),
     "every second": Function(lambda x: x[:, :, 1::2, ::2]),
     "focus": Function(lambda x: torch.cat([x[:, :, ::2, ::2], x[:, :, 1::2, 1::2]], 1)),
-    "gated": Function(lambda x: functional.avg_pool2d(x, 2) * x.mean((2, 3), keepdim=True).sigmoid()),
-    "spatially gated": Function(lambda x: functional.max_pool2d(x * x.mean(1, keepdim=True).sigmoid(), 3, 3)),
-    "normed": nn.Sequential(nn.GroupNorm(2, 4), nn.AvgPool2d(2), nn.InstanceNorm2d(4), nn.Hardswish(inplace=True)),
+    "gated": Function(
+        lambda x: functional.avg_pool2d(x, 2) * x.mean((2, 3), keepdim=True).sigmoid()
+    ),
+    "spatially gated": Function(
+        lambda x: functional.max_pool2d(x * x.mean(1, keepdim=True).sigmoid(), 3, 3)
+    ),
+    "normed": nn.Sequential(
+        nn.GroupNorm(2, 4), nn.AvgPool2d(2), nn.InstanceNorm2d(4), nn.Hardswish(inplace=True)
+    ),
     "shuffled": nn.Sequential(nn.AvgPool2d(2), nn.ChannelShuffle(2)),
     "split": Function(lambda x: functional.avg_pool2d(x, 2).chunk(2, 1)[1]),
     "one channel": Function(lambda x: functional.avg_pool2d(x, 2)[:, 1]),
     "stacked": Function(lambda x: torch.stack([functional.avg_pool2d(x, 2)] * 2)),
-    "padded channels": Function(lambda x: functional.pad(functional.avg_pool2d(x, 2), (0, 0, 0, 0, 1, 1))),
-    "einsum": Function(lambda x: torch.einsum("nchw,ck->nkhw", functional.avg_pool2d(x, 2), torch.ones(4, 3).to(x))),
+    "padded channels": Function(
+        lambda x: functional.pad(functional.avg_pool2d(x, 2), (0, 0, 0, 0, 1, 1))
+    ),
+    "einsum": Function(
+        lambda x: torch.einsum("nchw,ck->nkhw", functional.avg_pool2d(x, 2), torch.ones(4, 3).to(x))
+    ),
 }
 
 
@@ -132,7 +144,9 @@ MOVES: dict[str, Callable[[Tensor, int], Tensor]] = {
 
 @settings(max_examples=150)
 @given(st.lists(st.tuples(st.sampled_from(list(MOVES)), st.integers(0, 60)), max_size=9))
-def test_however_axes_are_cut_and_turned_a_step_is_what_lies_between_neighbours(moves: list[tuple[str, int]]) -> None:
+def test_however_axes_are_cut_and_turned_a_step_is_what_lies_between_neighbours(
+    moves: list[tuple[str, int]],
+) -> None:
     def moved(x: Tensor) -> Tensor:
         for name, number in moves:
             x = MOVES[name](x, number)
@@ -146,7 +160,9 @@ def test_however_axes_are_cut_and_turned_a_step_is_what_lies_between_neighbours(
         for tensor in trace.outputs:
             found = places(grids(trace).get(tensor, ()))
             if name in found and out.shape[found[name].position] > 1:
-                assert set(out.diff(dim=found[name].position).flatten().tolist()) == {int(found[name].step)}
+                assert set(out.diff(dim=found[name].position).flatten().tolist()) == {
+                    int(found[name].step)
+                }
 
 
 def test_windows_that_are_put_together_again_are_a_map() -> None:
@@ -174,15 +190,25 @@ def test_a_map_of_a_network_that_pads_is_as_long_as_its_stride_says(name: str) -
     known = strides(trace)
     for tensor, stride in known.items():
         shape, at = trace.tensors[tensor].shape, places(grids(trace)[tensor])
-        assert [shape[at[HEIGHT].position], shape[at[WIDTH].position]] == [256 / stride[0], 512 / stride[1]]
-    maps = {tensor for module in trace.modules for tensor in module.outputs if trace.tensors[tensor].shape[2:] > (1, 1)}
+        assert [shape[at[HEIGHT].position], shape[at[WIDTH].position]] == [
+            256 / stride[0],
+            512 / stride[1],
+        ]
+    maps = {
+        tensor
+        for module in trace.modules
+        for tensor in module.outputs
+        if trace.tensors[tensor].shape[2:] > (1, 1)
+    }
     assert max(known[tensor][0] for tensor in maps & known.keys()) >= 8
     depth = [known[tensor][0] for tensor in sorted(maps & known.keys())]
     assert {4, 8} <= set(depth)
 
 
 def test_a_video_has_a_step_in_time_too() -> None:
-    trace = Tracer().trace(FromTorchvision("r3d_18"), Conditions(given=parse_inputs("1x3x16x112x112")))
+    trace = Tracer().trace(
+        FromTorchvision("r3d_18"), Conditions(given=parse_inputs("1x3x16x112x112"))
+    )
     found = places(grids(trace)[trace.by_path["layer4"].outputs[0]])
     assert {name: place.step for name, place in found.items()} == {TIME: 8, HEIGHT: 16, WIDTH: 16}
 
@@ -246,7 +272,9 @@ def test_what_is_taken_for_pointwise_is_so_in_torch() -> None:
         name
         for name in POINTWISE
         for packet in [getattr(torch.ops.aten, name)]
-        if any(torch.Tag.pointwise in getattr(packet, overload).tags for overload in packet.overloads())
+        if any(
+            torch.Tag.pointwise in getattr(packet, overload).tags for overload in packet.overloads()
+        )
     }
     assert POINTWISE - tagged == NOT_TAGGED
 

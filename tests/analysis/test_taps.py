@@ -7,16 +7,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ucseg_cli.analysis.geometry.tap_shapes import Map, choose_taps, default_taps, tap_shapes
 from ucseg_cli.analysis.path_pattern import path_pattern
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.analysis.taps import Map, choose_taps, default_taps, tap_shapes
-from ucseg_cli.conditions import Conditions, Size, parse_inputs
-from ucseg_cli.engine.load import Tracer
-from ucseg_cli.engine.record import record
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.engine.trace_model import Tracer
 from ucseg_cli.errors import UsageError
+from ucseg_cli.facts.conditions import Conditions, Size, parse_inputs
+from ucseg_cli.facts.trace import Tap, Trace
 from ucseg_cli.references import FromTorchvision
-from ucseg_cli.trace import Tap, Trace
-from ucseg_cli.variants import Variant, as_variant
+from ucseg_cli.references.variants import Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 
@@ -26,7 +26,9 @@ class Net(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stages = nn.ModuleList(nn.Sequential(nn.Conv2d(3, 3, 3, 2, 1), nn.ReLU()) for _ in range(2))
+        self.stages = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(3, 3, 3, 2, 1), nn.ReLU()) for _ in range(2)
+        )
         self.again = self.stages[0]
         self.unused = nn.Conv2d(3, 3, 1)
         self.silent = Silent()
@@ -55,7 +57,9 @@ class Head(nn.Module):
 
 
 def subject_of(module: nn.Module, *shape: int) -> Subject:
-    return Subject("net", record(module.to("meta"), torch.empty(shape or (1, 3, 32, 64), device="meta")))
+    return Subject(
+        "net", record(module.to("meta"), torch.empty(shape or (1, 3, 32, 64), device="meta"))
+    )
 
 
 def named(subject: Subject, *patterns: str) -> list[str]:
@@ -63,11 +67,19 @@ def named(subject: Subject, *patterns: str) -> list[str]:
 
 
 def test_without_a_word_they_are_the_top_level_modules_that_returned_something() -> None:
-    assert [tap.name for tap in default_taps(subject_of(Net()).trace)] == ["stages.0", "stages.1", "head"]
+    assert [tap.name for tap in default_taps(subject_of(Net()).trace)] == [
+        "stages.0",
+        "stages.1",
+        "head",
+    ]
 
 
 def test_a_variant_has_its_own(trace_of: TraceOf) -> None:
-    assert [tap.name for tap in default_taps(trace_of(as_variant("v2"), Conditions()))] == ["low", "mid", "high"]
+    assert [tap.name for tap in default_taps(trace_of(as_variant("v2"), Conditions()))] == [
+        "low",
+        "mid",
+        "high",
+    ]
 
 
 def test_a_model_without_parts_is_one_tap() -> None:
@@ -78,7 +90,16 @@ def test_a_model_without_parts_is_one_tap() -> None:
 
 def test_a_model_that_did_not_run_has_none() -> None:
     trace = subject_of(Net()).trace
-    unrun = Trace(tuple(m._replace(outputs=(), calls=0) for m in trace.modules), (), (), (), (), (), (), failure="no")
+    unrun = Trace(
+        tuple(m._replace(outputs=(), calls=0) for m in trace.modules),
+        (),
+        (),
+        (),
+        (),
+        (),
+        (),
+        failure="no",
+    )
     assert default_taps(unrun) == ()
     assert tap_shapes(unrun) == ()
 
@@ -116,7 +137,10 @@ def test_a_pattern_may_be_the_name_of_a_tap(trace_of: TraceOf) -> None:
 
 def test_of_several_models_a_pattern_has_to_fit_one() -> None:
     one, other = subject_of(Net()), subject_of(nn.Sequential(nn.ReLU()))
-    assert [[tap.name for tap in taps] for taps in choose_taps([one, other], ["0", "head"])] == [["head"], ["0"]]
+    assert [[tap.name for tap in taps] for taps in choose_taps([one, other], ["0", "head"])] == [
+        ["head"],
+        ["0"],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +179,11 @@ def test_a_pattern_that_fits_nothing_is_an_error_with_the_nearest(pattern: str, 
         ("a[z-a]", "az", False),
     ],
 )
-def test_a_sign_stays_within_a_name_and_two_stars_go_over_any(pattern: str, path: str, fits: bool) -> None:  # noqa: FBT001
+def test_a_sign_stays_within_a_name_and_two_stars_go_over_any(
+    pattern: str,
+    path: str,
+    fits: bool,  # noqa: FBT001 - a case
+) -> None:
     assert bool(path_pattern(pattern).fullmatch(path)) is fits
 
 
@@ -180,19 +208,35 @@ def test_tensors_without_names_are_counted() -> None:
 def test_what_was_asked_for_and_never_ran_has_no_shape() -> None:
     subject = subject_of(Net())
     unused, silent = tap_shapes(subject.trace, choose_taps([subject], ["unused", "silent"])[0])
-    assert (unused.shape, unused.stride, unused.map, unused.dtype, unused.whole_strides) == (None,) * 5
+    assert (unused.shape, unused.stride, unused.map, unused.dtype, unused.whole_strides) == (
+        None,
+    ) * 5
     assert silent.shape is None
 
 
 def shapes_of(name: str, conditions: Conditions, *patterns: str) -> dict[str, Any]:
     subject = Subject(name, Tracer().trace(FromTorchvision(name), conditions))
     chosen = choose_taps([subject], patterns)[0] if patterns else None
-    return {tap.name: (tap.shape, tap.map, tap.whole_strides) for tap in tap_shapes(subject.trace, chosen)}
+    return {
+        tap.name: (tap.shape, tap.map, tap.whole_strides)
+        for tap in tap_shapes(subject.trace, chosen)
+    }
 
 
 def test_a_classifier_s_taps_are_maps_until_they_are_flattened() -> None:
     taps = shapes_of("resnet50", Conditions())
-    assert list(taps) == ["conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc"]
+    assert list(taps) == [
+        "conv1",
+        "bn1",
+        "relu",
+        "maxpool",
+        "layer1",
+        "layer2",
+        "layer3",
+        "layer4",
+        "avgpool",
+        "fc",
+    ]
     assert taps["layer4"] == ((1, 2048, 7, 7), (2048, 7, 7), (32, 32))
     assert taps["avgpool"] == ((1, 2048, 1, 1), (2048, 1, 1), None)
     assert taps["fc"] == ((1, 1000), None, None)
@@ -213,15 +257,21 @@ def test_channels_may_stand_last() -> None:
 
 
 def test_tokens_windows_and_videos_are_no_maps() -> None:
-    assert shapes_of("vit_b_16", Conditions(), "encoder") == {"encoder": ((1, 197, 768), None, None)}
-    (window,) = shapes_of("maxvit_t", Conditions(), "blocks.0.layers.0.layers.window_attention.attn_layer").values()
+    assert shapes_of("vit_b_16", Conditions(), "encoder") == {
+        "encoder": ((1, 197, 768), None, None)
+    }
+    (window,) = shapes_of(
+        "maxvit_t", Conditions(), "blocks.0.layers.0.layers.window_attention.attn_layer"
+    ).values()
     assert window == ((1, 64, 49, 64), None, None)
     video = shapes_of("r3d_18", Conditions(given=parse_inputs("1x3x16x112x112")), "layer4")
     assert video == {"layer4": ((1, 512, 2, 7, 7), None, (8, 16, 16))}
 
 
 def test_where_no_image_goes_in_four_axes_are_no_map() -> None:
-    assert [tap.map for tap in tap_shapes(subject_of(nn.Unflatten(1, (2, 2, 4)), 1, 16).trace)] == [None]
+    assert [tap.map for tap in tap_shapes(subject_of(nn.Unflatten(1, (2, 2, 4)), 1, 16).trace)] == [
+        None
+    ]
 
 
 def test_a_stride_that_is_no_whole_number_is_none() -> None:

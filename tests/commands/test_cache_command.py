@@ -16,7 +16,11 @@ def test_it_tells_where_answers_are_kept_and_how_many(ucseg: Run, cache_director
     ucseg("list")
     answer = json.loads(ucseg("cache", "-f", "json").stdout)
     assert answer["kind"] == "ucseg.cache"
-    assert (answer["directory"], answer["entries"], answer["cleared"]) == (str(cache_directory), 3, None)
+    assert (answer["directory"], answer["entries"], answer["cleared"]) == (
+        str(cache_directory),
+        3,
+        None,
+    )
     assert answer["bytes"] > 1000
 
 
@@ -40,7 +44,9 @@ def test_what_cannot_be_deleted_is_an_error_that_names_it_and_all_else_is_delete
     ucseg: Run, cache_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ucseg("list")
-    oldest, *others = sorted((cache_directory / "traces").iterdir(), key=lambda path: path.stat().st_mtime)
+    oldest, *others = sorted(
+        (cache_directory / "traces").iterdir(), key=lambda path: path.stat().st_mtime
+    )
     assert len(others) == 2
     delete = Path.unlink
 
@@ -60,7 +66,9 @@ def test_what_cannot_be_deleted_is_an_error_that_names_it_and_all_else_is_delete
     assert list((cache_directory / "traces").iterdir()) == [oldest]
 
 
-def test_a_directory_in_an_entry_s_place_is_neither_counted_nor_deleted(ucseg: Run, cache_directory: Path) -> None:
+def test_a_directory_in_an_entry_s_place_is_neither_counted_nor_deleted(
+    ucseg: Run, cache_directory: Path
+) -> None:
     ucseg("params")
     stray = cache_directory / "traces" / f"{0:064x}.trace"
     stray.mkdir()

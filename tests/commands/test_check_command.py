@@ -29,14 +29,22 @@ def test_it_exits_1_where_one_is_exceeded_and_says_by_how_much(ucseg: Run) -> No
     )
 
 
-@pytest.mark.parametrize(("limit", "status"), [(V2["params"] - 1, 1), (V2["params"], 0), (V2["params"] + 1, 0)])
+@pytest.mark.parametrize(
+    ("limit", "status"), [(V2["params"] - 1, 1), (V2["params"], 0), (V2["params"] + 1, 0)]
+)
 def test_a_value_equal_to_its_limit_is_within_it(ucseg: Run, limit: int, status: int) -> None:
     assert ucseg("check", "v2", "--max", f"params={limit}").returncode == status
 
 
 @pytest.mark.parametrize("limit", [V2["params"] - 1, V2["params"] + 1])
-def test_value_and_limit_are_written_in_full_where_rounding_would_make_them_look_equal(ucseg: Run, limit: int) -> None:
-    row = next(line for line in ucseg("check", "--max", f"params={limit}").stdout.splitlines() if " v2 " in line)
+def test_value_and_limit_are_written_in_full_where_rounding_would_make_them_look_equal(
+    ucseg: Run, limit: int
+) -> None:
+    row = next(
+        line
+        for line in ucseg("check", "--max", f"params={limit}").stdout.splitlines()
+        if " v2 " in line
+    )
     assert f"{limit:,}" in row
     assert "645,245" in row
 
@@ -48,7 +56,10 @@ def test_the_status_never_depends_on_the_format(ucseg: Run, form: str) -> None:
 
 
 def test_exit_zero_is_the_one_opt_out_and_changes_nothing_else(ucseg: Run) -> None:
-    held, opted_out = ucseg("check", "--max", "params=1"), ucseg("check", "--max", "params=1", "--exit-zero")
+    held, opted_out = (
+        ucseg("check", "--max", "params=1"),
+        ucseg("check", "--max", "params=1", "--exit-zero"),
+    )
     assert (held.returncode, opted_out.returncode) == (1, 0)
     assert held.stdout == opted_out.stdout
 
@@ -58,7 +69,9 @@ def test_exit_zero_does_not_hide_a_mistake(ucseg: Run) -> None:
 
 
 def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
-    answer = json.loads(ucseg("check", "v2", "--max", "params=600k", "--max", "macs=1G", "--format", "json").stdout)
+    answer = json.loads(
+        ucseg("check", "v2", "--max", "params=600k", "--max", "macs=1G", "--format", "json").stdout
+    )
     assert answer["kind"] == "ucseg.check"
     assert answer["verdict"]["status"] == "fail"
     params, macs = answer["checks"]
@@ -107,13 +120,17 @@ def test_nothing_to_check_is_an_error_not_a_success(ucseg: Run) -> None:
     assert "--max params=650k" in answer.stderr
 
 
-@pytest.mark.parametrize("text", ["params=650k", "params=0.65M", "params=650_000", "bytes=2.7MB", "bytes=3MiB"])
+@pytest.mark.parametrize(
+    "text", ["params=650k", "params=0.65M", "params=650_000", "bytes=2.7MB", "bytes=3MiB"]
+)
 def test_limits_are_written_as_people_write_quantities(ucseg: Run, text: str) -> None:
     assert ucseg("check", "v2", "-m", text).returncode == 0
 
 
 def test_csv_has_a_record_for_each_check(ucseg: Run) -> None:
-    header, *records = ucseg("check", "v1", "v2", "-m", "params=600k", "-f", "csv").stdout.splitlines()
+    header, *records = ucseg(
+        "check", "v1", "v2", "-m", "params=600k", "-f", "csv"
+    ).stdout.splitlines()
     assert header == "status,id,variant,size,module,metric,dtype,value,max,warn,margin"
     assert [record.split(",")[:3:2] for record in records] == [["pass", "v1"], ["fail", "v2"]]
 

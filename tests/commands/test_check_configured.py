@@ -29,7 +29,11 @@ aspp_channels = 16
 
 def budget(name: str, **keys: object) -> str:
     pairs = {"id": name, "variant": "mine", "metric": "params", **keys}
-    lines = (f"{key.replace('_', '-')} = {json.dumps(value)}" for key, value in pairs.items() if value is not None)
+    lines = (
+        f"{key.replace('_', '-')} = {json.dumps(value)}"
+        for key, value in pairs.items()
+        if value is not None
+    )
     return "\n".join(("\n[[tool.ucseg.budgets]]", *lines, ""))
 
 
@@ -48,14 +52,22 @@ def checks(ucseg: Run) -> Checks:
     """The checks of the JSON."""
 
     def ask(*arguments: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(ucseg("check", *arguments, "-f", "json").stdout)["checks"]
+        found: list[dict[str, Any]] = json.loads(ucseg("check", *arguments, "-f", "json").stdout)[
+            "checks"
+        ]
         return found
 
     return ask
 
 
-def test_every_budget_of_the_configuration_is_judged(ucseg: Run, configure: Configure, checks: Checks) -> None:
-    configure(budget("a", max="600k"), budget("b", variant="v1", metric="fvcore", max="1k"), budget("c", max=1))
+def test_every_budget_of_the_configuration_is_judged(
+    ucseg: Run, configure: Configure, checks: Checks
+) -> None:
+    configure(
+        budget("a", max="600k"),
+        budget("b", variant="v1", metric="fvcore", max="1k"),
+        budget("c", max=1),
+    )
     answer = ucseg("check")
     assert (answer.returncode, answer.stderr) == (1, "")
     assert answer.stdout.splitlines()[-1].startswith("3 limits: 1 held, 2 exceeded: ")
@@ -66,7 +78,9 @@ def test_every_budget_of_the_configuration_is_judged(ucseg: Run, configure: Conf
     ]
 
 
-def test_a_budget_that_is_exceeded_names_the_line_to_edit(ucseg: Run, configure: Configure, checks: Checks) -> None:
+def test_a_budget_that_is_exceeded_names_the_line_to_edit(
+    ucseg: Run, configure: Configure, checks: Checks
+) -> None:
     configure(budget("small", max="500k", message="it must fit the device"))
     lines = (HEAD + budget("small", max="500k")).split("\n")
     line = lines.index('max = "500k"') + 1
@@ -76,9 +90,15 @@ def test_a_budget_that_is_exceeded_names_the_line_to_edit(ucseg: Run, configure:
         f" Edit pyproject.toml:{line} if that is meant."
     ) in answer.stdout
     (check,) = checks()
-    assert (check["file"], check["line"], check["message"]) == ("pyproject.toml", line, "it must fit the device")
+    assert (check["file"], check["line"], check["message"]) == (
+        "pyproject.toml",
+        line,
+        "it must fit the device",
+    )
     github = ucseg("check", "-f", "github").stdout
-    assert github.startswith(f"::error file=pyproject.toml,line={line},title=small (mine)::mine has params 598,829")
+    assert github.startswith(
+        f"::error file=pyproject.toml,line={line},title=small (mine)::mine has params 598,829"
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +115,12 @@ def test_a_budget_that_is_exceeded_names_the_line_to_edit(ucseg: Run, configure:
     ],
 )
 def test_one_status_decides_table_json_and_exit_alike(
-    ucseg: Run, configure: Configure, most: int | None, warn: int | None, status: str, exit_status: int
+    ucseg: Run,
+    configure: Configure,
+    most: int | None,
+    warn: int | None,
+    status: str,
+    exit_status: int,
 ) -> None:
     configure(budget("p", max=most, warn=warn))
     table = ucseg("check")
@@ -104,7 +129,10 @@ def test_one_status_decides_table_json_and_exit_alike(
     payload = json.loads(ucseg("check", "-f", "json").stdout)
     assert [each["status"] for each in payload["checks"]] == [status]
     assert payload["verdict"]["status"] == status
-    counts = {name: int(name == {"pass": "passed", "warn": "warned", "fail": "failed"}[status]) for name in COUNTED}
+    counts = {
+        name: int(name == {"pass": "passed", "warn": "warned", "fail": "failed"}[status])
+        for name in COUNTED
+    }
     assert {name: payload["verdict"][name] for name in COUNTED} == counts
     (record,) = csv.DictReader(ucseg("check", "-f", "csv").stdout.splitlines())
     assert record["status"] == status
@@ -121,10 +149,17 @@ COUNTED = ("passed", "warned", "failed")
 def test_the_verdict_is_the_worst_status_and_the_exit_follows_it(
     ucseg: Run, configure: Configure, limits: list[tuple[int, int]]
 ) -> None:
-    configure(*(budget(f"b{i}", max=MINE + most, warn=MINE + most + warn) for i, (most, warn) in enumerate(limits)))
+    configure(
+        *(
+            budget(f"b{i}", max=MINE + most, warn=MINE + most + warn)
+            for i, (most, warn) in enumerate(limits)
+        )
+    )
     answer = ucseg("check", "-f", "json")
     payload = json.loads(answer.stdout)
-    statuses = ["fail" if most < 0 else "warn" if most + warn < 0 else "pass" for most, warn in limits]
+    statuses = [
+        "fail" if most < 0 else "warn" if most + warn < 0 else "pass" for most, warn in limits
+    ]
     assert [each["status"] for each in payload["checks"]] == statuses
     worst = max(statuses, key=("pass", "warn", "fail").index)
     assert payload["verdict"]["status"] == worst
@@ -144,7 +179,11 @@ def test_the_verdict_is_the_worst_status_and_the_exit_follows_it(
 def test_names_on_the_command_line_choose_among_the_budgets(
     configure: Configure, checks: Checks, names: tuple[str, ...], judged: list[str]
 ) -> None:
-    configure(budget("p", variant="*", max="1M"), budget("q", variant="v1", max="1M"), budget("r", max="1M"))
+    configure(
+        budget("p", variant="*", max="1M"),
+        budget("q", variant="v1", max="1M"),
+        budget("r", max="1M"),
+    )
     assert sorted(each["id"] for each in checks(*names)) == judged
 
 
@@ -170,9 +209,13 @@ def test_limits_of_the_command_line_are_judged_beside_the_budgets(
     assert ucseg("check", "v2", "--max", "params=1M").returncode == 0
 
 
-def test_without_a_name_a_limit_is_about_the_configured_default(configure: Configure, checks: Checks) -> None:
+def test_without_a_name_a_limit_is_about_the_configured_default(
+    configure: Configure, checks: Checks
+) -> None:
     configure(head=HEAD.replace("size = 32", 'size = 32\ndefault = "mine"'))
-    assert [(each["variant"], each["value"]) for each in checks("--max", "params=1M")] == [("mine", MINE)]
+    assert [(each["variant"], each["value"]) for each in checks("--max", "params=1M")] == [
+        ("mine", MINE)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -197,12 +240,19 @@ def test_a_budget_against_the_baseline_is_worked_out_from_it(
 
 
 def test_the_baseline_is_the_configured_one(configure: Configure, checks: Checks) -> None:
-    configure(budget("p", vs_baseline="0"), head=HEAD.replace("size = 32", 'size = 32\nbaseline = "v2"'))
+    configure(
+        budget("p", vs_baseline="0"), head=HEAD.replace("size = 32", 'size = 32\nbaseline = "v2"')
+    )
     assert [(each["baseline"], each["margin"]) for each in checks()] == [(V2, V2 - MINE)]
 
 
-def test_a_budget_s_sizes_go_before_those_of_the_command_line(configure: Configure, checks: Checks) -> None:
-    configure(budget("own", metric="macs", size=[32, "64x32"], max="1G"), budget("none", metric="macs", max="1G"))
+def test_a_budget_s_sizes_go_before_those_of_the_command_line(
+    configure: Configure, checks: Checks
+) -> None:
+    configure(
+        budget("own", metric="macs", size=[32, "64x32"], max="1G"),
+        budget("none", metric="macs", max="1G"),
+    )
     assert [(each["id"], each["size"]) for each in checks("--size", "48")] == [
         ("own[32]", "32"),
         ("own[64x32]", "64x32"),
@@ -212,7 +262,8 @@ def test_a_budget_s_sizes_go_before_those_of_the_command_line(configure: Configu
 
 def test_a_budget_of_bytes_is_judged_in_its_dtype(configure: Configure, checks: Checks) -> None:
     sizes = {
-        dtype: budget(dtype, metric="bytes", dtype=dtype, max="9MB") for dtype in ("float16", "float32", "float64")
+        dtype: budget(dtype, metric="bytes", dtype=dtype, max="9MB")
+        for dtype in ("float16", "float32", "float64")
     }
     configure(*sizes.values())
     half, single, double = (each["value"] for each in checks())
@@ -259,16 +310,22 @@ def test_a_variant_that_fits_nothing_is_an_error_never_a_silent_pass(
         assert answer.stderr.startswith("error: ")
 
 
-def test_a_module_that_the_baseline_does_not_have_is_an_error(ucseg: Run, configure: Configure) -> None:
+def test_a_module_that_the_baseline_does_not_have_is_an_error(
+    ucseg: Run, configure: Configure
+) -> None:
     configure(budget("d", variant="v3", module="low_conv", vs_baseline="+10%"))
     answer = ucseg("check")
     assert (answer.returncode, answer.stdout) == (2, "")
     assert "the baseline v1 has no module 'low_conv'" in answer.stderr
 
 
-def test_a_reference_with_changed_axes_has_budgets_of_its_own(configure: Configure, checks: Checks) -> None:
+def test_a_reference_with_changed_axes_has_budgets_of_its_own(
+    configure: Configure, checks: Checks
+) -> None:
     configure(budget("d", variant="mine+aspp_channels=64", max="1M"))
-    assert [(each["variant"], each["value"]) for each in checks()] == [("mine+aspp_channels=64", V2)]
+    assert [(each["variant"], each["value"]) for each in checks()] == [
+        ("mine+aspp_channels=64", V2)
+    ]
     assert len(checks("mine+aspp_channels=64")) == 1
 
 
@@ -324,7 +381,9 @@ def test_no_two_checks_have_one_name(configure: Configure, checks: Checks) -> No
 
 
 @pytest.mark.parametrize("spelling", ["--export comment=old.md", "--export=comment=old.md"])
-def test_a_mistake_takes_the_place_of_an_earlier_answer_in_a_file(ucseg: Run, tmp_path: Path, spelling: str) -> None:
+def test_a_mistake_takes_the_place_of_an_earlier_answer_in_a_file(
+    ucseg: Run, tmp_path: Path, spelling: str
+) -> None:
     (tmp_path / "old.md").write_text("held", encoding="utf-8")
     (tmp_path / "pyproject.toml").write_text("[tool.ucseg]\nsizes = 32\n", encoding="utf-8")
     answer = ucseg("check", *spelling.split(), "-f", "github")
@@ -337,6 +396,8 @@ def test_a_mistake_takes_the_place_of_an_earlier_answer_in_a_file(ucseg: Run, tm
     assert "no key named 'sizes'" in told
 
 
-def test_a_mistake_on_the_command_line_is_told_to_who_runs_checks_and_to_no_other(ucseg: Run) -> None:
+def test_a_mistake_on_the_command_line_is_told_to_who_runs_checks_and_to_no_other(
+    ucseg: Run,
+) -> None:
     assert ucseg("check", "v22", "--max", "params=1", "-f", "junit").stdout.count("<failure") == 1
     assert ucseg("params", "v22", "-f", "comment").stdout == ""

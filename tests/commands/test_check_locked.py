@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from ucseg_cli.lock_file import NAME
+from ucseg_cli.project.lock_file import NAME
 
 Run = Callable[..., CompletedProcess[str]]
 Tables = Callable[[str], dict[str, list[list[str]]]]
@@ -77,7 +77,9 @@ def test_a_dilation_that_no_count_shows_fails_and_is_shown(
     assert answer.stdout.splitlines()[-1] == "mine differs from ucseg.lock.json in 3 figures."
     assert f"mine was locked on 2026-01-02, at ucseg.lock.json:{line}." in answer.stdout
     assert "`ucseg lock` accepts what is different." in answer.stdout
-    rows = read_tables(ucseg("check", "--locked", "-f", "markdown").stdout)["Drift from ucseg.lock.json"][1:]
+    rows = read_tables(ucseg("check", "--locked", "-f", "markdown").stdout)[
+        "Drift from ucseg.lock.json"
+    ][1:]
     assert [row[2:7] for row in rows] == [
         ["axis", "", "rates", "6,12,18", "6,12,19"],
         ["conv", ATROUS, "dilation", "18×18", "19×19"],
@@ -98,13 +100,27 @@ def test_a_dilation_that_no_count_shows_fails_and_is_shown(
 @pytest.mark.parametrize(
     "axis",
     [
-        *("backbone = 10", "output_stride = 16", "rates = [6, 12]", 'conv = "regular"', "decoder_blocks = 3"),
-        *("aspp_channels = 63", "mid_channels = 25", "decoder_channels = 65", "low_skip = 1", "dropout = 0.31"),
+        *(
+            "backbone = 10",
+            "output_stride = 16",
+            "rates = [6, 12]",
+            'conv = "regular"',
+            "decoder_blocks = 3",
+        ),
+        *(
+            "aspp_channels = 63",
+            "mid_channels = 25",
+            "decoder_channels = 65",
+            "low_skip = 1",
+            "dropout = 0.31",
+        ),
         *("classes = 22", 'head = "before-upsample"'),
     ],
 )
 @pytest.mark.parametrize("form", ["table", "json"])
-def test_every_axis_of_the_design_drifts(ucseg: Run, locked: Path, configure: Configure, axis: str, form: str) -> None:
+def test_every_axis_of_the_design_drifts(
+    ucseg: Run, locked: Path, configure: Configure, axis: str, form: str
+) -> None:
     assert locked.is_file()
     configure(axis)
     answer = ucseg("check", "--locked", "-f", form)
@@ -113,7 +129,9 @@ def test_every_axis_of_the_design_drifts(ucseg: Run, locked: Path, configure: Co
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_status_never_depends_on_the_format(ucseg: Run, locked: Path, configure: Configure, form: str) -> None:
+def test_the_status_never_depends_on_the_format(
+    ucseg: Run, locked: Path, configure: Configure, form: str
+) -> None:
     assert locked.is_file()
     assert ucseg("check", "--locked", "-f", form).returncode == 0
     configure("rates = [6, 12, 19]")
@@ -127,7 +145,8 @@ def test_what_is_higher_asks_for_a_reason_and_what_is_lower_does_not(
     assert locked.is_file()
     configure("aspp_channels = 65")
     assert (
-        '`ucseg lock --reason "…"` accepts what is higher, and keeps the reason.' in ucseg("check", "--locked").stdout
+        '`ucseg lock --reason "…"` accepts what is higher, and keeps the reason.'
+        in ucseg("check", "--locked").stdout
     )
     configure("aspp_channels = 63")
     assert "`ucseg lock` accepts what is lower." in ucseg("check", "--locked").stdout
@@ -135,15 +154,21 @@ def test_what_is_higher_asks_for_a_reason_and_what_is_lower_does_not(
     assert ucseg("check", "--locked").returncode == 0
 
 
-def test_names_choose_among_the_locked_models(ucseg: Run, locked: Path, configure: Configure) -> None:
+def test_names_choose_among_the_locked_models(
+    ucseg: Run, locked: Path, configure: Configure
+) -> None:
     assert locked.is_file()
     configure("rates = [6, 12, 19]")
     assert ucseg("check", "--locked", "v1").returncode == 0
     assert ucseg("check", "--locked", " mine ").returncode == 1
-    assert {each["model"] for each in drifts(ucseg("check", "--locked", "v1", "mine", "-f", "json"))} == {"mine"}
+    assert {
+        each["model"] for each in drifts(ucseg("check", "--locked", "v1", "mine", "-f", "json"))
+    } == {"mine"}
 
 
-def test_a_model_that_is_not_locked_is_an_error_with_the_command_that_locks_it(ucseg: Run, locked: Path) -> None:
+def test_a_model_that_is_not_locked_is_an_error_with_the_command_that_locks_it(
+    ucseg: Run, locked: Path
+) -> None:
     assert locked.is_file()
     answer = ucseg("check", "--locked", "v3")
     assert (answer.returncode, answer.stdout) == (2, "")
@@ -153,7 +178,9 @@ def test_a_model_that_is_not_locked_is_an_error_with_the_command_that_locks_it(u
     assert ucseg("check", "--locked", "v3").returncode == 0
 
 
-def test_limits_and_the_lock_are_judged_together(ucseg: Run, locked: Path, configure: Configure) -> None:
+def test_limits_and_the_lock_are_judged_together(
+    ucseg: Run, locked: Path, configure: Configure
+) -> None:
     assert locked.is_file()
     budget = '[[tool.ucseg.budgets]]\nid = "p"\nvariant = "mine"\nmetric = "params"\nmax = {}\n'
     for axes, most, status, limit in [
@@ -171,7 +198,9 @@ def test_limits_and_the_lock_are_judged_together(ucseg: Run, locked: Path, confi
         assert len(payload["lock"]["drift"]) == (3 if axes else 0)
 
 
-def test_without_locked_the_lock_is_not_looked_at(ucseg: Run, locked: Path, configure: Configure) -> None:
+def test_without_locked_the_lock_is_not_looked_at(
+    ucseg: Run, locked: Path, configure: Configure
+) -> None:
     configure("rates = [6, 12, 19]")
     assert ucseg("check", "mine", "--max", "params=1M").returncode == 0
     locked.write_text("broken", encoding="utf-8")
@@ -186,7 +215,9 @@ def test_a_lock_is_of_models_as_they_are_trained(ucseg: Run, locked: Path) -> No
     assert "a lock is of models as they are trained" in answer.stderr
 
 
-def test_without_a_lock_it_is_an_error_with_the_command_that_makes_one(ucseg: Run, configure: Configure) -> None:
+def test_without_a_lock_it_is_an_error_with_the_command_that_makes_one(
+    ucseg: Run, configure: Configure
+) -> None:
     configure("")
     for options in ((), ("--exit-zero",), ("--max", "params=1M")):
         answer = ucseg("check", "--locked", *options)
@@ -202,9 +233,15 @@ def test_without_a_lock_it_is_an_error_with_the_command_that_makes_one(ucseg: Ru
     [
         ("", "it is not JSON"),
         ('{"name": "other", "lockfileVersion": 3}', "it is not a lock of ucseg's"),
-        ('{"kind": "ucseg.lock", "format_version": "2.0", "models": {}}', "the lock has format '2.0'"),
+        (
+            '{"kind": "ucseg.lock", "format_version": "2.0", "models": {}}',
+            "the lock has format '2.0'",
+        ),
         ('{"kind": "ucseg.lock", "format_version": "1.0"}', "the lock has no models"),
-        ('{"kind": "ucseg.lock", "format_version": "1.0", "models": {"v2": 0}}', "the lock says of 'v2'"),
+        (
+            '{"kind": "ucseg.lock", "format_version": "1.0", "models": {"v2": 0}}',
+            "the lock says of 'v2'",
+        ),
     ],
 )
 def test_a_file_that_is_no_lock_of_ours_gives_no_verdict_and_says_how_to_get_one(
@@ -223,7 +260,11 @@ def test_a_file_that_is_no_lock_of_ours_gives_no_verdict_and_says_how_to_get_one
 
 def test_the_marks_of_a_merge_conflict_are_named_with_their_line(ucseg: Run, locked: Path) -> None:
     lines = locked.read_text("utf-8").split("\n")
-    locked.write_text("\n".join([*lines[:5], "<<<<<<< HEAD", lines[5], "=======", lines[5], ">>>>>>> b", *lines[6:]]))
+    locked.write_text(
+        "\n".join(
+            [*lines[:5], "<<<<<<< HEAD", lines[5], "=======", lines[5], ">>>>>>> b", *lines[6:]]
+        )
+    )
     answer = ucseg("check", "--locked")
     assert answer.returncode == 2
     assert "the lock cannot be read: it has the marks of a merge conflict" in answer.stderr
@@ -242,7 +283,9 @@ def test_a_locked_model_that_no_longer_exists_is_an_error_not_a_drift(
     assert ucseg("check", "--locked", "v1").returncode == 0
 
 
-def test_an_axis_of_a_locked_model_that_no_longer_exists_is_an_error(ucseg: Run, locked: Path, edit: Edit) -> None:
+def test_an_axis_of_a_locked_model_that_no_longer_exists_is_an_error(
+    ucseg: Run, locked: Path, edit: Edit
+) -> None:
     edit(lambda models: models.update({"v2+kernel=5": models.pop("mine")}))
     answer = ucseg("check", "--locked")
     assert (answer.returncode, answer.stdout) == (2, "")
@@ -259,7 +302,9 @@ def test_a_locked_model_without_sizes_is_an_error(ucseg: Run, edit: Edit, sizes:
 
 
 @pytest.mark.parametrize("size", ["0", "32x", "", "9" * 5000, "-32", "1048577"])
-def test_a_locked_size_that_is_none_is_an_error_that_names_the_lock(ucseg: Run, edit: Edit, size: str) -> None:
+def test_a_locked_size_that_is_none_is_an_error_that_names_the_lock(
+    ucseg: Run, edit: Edit, size: str
+) -> None:
     edit(lambda models: models["mine"].update(sizes={size: models["mine"]["sizes"]["32"]}))
     answer = ucseg("check", "--locked")
     assert (answer.returncode, answer.stdout) == (2, "")
@@ -269,13 +314,28 @@ def test_a_locked_size_that_is_none_is_an_error_that_names_the_lock(ucseg: Run, 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda block: block["total"].update(params=1), ("total", "", "params", 1, 645_245, 645_244)),
+        (
+            lambda block: block["total"].update(params=1),
+            ("total", "", "params", 1, 645_245, 645_244),
+        ),
         (lambda block: block["total"].pop("params"), ("total", "", "params", None, 645_245, None)),
         (lambda block: block["total"].update(weight=3), ("total", "", "weight", 3, None, None)),
-        (lambda block: block["total"].update(params="many"), ("total", "", "params", "many", 645_245, None)),
-        (lambda block: block["total"].update(params=[]), ("total", "", "params", [], 645_245, None)),
-        (lambda block: block["convs"][ATROUS].update(groups=1), ("conv", ATROUS, "groups", 1, 96, 95)),
-        (lambda block: block["sizes"]["32"]["taps"]["low"].update(stride=2), ("tap", "low", "stride", 2, 4, 2)),
+        (
+            lambda block: block["total"].update(params="many"),
+            ("total", "", "params", "many", 645_245, None),
+        ),
+        (
+            lambda block: block["total"].update(params=[]),
+            ("total", "", "params", [], 645_245, None),
+        ),
+        (
+            lambda block: block["convs"][ATROUS].update(groups=1),
+            ("conv", ATROUS, "groups", 1, 96, 95),
+        ),
+        (
+            lambda block: block["sizes"]["32"]["taps"]["low"].update(stride=2),
+            ("tap", "low", "stride", 2, 4, 2),
+        ),
         (lambda block: block.update(owner="me"), ("owner", "", "owner", "me", None, None)),
         (lambda block: block.update(owner={"a": {"b": 1}}), ("owner", "a", "b", 1, None, None)),
     ],
@@ -287,13 +347,18 @@ def test_anything_that_is_written_over_by_hand_is_a_drift(
     answer = ucseg("check", "--locked", "-f", "json")
     assert answer.returncode == 1
     (found,) = drifts(answer)
-    assert tuple(found[key] for key in ("kind", "name", "figure", "before", "after", "delta")) == expected
+    assert (
+        tuple(found[key] for key in ("kind", "name", "figure", "before", "after", "delta"))
+        == expected
+    )
     for form in FORMS:
         assert ucseg("check", "--locked", "-f", form).returncode == 1
 
 
 @pytest.mark.parametrize("part", ["axes", "total", "weights", "convs"])
-def test_a_part_that_is_deleted_by_hand_drifts_in_everything_it_had(ucseg: Run, edit: Edit, part: str) -> None:
+def test_a_part_that_is_deleted_by_hand_drifts_in_everything_it_had(
+    ucseg: Run, edit: Edit, part: str
+) -> None:
     count = []
     edit(lambda models: count.append(models["mine"].pop(part)))
     (gone,) = count
@@ -311,13 +376,18 @@ def test_how_a_lock_is_laid_out_is_no_drift(ucseg: Run, locked: Path) -> None:
         assert ucseg("check", "--locked").returncode == 0
 
 
-def test_ci_formats_point_at_the_model_s_block(ucseg: Run, locked: Path, configure: Configure) -> None:
+def test_ci_formats_point_at_the_model_s_block(
+    ucseg: Run, locked: Path, configure: Configure
+) -> None:
     configure("rates = [6, 12, 19]")
     line = locked.read_text("utf-8").split("\n").index('    "mine": {') + 1
     message = "mine differs from ucseg.lock.json in 3 figures: axis rates was 6,12,18, is 6,12,19"
     github = ucseg("check", "--locked", "-f", "github").stdout.splitlines()
     assert github[0] == f"::error file={NAME},line={line},title=lock (mine)::{message}"
-    suites = {suite.get("name"): suite for suite in ET.fromstring(ucseg("check", "--locked", "-f", "junit").stdout)}
+    suites = {
+        suite.get("name"): suite
+        for suite in ET.fromstring(ucseg("check", "--locked", "-f", "junit").stdout)
+    }
     assert {name: suite.get("failures") for name, suite in suites.items()} == {
         "ucseg.check.mine": "1",
         "ucseg.check.v1": "0",
@@ -360,8 +430,12 @@ def test_a_number_that_no_count_can_be_is_told_alike_in_every_format(
     assert "internal error" not in answer.stderr
 
 
-def test_names_that_nothing_is_about_are_refused_beside_one_that_is(ucseg: Run, configure: Configure) -> None:
-    configure("", '[[tool.ucseg.budgets]]\nid = "b"\nvariant = "mine"\nmetric = "params"\nmax = "1M"\n')
+def test_names_that_nothing_is_about_are_refused_beside_one_that_is(
+    ucseg: Run, configure: Configure
+) -> None:
+    configure(
+        "", '[[tool.ucseg.budgets]]\nid = "b"\nvariant = "mine"\nmetric = "params"\nmax = "1M"\n'
+    )
     assert ucseg("check", "mine").returncode == 0
     for other, what in (("nosuch", "no variant named 'nosuch'"), ("v1", "no budget is about v1")):
         answer = ucseg("check", "mine", other)
@@ -389,7 +463,9 @@ def test_where_a_block_has_no_sizes_the_command_that_is_suggested_mends_it(
 BUDGET = '[[tool.ucseg.budgets]]\nid = "b"\nvariant = "v3"\nmetric = "params"\nmax = "1M"\n'
 
 
-def test_a_budgeted_model_that_is_not_locked_fails(ucseg: Run, locked: Path, configure: Configure) -> None:
+def test_a_budgeted_model_that_is_not_locked_fails(
+    ucseg: Run, locked: Path, configure: Configure
+) -> None:
     assert locked.is_file()
     configure("", BUDGET)
     answer = ucseg("check", "--locked")

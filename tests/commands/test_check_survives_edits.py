@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ucseg_cli.lock_file import NAME
+from ucseg_cli.project.lock_file import NAME
 
 Run = Callable[..., CompletedProcess[str]]
 Edit = Callable[[str], str]
@@ -75,13 +75,94 @@ fail-on = "error"
 """
 TOKENS = (
     "0x" + "F" * 4000,
-    *("tool", "ucseg", "default", "baseline", "size", "convention", "variants", "budgets", "lint", "fail-on", "select"),
-    *("id", "variant", "module", "metric", "dtype", "max", "warn", "vs-baseline", "message", "from", "project"),
-    *("rates", "backbone", "conv", "low_skip", "decoder_blocks", "classes", "output_stride", "head", "dropout"),
-    *("v1", "v2", "mine", "other", "device", "params", "macs", "peak-memory", "bytes", "float16", "never", "UC101"),
-    *('"v1"', '"v2"', '"mine"', '"other"', '"mine+rates=6"', '"v?"', '"*"', '"v2+"', '"+"', '""', "''", '"params"'),
-    *('"macs"', '"peak-memory"', '"bytes"', '"trainable"', '"decoder"', '"**"', '"**.depthwise"', '"["', '"float64"'),
-    *('"650k"', '"+2%"', '"-100%"', '"-1E"', '"+0.001%"', '"999999999%"', '"1KiB"', '"64x32"', '"1x1"', '"regular"'),
+    *(
+        "tool",
+        "ucseg",
+        "default",
+        "baseline",
+        "size",
+        "convention",
+        "variants",
+        "budgets",
+        "lint",
+        "fail-on",
+        "select",
+    ),
+    *(
+        "id",
+        "variant",
+        "module",
+        "metric",
+        "dtype",
+        "max",
+        "warn",
+        "vs-baseline",
+        "message",
+        "from",
+        "project",
+    ),
+    *(
+        "rates",
+        "backbone",
+        "conv",
+        "low_skip",
+        "decoder_blocks",
+        "classes",
+        "output_stride",
+        "head",
+        "dropout",
+    ),
+    *(
+        "v1",
+        "v2",
+        "mine",
+        "other",
+        "device",
+        "params",
+        "macs",
+        "peak-memory",
+        "bytes",
+        "float16",
+        "never",
+        "UC101",
+    ),
+    *(
+        '"v1"',
+        '"v2"',
+        '"mine"',
+        '"other"',
+        '"mine+rates=6"',
+        '"v?"',
+        '"*"',
+        '"v2+"',
+        '"+"',
+        '""',
+        "''",
+        '"params"',
+    ),
+    *(
+        '"macs"',
+        '"peak-memory"',
+        '"bytes"',
+        '"trainable"',
+        '"decoder"',
+        '"**"',
+        '"**.depthwise"',
+        '"["',
+        '"float64"',
+    ),
+    *(
+        '"650k"',
+        '"+2%"',
+        '"-100%"',
+        '"-1E"',
+        '"+0.001%"',
+        '"999999999%"',
+        '"1KiB"',
+        '"64x32"',
+        '"1x1"',
+        '"regular"',
+    ),
     *(
         "0",
         "1",
@@ -101,7 +182,19 @@ TOKENS = (
         "true",
         "null",
     ),
-    *("1979-05-27", "07:32:00", "[]", "{}", "[6, 12]", "{a = 1}", "[[1], 2]", "[32, 32]", "[true]", '"[", ""', "\\"),
+    *(
+        "1979-05-27",
+        "07:32:00",
+        "[]",
+        "{}",
+        "[6, 12]",
+        "{a = 1}",
+        "[[1], 2]",
+        "[32, 32]",
+        "[true]",
+        '"[", ""',
+        "\\",
+    ),
     *(
         "[",
         "]",
@@ -124,11 +217,34 @@ TOKENS = (
         "\0",
         "\ufeff",
     ),
-    *("<<<<<<< HEAD\n", "=======\n", ">>>>>>> main\n", "sizes", "total", "convs", "taps", "since", "raises", "models"),
+    *(
+        "<<<<<<< HEAD\n",
+        "=======\n",
+        ">>>>>>> main\n",
+        "sizes",
+        "total",
+        "convs",
+        "taps",
+        "since",
+        "raises",
+        "models",
+    ),
 )
 NUMBERS = (
     "-" + "9" * 4300,
-    *("0", "-1", "-645245", "1.5", "1e3", "-0", "99999999999999999999", "9" * 64, "9" * 65, "9" * 4000, "9" * 5000),
+    *(
+        "0",
+        "-1",
+        "-645245",
+        "1.5",
+        "1e3",
+        "-0",
+        "99999999999999999999",
+        "9" * 64,
+        "9" * 65,
+        "9" * 4000,
+        "9" * 5000,
+    ),
     *("00", "1_0", "0x1f", "1048576", "1048577", "65536", "65537", "true", '"7"'),
 )
 """Other numbers. The longest that Python reads has 4,300 digits."""
@@ -161,7 +277,9 @@ def edits_of_lines() -> SearchStrategy[Edit]:
 
     many = st.integers(1, 8)
     return st.one_of(
-        st.builds(delete, places, many), st.builds(duplicate, places, many, places), st.builds(swap, places, places)
+        st.builds(delete, places, many),
+        st.builds(duplicate, places, many, places),
+        st.builds(swap, places, places),
     )
 
 
@@ -193,10 +311,30 @@ def edits_of_tokens() -> SearchStrategy[Edit]:
 def edits_of_json() -> SearchStrategy[Edit]:
     """Of what the text means, where it means something."""
     values = st.one_of(
-        st.sampled_from([None, True, 1.5, -1, 0, 2**70, "", "x", "32", "v1", [], [1, 2], ["a"], {}, {"a": {"b": 1}}]),
+        st.sampled_from(
+            [
+                None,
+                True,
+                1.5,
+                -1,
+                0,
+                2**70,
+                "",
+                "x",
+                "32",
+                "v1",
+                [],
+                [1, 2],
+                ["a"],
+                {},
+                {"a": {"b": 1}},
+            ]
+        ),
         st.text(max_size=8),
         st.recursive(
-            st.integers(), lambda below: st.dictionaries(st.text(max_size=4), below, max_size=3), max_leaves=6
+            st.integers(),
+            lambda below: st.dictionaries(st.text(max_size=4), below, max_size=3),
+            max_leaves=6,
         ),
     )
 
@@ -216,7 +354,8 @@ def edits_of_json() -> SearchStrategy[Edit]:
         return _on_json(lambda place, key: place.__setitem__(key, {"inner": place[key]}), at)
 
     names = st.one_of(
-        st.text(max_size=6), st.sampled_from(["v1", "v2", "mine+rates=7", "v9", "16", "64x32", "0", "total"])
+        st.text(max_size=6),
+        st.sampled_from(["v1", "v2", "mine+rates=7", "v9", "16", "64x32", "0", "total"]),
     )
     return st.one_of(
         st.builds(replace, places, values),
@@ -311,7 +450,12 @@ def test_the_project_that_is_edited_is_sound(ucseg: Run, project: Callable[..., 
     project()
     assert {_hold(ucseg, "check", "--locked", form=form) for form in FORMS} == {0}
     payload = json.loads(ucseg("check", "--locked", "-f", "json").stdout)
-    assert {each["id"].partition("[")[0] for each in payload["checks"]} == {"device", "growth", "decoder", "peak"}
+    assert {each["id"].partition("[")[0] for each in payload["checks"]} == {
+        "device",
+        "growth",
+        "decoder",
+        "peak",
+    }
     assert payload["lock"]["drift"] == []
 
 
@@ -333,14 +477,21 @@ def test_an_edit_that_matters_is_noticed(
     status: int,
 ) -> None:
     project(
-        *([lambda text, pair=pair: text.replace(*pair) if pair[0] else text] for pair in (of_configuration, of_lock))
+        *(
+            [lambda text, pair=pair: text.replace(*pair) if pair[0] else text]
+            for pair in (of_configuration, of_lock)
+        )
     )
     assert {_hold(ucseg, "check", "--locked", form=form) for form in FORMS} == {status}
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
-    edits=st.lists(st.one_of(edits_of_tokens(), edits_of_lines()), min_size=1, max_size=6), form=st.sampled_from(FORMS)
+    edits=st.lists(st.one_of(edits_of_tokens(), edits_of_lines()), min_size=1, max_size=6),
+    form=st.sampled_from(FORMS),
 )
 def test_no_edits_of_the_configuration_make_check_fail_otherwise_than_it_says(
     ucseg: Run, project: Callable[..., None], edits: list[Edit], form: str
@@ -349,9 +500,14 @@ def test_no_edits_of_the_configuration_make_check_fail_otherwise_than_it_says(
     assert len({_hold(ucseg, "check", "--locked", form=each) for each in (form, "json")}) == 1
 
 
-@settings(max_examples=35, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=35,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
-    edits=st.lists(st.one_of(edits_of_json(), edits_of_tokens(), edits_of_lines()), min_size=1, max_size=6),
+    edits=st.lists(
+        st.one_of(edits_of_json(), edits_of_tokens(), edits_of_lines()), min_size=1, max_size=6
+    ),
     form=st.sampled_from(FORMS),
 )
 def test_no_edits_of_the_lock_make_check_fail_otherwise_than_it_says(
@@ -361,14 +517,21 @@ def test_no_edits_of_the_lock_make_check_fail_otherwise_than_it_says(
     assert len({_hold(ucseg, "check", "--locked", form=each) for each in (form, "json")}) == 1
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     of_configuration=st.lists(st.one_of(edits_of_tokens(), edits_of_lines()), max_size=3),
     of_lock=st.lists(edits_of_json(), max_size=3),
     form=st.sampled_from(FORMS),
 )
 def test_no_edits_of_both_make_check_or_lock_fail_otherwise_than_they_say(
-    ucseg: Run, project: Callable[..., None], of_configuration: list[Edit], of_lock: list[Edit], form: str
+    ucseg: Run,
+    project: Callable[..., None],
+    of_configuration: list[Edit],
+    of_lock: list[Edit],
+    form: str,
 ) -> None:
     project(of_configuration, of_lock)
     assert len({_hold(ucseg, "check", "--locked", form=each) for each in (form, "json")}) == 1

@@ -9,8 +9,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ucseg_cli.cache import Cache
-from ucseg_cli.gate import Request
+from ucseg_cli.gate.cache import Cache
+from ucseg_cli.gate.tracing import Request
 
 Run = Callable[..., CompletedProcess[str]]
 Tables = Callable[[str], dict[str, list[list[str]]]]
@@ -42,22 +42,38 @@ def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [(), ("--top", "2"), ("--depth", "1"), ("-d", "4"), ("-c", "torch"), ("--sort", "path", "-n", "1")]
+    "options",
+    [
+        (),
+        ("--top", "2"),
+        ("--depth", "1"),
+        ("-d", "4"),
+        ("-c", "torch"),
+        ("--sort", "path", "-n", "1"),
+    ],
 )
 @pytest.mark.parametrize("models", [("v2",), ("v2", "v3"), ("v1",), ("v2+rates=1", "v2")])
 def test_the_last_line_is_the_verdict_of_the_json(
     ucseg: Run, models: tuple[str, ...], options: tuple[str, ...]
 ) -> None:
-    screen, script = (ucseg("compare", "v1", *models, *options, "-f", form).stdout for form in ("table", "json"))
+    screen, script = (
+        ucseg("compare", "v1", *models, *options, "-f", form).stdout for form in ("table", "json")
+    )
     assert screen.splitlines()[-1] == json.loads(script)["verdict"]["summary"]
 
 
 @pytest.mark.parametrize("depth", ["1", "2", "3", "9"])
-@pytest.mark.parametrize("options", [(), ("--top", "2"), ("--sort", "path"), ("--top", "1", "--sort", "path")])
+@pytest.mark.parametrize(
+    "options", [(), ("--top", "2"), ("--sort", "path"), ("--top", "1", "--sort", "path")]
+)
 def test_every_column_adds_up_to_the_printed_total(
     ucseg: Run, read_tables: Tables, number: Number, options: tuple[str, ...], depth: str
 ) -> None:
-    tables = read_tables(ucseg("compare", "v1", "v2", "v3", *options, "-d", depth, "--exact", "-f", "markdown").stdout)
+    tables = read_tables(
+        ucseg(
+            "compare", "v1", "v2", "v3", *options, "-d", depth, "--exact", "-f", "markdown"
+        ).stdout
+    )
     for title in BY_MODULE:
         header, *parts, total = tables[title]
         assert total[0] == "total"
@@ -78,7 +94,9 @@ def test_totals_agree_with_those_of_each_model_alone(ucseg: Run) -> None:
 def test_modules_of_the_json_add_up_to_its_deltas(ucseg: Run, metric: str, depth: str) -> None:
     answer = json.loads(ucseg("compare", "v1", "v2", "v3", "-f", "json", "-d", depth).stdout)
     for total in (each for each in answer["deltas"] if each["metric"] == metric):
-        modules = [module[metric] for module in answer["modules"] if module["model"] == total["model"]]
+        modules = [
+            module[metric] for module in answer["modules"] if module["model"] == total["model"]
+        ]
         for side in ("before", "after", "delta"):
             assert sum(module[side] or 0 for module in modules) == total[side]
 
@@ -102,18 +120,30 @@ def test_modules_are_compared_by_role(ucseg: Run, read_tables: Tables) -> None:
     answer = ucseg("compare", "v2", "v2+rates=12,18", "-f", "markdown", "--depth", "3").stdout
     paths = {row[0]: row[-1] for row in read_tables(answer)["Parameters by module"]}
     assert paths["aspp.branches[rate 6]"] == "gone"
-    assert not any(path.startswith(("aspp.branches[rate 12]", "aspp.branches[image")) for path in paths)
+    assert not any(
+        path.startswith(("aspp.branches[rate 12]", "aspp.branches[image")) for path in paths
+    )
 
 
-def test_new_and_gone_stand_instead_of_a_percentage_of_zero(ucseg: Run, read_tables: Tables) -> None:
-    there = read_tables(ucseg("compare", "v1", "v2", "-f", "markdown").stdout)["Parameters by module"]
-    back = read_tables(ucseg("compare", "v2", "v1", "-f", "markdown").stdout)["Parameters by module"]
+def test_new_and_gone_stand_instead_of_a_percentage_of_zero(
+    ucseg: Run, read_tables: Tables
+) -> None:
+    there = read_tables(ucseg("compare", "v1", "v2", "-f", "markdown").stdout)[
+        "Parameters by module"
+    ]
+    back = read_tables(ucseg("compare", "v2", "v1", "-f", "markdown").stdout)[
+        "Parameters by module"
+    ]
     assert {row[-1] for row in there if row[0] == "features.10"} == {"new"}
     assert {row[-1] for row in back if row[0] == "features.10"} == {"gone"}
 
 
-def test_rows_stand_by_absolute_change_or_by_path(ucseg: Run, read_tables: Tables, number: Number) -> None:
-    rows = read_tables(ucseg("compare", "v1", "v2", "-f", "markdown", "--exact").stdout)["Parameters by module"][1:-2]
+def test_rows_stand_by_absolute_change_or_by_path(
+    ucseg: Run, read_tables: Tables, number: Number
+) -> None:
+    rows = read_tables(ucseg("compare", "v1", "v2", "-f", "markdown", "--exact").stdout)[
+        "Parameters by module"
+    ][1:-2]
     changes = [abs(number(row[3])) for row in rows]
     assert changes == sorted(changes, reverse=True)
     answer = ucseg("compare", "v1", "v2", "-f", "markdown", "--sort", "path").stdout
@@ -123,7 +153,15 @@ def test_rows_stand_by_absolute_change_or_by_path(ucseg: Run, read_tables: Table
 
 def test_taps_that_moved_are_shown_before_and_after(ucseg: Run, read_tables: Tables) -> None:
     answer = ucseg("compare", "v2", "v2+output_stride=16", "-f", "markdown").stdout
-    assert read_tables(answer)["Taps"][1] == ["high", "96×7×7", "32", "features.10", "96×14×14", "16", "features.10"]
+    assert read_tables(answer)["Taps"][1] == [
+        "high",
+        "96×7×7",
+        "32",
+        "features.10",
+        "96×14×14",
+        "16",
+        "features.10",
+    ]
     assert "2 taps unchanged" in answer
 
 
@@ -131,7 +169,15 @@ def test_a_tap_that_another_module_gives_has_moved_though_its_shape_is_the_same(
     ucseg: Run, read_tables: Tables
 ) -> None:
     answer = ucseg("compare", "v1", "v2", "-f", "markdown").stdout
-    assert read_tables(answer)["Taps"][1] == ["high", "96×7×7", "32", "features.9", "96×7×7", "32", "features.10"]
+    assert read_tables(answer)["Taps"][1] == [
+        "high",
+        "96×7×7",
+        "32",
+        "features.9",
+        "96×7×7",
+        "32",
+        "features.10",
+    ]
     script = json.loads(ucseg("compare", "v1", "v2", "-f", "json").stdout)
     assert [(tap["name"], tap["changed"]) for tap in script["taps"]] == [
         ("low", False), ("mid", False), ("high", True)
@@ -142,7 +188,9 @@ def test_a_tap_that_another_module_gives_has_moved_though_its_shape_is_the_same(
 
 
 @pytest.mark.parametrize("options", [(), ("--deploy",)])
-@pytest.mark.parametrize("models", [("v1", "v2"), ("v2", "v1"), ("v2", "v3+classes=5"), ("v2", "v2+dropout=0.9")])
+@pytest.mark.parametrize(
+    "models", [("v1", "v2"), ("v2", "v1"), ("v2", "v3+classes=5"), ("v2", "v2+dropout=0.9")]
+)
 def test_the_shares_of_the_axes_add_up_to_the_delta_of_every_metric(
     ucseg: Run, models: tuple[str, str], options: tuple[str, ...]
 ) -> None:
@@ -155,7 +203,9 @@ def test_the_shares_of_the_axes_add_up_to_the_delta_of_every_metric(
         assert each["over_all_orders"] is True
         assert [effect["axis"] for effect in each["effects"]] == counted
         assert sum(effect["rounded"] for effect in each["effects"]) == each["delta"]
-        shares = [Fraction(e["share"]["numerator"], e["share"]["denominator"]) for e in each["effects"]]
+        shares = [
+            Fraction(e["share"]["numerator"], e["share"]["denominator"]) for e in each["effects"]
+        ]
         assert sum(shares) == each["delta"]
 
 
@@ -166,13 +216,32 @@ def test_the_json_tells_what_each_axis_does_alone_last_and_on_average(ucseg: Run
         "axis": "rates", "alone": 59_520, "last": 11_424, "share": {"numerator": 35_472, "denominator": 1},
         "rounded": 35_472,
     }  # fmt: skip
-    assert {"axis": "rates", "other": "conv", "without": 59_520, "with_it": 11_424} in params["interactions"]
+    assert {"axis": "rates", "other": "conv", "without": 59_520, "with_it": 11_424} in params[
+        "interactions"
+    ]
 
 
-def test_the_screen_walks_from_the_baseline_to_the_model_axis_by_axis(ucseg: Run, read_tables: Tables) -> None:
-    rows = read_tables(ucseg("compare", "v1", "v2", "-f", "markdown").stdout)["Why parameters differ"]
-    assert rows[0] == ["axis", "change", "alone", "last", "share"]  # Markdown has no scale to draw on
-    assert [row[0] for row in rows[1:]] == ["v1", "backbone", "conv", "rates", "decoder_blocks", "v2"]
+def test_the_screen_walks_from_the_baseline_to_the_model_axis_by_axis(
+    ucseg: Run, read_tables: Tables
+) -> None:
+    rows = read_tables(ucseg("compare", "v1", "v2", "-f", "markdown").stdout)[
+        "Why parameters differ"
+    ]
+    assert rows[0] == [
+        "axis",
+        "change",
+        "alone",
+        "last",
+        "share",
+    ]  # Markdown has no scale to draw on
+    assert [row[0] for row in rows[1:]] == [
+        "v1",
+        "backbone",
+        "conv",
+        "rates",
+        "decoder_blocks",
+        "v2",
+    ]
     assert rows[2] == ["backbone", ":10 → :11", "+294,096", "+294,096", "+294,096"]
     assert rows[-1][-1] == "+170,168"
 
@@ -191,14 +260,18 @@ def test_the_waterfall_is_drawn_with_each_block_where_the_last_one_ended(ucseg: 
         "decoder_blocks": (23, 24),  # less than a cell
         "v2": (0, 23),  # 645,245 is 23.5
     }
-    assert {name for name, block in drawn.items() if "░" in block[0]} == {"conv"}  # the one step down
+    assert {name for name, block in drawn.items() if "░" in block[0]} == {
+        "conv"
+    }  # the one step down
     assert (
         "rates 6,12 → 6,12,18 is +59,520 with conv regular, +11,424 with separable."
         in lines[lines.index("Why parameters differ") + 10]
     )
 
 
-def test_the_first_table_that_tells_why_says_what_its_columns_are_and_no_other_does(ucseg: Run) -> None:
+def test_the_first_table_that_tells_why_says_what_its_columns_are_and_no_other_does(
+    ucseg: Run,
+) -> None:
     answer = ucseg("compare", "v1", "v2").stdout
     assert answer.count("alone: the baseline with only this change; last: ") == 1
     first, second = answer.index("Why parameters differ"), answer.index("Why FLOPs (fvcore) differ")
@@ -212,18 +285,26 @@ def test_a_waterfall_never_leaves_its_scale(ucseg: Run) -> None:
     other = "v1+conv=separable+decoder_channels=1024+decoder_blocks=3"
     lines = ucseg("compare", "v1", other).stdout.splitlines()
     table = lines[lines.index("Why parameters differ") :]
-    drawn = {line.split()[0]: block for line in table[: table.index("")] if (block := re.search("█+|░+", line))}
+    drawn = {
+        line.split()[0]: block
+        for line in table[: table.index("")]
+        if (block := re.search("█+|░+", line))
+    }
     assert list(drawn) == ["v1", "decoder_channels", "decoder_blocks", "conv", other]
     left = drawn["v1"].start()
     assert all(left <= block.start() and block.end() <= left + 28 for block in drawn.values())
 
 
 @pytest.mark.parametrize("models", [("v1", "v2", "v3"), ("v2", "v2"), ("v2", "v2+dropout=0.9")])
-def test_several_models_or_none_that_counts_have_no_attribution(ucseg: Run, models: tuple[str, ...]) -> None:
+def test_several_models_or_none_that_counts_have_no_attribution(
+    ucseg: Run, models: tuple[str, ...]
+) -> None:
     assert json.loads(ucseg("compare", *models, "-f", "json").stdout)["attribution"] == []
     lines = ucseg("compare", *models).stdout.splitlines()
     assert not [line for line in lines if line.startswith("Why") and line.endswith("differ")]
-    told = [line for line in lines if line.startswith("Why they differ is told of two models at a time")]
+    told = [
+        line for line in lines if line.startswith("Why they differ is told of two models at a time")
+    ]
     assert told == [f"{WHERE_WHY_IS} `ucseg compare v1 v3`."] * (len(models) > 2)
 
 
@@ -235,11 +316,16 @@ def test_beyond_six_changes_the_answer_says_how_shares_were_found(ucseg: Run) ->
     other = "v1+backbone=8+rates=2+conv=separable+decoder_blocks=2+aspp_channels=8+mid_channels=8+classes=2"
     answer = json.loads(ucseg("compare", "v1", other, "-f", "json").stdout)
     assert {each["over_all_orders"] for each in answer["attribution"]} == {False}
-    assert all(sum(e["rounded"] for e in each["effects"]) == each["delta"] for each in answer["attribution"])
+    assert all(
+        sum(e["rounded"] for e in each["effects"]) == each["delta"]
+        for each in answer["attribution"]
+    )
     assert "Too many axes differ for all orders" in ucseg("compare", "v1", other).stdout
 
 
-def test_what_lies_between_is_recorded_once_and_kept_as_totals(ucseg: Run, fake_engine: list[Request]) -> None:
+def test_what_lies_between_is_recorded_once_and_kept_as_totals(
+    ucseg: Run, fake_engine: list[Request]
+) -> None:
     first = ucseg("compare", "v1", "v2").stdout
     assert len(fake_engine) == 16
     assert ucseg("compare", "v1", "v2").stdout == first
@@ -289,13 +375,17 @@ def test_models_with_the_same_findings_are_told_how_many(ucseg: Run) -> None:
     assert lines[lines.index("Lint") + 1] == f"{len(findings)} findings of v2+dropout=0.1 unchanged"
 
 
-@pytest.mark.parametrize("models", [("v1", "v2"), ("v2", "v3"), ("v2", "v2+head=before-upsample"), ("v2", "v2")])
+@pytest.mark.parametrize(
+    "models", [("v1", "v2"), ("v2", "v3"), ("v2", "v2+head=before-upsample"), ("v2", "v2")]
+)
 def test_findings_that_are_new_changed_or_unchanged_are_all_that_the_model_has(
     ucseg: Run, models: tuple[str, str]
 ) -> None:
     told = json.loads(ucseg("compare", *models, "-f", "json").stdout)["lint"]
     there = [each for each in told if each["change"] != "removed"]
-    (unchanged,) = re.findall(r"^(\d+) findings? of \S+ unchanged$", ucseg("compare", *models).stdout, re.MULTILINE)
+    (unchanged,) = re.findall(
+        r"^(\d+) findings? of \S+ unchanged$", ucseg("compare", *models).stdout, re.MULTILINE
+    )
     findings = json.loads(ucseg("lint", models[1], "-f", "json").stdout)["findings"]
     assert len(there) + int(unchanged) == len(findings)
 
@@ -308,7 +398,9 @@ def test_folding_takes_the_norm_s_finding_away_on_both_sides(ucseg: Run) -> None
 
 
 def test_each_of_several_models_has_its_own_findings(ucseg: Run) -> None:
-    found = json.loads(ucseg("compare", "v2", "v1", "v2+head=before-upsample", "-f", "json").stdout)["lint"]
+    found = json.loads(
+        ucseg("compare", "v2", "v1", "v2+head=before-upsample", "-f", "json").stdout
+    )["lint"]
     gone = {(each["model"], each["code"]) for each in found if each["change"] == "removed"}
     assert {("v1", "UC101"), ("v2+head=before-upsample", "UC104")} <= gone
 
@@ -374,7 +466,11 @@ def test_a_model_alone_is_held_against_the_baseline(ucseg: Run) -> None:
             ),
         ),
         (
-            ("v1", "v2", "v1+backbone=11"),  # several are not attributed: the module that changes most
+            (
+                "v1",
+                "v2",
+                "v1+backbone=11",
+            ),  # several are not attributed: the module that changes most
             (
                 "v2 has 35.8 % more parameters than v1 (+170,168; largest change: features.10 +294,096) and 16.7 % fewer "
                 "fvcore FLOPs (-28,414,048; largest change: decoder.0 -34,564,992). v1+backbone=11 has 61.9 % more parameters "
@@ -385,7 +481,9 @@ def test_a_model_alone_is_held_against_the_baseline(ucseg: Run) -> None:
     ],
     ids=["two", "one axis", "one that counts", "twice", "several"],
 )
-def test_the_verdict_says_how_much_and_why(ucseg: Run, models: tuple[str, ...], verdict: str) -> None:
+def test_the_verdict_says_how_much_and_why(
+    ucseg: Run, models: tuple[str, ...], verdict: str
+) -> None:
     assert ucseg("compare", *models).stdout.splitlines()[-1] == verdict
 
 
@@ -417,6 +515,10 @@ def test_a_difference_is_never_laid_to_what_does_nothing(ucseg: Run) -> None:
     )
 
 
-def test_the_axis_that_is_named_changed_the_metric_in_the_direction_of_the_whole(ucseg: Run) -> None:
-    said = ucseg("compare", "v1", "v1+conv=separable+decoder_channels=1024+decoder_blocks=3").stdout.splitlines()[-1]
+def test_the_axis_that_is_named_changed_the_metric_in_the_direction_of_the_whole(
+    ucseg: Run,
+) -> None:
+    said = ucseg(
+        "compare", "v1", "v1+conv=separable+decoder_channels=1024+decoder_blocks=3"
+    ).stdout.splitlines()[-1]
     assert "more parameters than v1 (+2,090,056; most by decoder_channels 64 → 1024, +" in said

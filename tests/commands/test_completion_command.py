@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ucseg_cli.app import COMMANDS
+from ucseg_cli.cli.app import COMMANDS
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -35,7 +35,10 @@ def test_the_script_is_one_that_its_shell_can_read(ucseg: Run, shell: str) -> No
     if program is None:
         pytest.skip(f"{shell} is not installed")
     script = ucseg("completion", shell).stdout
-    assert subprocess.run([program, "-n"], input=script, text=True, check=False, timeout=30).returncode == 0
+    assert (
+        subprocess.run([program, "-n"], input=script, text=True, check=False, timeout=30).returncode
+        == 0
+    )
 
 
 def _complete(ucseg: Run, monkeypatch: pytest.MonkeyPatch, *words: str) -> list[str]:
@@ -75,9 +78,11 @@ def test_commands_variants_axes_and_words_are_completed(
     assert _complete(ucseg, monkeypatch, *words) == offered
 
 
-def test_every_value_that_is_offered_is_one_that_is_accepted(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_value_that_is_offered_is_one_that_is_accepted(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ucseg_cli.references import parse_reference
-    from ucseg_cli.variants import AXES
+    from ucseg_cli.references.variants import AXES
 
     offered = _complete(ucseg, monkeypatch, "params", "v2+")
     assert len(offered) == sum(len(axis.examples) for axis in AXES)
@@ -85,7 +90,9 @@ def test_every_value_that_is_offered_is_one_that_is_accepted(ucseg: Run, monkeyp
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
-def test_every_shell_s_protocol_is_answered_by_the_installed_program(ucseg_process: Run, shell: str) -> None:
+def test_every_shell_s_protocol_is_answered_by_the_installed_program(
+    ucseg_process: Run, shell: str
+) -> None:
     answer = ucseg_process(
         environment={
             "_UCSEG_COMPLETE": f"complete_{shell}",
@@ -116,13 +123,19 @@ def test_every_shell_s_protocol_is_answered_by_the_installed_program(ucseg_proce
     ],
 )
 def test_files_and_the_classes_in_them_are_completed_without_running_them(
-    ucseg: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...], offered: list[str]
+    ucseg: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    words: tuple[str, ...],
+    offered: list[str],
 ) -> None:
     (tmp_path / "nets").mkdir()
     for name in ("v.safetensors", "notes.txt", "nets/best.pt"):
         (tmp_path / name).write_text("")
     for name in ("net.py", "nets/other.py"):
-        (tmp_path / name).write_text("raise SystemExit\nclass Net: pass\nNUMBER = 3\ndef make(): pass\n")
+        (tmp_path / name).write_text(
+            "raise SystemExit\nclass Net: pass\nNUMBER = 3\ndef make(): pass\n"
+        )
     (tmp_path / "bad.py").write_text("class (")
     monkeypatch.chdir(tmp_path)
     assert _complete(ucseg, monkeypatch, *words) == offered

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ucseg_cli.console.complete_reference import complete_reference
+from ucseg_cli.cli.completion.complete_reference import complete_reference
 
 Run = Callable[..., CompletedProcess[str]]
 Tables = Callable[[str], dict[str, list[list[str]]]]
@@ -52,7 +52,9 @@ WRITTEN = "v2+backbone=10+rates=1,2"
 def tiny(tmp_path: Path) -> Path:
     """A project with settings of its own for everything."""
     path = tmp_path / "pyproject.toml"
-    tables = TINY.replace("[variants", "[tool.ucseg.variants").replace("[[budgets", "[[tool.ucseg.budgets")
+    tables = TINY.replace("[variants", "[tool.ucseg.variants").replace(
+        "[[budgets", "[[tool.ucseg.budgets"
+    )
     path.write_text(f"[tool.ucseg]{tables.replace('[lint', '[tool.ucseg.lint')}", "utf-8")
     return path
 
@@ -101,10 +103,15 @@ def test_a_variant_of_the_project_s_has_what_its_axes_say(ucseg: Run) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize("command", [["flops"], ["show"], ["compare", "v1", "tiny"]], ids=lambda each: each[0])
-def test_operations_are_priced_as_configured_unless_a_convention_is_typed(ucseg: Run, command: list[str]) -> None:
+@pytest.mark.parametrize(
+    "command", [["flops"], ["show"], ["compare", "v1", "tiny"]], ids=lambda each: each[0]
+)
+def test_operations_are_priced_as_configured_unless_a_convention_is_typed(
+    ucseg: Run, command: list[str]
+) -> None:
     configured, same, other = (
-        answer_of(ucseg, *command, *typed) for typed in ([], ["--convention", "torch"], ["--convention", "macs"])
+        answer_of(ucseg, *command, *typed)
+        for typed in ([], ["--convention", "torch"], ["--convention", "macs"])
     )
     assert configured["conditions"]["convention"] == "torch"
     assert configured == same
@@ -115,7 +122,9 @@ def test_operations_are_priced_as_configured_unless_a_convention_is_typed(ucseg:
 @pytest.mark.usefixtures("tiny")
 def test_probe_takes_the_default_at_every_configured_size(ucseg: Run) -> None:
     assert inputs(answer_of(ucseg, "probe")) == [[1, 3, 32, 32], [1, 3, 32, 64]]
-    assert answer_of(ucseg, "probe") == answer_of(ucseg, "probe", "tiny", "--size", "32", "--size", "32x64")
+    assert answer_of(ucseg, "probe") == answer_of(
+        ucseg, "probe", "tiny", "--size", "32", "--size", "32x64"
+    )
     typed = answer_of(ucseg, "probe", "v1", "v3", "--size", "64")
     assert inputs(typed) == [[1, 3, 64, 64]]
     assert "tiny" not in json.dumps(typed)
@@ -150,7 +159,12 @@ def test_check_holds_the_configured_budgets_at_the_configured_sizes(ucseg: Run) 
     answer = answer_of(ucseg, "check")
     small, head = answer["checks"]
     params = answer_of(ucseg, "params", WRITTEN)["total"]["params"]
-    assert (small["id"], small["variant"], small["value"], small["max"]) == ("small", "tiny", params, 650_000)
+    assert (small["id"], small["variant"], small["value"], small["max"]) == (
+        "small",
+        "tiny",
+        params,
+        650_000,
+    )
     assert (head["id"], head["variant"], head["module"]) == ("head", "tiny", "decoder")
     assert head["max"] == head["baseline"] * 102 // 100
     assert [1, 3, 64, 64] in inputs(answer)
@@ -203,7 +217,14 @@ def test_lint_takes_its_rules_and_its_severity_from_the_configuration(ucseg: Run
 @pytest.mark.parametrize(
     "command",
     [
-        *(["params"], ["flops"], ["probe"], ["compare", "v1", "v2"], ["check", "--max", "params=1M"], ["lint"]),
+        *(
+            ["params"],
+            ["flops"],
+            ["probe"],
+            ["compare", "v1", "v2"],
+            ["check", "--max", "params=1M"],
+            ["lint"],
+        ),
         *(["list"], ["show"], ["memory"], ["reach"], ["verify"], ["lock"], ["config"]),
     ],
     ids=lambda each: each[0],
@@ -223,19 +244,25 @@ def test_a_mistaken_configuration_ends_every_command_before_anything_is_measured
 @pytest.mark.parametrize(
     "command", [["explain"], ["completion", "bash"], ["cache"], ["--version"], ["params", "--help"]]
 )
-def test_what_needs_no_configuration_minds_no_mistake_in_it(ucseg: Run, tmp_path: Path, command: list[str]) -> None:
+def test_what_needs_no_configuration_minds_no_mistake_in_it(
+    ucseg: Run, tmp_path: Path, command: list[str]
+) -> None:
     (tmp_path / "ucseg.toml").write_text("size = true\n")
     assert ucseg(*command).returncode == 0
 
 
-def test_the_project_s_variants_are_completed_and_a_broken_configuration_completes_ours(tiny: Path) -> None:
+def test_the_project_s_variants_are_completed_and_a_broken_configuration_completes_ours(
+    tiny: Path,
+) -> None:
     assert complete_reference("t") == ["tiny"]
     assert complete_reference("tiny+conv") == ["tiny+conv=regular", "tiny+conv=separable"]
     tiny.write_text("[tool.ucseg")
     assert complete_reference("") == ["v1", "v2", "v3"]
 
 
-def test_config_shows_every_setting_with_its_source(ucseg: Run, tiny: Path, read_tables: Tables) -> None:
+def test_config_shows_every_setting_with_its_source(
+    ucseg: Run, tiny: Path, read_tables: Tables
+) -> None:
     answer = ucseg("config", "-f", "markdown")
     assert (answer.returncode, answer.stderr) == (0, "")
     tables = read_tables(answer.stdout)
@@ -251,7 +278,16 @@ def test_config_shows_every_setting_with_its_source(ucseg: Run, tiny: Path, read
     assert tables["Variants"][1:] == [["tiny", "backbone :10, rates 1,2", "pyproject.toml:7"]]
     assert tables["Budgets"][1:] == [
         ["small", "tiny", "–", "–", "params", "650k", "600000", "pyproject.toml:16"],
-        ["head", "tiny", "64", "decoder", "bytes (float16)", "+2% vs baseline", "–", "pyproject.toml:26"],
+        [
+            "head",
+            "tiny",
+            "64",
+            "decoder",
+            "bytes (float16)",
+            "+2% vs baseline",
+            "–",
+            "pyproject.toml:26",
+        ],
     ]
     assert f"{tiny.name} configures 1 variant and 2 budgets; there is no lock." in answer.stdout
 
@@ -267,9 +303,16 @@ def test_config_on_the_screen_has_the_same_words(ucseg: Run) -> None:
 def test_config_in_json_has_every_value_with_its_source(ucseg: Run, tiny: Path) -> None:
     answer = answer_of(ucseg, "config")
     assert (answer["kind"], answer["path"], answer["lock"]) == ("ucseg.config", tiny.name, None)
-    assert answer["settings"][0] == {"key": "default", "value": "tiny", "source": "pyproject.toml:2"}
+    assert answer["settings"][0] == {
+        "key": "default",
+        "value": "tiny",
+        "source": "pyproject.toml:2",
+    }
     assert [each["name"] for each in answer["variants"]] == ["v1", "v2", "v3", "tiny"]
-    assert answer["variants"][3]["axes"] | {"rates": [6, 12, 18], "backbone": 11} == answer["variants"][1]["axes"]
+    assert (
+        answer["variants"][3]["axes"] | {"rates": [6, 12, 18], "backbone": 11}
+        == answer["variants"][1]["axes"]
+    )
     assert answer["budgets"][0] == {
         "id": "small",
         "variants": ["tiny"],
@@ -286,7 +329,9 @@ def test_config_in_json_has_every_value_with_its_source(ucseg: Run, tiny: Path) 
     assert answer["budgets"][1]["sizes"] == ["64"]
 
 
-def test_where_nothing_is_configured_config_shows_what_is_built_in(ucseg: Run, read_tables: Tables) -> None:
+def test_where_nothing_is_configured_config_shows_what_is_built_in(
+    ucseg: Run, read_tables: Tables
+) -> None:
     answer = ucseg("config", "-f", "markdown")
     assert answer.returncode == 0
     tables = read_tables(answer.stdout)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from ucseg_cli.analysis.deploy import Folding, Kept, Pair
+from ucseg_cli.analysis.counting.fold_batch_norms import Folding, Kept, Pair
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.report.deploy import after_folding
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.report.document import Report
-from ucseg_cli.trace import Trace
+from ucseg_cli.report.parts.folding_notes import after_folding
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -30,7 +30,9 @@ def asked(ucseg: Run) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("command", FOLDED)
-def test_the_screen_says_what_was_folded_in_its_conditions_and_in_its_sentence(ucseg: Run, command: str) -> None:
+def test_the_screen_says_what_was_folded_in_its_conditions_and_in_its_sentence(
+    ucseg: Run, command: str
+) -> None:
     _, conditions, *_, last = ucseg(*FOLDED[command], "--deploy").stdout.splitlines()
     assert conditions.endswith(" · deploy 44 batch norms folded")
     assert last.startswith("After folding 44 batch norms, ")
@@ -65,8 +67,12 @@ def test_both_sides_of_a_comparison_are_folded_and_rows_add_up(asked: Callable[.
         ("v2", 44),
         ("v3", 47),
     ]
-    for delta in (each for each in answer["deltas"] if each["metric"] in {"params", "fvcore", "macs", "torch"}):
-        rows = [each[delta["metric"]] for each in answer["modules"] if each["model"] == delta["model"]]
+    for delta in (
+        each for each in answer["deltas"] if each["metric"] in {"params", "fvcore", "macs", "torch"}
+    ):
+        rows = [
+            each[delta["metric"]] for each in answer["modules"] if each["model"] == delta["model"]
+        ]
         assert sum(row["delta"] for row in rows) == delta["delta"]
 
 
@@ -78,10 +84,14 @@ def test_several_models_are_each_told_with_their_own_number(ucseg: Run) -> None:
     )
 
 
-def test_what_lies_between_two_folded_variants_is_folded_too_and_kept_apart(asked: Callable[..., Any]) -> None:
+def test_what_lies_between_two_folded_variants_is_folded_too_and_kept_apart(
+    asked: Callable[..., Any],
+) -> None:
     before = asked("compare", "v1", "v2")
     deployed = asked("compare", "v1", "v2", "--deploy")
-    assert alone(deployed, "params")["backbone"] == 292_848  # 294,096 without the norms' 1,248 channels
+    assert (
+        alone(deployed, "params")["backbone"] == 292_848
+    )  # 294,096 without the norms' 1,248 channels
     assert alone(before, "params")["backbone"] == 294_096
     assert alone(deployed, "macs") == alone(before, "macs")
     assert asked("compare", "v1", "v2") == before
@@ -96,7 +106,9 @@ def alone(answer: Any, metric: str) -> dict[str, int]:
 
 def test_a_norm_that_stays_is_named_with_the_reason() -> None:
     trace = Trace((), (), (), (), (), (), ())
-    folding = Folding(trace, (Pair("a.0", "a.1"),), (Kept("b", "it is odd"), Kept("", "so is this")))
+    folding = Folding(
+        trace, (Pair("a.0", "a.1"),), (Kept("b", "it is odd"), Kept("", "so is this"))
+    )
     report = Report("ucseg.params", "params", {}, (), "It has none.", {"conditions": {}})
     told = after_folding(report, [Subject("net", trace, folding=folding)])
     assert told.conditions == {"deploy": "1 batch norm folded"}
@@ -109,7 +121,10 @@ def test_a_norm_that_stays_is_named_with_the_reason() -> None:
         {
             "model": "net",
             "folded": 1,
-            "kept": [{"module": "b", "reason": "it is odd"}, {"module": "", "reason": "so is this"}],
+            "kept": [
+                {"module": "b", "reason": "it is odd"},
+                {"module": "", "reason": "so is this"},
+            ],
         }
     ]
 

@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ucseg_cli import gate
+from ucseg_cli.gate import tracing
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -20,7 +20,9 @@ needs_a_full_device = pytest.mark.skipif(not FULL.exists(), reason="this system 
 
 
 @pytest.mark.parametrize("name", ["json", "csv", "markdown", "html"])
-def test_an_export_into_a_folder_that_is_not_there_is_an_error(ucseg: Run, tmp_path: Path, name: str) -> None:
+def test_an_export_into_a_folder_that_is_not_there_is_an_error(
+    ucseg: Run, tmp_path: Path, name: str
+) -> None:
     path = tmp_path / "nowhere" / "answer"
     answer = ucseg("params", f"--export-{name}", str(path))
     assert (answer.returncode, answer.stdout) == (2, "")
@@ -44,21 +46,27 @@ def test_an_export_below_a_file_is_an_error(ucseg: Run, tmp_path: Path) -> None:
 def test_an_export_that_cannot_be_written_is_refused_before_anything_is_measured(
     ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "trace_all", lambda *_, **__: pytest.fail("it was measured"))
+    monkeypatch.setattr(tracing, "trace_all", lambda *_, **__: pytest.fail("it was measured"))
     assert ucseg("params", "--export-json", str(tmp_path / "nowhere" / "answer")).returncode == 2
 
 
-def test_two_exports_to_one_file_are_an_error_and_the_file_stays_as_it_was(ucseg: Run, tmp_path: Path) -> None:
+def test_two_exports_to_one_file_are_an_error_and_the_file_stays_as_it_was(
+    ucseg: Run, tmp_path: Path
+) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "answer")
     (tmp_path / "answer").write_text("mine", encoding="utf-8")
-    answer = ucseg("params", "--export-csv", str(tmp_path / "answer"), "--export-json", str(tmp_path / "link"))
+    answer = ucseg(
+        "params", "--export-csv", str(tmp_path / "answer"), "--export-json", str(tmp_path / "link")
+    )
     assert (answer.returncode, answer.stdout) == (2, "")
     assert f"two exports want {tmp_path / 'answer'}" in answer.stderr
     assert (tmp_path / "answer").read_text("utf-8") == "mine"
 
 
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="this system has no /dev/stdout")
-def test_an_export_to_stdout_by_its_path_is_added_to_a_log(warm_cache: Path, tmp_path: Path) -> None:
+def test_an_export_to_stdout_by_its_path_is_added_to_a_log(
+    warm_cache: Path, tmp_path: Path
+) -> None:
     log = tmp_path / "log"
     log.write_text("before\n", encoding="utf-8")
     with log.open("a", encoding="utf-8") as stream:
@@ -77,7 +85,7 @@ def test_a_file_that_cannot_be_replaced_is_written_in_place(
 
     path = tmp_path / "answer.json"
     path.write_text("mine", encoding="utf-8")
-    monkeypatch.setattr("ucseg_cli.console.export_files.replace_file", refuse)
+    monkeypatch.setattr("ucseg_cli.terminal.export_files.replace_file", refuse)
     assert ucseg("params", "--export-json", str(path)).returncode == 0
     assert json.loads(path.read_text("utf-8"))["kind"] == "ucseg.params"
 
@@ -130,18 +138,22 @@ def _with_stdout(stdout: int, warm_cache: Path, *arguments: str) -> CompletedPro
     )
 
 
-_SOURCE = Path(__file__).parents[2] / "src"
+_SOURCE = Path(__file__).parents[2]
 
 
 @needs_a_full_device
 @pytest.mark.parametrize(
-    "arguments", [["params"], ["params", "-f", "json"], ["--help"], ["--version"], ["completion", "zsh"]]
+    "arguments",
+    [["params"], ["params", "-f", "json"], ["--help"], ["--version"], ["completion", "zsh"]],
 )
 def test_a_full_disk_under_stdout_is_no_verdict(warm_cache: Path, arguments: list[str]) -> None:
     with FULL.open("w", encoding="utf-8") as full:
         answer = _with_stdout(full.fileno(), warm_cache, *arguments)
     assert answer.returncode == 2
-    assert answer.stderr == "error: No space left on device; nothing more could be written\n  --> stdout\n"
+    assert (
+        answer.stderr
+        == "error: No space left on device; nothing more could be written\n  --> stdout\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,7 +167,9 @@ def test_a_full_disk_under_stdout_is_no_verdict(warm_cache: Path, arguments: lis
     ],
     ids=" ".join,
 )
-def test_a_reader_that_is_gone_is_141_and_nothing_is_said(warm_cache: Path, arguments: list[str]) -> None:
+def test_a_reader_that_is_gone_is_141_and_nothing_is_said(
+    warm_cache: Path, arguments: list[str]
+) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     answer = _with_stdout(writer, warm_cache, *arguments)

@@ -7,7 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ucseg_cli.app import COMMANDS
+from ucseg_cli.cli.app import COMMANDS
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -115,12 +115,15 @@ def test_with_json_a_mistake_comes_in_the_same_envelope_as_an_answer(
     assert {"kind", "format_version", "tool", "conditions", "error"} <= envelope.keys()
     assert envelope["error"].keys() == {"kind", "message", "where", "notes", "help", "exit_status"}
     assert envelope["error"]["exit_status"] == 2
-    if arguments[0] in COMMANDS and arguments[0] != "completion":  # which has no --format to begin with
+    if (
+        arguments[0] in COMMANDS and arguments[0] != "completion"
+    ):  # which has no --format to begin with
         assert said[0] in envelope["error"]["message"]
 
 
 @pytest.mark.parametrize(
-    "form", [["-f", "json"], ["-fjson"], ["--format=json"], ["--export-json", "-"], ["--export-json=-"]]
+    "form",
+    [["-f", "json"], ["-fjson"], ["--format=json"], ["--export-json", "-"], ["--export-json=-"]],
 )
 def test_however_json_is_asked_for_an_error_is_json_too(ucseg: Run, form: list[str]) -> None:
     assert json.loads(ucseg("params", "v22", *form).stdout)["error"]["kind"] == "unknown-name"
@@ -129,7 +132,10 @@ def test_however_json_is_asked_for_an_error_is_json_too(ucseg: Run, form: list[s
 @pytest.mark.parametrize(
     ("words", "is_json"),
     [
-        (["-f", "table", "--format", "json"], True),  # the last wins, as where it may be given twice
+        (
+            ["-f", "table", "--format", "json"],
+            True,
+        ),  # the last wins, as where it may be given twice
         (["--format=json", "-f", "table"], False),
         (["-fjson", "-fcsv"], False),
         (["--export-json", "-", "-f", "table"], True),
@@ -167,7 +173,9 @@ def test_a_mistake_in_one_of_several_models_costs_no_export(ucseg: Run, tmp_path
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example_of_nothing_but_itself(ucseg: Run, command: str) -> None:
+def test_every_command_has_help_with_an_example_of_nothing_but_itself(
+    ucseg: Run, command: str
+) -> None:
     answer = ucseg(command, "--help")
     assert (answer.returncode, answer.stderr) == (0, "")
     assert answer.stdout.startswith(f"Usage: ucseg {command} ")

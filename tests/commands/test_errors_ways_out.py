@@ -12,20 +12,20 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ucseg_cli import gate
 from ucseg_cli.errors import ModelError
+from ucseg_cli.gate import tracing
 
 Run = Callable[..., CompletedProcess[str]]
 
 WAITING = """
 import signal, sys, time
-from ucseg_cli import gate
-from ucseg_cli.__main__ import main
+from ucseg_cli.gate import tracing
+from ucseg_cli.cli.main import main
 signal.signal(signal.SIGINT, signal.default_int_handler)
 def wait(*_, **__):
     print("waiting", file=sys.stderr, flush=True)
     time.sleep(60)
-gate.trace_all = wait
+tracing.trace_all = wait
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -37,7 +37,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(gate, "trace_all", fail)
+    monkeypatch.setattr(tracing, "trace_all", fail)
 
 
 @pytest.mark.usefixtures("broken")
@@ -52,12 +52,17 @@ def test_a_fault_of_ours_is_no_verdict_and_no_traceback(ucseg: Run) -> None:
 @pytest.mark.usefixtures("broken")
 def test_a_fault_of_ours_comes_in_the_envelope_never_as_a_stack(ucseg: Run) -> None:
     answer = ucseg("params", "-f", "json")
-    assert json.loads(answer.stdout)["error"]["message"] == "internal error: ZeroDivisionError: division by zero"
+    assert (
+        json.loads(answer.stdout)["error"]["message"]
+        == "internal error: ZeroDivisionError: division by zero"
+    )
     assert "Traceback" not in answer.stdout + answer.stderr
 
 
 @pytest.mark.usefixtures("broken")
-def test_the_person_s_own_debugging_shows_where(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_person_s_own_debugging_shows_where(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("UCSEG_DEBUG", "1")
     answer = ucseg("params")
     assert answer.returncode == 2
@@ -65,7 +70,9 @@ def test_the_person_s_own_debugging_shows_where(ucseg: Run, monkeypatch: pytest.
     assert "error: internal error: ZeroDivisionError" in answer.stderr
 
 
-def test_debugging_shows_the_stack_of_a_mistake_too(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debugging_shows_the_stack_of_a_mistake_too(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("UCSEG_DEBUG", "1")
     assert "Traceback" in ucseg("params", "v22").stderr
 
@@ -74,17 +81,19 @@ def test_a_model_that_cannot_run_is_no_verdict(ucseg: Run, monkeypatch: pytest.M
     def cannot(*_: object, **__: object) -> None:
         raise ModelError("the network cannot run", where="v2")
 
-    monkeypatch.setattr(gate, "trace_all", cannot)
+    monkeypatch.setattr(tracing, "trace_all", cannot)
     answer = ucseg("params", "-f", "json")
     assert answer.returncode == 2
     assert json.loads(answer.stdout)["error"]["kind"] == "model"
 
 
-def test_an_interrupt_comes_in_the_envelope_too(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_comes_in_the_envelope_too(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def leave(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(gate, "trace_all", leave)
+    monkeypatch.setattr(tracing, "trace_all", leave)
     answer = ucseg("params", "-f", "json")
     assert (answer.returncode, answer.stderr) == (130, "error: interrupted\n")
     envelope = json.loads(answer.stdout)
@@ -93,11 +102,13 @@ def test_an_interrupt_comes_in_the_envelope_too(ucseg: Run, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, RecursionError])
-def test_every_way_out_has_its_status(ucseg: Run, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]) -> None:
+def test_every_way_out_has_its_status(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
     def leave(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(gate, "trace_all", leave)
+    monkeypatch.setattr(tracing, "trace_all", leave)
     answer = ucseg("params")
     assert answer.returncode == (130 if error is KeyboardInterrupt else 2)
     assert answer.stdout == ""
@@ -107,7 +118,7 @@ def test_every_way_out_has_its_status(ucseg: Run, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.skipif(os.name != "posix", reason="a signal that POSIX systems send for Ctrl-C")
 def test_ctrl_c_ends_with_130_and_one_word(warm_cache: Path) -> None:
-    source = Path(__file__).parents[2] / "src"
+    source = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(source), "UCSEG_CACHE_DIR": str(warm_cache)}
     with subprocess.Popen(
         [sys.executable, "-c", WAITING, "params"],
@@ -129,7 +140,9 @@ def test_an_error_on_an_ascii_stream_is_spelled_in_ascii(ucseg_process: Run) -> 
     assert answer.stderr.startswith("error: the size 0x0 is out of range\n")
 
 
-def test_errors_are_coloured_only_where_colour_is_welcome(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_are_coloured_only_where_colour_is_welcome(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "\x1b" not in ucseg("params", "v22").stderr
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert re.match(r"\x1b\[1;31merror\x1b\[0m: no variant", ucseg("params", "v22").stderr)

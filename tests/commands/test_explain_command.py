@@ -6,11 +6,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ucseg_cli.analysis.conventions import CONVENTIONS
-from ucseg_cli.analysis.totals import METRICS
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.errors import ExitStatus
-from ucseg_cli.report.explain import topics
-from ucseg_cli.variants import AXES
+from ucseg_cli.references.variants import AXES
+from ucseg_cli.report.answers.trust.explain import topics
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -21,7 +21,9 @@ def test_every_topic_is_explained_in_a_sentence_that_stands_alone(ucseg: Run, to
     assert (answer.returncode, answer.stderr) == (0, "")
     first, *_, last = answer.stdout.splitlines()
     told = topics()[topic]
-    assert first in ({told.sentence, f"{topic}: {told.sentence}"} if told.more else {f"explain {topic}"})
+    assert first in (
+        {told.sentence, f"{topic}: {told.sentence}"} if told.more else {f"explain {topic}"}
+    )
     assert last == (told.more[-1] if told.more else told.sentence)
     assert last.endswith(".")
 
@@ -36,9 +38,9 @@ def test_everything_that_is_told_of_a_topic_is_on_the_screen_once(ucseg: Run, to
 def test_a_topic_is_found_whatever_its_case(ucseg: Run) -> None:
     assert len({topic.casefold() for topic in topics()}) == len(topics())
     for topic in topics():
-        assert {ucseg("explain", each).stdout for each in (topic.upper(), topic.lower(), topic.title())} == {
-            ucseg("explain", topic).stdout
-        }
+        assert {
+            ucseg("explain", each).stdout for each in (topic.upper(), topic.lower(), topic.title())
+        } == {ucseg("explain", topic).stdout}
 
 
 def test_attribution_is_a_topic_that_explains_the_columns_of_the_table(ucseg: Run) -> None:

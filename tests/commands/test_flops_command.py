@@ -44,7 +44,9 @@ def test_modules_and_operators_add_up_to_the_printed_total_under_every_conventio
 def test_modules_add_up_at_every_depth(ucseg: Run, depth: int) -> None:
     answer = json.loads(ucseg("flops", "v1", "-f", "json", "--depth", str(depth)).stdout)
     top = [
-        module for module in answer["modules"] if "." not in module["path"] and not (module["own"] and module["path"])
+        module
+        for module in answer["modules"]
+        if "." not in module["path"] and not (module["own"] and module["path"])
     ]
     for convention in TOTAL:
         assert sum(module[convention] for module in top) == answer["total"][convention]
@@ -56,23 +58,30 @@ def test_operators_of_the_json_add_up_to_the_total(ucseg: Run, convention: str) 
     assert sum(each[convention] or 0 for each in answer["operators"]) == answer["total"][convention]
 
 
-def test_what_is_not_counted_is_on_the_screen_with_its_calls(ucseg: Run, read_tables: Tables) -> None:
+def test_what_is_not_counted_is_on_the_screen_with_its_calls(
+    ucseg: Run, read_tables: Tables
+) -> None:
     tables = read_tables(ucseg("flops", "v2", "-f", "markdown").stdout)
     assert ["relu", "27"] in tables["Not counted by fvcore"]
-    assert ["batch_norm", "44"] in read_tables(ucseg("flops", "v2", "-f", "markdown", "-c", "macs").stdout)[
-        "Not counted by macs"
-    ]
+    assert ["batch_norm", "44"] in read_tables(
+        ucseg("flops", "v2", "-f", "markdown", "-c", "macs").stdout
+    )["Not counted by macs"]
 
 
 def test_the_header_states_input_and_convention(ucseg: Run) -> None:
-    line = ucseg("flops", "v2", "--size", "384x640", "--batch", "2", "-c", "torch").stdout.splitlines()[1]
+    line = ucseg(
+        "flops", "v2", "--size", "384x640", "--batch", "2", "-c", "torch"
+    ).stdout.splitlines()[1]
     assert "input 2×3×384×640" in line
     assert "dtype float32" in line
     assert "convention torch (2 per multiply-add)" in line
 
 
 def test_twice_the_batch_is_twice_the_operations(ucseg: Run) -> None:
-    one, two = (json.loads(ucseg("flops", "-f", "json", "-b", batch).stdout)["total"] for batch in ("1", "2"))
+    one, two = (
+        json.loads(ucseg("flops", "-f", "json", "-b", batch).stdout)["total"]
+        for batch in ("1", "2")
+    )
     assert two == {convention: 2 * count for convention, count in one.items()}
 
 
@@ -105,11 +114,23 @@ def test_reconciled_every_figure_of_another_counter_is_ours_and_its_steps(ucseg:
         assert all(step.keys() == {"label", "count"} for step in each["steps"])
 
 
-def test_reconciled_steps_on_the_screen_add_up_to_the_figure(ucseg: Run, read_tables: Tables, number: Number) -> None:
-    tables = read_tables(ucseg("flops", "v2", "--reconcile", "--batch", "2", "-f", "markdown").stdout)
-    figures = {row[0]: number(row[1]) for row in tables["What others print"][:0:-1] if row[2] != "parameters"}
+def test_reconciled_steps_on_the_screen_add_up_to_the_figure(
+    ucseg: Run, read_tables: Tables, number: Number
+) -> None:
+    tables = read_tables(
+        ucseg("flops", "v2", "--reconcile", "--batch", "2", "-f", "markdown").stdout
+    )
+    figures = {
+        row[0]: number(row[1])
+        for row in tables["What others print"][:0:-1]
+        if row[2] != "parameters"
+    }
     for counter, figure in figures.items():
-        *steps, last = [number(row[2]) for row in tables["From our MACs and parameters to theirs"] if row[0] == counter]
+        *steps, last = [
+            number(row[2])
+            for row in tables["From our MACs and parameters to theirs"]
+            if row[0] == counter
+        ]
         assert sum(steps) == last == figure
 
 

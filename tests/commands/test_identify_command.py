@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 import pytest
 import torch
 
-from ucseg_cli.variants import AXES, CATALOGUE, Variant, as_variant
+from ucseg_cli.references.variants import AXES, CATALOGUE, Variant, as_variant
 
 Run = Callable[..., CompletedProcess[str]]
 WriteWeights = Callable[[Path, Variant], None]
@@ -34,7 +34,9 @@ def write(tmp_path: Path, write_weights: WriteWeights) -> Write:
 
 
 @pytest.mark.parametrize("name", [*CATALOGUE, "v1+classes=19"])
-def test_what_fits_is_named_first_and_last_and_exits_with_0(ucseg: Run, write: Write, name: str) -> None:
+def test_what_fits_is_named_first_and_last_and_exits_with_0(
+    ucseg: Run, write: Write, name: str
+) -> None:
     answer = ucseg("identify", write(name))
     assert (answer.returncode, answer.stderr) == (0, "")
     lines = answer.stdout.splitlines()
@@ -45,22 +47,34 @@ def test_what_fits_is_named_first_and_last_and_exits_with_0(ucseg: Run, write: W
 def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run, write: Write) -> None:
     answer = json.loads(ucseg("identify", write("v3"), "-f", "json").stdout)
     assert answer["kind"] == "ucseg.identify"
-    assert answer["conditions"] == {"format": "safetensors", "entries": 316, "key": None, "prefix": "", "left_out": []}
+    assert answer["conditions"] == {
+        "format": "safetensors",
+        "entries": 316,
+        "key": None,
+        "prefix": "",
+        "left_out": [],
+    }
     assert (answer["variant"], answer["fits"], answer["differences"]) == ("v3", ["v3"], [])
     assert (answer["expected"], answer["matched"]) == (316, 316)
     assert [axis["axis"] for axis in answer["axes"]] == [axis.name for axis in AXES]
     assert {"axis": "backbone", "value": 11, "known_from": "shapes", "as": None} in answer["axes"]
-    assert {"axis": "rates", "value": [6, 12, 18], "known_from": "number", "as": "v3"} in answer["axes"]
+    assert {"axis": "rates", "value": [6, 12, 18], "known_from": "number", "as": "v3"} in answer[
+        "axes"
+    ]
     assert answer["verdict"]["status"] == "fits"
 
 
-def test_what_differs_is_told_by_module_on_the_screen_and_by_entry_in_json(ucseg: Run, write: Write) -> None:
+def test_what_differs_is_told_by_module_on_the_screen_and_by_entry_in_json(
+    ucseg: Run, write: Write
+) -> None:
     name = write("v2", ('"decoder.1.', '"decoder_1.'))
     answer = ucseg("identify", name)
     assert answer.returncode == 1
     assert "✗ differs" in answer.stdout
     differences = json.loads(ucseg("identify", name, "-f", "json").stdout)["differences"]
-    assert {(each["kind"], each["expected"] is None) for each in differences} == {("unexpected", True)}
+    assert {(each["kind"], each["expected"] is None) for each in differences} == {
+        ("unexpected", True)
+    }
     assert {each["module"] for each in differences} == {
         "decoder_1.bn1",
         "decoder_1.bn2",
@@ -86,11 +100,17 @@ def test_top_folds_modules_and_the_rows_add_up(
     _, *rows, total = tables["Differences by module"]
     (verdict,) = tables["Verdict"][1:]
     for column in (1, 2, 3):
-        assert sum(int(row[column]) for row in rows) == int(total[column]) == int(verdict[column + 2])
+        assert (
+            sum(int(row[column]) for row in rows) == int(total[column]) == int(verdict[column + 2])
+        )
 
 
-def test_another_network_is_told_in_a_sentence_rather_than_in_rows(ucseg: Run, tmp_path: Path) -> None:
-    torch.save({f"layer{n}.conv.weight": torch.zeros(3) for n in range(200)}, tmp_path / "resnet.pt")
+def test_another_network_is_told_in_a_sentence_rather_than_in_rows(
+    ucseg: Run, tmp_path: Path
+) -> None:
+    torch.save(
+        {f"layer{n}.conv.weight": torch.zeros(3) for n in range(200)}, tmp_path / "resnet.pt"
+    )
     answer = ucseg("identify", "resnet.pt")
     assert answer.returncode == 1
     assert len(answer.stdout.splitlines()) < 12
@@ -102,20 +122,31 @@ def test_another_network_is_told_in_a_sentence_rather_than_in_rows(ucseg: Run, t
     assert len(script["differences"]) == 200 + 254  # of a plain dictionary torch misses no counters
 
 
-def test_variants_of_the_project_that_look_the_same_are_all_named(ucseg: Run, write: Write, tmp_path: Path) -> None:
+def test_variants_of_the_project_that_look_the_same_are_all_named(
+    ucseg: Run, write: Write, tmp_path: Path
+) -> None:
     (tmp_path / "ucseg.toml").write_text('[variants.dense]\nfrom = "v2"\noutput_stride = 16\n')
     answer = ucseg("identify", write("v2"))
     assert answer.stdout.splitlines()[-1].startswith("weights.safetensors fits ")
-    assert {"v2", "dense"} <= set(json.loads(ucseg("identify", write("v2"), "-f", "json").stdout)["fits"])
+    assert {"v2", "dense"} <= set(
+        json.loads(ucseg("identify", write("v2"), "-f", "json").stdout)["fits"]
+    )
     assert answer.stdout.count("✓ fits") == 2
 
 
-def test_a_wrapped_network_under_a_key_says_both(ucseg: Run, tmp_path: Path, write_weights: WriteWeights) -> None:
+def test_a_wrapped_network_under_a_key_says_both(
+    ucseg: Run, tmp_path: Path, write_weights: WriteWeights
+) -> None:
     from safetensors.torch import load_file
 
     write_weights(tmp_path / "v2.safetensors", CATALOGUE["v2"])
-    weights = {f"module.{name}": each for name, each in load_file(tmp_path / "v2.safetensors").items()}
-    torch.save({"model": weights, "ema": {"shadow": weights | {"module.a": torch.zeros(1)}}, "epoch": 3}, "last.ckpt")
+    weights = {
+        f"module.{name}": each for name, each in load_file(tmp_path / "v2.safetensors").items()
+    }
+    torch.save(
+        {"model": weights, "ema": {"shadow": weights | {"module.a": torch.zeros(1)}}, "epoch": 3},
+        "last.ckpt",
+    )
     answer = ucseg("identify", "last.ckpt+key=model")
     assert answer.returncode == 0
     assert "format torch · entries 298 · key model · names without 'module.'" in answer.stdout
@@ -125,7 +156,9 @@ def test_a_wrapped_network_under_a_key_says_both(ucseg: Run, tmp_path: Path, wri
     assert "= help: write last.ckpt+key=model" in several.stderr
 
 
-@pytest.mark.parametrize("name", ["v2", "weights", "v2+backbone=10", "net.py:Net", "torchvision:resnet50", "a.b:c", ""])
+@pytest.mark.parametrize(
+    "name", ["v2", "weights", "v2+backbone=10", "net.py:Net", "torchvision:resnet50", "a.b:c", ""]
+)
 def test_what_is_no_checkpoint_is_refused_with_how_to_name_one(ucseg: Run, name: str) -> None:
     answer = ucseg("identify", name)
     assert (answer.returncode, answer.stdout) == (2, "")
@@ -133,7 +166,9 @@ def test_what_is_no_checkpoint_is_refused_with_how_to_name_one(ucseg: Run, name:
     assert "as in ./weights" in answer.stderr
 
 
-def test_a_checkpoint_of_any_name_is_read_by_its_path(ucseg: Run, write: Write, tmp_path: Path) -> None:
+def test_a_checkpoint_of_any_name_is_read_by_its_path(
+    ucseg: Run, write: Write, tmp_path: Path
+) -> None:
     (tmp_path / write("v1")).rename(tmp_path / "weights")
     assert ucseg("identify", "./weights").returncode == 0
 
@@ -147,7 +182,9 @@ def test_a_checkpoint_of_any_name_is_read_by_its_path(ucseg: Run, write: Write, 
         (["weights.safetensors", "--top", "0"], "0 is too small"),
     ],
 )
-def test_mistakes_are_told_and_exit_with_2(ucseg: Run, write: Write, arguments: list[str], told: str) -> None:
+def test_mistakes_are_told_and_exit_with_2(
+    ucseg: Run, write: Write, arguments: list[str], told: str
+) -> None:
     write("v1")
     answer = ucseg("identify", *arguments)
     assert (answer.returncode, answer.stdout) == (2, "")
@@ -166,7 +203,7 @@ def test_from_the_cache_a_safetensors_file_is_identified_without_torch(
 ) -> None:
     name = str(tmp_path / write("v2"))
     program = (
-        "import sys; from ucseg_cli.__main__ import main\n"
+        "import sys; from ucseg_cli.cli.main import main\n"
         "status = main(sys.argv[1:]); print(status, 'torch' in sys.modules)"
     )
     for arguments in (["identify", name], ["params", name]):

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ucseg_cli.analysis.lint_catalogue import RULES
-from ucseg_cli.gate import Request
-from ucseg_cli.report.lint import _saving
+from ucseg_cli.analysis.rules.lint_catalogue import RULES
+from ucseg_cli.gate.tracing import Request
+from ucseg_cli.report.answers.choose.lint import _saving
 
 Run = Callable[..., CompletedProcess[str]]
 Tables = Callable[[str], dict[str, list[list[str]]]]
@@ -24,7 +24,9 @@ def found(ucseg: Run) -> Callable[..., list[dict[str, Any]]]:
     """The findings of the JSON."""
 
     def ask(*arguments: str) -> list[dict[str, Any]]:
-        findings: list[dict[str, Any]] = json.loads(ucseg("lint", *arguments, "-f", "json").stdout)["findings"]
+        findings: list[dict[str, Any]] = json.loads(ucseg("lint", *arguments, "-f", "json").stdout)[
+            "findings"
+        ]
         return findings
 
     return ask
@@ -40,7 +42,9 @@ def test_the_screen_has_every_finding_with_its_numbers_and_ends_in_one_sentence(
         "4 warnings and 3 infos in v2 at 512; v2+head=before-upsample computes the same with 53.2 % fewer fvcore FLOPs "
         "(UC104)."
     )
-    rows = read_tables(ucseg("lint", "v2", "--size", "512", "-f", "markdown").stdout)["Findings"][1:]
+    rows = read_tables(ucseg("lint", "v2", "--size", "512", "-f", "markdown").stdout)["Findings"][
+        1:
+    ]
     assert [row[0] for row in rows] == EVERY_CODE
     assert rows[0] == [
         "UC101",
@@ -51,7 +55,11 @@ def test_the_screen_has_every_finding_with_its_numbers_and_ends_in_one_sentence(
 
 
 def test_without_a_model_it_is_v2(ucseg: Run) -> None:
-    assert ucseg("lint").stdout == ucseg("lint", "v2").stdout == ucseg("lint", "--variant", "v2").stdout
+    assert (
+        ucseg("lint").stdout
+        == ucseg("lint", "v2").stdout
+        == ucseg("lint", "--variant", "v2").stdout
+    )
 
 
 def test_json_has_a_finding_s_code_severity_module_evidence_and_mend(ucseg: Run) -> None:
@@ -75,7 +83,14 @@ def test_json_has_a_finding_s_code_severity_module_evidence_and_mend(ucseg: Run)
 
 @pytest.mark.parametrize(
     "name",
-    ["v1", "v2", "v3", "v2+classes=150", "v2+rates=3,18,12", "v3+rates=11,2+backbone=12+decoder_channels=5+classes=4"],
+    [
+        "v1",
+        "v2",
+        "v3",
+        "v2+classes=150",
+        "v2+rates=3,18,12",
+        "v3+rates=11,2+backbone=12+decoder_channels=5+classes=4",
+    ],
 )
 def test_a_saving_is_the_difference_between_the_model_and_the_mended_one(
     ucseg: Run, found: Callable[..., list[dict[str, Any]]], name: str
@@ -97,7 +112,9 @@ def test_the_screen_prints_the_saving_exactly(ucseg: Run, read_tables: Tables) -
     ]
     peak, before = 66_764_800, 95_256_576
     assert f"{100 * peak / before:.1f}" == "70.1"
-    assert mends[2][3] == f"391,905,280 FLOPs (fvcore) (53.2 %), {peak:,} B peak activations (70.1 %)"
+    assert (
+        mends[2][3] == f"391,905,280 FLOPs (fvcore) (53.2 %), {peak:,} B peak activations (70.1 %)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,7 +131,10 @@ def test_the_screen_prints_the_saving_exactly(ucseg: Run, read_tables: Tables) -
 def test_a_mend_replaces_an_axis_that_the_reference_already_has(
     found: Callable[..., list[dict[str, Any]]], name: str, instead: list[str]
 ) -> None:
-    assert list(dict.fromkeys(each["mend"]["reference"] for each in found(name) if each["mend"])) == instead
+    assert (
+        list(dict.fromkeys(each["mend"]["reference"] for each in found(name) if each["mend"]))
+        == instead
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,9 +155,9 @@ def test_a_classifier_that_would_cost_more_before_the_upsample_is_left_there(
     ucseg: Run, found: Callable[..., list[dict[str, Any]]]
 ) -> None:
     late, early = (
-        json.loads(ucseg("flops", f"v2+decoder_channels=2+head={head}-upsample", "-f", "json").stdout)["total"][
-            "fvcore"
-        ]
+        json.loads(
+            ucseg("flops", f"v2+decoder_channels=2+head={head}-upsample", "-f", "json").stdout
+        )["total"]["fvcore"]
         for head in ("after", "before")
     )
     assert early > late
@@ -149,7 +169,9 @@ def test_what_costs_more_is_said_as_a_cost() -> None:
         {"params": -1_000, "fvcore": 2_000, "peak-memory": 0},
         {"params": 4_000, "fvcore": 16_000, "peak-memory": 5},
     )
-    assert _saving(saved, before) == "costs 1,000 parameters (25.0 %), 2,000 FLOPs (fvcore) (12.5 %)"
+    assert (
+        _saving(saved, before) == "costs 1,000 parameters (25.0 %), 2,000 FLOPs (fvcore) (12.5 %)"
+    )
     assert _saving(dict.fromkeys(saved, 0), before) == "nothing"
 
 
@@ -200,7 +222,9 @@ def test_an_empty_code_is_refused_and_does_not_stand_for_all(
 
 
 @pytest.mark.parametrize("option", ["--select", "--ignore"])
-@pytest.mark.parametrize(("word", "nearest"), [("UC1O4", "UC104"), ("uc104", "UC104"), ("UC1044", "UC104")])
+@pytest.mark.parametrize(
+    ("word", "nearest"), [("UC1O4", "UC104"), ("uc104", "UC104"), ("UC1044", "UC104")]
+)
 def test_an_unknown_code_gets_the_nearest(ucseg: Run, option: str, word: str, nearest: str) -> None:
     answer = ucseg("lint", "v2", option, word)
     assert (answer.returncode, answer.stdout) == (2, "")
@@ -248,7 +272,9 @@ def test_where_nothing_is_found_it_says_so(ucseg: Run, form: str) -> None:
 
 
 def test_csv_has_one_line_for_each_finding(ucseg: Run) -> None:
-    rows = list(csv.DictReader(ucseg("lint", "v2", "--size", "512", "-f", "csv").stdout.splitlines()))
+    rows = list(
+        csv.DictReader(ucseg("lint", "v2", "--size", "512", "-f", "csv").stdout.splitlines())
+    )
     assert [row["code"] for row in rows] == EVERY_CODE
     assert rows[0].keys() == {"code", "severity", "module", "message"}
     assert rows[0]["severity"] == "warning"
@@ -260,7 +286,9 @@ def test_the_page_has_findings_and_mends(ucseg: Run) -> None:
     assert "v2+head=before-upsample" in page
 
 
-def test_the_mended_variants_are_kept_like_any_other(ucseg: Run, fake_engine: list[Request]) -> None:
+def test_the_mended_variants_are_kept_like_any_other(
+    ucseg: Run, fake_engine: list[Request]
+) -> None:
     first = ucseg("lint", "v2").stdout
     assert len(fake_engine) == 4
     assert ucseg("lint", "v2").stdout == first

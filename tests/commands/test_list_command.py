@@ -9,7 +9,9 @@ Tables = Callable[[str], dict[str, list[list[str]]]]
 Number = Callable[[str], int]
 
 
-def test_every_named_variant_has_a_line_with_what_differs_from_the_baseline(ucseg: Run, read_tables: Tables) -> None:
+def test_every_named_variant_has_a_line_with_what_differs_from_the_baseline(
+    ucseg: Run, read_tables: Tables
+) -> None:
     answer = ucseg("list", "-f", "markdown")
     assert answer.returncode == 0
     rows = {row[0]: row[3] for row in read_tables(answer.stdout)["Named variants"]}
@@ -24,7 +26,9 @@ def test_json_says_axes_changes_and_raw_integers(ucseg: Run) -> None:
     v1, v2, v3 = answer["variants"]
     assert (v1["name"], v1["changes"]) == ("v1", [])
     assert {"axis": "rates", "before": [6, 12], "after": [6, 12, 18]} in v2["changes"]
-    assert v3["params"] - v2["params"] == 6416  # low_conv 256 + 32, refine 9 × 80 + 80 × 64, its norms 2 × (80 + 64)
+    assert (
+        v3["params"] - v2["params"] == 6416
+    )  # low_conv 256 + 32, refine 9 × 80 + 80 × 64, its norms 2 × (80 + 64)
     assert isinstance(v2["macs"], int)
     assert (answer["baseline"], answer["default"]) == ("v1", "v2")
 
@@ -32,12 +36,17 @@ def test_json_says_axes_changes_and_raw_integers(ucseg: Run) -> None:
 def test_csv_has_a_record_for_each_variant(ucseg: Run) -> None:
     header, *records = ucseg("list", "-f", "csv").stdout.splitlines()
     assert header == "name,params,macs,changes"
-    assert [record.split(",")[:2] for record in records] == [["v1", "475077"], ["v2", "645245"], ["v3", "651661"]]
+    assert [record.split(",")[:2] for record in records] == [
+        ["v1", "475077"],
+        ["v2", "645245"],
+        ["v3", "651661"],
+    ]
 
 
 def test_macs_follow_the_size_and_parameters_do_not(ucseg: Run) -> None:
     small, large = (
-        json.loads(ucseg("list", "--size", size, "-f", "json").stdout)["variants"] for size in ("64", "128")
+        json.loads(ucseg("list", "--size", size, "-f", "json").stdout)["variants"]
+        for size in ("64", "128")
     )
     assert [each["params"] for each in small] == [each["params"] for each in large]
     assert all(before["macs"] < after["macs"] for before, after in zip(small, large, strict=True))

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ucseg_cli.analysis.totals import own_figures, totals
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.console import lock_update, locks
-from ucseg_cli.lock_file import NAME
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import CATALOGUE, Variant, as_variant
+from ucseg_cli.analysis.counting.metrics import own_figures, totals
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.project.lock_file import NAME
+from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
+from ucseg_cli.workflow import check_lock, update_lock
 
 Run = Callable[..., CompletedProcess[str]]
 TraceOf = Callable[[Variant, Conditions], Trace]
@@ -77,9 +77,17 @@ def test_a_model_is_locked_at_the_sizes_that_are_configured(ucseg: Run, path: Pa
     assert answer.stdout.splitlines()[-1] == "ucseg.lock.json is written: 1 new."
     assert list(models(path)) == ["small"]
     block = models(path)["small"]
-    assert (block["since"], block["raises"], list(block["sizes"])) == ("2026-01-02", [], ["32", "64x32"])
+    assert (block["since"], block["raises"], list(block["sizes"])) == (
+        "2026-01-02",
+        [],
+        ["32", "64x32"],
+    )
     assert block["axes"]["aspp_channels"] == "16"
-    assert block["sizes"]["64x32"]["taps"]["low"] == {"module": "features.1", "shape": [1, 16, 16, 8], "stride": 4}
+    assert block["sizes"]["64x32"]["taps"]["low"] == {
+        "module": "features.1",
+        "shape": [1, 16, 16, 8],
+        "stride": 4,
+    }
     assert block["convs"]["aspp.branches.3.depthwise"] == {
         "kernel": [3, 3],
         "stride": [1, 1],
@@ -91,7 +99,9 @@ def test_a_model_is_locked_at_the_sizes_that_are_configured(ucseg: Run, path: Pa
     }
 
 
-@pytest.mark.parametrize("name", ["v1", "v2", "v3", "small", "v2+rates=6,12,19", "v1+output_stride=16+classes=3"])
+@pytest.mark.parametrize(
+    "name", ["v1", "v2", "v3", "small", "v2+rates=6,12,19", "v1+output_stride=16+classes=3"]
+)
 def test_every_number_in_the_lock_is_what_the_other_commands_say(
     ucseg: Run, path: Path, trace_of: TraceOf, name: str
 ) -> None:
@@ -133,7 +143,9 @@ def test_locking_what_did_not_change_leaves_the_file_and_its_day_as_they_are(
     assert path.read_bytes() == before
 
 
-def test_a_lock_is_the_same_bytes_whoever_writes_it_and_in_whichever_order(ucseg: Run, path: Path) -> None:
+def test_a_lock_is_the_same_bytes_whoever_writes_it_and_in_whichever_order(
+    ucseg: Run, path: Path
+) -> None:
     ucseg("lock", "v3", "small", "v1")
     before = path.read_bytes()
     path.unlink()
@@ -199,7 +211,10 @@ def test_every_reason_is_kept_with_its_day(
         monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
         configure(("aspp_channels = 16", f"aspp_channels = {channels}"))
         assert states(ucseg("lock", "--reason", reason, "-f", "json")) == {"small": "raised"}
-    kept = [{"date": "2026-01-02", "reason": "wider maps"}, {"date": "2026-05-03", "reason": "“wider” again"}]
+    kept = [
+        {"date": "2026-01-02", "reason": "wider maps"},
+        {"date": "2026-05-03", "reason": "“wider” again"},
+    ]
     assert models(path)["small"]["raises"] == kept
     configure(("aspp_channels = 16", "aspp_channels = 8"))
     assert ucseg("lock").returncode == 0
@@ -229,14 +244,22 @@ def test_without_models_it_is_those_that_are_locked_then_the_budgets_then_the_de
     ucseg("lock")
     assert list(models(path)) == ["v2"]
     path.unlink()
-    configure(more='\n[[tool.ucseg.budgets]]\nid = "p"\nvariant = "[sw]*"\nmetric = "params"\nmax = "1M"\n')
+    configure(
+        more='\n[[tool.ucseg.budgets]]\nid = "p"\nvariant = "[sw]*"\nmetric = "params"\nmax = "1M"\n'
+    )
     ucseg("lock")
     assert list(models(path)) == ["small", "wide"]
     ucseg("lock", "v1")
-    assert states(ucseg("lock", "-f", "json")) == {"small": "unchanged", "v1": "unchanged", "wide": "unchanged"}
+    assert states(ucseg("lock", "-f", "json")) == {
+        "small": "unchanged",
+        "v1": "unchanged",
+        "wide": "unchanged",
+    }
 
 
-def test_a_model_that_is_locked_keeps_its_sizes_until_others_are_given(ucseg: Run, path: Path) -> None:
+def test_a_model_that_is_locked_keeps_its_sizes_until_others_are_given(
+    ucseg: Run, path: Path
+) -> None:
     ucseg("lock", "small", "--size", "48")
     ucseg("lock", "small")
     assert list(models(path)["small"]["sizes"]) == ["48"]
@@ -253,7 +276,9 @@ def test_a_model_is_dropped_and_the_others_stay_as_they_are(ucseg: Run, path: Pa
     assert models(path) == {"wide": kept}
 
 
-def test_a_model_that_no_longer_exists_can_be_dropped(ucseg: Run, path: Path, configure: Callable[..., None]) -> None:
+def test_a_model_that_no_longer_exists_can_be_dropped(
+    ucseg: Run, path: Path, configure: Callable[..., None]
+) -> None:
     ucseg("lock", "small", "wide")
     configure(("variants.small", "variants.other"))
     assert ucseg("lock").returncode == 2
@@ -272,7 +297,9 @@ def test_only_what_is_locked_can_be_dropped(ucseg: Run, path: Path) -> None:
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["v9", "smal", "v2+aspp=7", "v2+rates=0", "torchvision:resnet18x", "", "+"])
+@pytest.mark.parametrize(
+    "name", ["v9", "smal", "v2+aspp=7", "v2+rates=0", "torchvision:resnet18x", "", "+"]
+)
 def test_what_is_no_model_is_not_locked(ucseg: Run, path: Path, name: str) -> None:
     answer = ucseg("lock", "small", name)
     assert (answer.returncode, answer.stdout) == (2, "")
@@ -332,9 +359,13 @@ def test_a_lock_that_is_broken_is_not_written_over(ucseg: Run, path: Path) -> No
     assert path.read_text("utf-8") == "<<<<<<< ours\n=======\n>>>>>>> theirs\n"
 
 
-def test_json_says_what_was_written_and_how_it_differs(ucseg: Run, path: Path, configure: Callable[..., None]) -> None:
+def test_json_says_what_was_written_and_how_it_differs(
+    ucseg: Run, path: Path, configure: Callable[..., None]
+) -> None:
     ucseg("lock", "small", "v1")
-    configure(('from = "v2"\naspp_channels = 16', 'from = "v2"\naspp_channels = 16\ndropout = 0.25'))
+    configure(
+        ('from = "v2"\naspp_channels = 16', 'from = "v2"\naspp_channels = 16\ndropout = 0.25')
+    )
     answer = json.loads(ucseg("lock", "--drop", "v1", "small", "-f", "json").stdout)
     assert answer["kind"] == "ucseg.lock"
     assert (answer["path"], answer["dropped"]) == (NAME, ["v1"])
@@ -361,7 +392,10 @@ def test_two_branches_that_each_lock_another_model_change_disjoint_blocks(
     ucseg("lock", *CATALOGUE, "small", "wide")
     base = path.read_text("utf-8").split("\n")
     monkeypatch.setenv("SOURCE_DATE_EPOCH", SECOND)
-    changed = {"small": ("aspp_channels = 16", "aspp_channels = 20"), "wide": ("[6, 12, 18]", "[3, 6]")}
+    changed = {
+        "small": ("aspp_channels = 16", "aspp_channels = 20"),
+        "wide": ("[6, 12, 18]", "[3, 6]"),
+    }
     touched: dict[str, set[int]] = {}
     texts = {}
     for name, change in changed.items():
@@ -382,13 +416,20 @@ def test_two_branches_that_each_lock_another_model_change_disjoint_blocks(
     path.write_text("\n".join(by_hand), encoding="utf-8")
     configure(*changed.values())
     assert ucseg("check", "--locked").returncode == 0
-    assert states(ucseg("lock", "-f", "json")) == dict.fromkeys((*sorted((*CATALOGUE, "small", "wide")),), "unchanged")
+    assert states(ucseg("lock", "-f", "json")) == dict.fromkeys(
+        (*sorted((*CATALOGUE, "small", "wide")),), "unchanged"
+    )
 
 
 def _lines_changed(before: list[str], after: list[str]) -> set[int]:
     """The lines of *before* that an edit takes away or stands beside."""
     edits = SequenceMatcher(a=before, b=after, autojunk=False).get_opcodes()
-    return {line for tag, start, end, _, _ in edits if tag != "equal" for line in range(start, max(end, start + 1))}
+    return {
+        line
+        for tag, start, end, _, _ in edits
+        if tag != "equal"
+        for line in range(start, max(end, start + 1))
+    }
 
 
 def _block(lines: list[str], name: str) -> set[int]:
@@ -402,20 +443,27 @@ def _ends(block: set[int]) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("epoch", ["9" * 20, "²", "soon", "-1e9"])
-def test_a_day_that_is_none_is_told(ucseg: Run, path: Path, monkeypatch: pytest.MonkeyPatch, epoch: str) -> None:
+def test_a_day_that_is_none_is_told(
+    ucseg: Run, path: Path, monkeypatch: pytest.MonkeyPatch, epoch: str
+) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
     answer = ucseg("lock", "v1")
     assert (answer.returncode, answer.stdout, path.exists()) == (2, "", False)
     assert answer.stderr.startswith("error: SOURCE_DATE_EPOCH is no moment")
 
 
-def test_a_reason_that_is_no_unicode_is_kept_as_it_is(ucseg: Run, path: Path, configure: Callable[..., None]) -> None:
+def test_a_reason_that_is_no_unicode_is_kept_as_it_is(
+    ucseg: Run, path: Path, configure: Callable[..., None]
+) -> None:
     ucseg("lock", "small")
     configure(("aspp_channels = 16", "aspp_channels = 17"))
     for reason in ("a\udcff", "b\u2028c\u0085d"):
         assert ucseg("lock", "small", "--reason", reason).returncode == 0
         configure(("aspp_channels = 16", "aspp_channels = 18"))
-    assert [each["reason"] for each in models(path)["small"]["raises"]] == ["a\udcff", "b\u2028c\u0085d"]
+    assert [each["reason"] for each in models(path)["small"]["raises"]] == [
+        "a\udcff",
+        "b\u2028c\u0085d",
+    ]
     assert ucseg("lock", "v1").returncode == 0
     where = path.read_text("utf-8").split("\n").index('    "v1": {') + 1
     configure(("[tool.ucseg.variants.small]", "[tool.ucseg.variants.other]"))
@@ -423,7 +471,9 @@ def test_a_reason_that_is_no_unicode_is_kept_as_it_is(ucseg: Run, path: Path, co
     assert where > 1
 
 
-def test_sizes_are_in_order_whatever_the_order_in_which_they_were_named(ucseg: Run, path: Path) -> None:
+def test_sizes_are_in_order_whatever_the_order_in_which_they_were_named(
+    ucseg: Run, path: Path
+) -> None:
     ucseg("lock", "v1", "-s", "64", "-s", "32", "-s", "32x64")
     first = path.read_bytes()
     assert list(models(path)["v1"]["sizes"]) == ["32", "32x64", "64"]
@@ -443,13 +493,17 @@ def test_a_model_is_not_locked_and_dropped_in_one(ucseg: Run, path: Path) -> Non
 def test_what_is_nested_too_deep_to_be_a_lock_is_told(ucseg: Run, path: Path) -> None:
     ucseg("lock", "small")
     deep = '{"a": ' * 400 + "1" + "}" * 400
-    path.write_text(path.read_text("utf-8").replace('"weights": {', f'"deep": {deep},\n      "weights": {{', 1))
+    path.write_text(
+        path.read_text("utf-8").replace('"weights": {', f'"deep": {deep},\n      "weights": {{', 1)
+    )
     answer = ucseg("lock", "v1")
     assert (answer.returncode, answer.stdout) == (2, "")
     assert "nested too deep" in answer.stderr
 
 
-def test_other_sizes_are_no_way_round_a_reason(ucseg: Run, path: Path, configure: Callable[..., None]) -> None:
+def test_other_sizes_are_no_way_round_a_reason(
+    ucseg: Run, path: Path, configure: Callable[..., None]
+) -> None:
     ucseg("lock", "small", "--size", "32")
     before = path.read_bytes()
     configure(("aspp_channels = 16", "aspp_channels = 17"))
@@ -464,7 +518,9 @@ def test_a_reason_is_kept_only_where_something_is_higher(
     ucseg: Run, path: Path, configure: Callable[..., None]
 ) -> None:
     ucseg("lock", "small", "wide")
-    configure(("aspp_channels = 16", "aspp_channels = 17"), ("rates = [6, 12, 18]", "rates = [6, 12]"))
+    configure(
+        ("aspp_channels = 16", "aspp_channels = 17"), ("rates = [6, 12, 18]", "rates = [6, 12]")
+    )
     assert ucseg("lock", "--reason", "small grows").returncode == 0
     assert [len(models(path)[name]["raises"]) for name in ("small", "wide")] == [1, 0]
     assert "the reason is kept nowhere" in ucseg("lock", "--reason", "again").stdout
@@ -474,13 +530,13 @@ def test_a_lock_that_another_wrote_meanwhile_is_not_written_over(
     ucseg: Run, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ucseg("lock", "v1")
-    measured = locks.trees_now
+    measured = check_lock.trees_now
 
     def slow(*arguments: Any, **options: Any) -> Any:
         path.write_text(path.read_text("utf-8") + "\n", encoding="utf-8")
         return measured(*arguments, **options)
 
-    monkeypatch.setattr(lock_update, "trees_now", slow)
+    monkeypatch.setattr(update_lock, "trees_now", slow)
     answer = ucseg("lock", "small")
     assert (answer.returncode, answer.stdout) == (2, "")
     assert "written by another meanwhile" in answer.stderr
@@ -492,7 +548,9 @@ def test_in_a_merge_conflict_locking_takes_both_sides(ucseg: Run, path: Path) ->
     small = path.read_text("utf-8")
     path.unlink()
     ucseg("lock", "v1")
-    path.write_text(f"<<<<<<< ours\n{small}=======\n{path.read_text('utf-8')}>>>>>>> theirs\n", encoding="utf-8")
+    path.write_text(
+        f"<<<<<<< ours\n{small}=======\n{path.read_text('utf-8')}>>>>>>> theirs\n", encoding="utf-8"
+    )
     assert "`ucseg lock` takes the models of both sides" in ucseg("check", "--locked").stderr
     assert ucseg("lock").returncode == 0
     assert list(models(path)) == ["small", "v1"]

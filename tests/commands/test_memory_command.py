@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ucseg_cli.report.memory import NAMED
+from ucseg_cli.report.answers.look.memory import NAMED
 
 Run = Callable[..., CompletedProcess[str]]
 Tables = Callable[[str], dict[str, list[list[str]]]]
@@ -27,8 +27,14 @@ def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
     assert said["dtype"] == said["conditions"]["dtype"] == "float32"
     for peak in (said["peak"], said["least"]):
         assert peak.keys() == {"bytes", "input_bytes", "module", "op", "alive"}
-        assert all(held.keys() == {"bytes", "shape", "dtype", "module", "op", "needed"} for held in peak["alive"])
-    assert said["weights_bytes"] == json.loads(ucseg("params", "v2", "-f", "json").stdout)["total"]["bytes"]
+        assert all(
+            held.keys() == {"bytes", "shape", "dtype", "module", "op", "needed"}
+            for held in peak["alive"]
+        )
+    assert (
+        said["weights_bytes"]
+        == json.loads(ucseg("params", "v2", "-f", "json").stdout)["total"]["bytes"]
+    )
 
 
 def test_v2_peaks_in_its_classifier_which_runs_at_full_resolution(ucseg: Run) -> None:
@@ -68,10 +74,16 @@ def test_rows_add_up_to_the_printed_total_however_many_are_folded(
     header, *rows, total = tables["Alive at the peak"]
     at = header.index("bytes")
     assert len(rows) <= int(top) + 1
-    assert sum(number(row[at]) for row in rows) == number(total[at]) == answer(ucseg, "v2")["peak"]["bytes"]
+    assert (
+        sum(number(row[at]) for row in rows)
+        == number(total[at])
+        == answer(ucseg, "v2")["peak"]["bytes"]
+    )
 
 
-def test_what_is_held_longer_than_it_is_used_is_named_and_is_the_difference_to_the_least(ucseg: Run) -> None:
+def test_what_is_held_longer_than_it_is_used_is_named_and_is_the_difference_to_the_least(
+    ucseg: Run,
+) -> None:
     said, screen = answer(ucseg, "v2"), ucseg("memory", "v2", "--exact").stdout
     overdue = [held for held in said["peak"]["alive"] if not held["needed"]]
     # the three taps, the skip and the decoder's map are still in variables while the classifier runs
@@ -89,16 +101,24 @@ def test_what_is_held_longer_than_it_is_used_is_named_and_is_the_difference_to_t
 
 
 def test_the_classifier_before_the_upsample_takes_less_than_a_third(ucseg: Run) -> None:
-    after, before = (answer(ucseg, f"v2+head={head}-upsample")["peak"]["bytes"] for head in ("after", "before"))
+    after, before = (
+        answer(ucseg, f"v2+head={head}-upsample")["peak"]["bytes"] for head in ("after", "before")
+    )
     assert 3 * before < after
 
 
-@pytest.mark.parametrize(("dtype", "half_bytes"), [("float16", 1), ("bfloat16", 1), ("float32", 2), ("float64", 4)])
-def test_the_element_type_scales_activations_and_weights(ucseg: Run, dtype: str, half_bytes: int) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "half_bytes"), [("float16", 1), ("bfloat16", 1), ("float32", 2), ("float64", 4)]
+)
+def test_the_element_type_scales_activations_and_weights(
+    ucseg: Run, dtype: str, half_bytes: int
+) -> None:
     said, single = answer(ucseg, "v2", "--dtype", dtype), answer(ucseg, "v2")
     assert 2 * said["peak"]["bytes"] == half_bytes * single["peak"]["bytes"]
     counters = 44 * 8  # batch norms count their batches in int64
-    assert 2 * (said["weights_bytes"] - counters) == half_bytes * (single["weights_bytes"] - counters)
+    assert 2 * (said["weights_bytes"] - counters) == half_bytes * (
+        single["weights_bytes"] - counters
+    )
     assert {held["dtype"] for held in said["peak"]["alive"]} == {dtype}
     assert f"dtype {dtype}" in ucseg("memory", "v2", "--dtype", dtype).stdout.splitlines()[1]
 
@@ -128,7 +148,9 @@ def test_the_summary_says_how_much_where_and_of_what(ucseg: Run) -> None:
 
 
 def test_csv_can_be_summed(ucseg: Run) -> None:
-    header, *records = ucseg("memory", "v2", "--size", "512", "-f", "csv", "--top", "1").stdout.splitlines()
+    header, *records = ucseg(
+        "memory", "v2", "--size", "512", "-f", "csv", "--top", "1"
+    ).stdout.splitlines()
     at = header.split(",").index("bytes")
     assert sum(int(record.split(",")[at]) for record in records) == V2_AT_512
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from typer.main import get_command
 
-from ucseg_cli.app import COMMANDS, make_app
+from ucseg_cli.cli.app import COMMANDS, make_app
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -63,7 +63,9 @@ def test_every_command_has_an_option_of_one_value() -> None:
 
 
 @pytest.mark.parametrize("option", SINGLE, ids=called)
-def test_an_option_of_one_value_is_refused_twice(ucseg: Run, fake_engine: list[object], option: Option) -> None:
+def test_an_option_of_one_value_is_refused_twice(
+    ucseg: Run, fake_engine: list[object], option: Option
+) -> None:
     for other in option.names:
         answer = ucseg(option.command, option.longest, "1", other, "1")
         assert (answer.returncode, answer.stdout) == (2, "")
@@ -77,16 +79,24 @@ def test_an_option_of_one_value_is_refused_twice(ucseg: Run, fake_engine: list[o
 
 @pytest.mark.parametrize("option", REPEATABLE, ids=called)
 def test_an_option_of_several_values_is_not_refused(ucseg: Run, option: Option) -> None:
-    assert "is given twice" not in ucseg(option.command, option.longest, "1", option.longest, "2").stderr
+    assert (
+        "is given twice"
+        not in ucseg(option.command, option.longest, "1", option.longest, "2").stderr
+    )
 
 
 def test_these_options_take_several_values() -> None:
-    assert {(each.command, each.longest) for each in REPEATABLE if each.longest != "--export"} == SEVERAL
+    assert {
+        (each.command, each.longest) for each in REPEATABLE if each.longest != "--export"
+    } == SEVERAL
 
 
 @pytest.mark.parametrize("option", [each for each in options() if each.is_flag], ids=called)
 def test_a_flag_says_no_more_twice_than_once(ucseg: Run, option: Option) -> None:
-    assert "is given twice" not in ucseg(option.command, option.longest, option.longest, "--top", "x").stderr
+    assert (
+        "is given twice"
+        not in ucseg(option.command, option.longest, option.longest, "--top", "x").stderr
+    )
 
 
 def test_an_option_s_value_that_looks_like_another_option_is_none(ucseg: Run) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ucseg_cli import gate
-from ucseg_cli.variants import Variant, as_variant
+from ucseg_cli.gate import tracing
+from ucseg_cli.references.variants import Variant, as_variant
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -64,7 +64,10 @@ def test_a_person_s_class_is_the_baseline_of_a_variant(ucseg: Run) -> None:
     assert (totals["params"]["before"], totals["params"]["after"]) == (PARAMS, 645_245)
     assert totals["macs"]["before"] == 112 * 112 * (4 * 27 + 8)
     for metric in ("params", "fvcore", "macs", "torch"):
-        assert sum(module[metric]["delta"] for module in compared["modules"]) == totals[metric]["delta"]
+        assert (
+            sum(module[metric]["delta"] for module in compared["modules"])
+            == totals[metric]["delta"]
+        )
     assert {each["status"] for each in compared["modules"]} >= {"new", "changed"}
     (head,) = [each for each in compared["modules"] if each["was"] == "head"]
     assert head["path"] == "classifier.1"
@@ -82,7 +85,9 @@ def test_inputs_of_any_rank(ucseg: Run) -> None:
     assert result["conditions"]["inputs"] == [[1, 3, 16, 112, 112]]
 
 
-def test_where_it_does_not_run_params_and_show_answer_with_the_reason_and_flops_has_no_answer(ucseg: Run) -> None:
+def test_where_it_does_not_run_params_and_show_answer_with_the_reason_and_flops_has_no_answer(
+    ucseg: Run,
+) -> None:
     for command in ("params", "show"):
         result = answer(ucseg, command, "net.py:Two")
         assert result["total"]["params"] == PARAMS
@@ -90,11 +95,16 @@ def test_where_it_does_not_run_params_and_show_answer_with_the_reason_and_flops_
         (run,) = result["conditions"]["runs"]
         assert run["failure"] == "forward(x, y) does not take 1 input tensor"
     screen = ucseg("params", "net.py:Two").stdout
-    assert "net.py:Two did not run, so there are no operations to count: forward(x, y) does not take" in screen
+    assert (
+        "net.py:Two did not run, so there are no operations to count: forward(x, y) does not take"
+        in screen
+    )
     for command in ("flops", "probe", "memory", "reach", "lint", "verify"):
         failed = ucseg(command, "net.py:Two")
         assert (failed.returncode, failed.stdout) == (2, "")
-        assert "net.py:Two does not run: forward(x, y) does not take 1 input tensor" in failed.stderr
+        assert (
+            "net.py:Two does not run: forward(x, y) does not take 1 input tensor" in failed.stderr
+        )
         assert "`ucseg params net.py:Two` counts its parameters all the same" in failed.stderr
 
 
@@ -107,7 +117,9 @@ def test_a_comparison_with_what_does_not_run_says_nothing_of_operations(ucseg: R
     assert "operations are not compared" in compared["verdict"]["summary"]
 
 
-def test_a_budget_of_parameters_holds_what_does_not_run_and_one_of_operations_cannot(ucseg: Run) -> None:
+def test_a_budget_of_parameters_holds_what_does_not_run_and_one_of_operations_cannot(
+    ucseg: Run,
+) -> None:
     assert ucseg("check", "net.py:Two", "--max", f"params={PARAMS}").returncode == 0
     assert ucseg("check", "net.py:Two", "--max", f"params={PARAMS - 1}").returncode == 1
     failed = ucseg("check", "net.py:Two", "--max", "macs=1G")
@@ -128,7 +140,9 @@ def test_other_counters_agree_on_a_person_s_model(ucseg: Run) -> None:
     assert [each["agrees"] for each in verified["counters"]] == [True, True, True]
 
 
-def test_a_person_s_model_is_not_kept_and_one_of_torchvision_s_is(ucseg: Run, fake_engine: list[gate.Request]) -> None:
+def test_a_person_s_model_is_not_kept_and_one_of_torchvision_s_is(
+    ucseg: Run, fake_engine: list[tracing.Request]
+) -> None:
     for _ in range(2):
         ucseg("params", "net.py:Net")
         ucseg("params", "torchvision:squeezenet1_1")
@@ -143,7 +157,9 @@ def test_a_configuration_names_a_file_from_where_it_lies(
     ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     budget = f'[[budgets]]\nid = "own"\nvariant = "net.py:Net"\nmetric = "params"\nmax = {PARAMS}\n'
-    (tmp_path / "ucseg.toml").write_text(f'baseline = "net.py:Net"\ndefault = "net.py:Net+width=5"\n{budget}')
+    (tmp_path / "ucseg.toml").write_text(
+        f'baseline = "net.py:Net"\ndefault = "net.py:Net+width=5"\n{budget}'
+    )
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
     assert ucseg("check").returncode == 0
@@ -156,16 +172,30 @@ def test_a_configuration_names_a_file_from_where_it_lies(
     ("arguments", "told"),
     [
         (["params", "nett.py:Net"], ["there is no file nett.py", "did you mean 'net.py'?"]),
-        (["params", "net.py:Nett"], ["no model named 'Nett'", "known: Net, Two, Looking", "did you mean 'Net'?"]),
-        (["params", "net.py:Net+widht=3"], ["no argument of Net named 'widht'", "did you mean 'width'?"]),
+        (
+            ["params", "net.py:Nett"],
+            ["no model named 'Nett'", "known: Net, Two, Looking", "did you mean 'Net'?"],
+        ),
+        (
+            ["params", "net.py:Net+widht=3"],
+            ["no argument of Net named 'widht'", "did you mean 'width'?"],
+        ),
         (["params", "nowhere.nets:Net"], ["no module named 'nowhere'"]),
-        (["params", "torchvision:resnet51"], ["no torchvision model named 'resnet51'", "did you mean 'resnet50'?"]),
-        (["params", "torchvision:resnet18+num_clases=3"], ["'num_clases'", "did you mean 'num_classes'?"]),
+        (
+            ["params", "torchvision:resnet51"],
+            ["no torchvision model named 'resnet51'", "did you mean 'resnet50'?"],
+        ),
+        (
+            ["params", "torchvision:resnet18+num_clases=3"],
+            ["'num_clases'", "did you mean 'num_classes'?"],
+        ),
         (["flops", "v2", "--input", "1x3x8x8,1x4"], ["a variant takes one tensor, N×3×H×W"]),
         (["lock", "net.py:Two"], ["net.py:Two does not run"]),
     ],
 )
-def test_a_mistake_is_told_with_the_way_to_mend_it(ucseg: Run, arguments: list[str], told: list[str]) -> None:
+def test_a_mistake_is_told_with_the_way_to_mend_it(
+    ucseg: Run, arguments: list[str], told: list[str]
+) -> None:
     failed = ucseg(*arguments)
     assert (failed.returncode, failed.stdout) == (2, "")
     for text in told:
@@ -186,22 +216,34 @@ def original(classes=21, head="after-upsample"):
 """
 
 
-def test_a_person_s_own_class_that_is_of_the_family_is_compared_by_axes(ucseg: Run, tmp_path: Path) -> None:
+def test_a_person_s_own_class_that_is_of_the_family_is_compared_by_axes(
+    ucseg: Run, tmp_path: Path
+) -> None:
     (tmp_path / "original.py").write_text(OF_THE_FAMILY)
-    mine, named = answer(ucseg, "compare", "original.py:original", "v2"), answer(ucseg, "compare", "v1", "v2")
+    mine, named = (
+        answer(ucseg, "compare", "original.py:original", "v2"),
+        answer(ucseg, "compare", "v1", "v2"),
+    )
     assert mine["conditions"]["recognised"] == [{"model": "original.py:original", "variant": "v1"}]
     for key in ("axes", "deltas", "modules", "taps", "lint"):
         assert mine[key] == named[key]
     metrics = [each["metric"] for each in mine["attribution"]]
-    assert metrics == [each["metric"] for each in named["attribution"] if each["metric"] != "peak-memory"]
+    assert metrics == [
+        each["metric"] for each in named["attribution"] if each["metric"] != "peak-memory"
+    ]
 
 
 def test_a_mend_of_it_is_a_variant_that_can_be_typed(ucseg: Run, tmp_path: Path) -> None:
     (tmp_path / "original.py").write_text(OF_THE_FAMILY)
-    found = answer(ucseg, "lint", "original.py:original+classes=19", "--select", "UC104")["findings"]
+    found = answer(ucseg, "lint", "original.py:original+classes=19", "--select", "UC104")[
+        "findings"
+    ]
     assert [each["mend"]["reference"] for each in found] == ["v1+classes=19+head=before-upsample"]
     screen = ucseg("lint", "original.py:original+head=before-upsample").stdout
-    assert "original.py:original+head=before-upsample is v1+head=before-upsample: the same parameters" in screen
+    assert (
+        "original.py:original+head=before-upsample is v1+head=before-upsample: the same parameters"
+        in screen
+    )
 
 
 def rows_of(ucseg: Run, *arguments: str) -> list[list[str]]:
@@ -231,7 +273,9 @@ def test_the_rows_of_a_screen_add_up_also_where_paths_mean_different_modules(
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_quantized_model_says_that_its_weights_are_out_of_sight(ucseg: Run, tmp_path: Path) -> None:
+def test_a_quantized_model_says_that_its_weights_are_out_of_sight(
+    ucseg: Run, tmp_path: Path
+) -> None:
     (tmp_path / "quantized.py").write_text(
         "import torch\nfrom torch import nn\n"
         "def make(): return torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(16, 8)), {nn.Linear})"
@@ -249,7 +293,10 @@ def test_a_traced_script_runs_as_any_model(ucseg_process: Run, tmp_path: Path) -
         "def make():\n    with warnings.catch_warnings():\n        warnings.simplefilter('ignore')\n"
         "        return torch.jit.trace(nn.Conv2d(3, 4, 3).eval(), torch.zeros(1, 3, 8, 8))\n"
     )
-    assert answer(ucseg_process, "flops", "traced.py:make", "--size", "8")["total"]["macs"] == 36 * 4 * 27
+    assert (
+        answer(ucseg_process, "flops", "traced.py:make", "--size", "8")["total"]["macs"]
+        == 36 * 4 * 27
+    )
 
 
 def test_a_checkpoint_in_a_comparison_is_matched_by_path_and_says_how_to_learn_more(

@@ -25,18 +25,24 @@ def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
     assert answer["kind"] == "ucseg.params"
     assert answer["total"].keys() == {"params", "trainable", "frozen", "buffers", "bytes"}
     assert answer["total"]["trainable"] + answer["total"]["frozen"] == answer["total"]["params"]
-    assert all({"path", "type", "params", "trainable"} <= module.keys() for module in answer["modules"])
+    assert all(
+        {"path", "type", "params", "trainable"} <= module.keys() for module in answer["modules"]
+    )
     assert all(isinstance(module["params"], int) for module in answer["modules"])
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 9])
 @pytest.mark.parametrize("metric", ["params", "trainable", "frozen", "buffers", "bytes"])
-def test_modules_without_those_that_hold_others_add_up_to_the_total(ucseg: Run, metric: str, depth: int) -> None:
+def test_modules_without_those_that_hold_others_add_up_to_the_total(
+    ucseg: Run, metric: str, depth: int
+) -> None:
     answer = json.loads(ucseg("params", "v3", "-f", "json", "--depth", str(depth)).stdout)
     holders = {module["path"].rpartition(".")[0] for module in answer["modules"]} | {
         module["path"] for module in answer["modules"] if module["own"]
     }
-    parts = [module for module in answer["modules"] if module["own"] or module["path"] not in holders]
+    parts = [
+        module for module in answer["modules"] if module["own"] or module["path"] not in holders
+    ]
     assert sum(part[metric] for part in parts) == answer["total"][metric]
 
 
@@ -56,7 +62,9 @@ def test_modules_without_those_that_hold_others_add_up_to_the_total(ucseg: Run, 
 def test_every_column_of_figures_adds_up_to_the_printed_total(
     ucseg: Run, read_tables: Tables, number: Number, options: list[str]
 ) -> None:
-    rows = read_tables(ucseg("params", "v2", "--exact", "-f", "markdown", *options).stdout)["Parameters by module"]
+    rows = read_tables(ucseg("params", "v2", "--exact", "-f", "markdown", *options).stdout)[
+        "Parameters by module"
+    ]
     header, *parts, total = rows
     assert total[0] == "total"
     for column in ("parameters", "trainable", "frozen", "buffers", "bytes"):
@@ -68,13 +76,17 @@ def test_every_column_of_figures_adds_up_to_the_printed_total(
 def test_in_a_tree_the_children_of_every_row_add_up_to_it(
     ucseg: Run, read_tables: Tables, number: Number, depth: str
 ) -> None:
-    _, *rows, total = read_tables(ucseg("params", "v1", "--exact", "-f", "markdown", "-d", depth).stdout)[
-        "Parameters by module"
-    ]
+    _, *rows, total = read_tables(
+        ucseg("params", "v1", "--exact", "-f", "markdown", "-d", depth).stdout
+    )["Parameters by module"]
     counts = {path: number(count) for path, _, count, *_ in rows}
     children: dict[str, int] = {}
     for path, count in counts.items():
-        parent = path.removesuffix("(own)").strip() if path.endswith("(own)") else path.rpartition(".")[0]
+        parent = (
+            path.removesuffix("(own)").strip()
+            if path.endswith("(own)")
+            else path.rpartition(".")[0]
+        )
         children[parent] = children.get(parent, 0) + count
     assert children.pop("") == number(total[2])
     assert children == {parent: counts[parent] for parent in children}
@@ -109,7 +121,10 @@ def test_exact_writes_counts_in_full(ucseg: Run) -> None:
 
 
 def test_parameters_do_not_depend_on_the_size(ucseg: Run) -> None:
-    totals = [json.loads(ucseg("params", "-f", "json", "--size", size).stdout)["total"] for size in ("64", "384x640")]
+    totals = [
+        json.loads(ucseg("params", "-f", "json", "--size", size).stdout)["total"]
+        for size in ("64", "384x640")
+    ]
     assert totals[0] == totals[1]
 
 
@@ -138,7 +153,10 @@ def test_one_run_writes_several_forms(ucseg: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["json", "csv", "markdown", "html"])
 def test_an_export_to_stdout_is_the_screen(ucseg: Run, name: str) -> None:
-    assert ucseg("params", "v2", f"--export-{name}", "-").stdout == ucseg("params", "v2", "-f", name).stdout
+    assert (
+        ucseg("params", "v2", f"--export-{name}", "-").stdout
+        == ucseg("params", "v2", "-f", name).stdout
+    )
 
 
 def test_the_page_stands_alone(ucseg: Run) -> None:

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from ucseg_cli import gate
-from ucseg_cli.conditions import Conditions
 from ucseg_cli.errors import ModelError
+from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.gate import tracing
 from ucseg_cli.references import FromCheckpoint
-from ucseg_cli.variants import CATALOGUE, Variant
+from ucseg_cli.references.variants import CATALOGUE, Variant
 
 Run = Callable[..., CompletedProcess[str]]
 WriteWeights = Callable[[Path, Variant], None]
@@ -32,11 +32,15 @@ def test_a_bare_state_dict_has_the_parameters_of_its_network(ucseg: Run, weights
 
 
 @pytest.mark.parametrize("depth", ["1", "2", "5"])
-def test_modules_have_the_parameters_and_buffers_that_the_network_s_have(ucseg: Run, weights: str, depth: str) -> None:
+def test_modules_have_the_parameters_and_buffers_that_the_network_s_have(
+    ucseg: Run, weights: str, depth: str
+) -> None:
     ours, theirs = (
         {
             module["path"]: (module["params"], module["buffers"])
-            for module in json.loads(ucseg("params", name, "-f", "json", "-d", depth).stdout)["modules"]
+            for module in json.loads(ucseg("params", name, "-f", "json", "-d", depth).stdout)[
+                "modules"
+            ]
         }
         for name in (weights, "v2")
     )
@@ -59,11 +63,17 @@ def test_what_a_checkpoint_does_not_tell_is_missing(ucseg: Run, weights: str) ->
 
 
 @pytest.mark.parametrize("options", [[], ["--top", "3"], ["--sort", "path"]], ids=" ".join)
-def test_on_the_screen_it_is_a_dash_also_in_sums(ucseg: Run, weights: str, options: list[str]) -> None:
+def test_on_the_screen_it_is_a_dash_also_in_sums(
+    ucseg: Run, weights: str, options: list[str]
+) -> None:
     lines = ucseg("params", weights, *options).stdout.splitlines()
     header = next(line for line in lines if line.startswith("module "))
     at = slice(header.index("trainable"), header.index("buffers"))
-    rows = [line for line in lines if line.startswith(("features", "aspp", "total", "12 others", "17 others"))]
+    rows = [
+        line
+        for line in lines
+        if line.startswith(("features", "aspp", "total", "12 others", "17 others"))
+    ]
     assert rows
     assert all(row[at].split() == ["–", "–"] for row in rows)
 
@@ -78,7 +88,9 @@ def test_tied_weights_count_once_and_that_is_told(ucseg: Run) -> None:
 
 
 def test_what_was_left_out_is_told(ucseg: Run) -> None:
-    torch.save({"a.weight": torch.zeros(3), **{f"n{number}": number for number in range(6)}}, "odd.pt")
+    torch.save(
+        {"a.weight": torch.zeros(3), **{f"n{number}": number for number in range(6)}}, "odd.pt"
+    )
     assert (
         "Left out, since they are no tensors of the network: n0, n1, n2, n3 and 2 more."
         in ucseg("params", "odd.pt").stdout
@@ -87,7 +99,10 @@ def test_what_was_left_out_is_told(ucseg: Run) -> None:
 
 def test_only_a_root_holds_all_of_its_own(ucseg: Run) -> None:
     torch.save({"weight": torch.zeros(3)}, "one.pt")
-    assert ucseg("params", "one.pt").stdout.splitlines()[-1] == "one.pt has 3 parameters (12 B with buffers)."
+    assert (
+        ucseg("params", "one.pt").stdout.splitlines()[-1]
+        == "one.pt has 3 parameters (12 B with buffers)."
+    )
 
 
 def test_folding_takes_a_forward_pass(ucseg: Run, weights: str) -> None:
@@ -97,14 +112,18 @@ def test_folding_takes_a_forward_pass(ucseg: Run, weights: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["flops", "probe", "memory", "reach", "verify"])
-def test_what_needs_a_forward_pass_says_that_there_is_none(ucseg: Run, weights: str, command: str) -> None:
+def test_what_needs_a_forward_pass_says_that_there_is_none(
+    ucseg: Run, weights: str, command: str
+) -> None:
     answer = ucseg(command, weights)
     assert (answer.returncode, answer.stdout) == (2, "")
     assert "a state dict has no forward pass" in answer.stderr
 
 
 @pytest.mark.parametrize("metric", ["trainable", "frozen"])
-def test_no_limit_is_held_on_what_a_checkpoint_does_not_tell(ucseg: Run, weights: str, metric: str) -> None:
+def test_no_limit_is_held_on_what_a_checkpoint_does_not_tell(
+    ucseg: Run, weights: str, metric: str
+) -> None:
     answer = ucseg("check", weights, "--max", f"{metric}=1")
     assert (answer.returncode, answer.stdout) == (2, "")
     assert f"does not say what is trainable, so it has no {metric}" in answer.stderr
@@ -112,13 +131,17 @@ def test_no_limit_is_held_on_what_a_checkpoint_does_not_tell(ucseg: Run, weights
 
 
 def test_the_gate_reads_a_checkpoint_once_and_never_keeps_it(
-    weights: str, fake_engine: list[gate.Request], cache_directory: Path
+    weights: str, fake_engine: list[tracing.Request], cache_directory: Path
 ) -> None:
-    from ucseg_cli.cache import Cache
+    from ucseg_cli.gate.cache import Cache
 
-    requests = [gate.Request(FromCheckpoint(weights), Conditions(batch=batch)) for batch in (1, 2)]
-    traces = gate.trace_all(
-        requests, Cache(cache_directory, warn=pytest.fail), lambda _: pytest.fail("it was announced")
+    requests = [
+        tracing.Request(FromCheckpoint(weights), Conditions(batch=batch)) for batch in (1, 2)
+    ]
+    traces = tracing.trace_all(
+        requests,
+        Cache(cache_directory, warn=pytest.fail),
+        lambda _: pytest.fail("it was announced"),
     )
     assert traces[requests[0]] is traces[requests[1]]
     assert not fake_engine
@@ -127,4 +150,4 @@ def test_the_gate_reads_a_checkpoint_once_and_never_keeps_it(
 
 def test_no_counter_runs_a_checkpoint(weights: str) -> None:
     with pytest.raises(ModelError, match="no forward pass"):
-        gate.count_with_others(gate.Request(FromCheckpoint(weights), Conditions()))
+        tracing.count_with_others(tracing.Request(FromCheckpoint(weights), Conditions()))

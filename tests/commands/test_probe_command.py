@@ -45,16 +45,36 @@ def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
 def test_several_models_and_sizes_stand_side_by_side(ucseg: Run, read_tables: Tables) -> None:
     options = ("v1", "v2", "v2+output_stride=16", "--size", "512", "--size", "384x640")
     tables = read_tables(ucseg("probe", *options, "-f", "markdown").stdout)
-    assert tables["Taps at 512"][3] == ["high", "96×16×16", "32", "96×16×16", "32", "96×32×32", "16"]
-    assert tables["Taps at 384x640"][3] == ["high", "96×12×20", "32", "96×12×20", "32", "96×24×40", "16"]
+    assert tables["Taps at 512"][3] == [
+        "high",
+        "96×16×16",
+        "32",
+        "96×16×16",
+        "32",
+        "96×32×32",
+        "16",
+    ]
+    assert tables["Taps at 384x640"][3] == [
+        "high",
+        "96×12×20",
+        "32",
+        "96×12×20",
+        "32",
+        "96×24×40",
+        "16",
+    ]
     models = json.loads(ucseg("probe", *options, "-f", "json").stdout)["models"]
     assert [(each["name"], each["input"][2:]) for each in models] == [
-        (name, size) for name in ("v1", "v2", "v2+output_stride=16") for size in ([512, 512], [384, 640])
+        (name, size)
+        for name in ("v1", "v2", "v2+output_stride=16")
+        for size in ([512, 512], [384, 640])
     ]
 
 
 def test_csv_has_a_record_for_each_tap_of_each_model_at_each_size(ucseg: Run) -> None:
-    header, *records = ucseg("probe", "v1", "v3", "-s", "64", "-s", "96", "-f", "csv").stdout.splitlines()
+    header, *records = ucseg(
+        "probe", "v1", "v3", "-s", "64", "-s", "96", "-f", "csv"
+    ).stdout.splitlines()
     assert header == "model,size,tap,channels,height,width,stride,module,shape,dtype"
     assert len(records) == 2 * 2 * 3
     assert records[0] == "v1,64,low,16,16,16,4,features.1,1x16x16x16,float32"
@@ -69,18 +89,26 @@ def test_sides_that_are_no_multiple_of_the_stride_are_rounded_up(ucseg: Run) -> 
     assert [(tap["height"], tap["width"]) for tap in taps] == [(9, 17), (5, 9), (2, 3)]
 
 
-def test_one_model_has_its_receptive_fields_and_the_reach_of_its_dilated_convs(ucseg: Run, read_tables: Tables) -> None:
+def test_one_model_has_its_receptive_fields_and_the_reach_of_its_dilated_convs(
+    ucseg: Run, read_tables: Tables
+) -> None:
     tables = read_tables(ucseg("probe", "v2", "--size", "512", "-f", "markdown").stdout)
     fields = {row[0]: row[1:4] for row in tables["Receptive fields at 512"]}
     assert fields["map"] == ["height×width", "at this size", "of the input"]
     assert fields["high"] == ["511×511", "511×511", "99.8 %"]
     assert fields["rate 12"] == ["1279×1279", "1279×1279", "249.8 %"]
-    assert fields["rate 18"] == ["1663×1663", "511×511", "99.8 %"]  # its outer taps read only padding
+    assert fields["rate 18"] == [
+        "1663×1663",
+        "511×511",
+        "99.8 %",
+    ]  # its outer taps read only padding
     assert fields["image pooling"] == ["–", "–", "–"]
     assert tables["Reach of dilated convs at 512"][-1][1:] == ["18", "11.1 %", "8 of 9", "577"]
 
 
-def test_several_models_have_their_receptive_fields_side_by_side(ucseg: Run, read_tables: Tables) -> None:
+def test_several_models_have_their_receptive_fields_side_by_side(
+    ucseg: Run, read_tables: Tables
+) -> None:
     tables = read_tables(ucseg("probe", "v1", "v2", "-f", "markdown").stdout)
     fields = {row[0]: row[1:] for row in tables["Receptive fields at 224"]}
     assert fields["high"] == ["383×383", "511×511"]
@@ -92,7 +120,13 @@ def test_several_models_have_their_receptive_fields_side_by_side(ucseg: Run, rea
 
 def test_json_names_branches_reach_and_global_context(ucseg: Run) -> None:
     (model,) = json.loads(ucseg("probe", "v2", "--size", "512", "-f", "json").stdout)["models"]
-    assert [branch["name"] for branch in model["branches"]] == ["1×1", "rate 6", "rate 12", "rate 18", "image pooling"]
+    assert [branch["name"] for branch in model["branches"]] == [
+        "1×1",
+        "rate 6",
+        "rate 12",
+        "rate 18",
+        "image pooling",
+    ]
     assert model["branches"][3]["module"] == "aspp.branches.3"
     assert model["branches"][3]["receptive_field"] == [1663, 1663]
     assert model["branches"][3]["receptive_field_at_size"] == [511, 511]
@@ -104,7 +138,9 @@ def test_json_names_branches_reach_and_global_context(ucseg: Run) -> None:
 
 def test_where_every_tap_reads_data_nothing_is_missing_at_this_size(ucseg: Run) -> None:
     (model,) = json.loads(ucseg("probe", "v2", "--size", "577", "-f", "json").stdout)["models"]
-    assert all(each["receptive_field"] == each["receptive_field_at_size"] for each in model["branches"])
+    assert all(
+        each["receptive_field"] == each["receptive_field_at_size"] for each in model["branches"]
+    )
     assert "At this size means" not in ucseg("probe", "v2", "--size", "577").stdout
     assert "At this size means" in ucseg("probe", "v2", "--size", "576").stdout
 
@@ -112,7 +148,9 @@ def test_where_every_tap_reads_data_nothing_is_missing_at_this_size(ucseg: Run) 
 def test_what_may_exceed_the_input_has_no_bar(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     lines = ucseg("probe", "v2", "--size", "512").stdout.splitlines()
-    table = lines[lines.index("Receptive fields at 512") : lines.index("Reach of dilated convs at 512")]
+    table = lines[
+        lines.index("Receptive fields at 512") : lines.index("Reach of dilated convs at 512")
+    ]
     assert any("249.8 %" in line for line in table)
     assert not any("█" in line for line in table)
 
@@ -133,12 +171,21 @@ def test_the_summary_has_a_sentence_for_each_model_at_each_size(ucseg: Run) -> N
 
 
 def test_any_modules_can_be_tapped(ucseg: Run, read_tables: Tables) -> None:
-    answer = ucseg("probe", "v2", "--tap", "aspp.branches.*", "-t", "high", "-s", "512", "-f", "markdown")
+    answer = ucseg(
+        "probe", "v2", "--tap", "aspp.branches.*", "-t", "high", "-s", "512", "-f", "markdown"
+    )
     tables = read_tables(answer.stdout)
-    assert [row[0] for row in tables["Taps at 512"][1:]] == ["high", *(f"aspp.branches.{index}" for index in range(5))]
+    assert [row[0] for row in tables["Taps at 512"][1:]] == [
+        "high",
+        *(f"aspp.branches.{index}" for index in range(5)),
+    ]
     assert tables["Taps at 512"][1] == ["high", "96", "16", "16", "32", "features.10"]
     fields = {row[0]: row[1:3] for row in tables["Receptive fields at 512"]}
-    assert list(fields) == ["map", "high", *(f"aspp.branches.{index}" for index in range(5))]  # and no row for a branch
+    assert list(fields) == [
+        "map",
+        "high",
+        *(f"aspp.branches.{index}" for index in range(5)),
+    ]  # and no row for a branch
     assert fields["aspp.branches.3"] == ["1663×1663", "511×511"]
 
 
@@ -152,10 +199,18 @@ def test_a_tap_that_no_module_fits_is_an_error_with_the_nearest(ucseg: Run) -> N
     )
 
 
-def test_of_many_taps_the_first_are_shown_and_all_are_in_json_and_csv(ucseg: Run, read_tables: Tables) -> None:
+def test_of_many_taps_the_first_are_shown_and_all_are_in_json_and_csv(
+    ucseg: Run, read_tables: Tables
+) -> None:
     options = ("probe", "v2", "--tap", "features.*", "--top", "3")
     tables = read_tables(ucseg(*options, "-f", "markdown").stdout)
-    assert [row[0] for row in tables["Taps at 224"]] == ["tap", "features.0", "features.1", "features.2", "8 others"]
+    assert [row[0] for row in tables["Taps at 224"]] == [
+        "tap",
+        "features.0",
+        "features.1",
+        "features.2",
+        "8 others",
+    ]
     assert tables["Receptive fields at 224"][-1][0] == "8 others"
     assert len(json.loads(ucseg(*options, "-f", "json").stdout)["models"][0]["taps"]) == 11
     assert len(ucseg(*options, "-f", "csv").stdout.splitlines()) == 12
@@ -198,8 +253,14 @@ def test_without_a_tap_a_person_s_own_network_has_its_top_level_modules(
         ["unfold", "1×144×196", "–", "Unfold"],
         ["head", "1×5", "–", "Sequential"],
     ]
-    assert [row[0] for row in read_tables(answer)["Receptive fields at 64"]] == ["map", "encoder.0", "encoder.1"]
-    assert answer.rstrip().endswith("At 64 pixels the encoder.1 tap of net.py:Net is 16×16×16, stride 4.")
+    assert [row[0] for row in read_tables(answer)["Receptive fields at 64"]] == [
+        "map",
+        "encoder.0",
+        "encoder.1",
+    ]
+    assert answer.rstrip().endswith(
+        "At 64 pixels the encoder.1 tap of net.py:Net is 16×16×16, stride 4."
+    )
 
 
 def test_a_tap_that_never_ran_is_shown_as_missing_and_told(ucseg: Run, net: str) -> None:
@@ -207,27 +268,37 @@ def test_a_tap_that_never_ran_is_shown_as_missing_and_told(ucseg: Run, net: str)
     rows = [line.split() for line in answer.stdout.splitlines()]
     assert ["aux", *"––––", "Conv2d"] in rows
     assert "On this input aux never ran." in answer.stdout
-    (_, missing) = json.loads(ucseg("probe", net, "-t", "aux", "-t", "encoder.1", "-f", "json").stdout)["models"][0][
-        "taps"
-    ]
+    (_, missing) = json.loads(
+        ucseg("probe", net, "-t", "aux", "-t", "encoder.1", "-f", "json").stdout
+    )["models"][0]["taps"]
     assert missing == {
         "name": "aux", "channels": None, "height": None, "width": None, "stride": None, "module": "aux", "shape": None,
         "dtype": None, "strides": None, "receptive_field": None, "receptive_field_at_size": None, "global_context": [],
     }  # fmt: skip
     alone = ucseg("probe", net, "-s", "64", "--tap", "aux").stdout
-    assert alone.splitlines()[-1] == "At 64 pixels none of the taps that were asked for ran in net.py:Net."
+    assert (
+        alone.splitlines()[-1]
+        == "At 64 pixels none of the taps that were asked for ran in net.py:Net."
+    )
 
 
-def test_models_that_share_no_name_stand_below_one_another(ucseg: Run, read_tables: Tables, net: str) -> None:
+def test_models_that_share_no_name_stand_below_one_another(
+    ucseg: Run, read_tables: Tables, net: str
+) -> None:
     tables = read_tables(ucseg("probe", "v2", net, "-s", "64", "-f", "markdown").stdout)
-    assert [title for title in tables if title.startswith("Taps")] == ["Taps of v2 at 64", "Taps of net.py:Net at 64"]
+    assert [title for title in tables if title.startswith("Taps")] == [
+        "Taps of v2 at 64",
+        "Taps of net.py:Net at 64",
+    ]
     assert [title for title in tables if "fields" in title] == [
         "Receptive fields of v2 at 64",
         "Receptive fields of net.py:Net at 64",
     ]
 
 
-def test_models_that_share_names_stand_side_by_side_with_whole_shapes(ucseg: Run, read_tables: Tables) -> None:
+def test_models_that_share_names_stand_side_by_side_with_whole_shapes(
+    ucseg: Run, read_tables: Tables
+) -> None:
     models = ("torchvision:resnet18", "torchvision:resnet34")
     tables = read_tables(ucseg("probe", *models, "-s", "64", "-f", "markdown").stdout)
     assert tables["Taps at 64"][0][1] == "resnet18 shape"
@@ -237,19 +308,36 @@ def test_models_that_share_names_stand_side_by_side_with_whole_shapes(ucseg: Run
 
 def test_what_is_behind_an_operator_that_is_not_followed_is_named(ucseg: Run) -> None:
     answer = ucseg("probe", "torchvision:swin_t", "--tap", "features.*")
-    assert "Not known, behind an operator that is not followed here: features.1, features.2" in answer.stdout
-    assert answer.stdout.splitlines()[-1].endswith("the features.7 tap of torchvision:swin_t is 768×7×7, stride 32.")
+    assert (
+        "Not known, behind an operator that is not followed here: features.1, features.2"
+        in answer.stdout
+    )
+    assert answer.stdout.splitlines()[-1].endswith(
+        "the features.7 tap of torchvision:swin_t is 768×7×7, stride 32."
+    )
 
 
-def test_tensors_that_are_no_image_are_named_by_their_shape(ucseg: Run, read_tables: Tables) -> None:
+def test_tensors_that_are_no_image_are_named_by_their_shape(
+    ucseg: Run, read_tables: Tables
+) -> None:
     options = ("probe", "torchvision:r3d_18", "--input", "1x3x16x112x112", "--tap", "layer4")
     answer = ucseg(*options, "-f", "markdown").stdout
-    assert read_tables(answer)["Taps at 1×3×16×112×112"][1] == ["layer4", "1×512×2×7×7", "8×16×16", "Sequential"]
-    assert "On 1×3×16×112×112 the layer4 tap of torchvision:r3d_18 is 1×512×2×7×7, stride 8×16×16." in answer
+    assert read_tables(answer)["Taps at 1×3×16×112×112"][1] == [
+        "layer4",
+        "1×512×2×7×7",
+        "8×16×16",
+        "Sequential",
+    ]
+    assert (
+        "On 1×3×16×112×112 the layer4 tap of torchvision:r3d_18 is 1×512×2×7×7, stride 8×16×16."
+        in answer
+    )
 
 
 @pytest.mark.parametrize("width", [20, 44, 60, 120])
-@pytest.mark.parametrize("models", [("torchvision:swin_t",), ("torchvision:resnet18", "torchvision:resnet34")])
+@pytest.mark.parametrize(
+    "models", [("torchvision:swin_t",), ("torchvision:resnet18", "torchvision:resnet34")]
+)
 def test_no_screen_of_them_is_wider_than_the_terminal(
     ucseg: Run, monkeypatch: pytest.MonkeyPatch, width: int, models: tuple[str, ...]
 ) -> None:
@@ -261,6 +349,11 @@ def test_no_screen_of_them_is_wider_than_the_terminal(
 def test_compare_and_show_have_the_same_taps(ucseg: Run, read_tables: Tables, net: str) -> None:
     models = ("torchvision:resnet18", "torchvision:resnet34")
     shown = read_tables(ucseg("show", net, "-s", "64", "-f", "markdown").stdout)["Taps"]
-    assert shown[:2] == [["tap", "shape", "stride", "module"], ["encoder.0", "1×8×32×32", "2", "encoder.0"]]
+    assert shown[:2] == [
+        ["tap", "shape", "stride", "module"],
+        ["encoder.0", "1×8×32×32", "2", "encoder.0"],
+    ]
     assert "10 taps unchanged" in ucseg("compare", *models, "-s", "64").stdout
-    assert "Taps" not in read_tables(ucseg("compare", "v2", net, "-s", "64", "-f", "markdown").stdout), "none in common"
+    assert "Taps" not in read_tables(
+        ucseg("compare", "v2", net, "-s", "64", "-f", "markdown").stdout
+    ), "none in common"

@@ -60,16 +60,29 @@ def test_json_has_integers_and_the_same_sentence(ucseg: Run) -> None:
 
 
 def test_csv_has_a_record_for_each_conv_at_each_size(ucseg: Run) -> None:
-    header, *records = ucseg("reach", "v2", "-s", "512", "-s", "224", "-f", "csv").stdout.splitlines()
-    assert header.startswith("size,module,rate_height,rate_width,map_height,map_width,reads,products,taps,dead_taps")
-    assert [record.split(",")[:2] for record in records[:1]] == [["512", "aspp.branches.1.depthwise"]]
+    header, *records = ucseg(
+        "reach", "v2", "-s", "512", "-s", "224", "-f", "csv"
+    ).stdout.splitlines()
+    assert header.startswith(
+        "size,module,rate_height,rate_width,map_height,map_width,reads,products,taps,dead_taps"
+    )
+    assert [record.split(",")[:2] for record in records[:1]] == [
+        ["512", "aspp.branches.1.depthwise"]
+    ]
     assert len(records) == 2 * 3
 
 
-def test_every_dilated_conv_is_listed_also_those_of_the_backbone(ucseg: Run, read_tables: Tables) -> None:
-    tables = read_tables(ucseg("reach", "v2+output_stride=16", "-s", "512", "-f", "markdown").stdout)
+def test_every_dilated_conv_is_listed_also_those_of_the_backbone(
+    ucseg: Run, read_tables: Tables
+) -> None:
+    tables = read_tables(
+        ucseg("reach", "v2+output_stride=16", "-s", "512", "-f", "markdown").stdout
+    )
     rows = tables["Reach of dilated convs at 512"][1:]
-    assert [(row[0], row[1]) for row in rows[:2]] == [("features.9.block.1.0", "2"), ("features.10.block.1.0", "2")]
+    assert [(row[0], row[1]) for row in rows[:2]] == [
+        ("features.9.block.1.0", "2"),
+        ("features.10.block.1.0", "2"),
+    ]
     assert len(rows) == 5
 
 

@@ -16,7 +16,9 @@ def test_one_screen_holds_totals_axes_taps_and_the_heaviest_modules(ucseg: Run) 
     assert answer.returncode == 0
     for heading in ("Totals", "Axes", "Taps", "Heaviest modules"):
         assert f"\n{heading}\n" in answer.stdout
-    assert answer.stdout.splitlines()[-1].startswith("v2 has 645,245 parameters and takes 141,328,192")
+    assert answer.stdout.splitlines()[-1].startswith(
+        "v2 has 645,245 parameters and takes 141,328,192"
+    )
 
 
 def test_without_a_model_it_is_the_default(ucseg: Run) -> None:
@@ -25,7 +27,9 @@ def test_without_a_model_it_is_the_default(ucseg: Run) -> None:
 
 def test_argument_and_option_name_the_same_model(ucseg: Run) -> None:
     assert (
-        ucseg("show", "v3").stdout == ucseg("show", "-v", "v3").stdout == ucseg("show", "v3", "--variant", "v3").stdout
+        ucseg("show", "v3").stdout
+        == ucseg("show", "-v", "v3").stdout
+        == ucseg("show", "v3", "--variant", "v3").stdout
     )
 
 
@@ -37,7 +41,9 @@ def test_an_inline_variant_is_shown_with_what_differs(ucseg: Run, read_tables: T
     assert axes["rates"] == ["6,12", ""]
 
 
-def test_the_heaviest_modules_and_the_others_add_up(ucseg: Run, read_tables: Tables, number: Number) -> None:
+def test_the_heaviest_modules_and_the_others_add_up(
+    ucseg: Run, read_tables: Tables, number: Number
+) -> None:
     tables = read_tables(ucseg("show", "v2", "-f", "markdown", "--exact").stdout)
     heaviest = tables["Heaviest modules"][1:]
     assert heaviest[-1][0].endswith("others")
@@ -50,7 +56,12 @@ def test_json_holds_totals_axes_and_taps(ucseg: Run) -> None:
     assert answer["kind"] == "ucseg.show"
     assert answer["total"]["params"] == 645_245
     assert answer["axes"]["rates"] == [6, 12, 18]
-    assert answer["taps"][-1] == {"name": "high", "module": "features.10", "shape": [1, 96, 7, 7], "stride": 32}
+    assert answer["taps"][-1] == {
+        "name": "high",
+        "module": "features.10",
+        "shape": [1, 96, 7, 7],
+        "stride": 32,
+    }
     assert answer["conditions"] == {
         "inputs": [[1, 3, 224, 224]],
         "dtype": "float32",

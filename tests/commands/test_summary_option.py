@@ -6,7 +6,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ucseg_cli.gate import Request
+from ucseg_cli.gate.tracing import Request
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -15,7 +15,20 @@ MOST = 1024 * 1024
 LONG = ("params", "v2", "--depth", "9")
 KNOWN = "known: table, json, csv, markdown, html, comment"
 ON_NO_JUDGEMENT = [
-    *("list", "show", "params", "flops", "memory", "probe", "reach", "compare", "explain", "config", "lock", "cache")
+    *(
+        "list",
+        "show",
+        "params",
+        "flops",
+        "memory",
+        "probe",
+        "reach",
+        "compare",
+        "explain",
+        "config",
+        "lock",
+        "cache",
+    )
 ]
 
 
@@ -28,7 +41,9 @@ def summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_the_summary_is_the_answer_as_markdown_and_the_screen_stays(ucseg: Run, summary: Path) -> None:
+def test_the_summary_is_the_answer_as_markdown_and_the_screen_stays(
+    ucseg: Run, summary: Path
+) -> None:
     answer, silent = ucseg("show", "--summary"), ucseg("show")
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, silent.stdout, "")
     assert summary.read_text("utf-8") == f"{ucseg('show', '-f', 'markdown').stdout}\n"
@@ -38,7 +53,9 @@ def test_answers_are_appended_one_after_the_other(ucseg: Run, summary: Path) -> 
     summary.write_text("# Of another program\n\n", encoding="utf-8")
     ucseg("show", "v1", "--summary")
     ucseg("show", "v2", "--summary", "--exact")
-    first, second = (ucseg("show", *of, "-f", "markdown").stdout for of in (("v1",), ("v2", "--exact")))
+    first, second = (
+        ucseg("show", *of, "-f", "markdown").stdout for of in (("v1",), ("v2", "--exact"))
+    )
     assert summary.read_text("utf-8") == f"# Of another program\n\n{first}\n{second}\n"
 
 
@@ -48,7 +65,9 @@ def test_a_failed_gate_is_in_the_summary_too(ucseg: Run, summary: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_outside_a_job_it_is_an_error(ucseg: Run, monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+def test_outside_a_job_it_is_an_error(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
     if value is not None:
         monkeypatch.setenv("GITHUB_STEP_SUMMARY", value)
     answer = ucseg("check", "--max", "params=1M", "--summary")
@@ -69,7 +88,9 @@ def test_a_summary_that_cannot_be_written_is_an_error(
     assert answer.stderr.startswith("error: cannot write the summary: No such file or directory\n")
 
 
-def test_an_answer_that_just_fits_is_whole_and_one_byte_more_is_shortened(ucseg: Run, summary: Path) -> None:
+def test_an_answer_that_just_fits_is_whole_and_one_byte_more_is_shortened(
+    ucseg: Run, summary: Path
+) -> None:
     whole = f"{ucseg(*LONG, '-f', 'markdown').stdout}\n".encode()
 
     def added_after(filled: int) -> bytes:
@@ -91,7 +112,15 @@ def test_where_nothing_fits_nothing_is_written(ucseg: Run, summary: Path) -> Non
 
 
 def test_an_export_names_its_format_and_may_be_repeated(ucseg: Run, tmp_path: Path) -> None:
-    names = ("junit=1.xml", "junit=2.xml", "sarif=a.sarif", "github=log", "comment=pr.md", "csv=a=b.csv", "json=a.json")
+    names = (
+        "junit=1.xml",
+        "junit=2.xml",
+        "sarif=a.sarif",
+        "github=log",
+        "comment=pr.md",
+        "csv=a=b.csv",
+        "json=a.json",
+    )
     exports = [word for name in names for word in ("--export", name)]
     answer = ucseg("check", "--max", "params=1", *exports, "--export-json", "b.json")
     assert answer.returncode == 1
@@ -140,7 +169,10 @@ def test_two_exports_to_one_file_are_refused(ucseg: Run, tmp_path: Path) -> None
 def test_formats_of_judgements_are_refused_where_nothing_is_judged(
     ucseg: Run, fake_engine: list[Request], command: str, form: str
 ) -> None:
-    for options, known in ((("-f", form), KNOWN), (("--export", f"{form}=a"), KNOWN.replace("table, ", ""))):
+    for options, known in (
+        (("-f", form), KNOWN),
+        (("--export", f"{form}=a"), KNOWN.replace("table, ", "")),
+    ):
         answer = ucseg(command, *options)
         assert (answer.returncode, answer.stdout, fake_engine) == (2, "", [])
         assert answer.stderr.startswith(f"error: no format named '{form}'\n")

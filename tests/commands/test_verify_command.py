@@ -8,8 +8,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ucseg_cli import free_memory, gate
-from ucseg_cli.count import Count
+from ucseg_cli.facts.count import Count
+from ucseg_cli.gate import tracing
+from ucseg_cli.system import free_memory
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -25,7 +26,9 @@ def test_three_counters_agree_to_the_last_unit(ucseg: Run) -> None:
         ("fvcore", "fvcore"),
         ("torch", "torch"),
     ]
-    assert all({"name", "convention", "total", "agrees"} <= each.keys() for each in said["counters"])
+    assert all(
+        {"name", "convention", "total", "agrees"} <= each.keys() for each in said["counters"]
+    )
     assert all(each["total"] == each["ours"] for each in said["counters"])
     assert said["counters"][0]["total"] == 645_245
 
@@ -34,10 +37,12 @@ def test_three_counters_agree_to_the_last_unit(ucseg: Run) -> None:
 def tampered(other_counts: tuple[Count, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every other counter is off by one, in total and in the decoder."""
     off_by_one = tuple(
-        each._replace(total=each.total + 1, modules={**each.modules, "decoder": each.modules["decoder"] + 1})
+        each._replace(
+            total=each.total + 1, modules={**each.modules, "decoder": each.modules["decoder"] + 1}
+        )
         for each in other_counts
     )
-    monkeypatch.setattr(gate, "count_with_others", lambda _: off_by_one)
+    monkeypatch.setattr(tracing, "count_with_others", lambda _: off_by_one)
 
 
 @pytest.mark.usefixtures("tampered")
@@ -64,17 +69,23 @@ def test_the_screen_lists_the_differences_and_exit_zero_forgives_them(ucseg: Run
     assert " differ on v2 at 16 in 6 of " in answer.stdout.splitlines()[-1]
 
 
-def test_what_does_not_fit_is_refused_before_it_is_tried(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "count_with_others", lambda _: pytest.fail("it was tried"))
+def test_what_does_not_fit_is_refused_before_it_is_tried(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "count_with_others", lambda _: pytest.fail("it was tried"))
     answer = ucseg("verify", "v2", "--size", "100000")
     assert (answer.returncode, answer.stdout) == (2, "")
     assert "would need about" in answer.stderr
     assert "= help: verify at a smaller --size or --batch" in answer.stderr
 
 
-def test_a_run_that_finds_no_memory_after_all_is_no_internal_error(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_finds_no_memory_after_all_is_no_internal_error(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def allocate(*_: object) -> None:
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        raise RuntimeError(
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+        )
 
     monkeypatch.setattr("ucseg_cli.engine.counters.count_model", allocate)
     answer = ucseg("verify", "v2", "--size", "16")
@@ -82,7 +93,9 @@ def test_a_run_that_finds_no_memory_after_all_is_no_internal_error(ucseg: Run, m
     assert answer.stderr.startswith("error: a run on real tensors needs more memory than there is")
 
 
-def test_the_tightest_limit_decides_what_is_free(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_tightest_limit_decides_what_is_free(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(free_memory, "CGROUP", tmp_path)
     unlimited = free_memory.free_memory()
     assert unlimited is not None
@@ -93,14 +106,18 @@ def test_the_tightest_limit_decides_what_is_free(monkeypatch: pytest.MonkeyPatch
     assert free_memory.free_memory() != 2000
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much address space is used")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux says how much address space is used"
+)
 def test_a_limit_on_the_process_is_seen(python: Run) -> None:
     limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))"
-    ask = "from ucseg_cli.free_memory import free_memory; print(free_memory())"
+    ask = "from ucseg_cli.system.free_memory import free_memory; print(free_memory())"
     assert 0 < int(python("-c", f"{limit}; {ask}").stdout) < 2**31
 
 
-def test_a_machine_that_does_not_say_what_is_free_is_trusted(monkeypatch: pytest.MonkeyPatch, ucseg: Run) -> None:
-    monkeypatch.setattr("ucseg_cli.console.memory_guard.free_memory", lambda: None)
-    monkeypatch.setattr(gate, "count_with_others", lambda _: ())
+def test_a_machine_that_does_not_say_what_is_free_is_trusted(
+    monkeypatch: pytest.MonkeyPatch, ucseg: Run
+) -> None:
+    monkeypatch.setattr("ucseg_cli.workflow.memory_guard.free_memory", lambda: None)
+    monkeypatch.setattr(tracing, "count_with_others", lambda _: ())
     assert ucseg("verify", "v2", "--size", "100000").returncode == 0

@@ -21,12 +21,12 @@ from torch.nn.modules import module as hooks_of_torch
 from torch.nn.utils import parametrizations
 from torch.utils.flop_counter import FlopCounterMode
 
-from ucseg_cli.analysis.flops import own_flops, total_flops
-from ucseg_cli.analysis.module_tree import parent_path, roll_up
-from ucseg_cli.analysis.params import own_params, total_params
-from ucseg_cli.engine.record import describe, record
+from ucseg_cli.analysis.counting.module_tree import parent_path, roll_up
+from ucseg_cli.analysis.counting.operations import own_flops, total_flops
+from ucseg_cli.analysis.counting.parameters import own_params, total_params
+from ucseg_cli.engine.recording.record import describe, record
 from ucseg_cli.errors import ModelError
-from ucseg_cli.trace import Trace, decode_trace, encode_trace
+from ucseg_cli.facts.trace import Trace, decode_trace, encode_trace
 
 IMAGE = (1, 4, 8, 8)
 TRAINING = True
@@ -79,7 +79,9 @@ def iterated() -> nn.Module:
 def functional_ops() -> nn.Module:
     def run(self: Any, x: Tensor) -> Any:
         x = functional.conv2d(x, self.weight, padding=1) + x.mean((2, 3), keepdim=True)
-        return functional.interpolate(torch.cat([x, functional.silu(x)], 1), scale_factor=2, mode="bilinear")
+        return functional.interpolate(
+            torch.cat([x, functional.silu(x)], 1), scale_factor=2, mode="bilinear"
+        )
 
     return Model(run, weight=nn.Parameter(torch.ones(4, 4, 3, 3)))
 
@@ -95,7 +97,9 @@ def hooks_of_its_own() -> nn.Module:
 
 
 def mixed_flags() -> nn.Module:
-    model = nn.Sequential(conv(), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1))
+    model = nn.Sequential(
+        conv(), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1)
+    )
     model[1].eval()
     model[0].weight.requires_grad = False
     return model
@@ -115,7 +119,9 @@ def integers() -> nn.Module:
 
 
 def many_layers() -> nn.Module:
-    return nn.Sequential(*(layer for _ in range(1000) for layer in (nn.Linear(4, 4), nn.ReLU(inplace=True))))
+    return nn.Sequential(
+        *(layer for _ in range(1000) for layer in (nn.Linear(4, 4), nn.ReLU(inplace=True)))
+    )
 
 
 def deeply_nested() -> nn.Module:
@@ -190,7 +196,13 @@ def restless() -> nn.Module:
         unused=nn.ReLU(),
         spare=nn.ReLU(),
     )
-    things = {"calls": 0, "history": [], "nested": {"deep": {0}}, "state": State(), "hidden": [nn.BatchNorm2d(4)]}
+    things = {
+        "calls": 0,
+        "history": [],
+        "nested": {"deep": {0}},
+        "state": State(),
+        "hidden": [nn.BatchNorm2d(4)],
+    }
     vars(model).update(things)
     return model
 
@@ -242,7 +254,9 @@ def attention() -> nn.Module:
 
 
 def own_attention() -> nn.Module:
-    return Model(lambda self, x: functional.scaled_dot_product_attention(self.q(x), x, x), q=nn.Linear(8, 8))
+    return Model(
+        lambda self, x: functional.scaled_dot_product_attention(self.q(x), x, x), q=nn.Linear(8, 8)
+    )
 
 
 def recurrent() -> nn.Module:
@@ -266,7 +280,8 @@ def caught_error() -> nn.Module:
 def reshaped_in_place() -> nn.Module:
     """The same object with another shape, which is what the next layer is charged for."""
     return Model(
-        lambda self, x: self.linear(x.clone().transpose_(1, 2).unsqueeze_(0).squeeze_(0)), linear=nn.Linear(8, 8)
+        lambda self, x: self.linear(x.clone().transpose_(1, 2).unsqueeze_(0).squeeze_(0)),
+        linear=nn.Linear(8, 8),
     )
 
 
@@ -279,7 +294,10 @@ ROWS, WORDS = (2, 3, 8), torch.ones(2, 5, dtype=torch.int64)
 AWKWARD: dict[str, tuple[Callable[[], nn.Module], Tensor]] = {
     "shared module": (shared_module, torch.ones(IMAGE)),
     "shared parameter": (shared_parameter, torch.ones(ROWS)),
-    "called twice": (lambda: Model(lambda self, x: self.conv(self.conv(x)), conv=conv()), torch.ones(IMAGE)),
+    "called twice": (
+        lambda: Model(lambda self, x: self.conv(self.conv(x)), conv=conv()),
+        torch.ones(IMAGE),
+    ),
     "iterated containers": (iterated, torch.ones(IMAGE)),
     "functional ops": (functional_ops, torch.ones(IMAGE)),
     "hooks of its own": (hooks_of_its_own, torch.ones(IMAGE)),
@@ -324,7 +342,9 @@ class Fingerprint:
 
     def __init__(self, model: nn.Module, *inputs: Tensor) -> None:
         self.alive: list[Any] = []
-        self.facts: dict[str, Any] = {f"input {number}": self.tensor(x) for number, x in enumerate(inputs)}
+        self.facts: dict[str, Any] = {
+            f"input {number}": self.tensor(x) for number, x in enumerate(inputs)
+        }
         for path, module in model.named_modules(remove_duplicate=False):
             self.facts[f"module {path}"] = self.of(module)
         self.facts |= self.of_state(model) | self.of_torch()
@@ -341,7 +361,11 @@ class Fingerprint:
             case list() | tuple() | set():
                 return id(value), list(map(self.of, value))
             case nn.Module() | State():
-                return id(value), type(value), [(key, self.of(part)) for key, part in vars(value).items()]
+                return (
+                    id(value),
+                    type(value),
+                    [(key, self.of(part)) for key, part in vars(value).items()],
+                )
             case torch.Generator():
                 return id(value), value.get_state().tolist()
             case random.Random():
@@ -353,7 +377,14 @@ class Fingerprint:
         lazy = isinstance(tensor, (nn.UninitializedParameter, nn.UninitializedBuffer))
         data = tensor.detach().clone() if not (lazy or tensor.is_meta) else None
         place = (
-            () if lazy else (tensor.shape, tensor.stride(), tensor.storage_offset(), tensor.untyped_storage().nbytes())
+            ()
+            if lazy
+            else (
+                tensor.shape,
+                tensor.stride(),
+                tensor.storage_offset(),
+                tensor.untyped_storage().nbytes(),
+            )
         )
         where = () if lazy else (tensor.untyped_storage()._cdata,)
         values = None if data is None else data.contiguous().view(-1).numpy().tobytes()
@@ -364,22 +395,32 @@ class Fingerprint:
         state = model.state_dict()
         return {
             "flags": [(path, module.training) for path, module in model.named_modules()],
-            "parameters": [(name, id(each)) for name, each in model.named_parameters(remove_duplicate=False)],
-            "buffers": [(name, id(each)) for name, each in model.named_buffers(remove_duplicate=False)],
+            "parameters": [
+                (name, id(each)) for name, each in model.named_parameters(remove_duplicate=False)
+            ],
+            "buffers": [
+                (name, id(each)) for name, each in model.named_buffers(remove_duplicate=False)
+            ],
             "state dict": list(state),
             "metadata of the state dict": repr(state._metadata),  # type: ignore[attr-defined]
         }
 
     def of_torch(self) -> dict[str, Any]:
         name, keys, *numbers = np.random.get_state()  # noqa: NPY002
-        hooks = {name: self.of(value) for name, value in vars(hooks_of_torch).items() if name.startswith("_global_")}
+        hooks = {
+            name: self.of(value)
+            for name, value in vars(hooks_of_torch).items()
+            if name.startswith("_global_")
+        }
         return hooks | {
             "default type": torch.get_default_dtype(),
             "default device": torch.get_default_device(),
             "device mode": torch._C._len_torch_function_stack(),
             "gradients": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
             "modes": torch._C._len_torch_dispatch_stack(),
-            "below autograd": torch._C._dispatch_tls_is_dispatch_key_excluded(torch._C.DispatchKey.AutogradCPU),
+            "below autograd": torch._C._dispatch_tls_is_dispatch_key_excluded(
+                torch._C.DispatchKey.AutogradCPU
+            ),
             "fast paths": (mha.get_fastpath_enabled(), cuda.flash_sdp_enabled()),  # type: ignore[no-untyped-call]
             "chance in torch": torch.get_rng_state().tolist(),
             "chance in Python": random.getstate(),
@@ -392,7 +433,11 @@ def differences(before: Fingerprint, after: Fingerprint) -> list[str]:
     """What changed, by name."""
     assert before.alive
     assert after.alive
-    return [name for name in before.facts | after.facts if before.facts.get(name) != after.facts.get(name)]
+    return [
+        name
+        for name in before.facts | after.facts
+        if before.facts.get(name) != after.facts.get(name)
+    ]
 
 
 class HalfWayError(Exception):
@@ -449,7 +494,10 @@ CHANGES: Mapping[str, tuple[str, Callable[[Any], object]]] = {
     "a value": ("module 0", lambda model: model[0].weight.data.view(-1)[3].add_(1)),
     "a hook": ("module 0", lambda model: model[0].register_forward_hook(print)),
     "another buffer": ("module 1", lambda model: setattr(model[1], "running_mean", torch.zeros(4))),
-    "another parameter": ("module 0", lambda model: setattr(model[0], "bias", nn.Parameter(model[0].bias.data))),
+    "another parameter": (
+        "module 0",
+        lambda model: setattr(model[0], "bias", nn.Parameter(model[0].bias.data)),
+    ),
     "a shape": ("module 0", lambda model: setattr(model[0].bias, "data", torch.zeros(2))),
     "a gradient": ("module 0", lambda model: setattr(model[0].bias, "grad", torch.zeros(4))),
     "what is frozen": ("module 0", lambda model: model[0].bias.requires_grad_(requires_grad=False)),
@@ -486,7 +534,9 @@ def test_the_comparison_can_fail(change: str) -> None:
 
 
 @pytest.mark.usefixtures("settings_again")
-@pytest.mark.parametrize("name", ["restless", "unsettling", "writes to its input", "trains in eval", "renormalised"])
+@pytest.mark.parametrize(
+    "name", ["restless", "unsettling", "writes to its input", "trains in eval", "renormalised"]
+)
 def test_these_models_do_change_when_they_are_only_called(name: str) -> None:
     model, x = build(name, "cpu")
     before = Fingerprint(model.eval(), x)
@@ -503,7 +553,9 @@ def test_a_trace_without_data_is_the_trace_with_data(name: str) -> None:
     real, bare = record(*build(name, "cpu")), record(*build(name, "meta"))
     assert (real.device, bare.device) == ("cpu", "meta")
     assert decode_trace(json.loads(json.dumps(encode_trace(bare)))) == bare
-    if name == "recurrent":  # torch multiplies all steps of a layer at once on the CPU, and step by step elsewhere
+    if (
+        name == "recurrent"
+    ):  # torch multiplies all steps of a layer at once on the CPU, and step by step elsewhere
         assert (total_flops(real), total_params(real)) == (total_flops(bare), total_params(bare))
     else:
         assert bare == replace(real, device="meta")
@@ -540,7 +592,9 @@ def test_rows_add_up_at_every_level(name: str) -> None:
             above = below[parent_path(path)]
             above.update({metric: above[metric] + figure for metric, figure in whole[path].items()})
         assert whole == below
-        assert whole[""] == {metric: sum(figures[metric] for figures in own.values()) for metric in whole[""]}
+        assert whole[""] == {
+            metric: sum(figures[metric] for figures in own.values()) for metric in whole[""]
+        }
 
 
 def test_what_is_charged_twice_and_what_once() -> None:
@@ -549,7 +603,10 @@ def test_what_is_charged_twice_and_what_once() -> None:
     twice = record(*build("called twice", "meta"))
     assert (macs(shared), shared.by_path["second"].alias_of) == ({"first": 2 * layer}, "first")
     assert macs(twice) == {"conv": 2 * layer}
-    assert macs(record(*build("iterated containers", "meta"))) == {"layers.0": layer, "named.last": layer}
+    assert macs(record(*build("iterated containers", "meta"))) == {
+        "layers.0": layer,
+        "named.last": layer,
+    }
     assert macs(record(*build("functional ops", "meta"))) == {"": layer}
     assert macs(record(*build("forward by hand", "meta"))) == {"": layer}
     assert macs(record(*build("caught error", "meta"))) == {"conv": layer}
@@ -558,14 +615,29 @@ def test_what_is_charged_twice_and_what_once() -> None:
 
 def test_a_lazy_model_stays_lazy_and_its_first_pass_is_not_part_of_the_trace() -> None:
     trace = record(*build("lazy modules", "meta"))
-    assert [trace.tensors[weight.tensor].shape for weight in trace.by_path["0"].parameters] == [(4, 4, 3, 3), (4,)]
-    assert [op.name for op in trace.ops if op.parent is None] == ["conv2d", "batch_norm", "flatten", "linear"]
-    assert [module.type for module in trace.modules][1:] == ["Conv2d", "BatchNorm2d", "Flatten", "Linear"]
+    assert [trace.tensors[weight.tensor].shape for weight in trace.by_path["0"].parameters] == [
+        (4, 4, 3, 3),
+        (4,),
+    ]
+    assert [op.name for op in trace.ops if op.parent is None] == [
+        "conv2d",
+        "batch_norm",
+        "flatten",
+        "linear",
+    ]
+    assert [module.type for module in trace.modules][1:] == [
+        "Conv2d",
+        "BatchNorm2d",
+        "Flatten",
+        "Linear",
+    ]
 
 
 def test_a_weight_resized_in_forward_is_listed_as_it_was() -> None:
     trace = record(*build("restless", "meta"))
-    shapes = {weight.name: trace.tensors[weight.tensor].shape for weight in trace.modules[0].buffers}
+    shapes = {
+        weight.name: trace.tensors[weight.tensor].shape for weight in trace.modules[0].buffers
+    }
     assert shapes == {"counter": (), "running": (1,), "shapes": (2,), "turned": (2, 5)}
     assert all(weight.trainable for weight in trace.by_path["conv"].parameters)
 
@@ -579,7 +651,9 @@ IN_WORDS_OF_TORCH = pytest.mark.filterwarnings(
 
 def halves() -> nn.Module:
     return Model(
-        lambda self, x: self.head(self.body(x)), body=conv(), head=nn.Sequential(nn.Flatten(), nn.Linear(256, 3))
+        lambda self, x: self.head(self.body(x)),
+        body=conv(),
+        head=nn.Sequential(nn.Flatten(), nn.Linear(256, 3)),
     )
 
 
@@ -597,8 +671,12 @@ class Scriptable(nn.Module):
 
 
 @IN_WORDS_OF_TORCH
-@pytest.mark.parametrize("make", [torch.jit.script, partial(torch.jit.trace, example_inputs=torch.ones(IMAGE))])
-def test_a_scripted_model_is_recorded_as_a_whole_and_stays_as_it_was(make: Callable[[nn.Module], Any]) -> None:
+@pytest.mark.parametrize(
+    "make", [torch.jit.script, partial(torch.jit.trace, example_inputs=torch.ones(IMAGE))]
+)
+def test_a_scripted_model_is_recorded_as_a_whole_and_stays_as_it_was(
+    make: Callable[[nn.Module], Any],
+) -> None:
     model = make(Scriptable()).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     trace = record(model, torch.ones(IMAGE))
@@ -692,7 +770,10 @@ class OutputMapping(OrderedDict[str, Any]):
     [
         (lambda x: x + 1, ()),
         (lambda x: (x + 1, [x + 2]), ()),
-        (lambda x: {"out": x + 1, "aux": [x + 2, {"deep": x + 3}], "note": "text"}, ("out", "aux.0", "aux.1.deep")),
+        (
+            lambda x: {"out": x + 1, "aux": [x + 2, {"deep": x + 3}], "note": "text"},
+            ("out", "aux.0", "aux.1.deep"),
+        ),
         (lambda x: OrderedDict(out=x + 1), ("out",)),
         (lambda x: Output(x + 1, states=(x + 2, x + 3)), ("logits", "states.0", "states.1")),
         (lambda x: OutputMapping(x + 1), ("logits",)),
@@ -703,7 +784,9 @@ class OutputMapping(OrderedDict[str, Any]):
         (lambda _: None, ()),
     ],
 )
-def test_outputs_have_the_names_that_the_model_gives_them(answer: Callable[[Tensor], Any], names: tuple[str]) -> None:
+def test_outputs_have_the_names_that_the_model_gives_them(
+    answer: Callable[[Tensor], Any], names: tuple[str]
+) -> None:
     root = record(nn.Sequential(Model(lambda _, x: answer(x))), torch.ones(IMAGE)).by_path["0"]
     assert root.output_names == names
     assert len(root.outputs) >= len(names)
@@ -725,7 +808,9 @@ def test_a_model_that_cannot_run_is_described_by_what_it_owns(name: str, device:
     assert differences(before, Fingerprint(model)) == []
     assert (described.ops, described.outputs, described.failure) == ((), (), "no input fits")
     assert own_params(described) == own_params(recorded)
-    assert [module.path for module in described.modules] == [module.path for module in recorded.modules]
+    assert [module.path for module in described.modules] == [
+        module.path for module in recorded.modules
+    ]
 
 
 def macs(trace: Trace) -> dict[str, int]:

@@ -22,11 +22,11 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from ucseg_cli.analysis.params import total_params
-from ucseg_cli.engine import torch_file
-from ucseg_cli.engine.checkpoint import read_state_dict
+from ucseg_cli.analysis.counting.parameters import total_params
+from ucseg_cli.engine.checkpoints import torch_file
+from ucseg_cli.engine.checkpoints.read_checkpoint import read_state_dict
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, UnknownNameError, UsageError
-from ucseg_cli.state_dict import state_dict_trace
+from ucseg_cli.facts.state_dict import state_dict_trace
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -52,26 +52,35 @@ def refusal(path: Path | str, key: str | None = None) -> str:
 def test_a_file_of_torch_has_its_names_shapes_and_types(tmp_path: Path, legacy: bool) -> None:  # noqa: FBT001
     torch.save(WEIGHTS, tmp_path / "weights", _use_new_zipfile_serialization=not legacy)
     state = read_state_dict(str(tmp_path / "weights"))
-    assert [entry[:3] for entry in state.entries] == [("a.weight", (2, 3), "float32"), ("a.bias", (2,), "float16")]
+    assert [entry[:3] for entry in state.entries] == [
+        ("a.weight", (2, 3), "float32"),
+        ("a.bias", (2,), "float16"),
+    ]
     assert (state.format, state.key, state.prefix, state.left_out) == ("torch", None, "", ())
 
 
 def test_a_safetensors_file_is_read_in_the_order_of_its_names(tmp_path: Path) -> None:
     save_file({f"features.{n}.w": torch.zeros(n) for n in (10, 9, 1)}, tmp_path / "weights.pt")
     state = read_state_dict(str(tmp_path / "weights.pt"))
-    assert [entry.name for entry in state.entries] == ["features.1.w", "features.9.w", "features.10.w"]
+    assert [entry.name for entry in state.entries] == [
+        "features.1.w",
+        "features.9.w",
+        "features.10.w",
+    ]
     assert state.format == "safetensors"
 
 
 def test_a_safetensors_file_is_read_without_torch(python: Run, tmp_path: Path) -> None:
     save_file(WEIGHTS, tmp_path / "weights.safetensors")
     program = (
-        "import sys; from pathlib import Path; from ucseg_cli import gate; from ucseg_cli.references import FromCheckpoint\n"
-        "print(len(gate.read_state_dict(FromCheckpoint(sys.argv[1])).entries), 'torch' in sys.modules)"
+        "import sys; from pathlib import Path; from ucseg_cli.gate import tracing; from ucseg_cli.references import FromCheckpoint\n"
+        "print(len(tracing.read_state_dict(FromCheckpoint(sys.argv[1])).entries), 'torch' in sys.modules)"
     )
     assert python("-c", program, str(tmp_path / "weights.safetensors")).stdout == "2 False\n"
     torch.save(WEIGHTS, tmp_path / "weights.pt")
-    assert python("-c", program, str(tmp_path / "weights.pt")).stdout == "2 True\n"  # so that this check can fail
+    assert (
+        python("-c", program, str(tmp_path / "weights.pt")).stdout == "2 True\n"
+    )  # so that this check can fail
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -80,14 +89,18 @@ def test_tied_weights_are_the_same_memory(tmp_path: Path, legacy: bool) -> None:
     tied["b"].weight = tied["a"].weight
     torch.save(tied.state_dict(), tmp_path / "tied.pt", _use_new_zipfile_serialization=not legacy)
     state = read_state_dict(str(tmp_path / "tied.pt"))
-    assert total_params(state_dict_trace(state))["params"] == sum(each.numel() for each in tied.parameters())
+    assert total_params(state_dict_trace(state))["params"] == sum(
+        each.numel() for each in tied.parameters()
+    )
     assert state.versioned
 
 
 def test_part_of_a_tensor_is_not_the_whole(tmp_path: Path) -> None:
     whole = torch.zeros(4, 4)
     torch.save({"whole": whole, "part": whole[:2], "again": whole.view(16)}, tmp_path / "views.pt")
-    first, part, again = (entry.memory for entry in read_state_dict(str(tmp_path / "views.pt")).entries)
+    first, part, again = (
+        entry.memory for entry in read_state_dict(str(tmp_path / "views.pt")).entries
+    )
     assert first == again != part
 
 
@@ -102,17 +115,23 @@ def test_tensors_of_every_kind_are_read(tmp_path: Path) -> None:
         "sparse": weight.to_sparse(),
         "rows": weight.to_sparse_csr(),
         "quantised": torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8),
-        "by channel": torch.quantize_per_channel(weight, torch.ones(4), torch.zeros(4), 0, torch.quint8),
+        "by channel": torch.quantize_per_channel(
+            weight, torch.ones(4), torch.zeros(4), 0, torch.quint8
+        ),
         "parameter": nn.Parameter(weight),
         "nowhere": torch.zeros(7, device="meta"),
     }
     torch.save(kinds, tmp_path / "kinds.pt")
     state = read_state_dict(str(tmp_path / "kinds.pt"))
-    assert {entry.name: entry.shape for entry in state.entries} == {name: each.shape for name, each in kinds.items()}
+    assert {entry.name: entry.shape for entry in state.entries} == {
+        name: each.shape for name, each in kinds.items()
+    }
     assert {entry.name for entry in state.entries if entry.layout != "strided"} == {
         "sparse", "rows", "quantised", "by channel",
     }  # fmt: skip
-    assert total_params(state_dict_trace(state))["params"] == sum(each.numel() for each in kinds.values())
+    assert total_params(state_dict_trace(state))["params"] == sum(
+        each.numel() for each in kinds.values()
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,7 +140,10 @@ def test_tensors_of_every_kind_are_read(tmp_path: Path) -> None:
         ({"state_dict": WEIGHTS}, "state_dict"),
         ({"model": WEIGHTS, "epoch": 3, "loss": torch.tensor(0.5)}, "model"),
         ({"model": WEIGHTS, "optimizer": {"state": {0: {"exp_avg": torch.zeros(9)}}}}, "model"),
-        ({"model": WEIGHTS, "optimizer": {"state": {"a.weight": {"exp_avg": torch.zeros(9)}}}}, "model"),
+        (
+            {"model": WEIGHTS, "optimizer": {"state": {"a.weight": {"exp_avg": torch.zeros(9)}}}},
+            "model",
+        ),
         ({"state_dict": WEIGHTS, "callbacks": {"best": {"score": torch.zeros(1)}}}, "state_dict"),
         ({"ema": {"decay": 0.9, "shadow": WEIGHTS}}, "ema.shadow"),
         ({"model": WEIGHTS, "last": {"metric": torch.tensor(1.0)}}, "model"),
@@ -129,7 +151,9 @@ def test_tensors_of_every_kind_are_read(tmp_path: Path) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_the_state_dict_is_found_under_its_key(tmp_path: Path, nested: dict[str, Any], key: str) -> None:
+def test_the_state_dict_is_found_under_its_key(
+    tmp_path: Path, nested: dict[str, Any], key: str
+) -> None:
     torch.save(nested, tmp_path / "last.ckpt")
     state = read_state_dict(str(tmp_path / "last.ckpt"))
     assert state.key == key
@@ -162,7 +186,9 @@ def test_what_is_no_tensor_is_left_out_and_told(tmp_path: Path) -> None:
     assert state.left_out == ("epoch", "a._extra_state", "7")
 
 
-def test_a_mapping_that_holds_itself_or_one_thing_in_many_places_is_read_in_no_time(tmp_path: Path) -> None:
+def test_a_mapping_that_holds_itself_or_one_thing_in_many_places_is_read_in_no_time(
+    tmp_path: Path,
+) -> None:
     itself: dict[str, Any] = {"model": WEIGHTS}
     itself["again"] = itself
     many: dict[str, Any] = {"model": WEIGHTS}
@@ -170,12 +196,16 @@ def test_a_mapping_that_holds_itself_or_one_thing_in_many_places_is_read_in_no_t
         many = {"left": many, "right": many}
     torch.save({"a": itself, "b": many}, tmp_path / "odd.pt")
     started = time.monotonic()
-    assert shapes(tmp_path / "odd.pt") == {name: tuple(each.shape) for name, each in WEIGHTS.items()}
+    assert shapes(tmp_path / "odd.pt") == {
+        name: tuple(each.shape) for name, each in WEIGHTS.items()
+    }
     assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("wrap", [nn.DataParallel, torch.optim.swa_utils.AveragedModel])
-def test_a_wrapped_network_is_read_as_itself(tmp_path: Path, wrap: Callable[[nn.Module], nn.Module]) -> None:
+def test_a_wrapped_network_is_read_as_itself(
+    tmp_path: Path, wrap: Callable[[nn.Module], nn.Module]
+) -> None:
     torch.save(wrap(nn.Linear(2, 3)).state_dict(), tmp_path / "wrapped.pt")
     assert shapes(tmp_path / "wrapped.pt") == {"weight": (3, 2), "bias": (3,)}
     assert read_state_dict(str(tmp_path / "wrapped.pt")).prefix == "module."
@@ -186,7 +216,9 @@ def _safetensors(header: bytes, data: bytes = b"", length: int | None = None) ->
 
 
 def _header(dtype: str = "F32", shape: list[int] | None = None, end: int = 8) -> bytes:
-    return json.dumps({"a": {"dtype": dtype, "shape": shape or [2], "data_offsets": [0, end]}}).encode()
+    return json.dumps(
+        {"a": {"dtype": dtype, "shape": shape or [2], "data_offsets": [0, end]}}
+    ).encode()
 
 
 @pytest.mark.parametrize(
@@ -225,7 +257,9 @@ def test_damage_in_the_middle_is_an_error_or_does_no_harm(tmp_path: Path) -> Non
     torch.save(WEIGHTS, tmp_path / "whole.pt")
     whole = (tmp_path / "whole.pt").read_bytes()
     for at in range(0, len(whole), 7):
-        (tmp_path / "flipped.pt").write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        (tmp_path / "flipped.pt").write_bytes(
+            whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]
+        )
         with suppress(UcsegError):  # and no other
             assert read_state_dict(str(tmp_path / "flipped.pt")).entries
 
@@ -237,7 +271,10 @@ def test_damage_in_the_middle_is_an_error_or_does_no_harm(tmp_path: Path) -> Non
         (b"\x89PNG\r\n\x1a\n\x00\x00", "a PNG image"),
         (b"<!DOCTYPE html><html></html>", "a web page"),
         (b"\xef\xbb\xbf  <html>", "a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "a git-lfs pointer"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "a git-lfs pointer",
+        ),
         (b'{"weight_map": {}}', "JSON"),
         (b"weights: {a: 1}\n", "text"),
         ("Gewichte für alle {".encode(), "text"),
@@ -250,7 +287,9 @@ def test_damage_in_the_middle_is_an_error_or_does_no_harm(tmp_path: Path) -> Non
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_file_that_holds_no_weights_is_called_what_it_is(tmp_path: Path, content: bytes, what: str) -> None:
+def test_a_file_that_holds_no_weights_is_called_what_it_is(
+    tmp_path: Path, content: bytes, what: str
+) -> None:
     (tmp_path / "weights.pt").write_bytes(content)
     assert what in refusal(tmp_path / "weights.pt")
 
@@ -273,7 +312,9 @@ def test_a_zip_archive_of_something_else_is_told(tmp_path: Path) -> None:
     assert "torch.save did not write" in refusal(tmp_path / "arrays.npz")
 
 
-def test_a_pickle_that_unpacks_to_a_flood_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickle_that_unpacks_to_a_flood_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch_file, "MOST_PICKLE", 1000)
     with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb/data.pkl", bytes(100_000))
@@ -292,7 +333,9 @@ class Harmful:
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("form", ["zip", "legacy", "pickle"])
-def test_a_pickle_that_wants_more_is_refused_by_name_and_not_run(tmp_path: Path, form: str, protocol: int) -> None:
+def test_a_pickle_that_wants_more_is_refused_by_name_and_not_run(
+    tmp_path: Path, form: str, protocol: int
+) -> None:
     path, harm = tmp_path / "evil.pt", tmp_path / "harm"
     if form == "pickle":
         path.write_bytes(pickle.dumps({"a": Harmful(harm)}, protocol=protocol))
@@ -315,7 +358,9 @@ def test_a_whole_module_is_refused_by_its_class(tmp_path: Path) -> None:
     assert "torch.nn.modules.linear.Linear, which is refused" in refusal(tmp_path / "module.pt")
 
 
-@pytest.mark.parametrize("value", [torch.zeros(2), [torch.zeros(2)], {"epoch": 3}, {}, 5, {1: torch.zeros(2)}])
+@pytest.mark.parametrize(
+    "value", [torch.zeros(2), [torch.zeros(2)], {"epoch": 3}, {}, 5, {1: torch.zeros(2)}]
+)
 def test_a_file_without_a_state_dict_is_told_with_what_it_holds(tmp_path: Path, value: Any) -> None:
     torch.save(value, tmp_path / "other.pt")
     assert "holds no state dict" in (told := refusal(tmp_path / "other.pt"))
@@ -354,7 +399,9 @@ def test_a_name_that_no_file_can_have_is_an_error_like_another(name: str) -> Non
     assert "cannot be read" in refusal(name)
 
 
-def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_not_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.save(WEIGHTS, tmp_path / "secret.pt")
     monkeypatch.setattr(Path, "open", _denied)  # permissions do not stop root
     assert "cannot be read: Permission denied" in refusal(tmp_path / "secret.pt")
@@ -394,31 +441,45 @@ def huge(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "huge.pt").unlink()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="holes, and a limit on memory, as Linux has them")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="holes, and a limit on memory, as Linux has them"
+)
 def test_of_a_huge_file_of_torch_no_data_is_read(huge: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     state = read_state_dict(str(huge))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
-    assert [(entry.shape, entry.memory) for entry in state.entries] == [((2 * 10**9,), 0), ((2 * 10**9,), 0)]
+    assert [(entry.shape, entry.memory) for entry in state.entries] == [
+        ((2 * 10**9,), 0),
+        ((2 * 10**9,), 0),
+    ]
 
 
-def test_a_file_that_cannot_be_mapped_is_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_mapped_is_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.save(WEIGHTS, tmp_path / "weights.pt")
     really = torch.load
 
     def load(path: str, *, mmap: bool, **more: Any) -> Any:
         if mmap:
-            raise RuntimeError("unable to mmap 40000001608 bytes from file <weights.pt>: Cannot allocate memory (12)")
+            raise RuntimeError(
+                "unable to mmap 40000001608 bytes from file <weights.pt>: Cannot allocate memory (12)"
+            )
         return really(path, mmap=mmap, **more)
 
     monkeypatch.setattr(torch, "load", load)
-    assert [(entry.shape, entry.memory) for entry in read_state_dict(str(tmp_path / "weights.pt")).entries] == [
+    assert [
+        (entry.shape, entry.memory)
+        for entry in read_state_dict(str(tmp_path / "weights.pt")).entries
+    ] == [
         ((2, 3), None),
         ((2,), None),
     ]
 
 
-def test_too_little_memory_for_an_old_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_for_an_old_file_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.save(WEIGHTS, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
     monkeypatch.setattr(torch, "load", _no_memory)
     with pytest.raises(ResourceError, match="memory is too small"):
@@ -426,14 +487,19 @@ def test_too_little_memory_for_an_old_file_is_told(tmp_path: Path, monkeypatch: 
 
 
 def _no_memory(*_: object, **__: object) -> None:
-    raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+    raise RuntimeError(
+        "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+    )
 
 
 def test_nothing_but_weights_is_ever_unpickled() -> None:
     """Every call of torch.load in the package says so; nothing else there unpickles."""
     root = Path(torch_file.__file__).parents[1]
     calls = [
-        line for path in root.rglob("*.py") for line in path.read_text("utf-8").splitlines() if "torch.load(" in line
+        line
+        for path in root.rglob("*.py")
+        for line in path.read_text("utf-8").splitlines()
+        if "torch.load(" in line
     ]
     assert calls
     assert all("weights_only=True" in line for line in calls)

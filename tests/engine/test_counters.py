@@ -10,13 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ucseg_cli.analysis.agreement import Difference, agreement
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.count import Count
-from ucseg_cli.engine.counters import count_model, count_model_of, count_with_fvcore, count_with_torch
-from ucseg_cli.engine.record import record
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import CATALOGUE, Variant
+from ucseg_cli.analysis.counters.agreement import Difference, agreement
+from ucseg_cli.engine.counters import (
+    count_model,
+    count_model_of,
+    count_with_fvcore,
+    count_with_torch,
+)
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.count import Count
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references.variants import CATALOGUE, Variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 X = (2, 4, 6, 8)
@@ -35,7 +40,10 @@ class Function(nn.Module):
 
 CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "grouped conv": (nn.Conv2d(4, 6, (3, 1), stride=2, padding=1, dilation=2, groups=2), X),
-    "transposed conv": (nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2), X),
+    "transposed conv": (
+        nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2),
+        X,
+    ),
     "conv 1d": (nn.Conv1d(4, 6, 3), (2, 4, 9)),
     "conv 3d": (nn.Conv3d(4, 6, 3), (2, 4, 5, 6, 7)),
     "transposed conv 1d": (nn.ConvTranspose1d(4, 6, 3), (2, 4, 9)),
@@ -68,16 +76,24 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "adaptive pooling": (nn.AdaptiveAvgPool2d((2, 3)), X),
     "global pooling": (nn.AdaptiveAvgPool2d(1), X),
     "adaptive pooling 1d": (nn.AdaptiveAvgPool1d(2), (2, 4, 6)),
-    "grid sample": (Function(lambda x: functional.grid_sample(x, torch.zeros(2, 3, 3, 2), align_corners=False)), X),
+    "grid sample": (
+        Function(lambda x: functional.grid_sample(x, torch.zeros(2, 3, 3, 2), align_corners=False)),
+        X,
+    ),
     "max pooling": (nn.MaxPool2d(2), X),
-    "einsum that is a matmul": (Function(lambda x: torch.einsum("bij,bjk->bik", x, torch.ones(2, 4, 5))), (2, 3, 4)),
+    "einsum that is a matmul": (
+        Function(lambda x: torch.einsum("bij,bjk->bik", x, torch.ones(2, 4, 5))),
+        (2, 3, 4),
+    ),
     "einsum that is attention": (Function(lambda x: torch.einsum("bij,bkj->bik", x, x)), (2, 3, 4)),
     "a conv called twice": (nn.Sequential(conv := nn.Conv2d(4, 4, 1), nn.ReLU(), conv), X),
 }
 
 
 @pytest.mark.parametrize(("module", "shape"), CASES.values(), ids=CASES)
-def test_what_other_counters_say_of_a_module_is_what_we_say(module: nn.Module, shape: tuple[int, ...]) -> None:
+def test_what_other_counters_say_of_a_module_is_what_we_say(
+    module: nn.Module, shape: tuple[int, ...]
+) -> None:
     x = torch.zeros(shape)
     trace = record(module, x)
     counts = count_model(module.eval(), x)
@@ -85,18 +101,33 @@ def test_what_other_counters_say_of_a_module_is_what_we_say(module: nn.Module, s
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
-def test_a_conv_that_fvcore_misses_because_its_padding_is_a_word_is_shown_as_a_difference(padding: str) -> None:
+def test_a_conv_that_fvcore_misses_because_its_padding_is_a_word_is_shown_as_a_difference(
+    padding: str,
+) -> None:
     module, x = nn.Conv2d(4, 6, 3, padding=padding).eval(), torch.zeros(X)
     result = agreement(record(module, x), count_with_fvcore(module, x))
     positions = 6 * 8 if padding == "same" else 4 * 6
     assert (result.ours, result.theirs) == (2 * positions * 4 * 6 * 9, 0)
-    assert [difference.scope for difference in result.differences] == ["total", "module", "operator"]
+    assert [difference.scope for difference in result.differences] == [
+        "total",
+        "module",
+        "operator",
+    ]
 
 
 ATTENTION: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
-    "attention": (Function(lambda x: functional.scaled_dot_product_attention(x, x, x)), (2, 2, 5, 8)),
-    "masked": (Function(lambda x: functional.scaled_dot_product_attention(x, x, x, is_causal=True)), (2, 2, 5, 8)),
-    "transformer encoder": (nn.Sequential(*(nn.TransformerEncoderLayer(8, 2, 16) for _ in range(2))), (2, 5, 8)),
+    "attention": (
+        Function(lambda x: functional.scaled_dot_product_attention(x, x, x)),
+        (2, 2, 5, 8),
+    ),
+    "masked": (
+        Function(lambda x: functional.scaled_dot_product_attention(x, x, x, is_causal=True)),
+        (2, 2, 5, 8),
+    ),
+    "transformer encoder": (
+        nn.Sequential(*(nn.TransformerEncoderLayer(8, 2, 16) for _ in range(2))),
+        (2, 5, 8),
+    ),
     "batch first": (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (2, 5, 8)),
     "lstm": (nn.LSTM(8, 6, 2), (2, 5, 8)),
     "gru": (nn.GRU(8, 6), (2, 5, 8)),
@@ -119,12 +150,20 @@ def test_multi_head_attention_costs_its_projections_and_two_matmuls_a_head() -> 
     with torch.no_grad():
         theirs = count_with_fvcore(attention, x, x, x)
     assert agreement(record(attention, x, x, x), theirs).agrees
-    assert theirs.total == 4 * (2 * 3 * 8 * 8) + 2 * (3 * 2 * 2 * 2 * 4)  # in and out of 8 by 8; heads of 2 by 2 by 4
+    assert theirs.total == 4 * (2 * 3 * 8 * 8) + 2 * (
+        3 * 2 * 2 * 2 * 4
+    )  # in and out of 8 by 8; heads of 2 by 2 by 4
 
 
 KERNELS: dict[str, Callable[..., Any]] = {
     "flash": torch.ops.aten._scaled_dot_product_flash_attention,
-    "efficient": lambda q, k, v: torch.ops.aten._scaled_dot_product_efficient_attention(q, k, v, None, False),  # noqa: FBT003
+    "efficient": lambda q, k, v: torch.ops.aten._scaled_dot_product_efficient_attention(
+        q,
+        k,
+        v,
+        None,
+        False,  # noqa: FBT003 - ATen's signature
+    ),
 }
 
 
@@ -150,7 +189,10 @@ def test_the_counters_leave_the_model_without_hooks_and_in_its_mode() -> None:
     keys = list(model.state_dict())
     count_model(model, torch.zeros(X))
     assert list(model.state_dict()) == keys
-    assert not any(module.training or module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    assert not any(
+        module.training or module._forward_hooks or module._forward_pre_hooks
+        for module in model.modules()
+    )
     assert torch.is_grad_enabled()
 
 
@@ -171,7 +213,9 @@ def trace(trace_of: TraceOf) -> Trace:
 
 
 @pytest.mark.parametrize("counter", ["numel", "fvcore", "torch"])
-def test_untouched_counts_agree_in_every_figure(trace: Trace, counts: dict[str, Count], counter: str) -> None:
+def test_untouched_counts_agree_in_every_figure(
+    trace: Trace, counts: dict[str, Count], counter: str
+) -> None:
     result = agreement(trace, counts[counter])
     assert result.agrees
     assert (result.counter, result.ours) == (counter, result.theirs)
@@ -187,14 +231,22 @@ def test_a_total_off_by_one_is_caught(trace: Trace, counts: dict[str, Count], co
 
 
 @pytest.mark.parametrize("counter", ["numel", "fvcore", "torch"])
-def test_a_module_off_by_one_is_caught(trace: Trace, counts: dict[str, Count], counter: str) -> None:
+def test_a_module_off_by_one_is_caught(
+    trace: Trace, counts: dict[str, Count], counter: str
+) -> None:
     right = counts[counter].modules["aspp.project.0"]
-    wrong = counts[counter]._replace(modules={**counts[counter].modules, "aspp.project.0": right - 1})
-    assert agreement(trace, wrong).differences == (Difference("module", "aspp.project.0", right, right - 1),)
+    wrong = counts[counter]._replace(
+        modules={**counts[counter].modules, "aspp.project.0": right - 1}
+    )
+    assert agreement(trace, wrong).differences == (
+        Difference("module", "aspp.project.0", right, right - 1),
+    )
 
 
 @pytest.mark.parametrize("counter", ["fvcore", "torch"])
-def test_an_operator_off_by_one_is_caught(trace: Trace, counts: dict[str, Count], counter: str) -> None:
+def test_an_operator_off_by_one_is_caught(
+    trace: Trace, counts: dict[str, Count], counter: str
+) -> None:
     operators = counts[counter].operators or {}
     wrong = counts[counter]._replace(operators={**operators, "conv": operators["conv"] + 1})
     assert agreement(trace, wrong).differences == (

@@ -16,21 +16,26 @@ from hypothesis.strategies import SearchStrategy
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ucseg_cli.analysis.agreement import agreement
-from ucseg_cli.analysis.conventions import CONVENTIONS
-from ucseg_cli.analysis.flops import charges, own_flops, total_flops
-from ucseg_cli.analysis.memory import least_memory, peak_memory, storage_lives, weights_bytes
-from ucseg_cli.analysis.module_tree import module_rows, parent_path, partition, roll_up
-from ucseg_cli.analysis.params import PARAM_METRICS, own_params, total_params
-from ucseg_cli.analysis.taps import tap_shapes
-from ucseg_cli.analysis.totals import own_figures
-from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.analysis.counters.agreement import agreement
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.metrics import own_figures
+from ucseg_cli.analysis.counting.module_tree import module_rows, parent_path, partition, roll_up
+from ucseg_cli.analysis.counting.operations import charges, own_flops, total_flops
+from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, own_params, total_params
+from ucseg_cli.analysis.geometry.tap_shapes import tap_shapes
+from ucseg_cli.analysis.memory.peak_memory import (
+    least_memory,
+    peak_memory,
+    storage_lives,
+    weights_bytes,
+)
 from ucseg_cli.engine.counters import count_model_of
-from ucseg_cli.engine.record import record
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Op, Trace, decode_trace, encode_trace
 from ucseg_cli.nets import build_model
 from ucseg_cli.nets.backbone import build_features
-from ucseg_cli.trace import Op, Trace, decode_trace, encode_trace
-from ucseg_cli.variants import CATALOGUE, Variant
+from ucseg_cli.references.variants import CATALOGUE, Variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 Variants = SearchStrategy[Variant]
@@ -47,7 +52,11 @@ def test_every_other_counter_agrees_in_total_by_module_and_by_operator(
     variant, conditions = data.draw(variants), data.draw(small_conditions)
     trace = trace_of(variant, conditions)
     results = [agreement(trace, count) for count in count_model_of(variant, conditions)]
-    assert {result.counter: result.differences for result in results} == {"numel": (), "fvcore": (), "torch": ()}
+    assert {result.counter: result.differences for result in results} == {
+        "numel": (),
+        "fvcore": (),
+        "torch": (),
+    }
 
 
 # Closed forms, from the axes alone
@@ -60,7 +69,9 @@ def backbone(entries: int, output_stride: int) -> nn.Sequential:
 
 
 @cache
-def probed(entries: int, output_stride: int, shape: tuple[int, ...]) -> tuple[int, int, dict[str, tuple[int, ...]]]:
+def probed(
+    entries: int, output_stride: int, shape: tuple[int, ...]
+) -> tuple[int, int, dict[str, tuple[int, ...]]]:
     """Parameters, MACs and tap shapes of the backbone alone, counted by torch."""
     features = backbone(entries, output_stride)
     shapes = {}
@@ -89,9 +100,13 @@ def closed_params(v: Variant, taps: dict[str, tuple[int, ...]]) -> dict[str, int
     a, m, d = v.aspp_channels, v.mid_channels, v.decoder_channels
     one_by_one = high * a + 2 * a  # also image pooling's
     parts = {
-        "aspp": 2 * one_by_one + len(v.rates) * block_params(v.conv, high, a) + (len(v.rates) + 2) * a * a + 2 * a,
+        "aspp": 2 * one_by_one
+        + len(v.rates) * block_params(v.conv, high, a)
+        + (len(v.rates) + 2) * a * a
+        + 2 * a,
         "mid_conv": mid * m + 2 * m,
-        "decoder": block_params(v.conv, a + m, d) + (v.decoder_blocks - 1) * block_params(v.conv, d, d),
+        "decoder": block_params(v.conv, a + m, d)
+        + (v.decoder_blocks - 1) * block_params(v.conv, d, d),
         "classifier": d * v.classes + v.classes,
     }
     if v.low_skip:
@@ -100,17 +115,23 @@ def closed_params(v: Variant, taps: dict[str, tuple[int, ...]]) -> dict[str, int
     return parts
 
 
-def closed_macs(v: Variant, taps: dict[str, tuple[int, ...]], shape: tuple[int, ...]) -> dict[str, int]:
+def closed_macs(
+    v: Variant, taps: dict[str, tuple[int, ...]], shape: tuple[int, ...]
+) -> dict[str, int]:
     low, mid, high = (taps[name][1] for name in ("low", "mid", "high"))
     batch, _, height, width = shape
-    at = {name: batch * tap[2] * tap[3] for name, tap in taps.items()} | {"full": batch * height * width}
+    at = {name: batch * tap[2] * tap[3] for name, tap in taps.items()} | {
+        "full": batch * height * width
+    }
     a, m, d = v.aspp_channels, v.mid_channels, v.decoder_channels
     decoded = "low" if v.low_skip else "mid"
     parts = {
-        "aspp": at["high"] * (high * a + len(v.rates) * block_macs(v.conv, high, a) + (len(v.rates) + 2) * a * a)
+        "aspp": at["high"]
+        * (high * a + len(v.rates) * block_macs(v.conv, high, a) + (len(v.rates) + 2) * a * a)
         + batch * high * a,
         "mid_conv": at["mid"] * mid * m,
-        "decoder": at["mid"] * (block_macs(v.conv, a + m, d) + (v.decoder_blocks - 1) * block_macs(v.conv, d, d)),
+        "decoder": at["mid"]
+        * (block_macs(v.conv, a + m, d) + (v.decoder_blocks - 1) * block_macs(v.conv, d, d)),
         "classifier": at["full" if v.head == "after-upsample" else decoded] * d * v.classes,
     }
     if v.low_skip:
@@ -127,7 +148,10 @@ def test_parameters_and_multiply_accumulates_are_those_of_the_closed_form(
     variant, conditions = data.draw(variants), data.draw(small_conditions)
     trace = trace_of(variant, conditions)
     params, macs, taps = probed(variant.backbone, variant.output_stride, conditions.inputs[0].shape)
-    by_path = roll_up(trace, {path: own_params(trace)[path] + figures for path, figures in own_flops(trace).items()})
+    by_path = roll_up(
+        trace,
+        {path: own_params(trace)[path] + figures for path, figures in own_flops(trace).items()},
+    )
     top = {path: figures for path, figures in by_path.items() if path and "." not in path}
     assert {path: figures["params"] for path, figures in top.items()} == {
         "features": params,
@@ -154,7 +178,9 @@ def test_children_and_own_are_the_whole_at_every_level_for_every_metric(
     for path, figures in whole.items():
         if path:
             parts[parent_path(path)].update(figures)
-    assert {path: +figures for path, figures in parts.items()} == {path: +Counter(f) for path, f in whole.items()}
+    assert {path: +figures for path, figures in parts.items()} == {
+        path: +Counter(f) for path, f in whole.items()
+    }
     assert +Counter(whole[""]) == +Counter({**total_params(trace), **total_flops(trace)})
 
 
@@ -207,7 +233,9 @@ SIZES = {"output_size", "size"}
 
 
 def without_shapes(op: Op) -> Op:
-    return op._replace(attributes={key: value for key, value in op.attributes.items() if key not in SIZES})
+    return op._replace(
+        attributes={key: value for key, value in op.attributes.items() if key not in SIZES}
+    )
 
 
 @given(st.data())
@@ -247,7 +275,9 @@ def test_the_output_has_the_input_s_size_and_one_channel_for_each_class(
     variant, conditions = data.draw(variants), data.draw(small_conditions)
     trace = trace_of(variant, conditions)
     batch, _, height, width = conditions.inputs[0].shape
-    assert [trace.tensors[index].shape for index in trace.outputs] == [(batch, variant.classes, height, width)]
+    assert [trace.tensors[index].shape for index in trace.outputs] == [
+        (batch, variant.classes, height, width)
+    ]
 
 
 @given(st.data())
@@ -257,7 +287,9 @@ def test_the_peak_of_memory_lies_between_what_is_needed_and_all_there_is(
     trace = trace_of(data.draw(variants), data.draw(small_conditions))
     peak, least = peak_memory(trace), least_memory(trace)
     given_and_returned = {trace.tensors[index].storage for index in (*trace.inputs, *trace.outputs)}
-    assert sum(trace.storages[storage] for storage in given_and_returned) <= least.bytes <= peak.bytes
+    assert (
+        sum(trace.storages[storage] for storage in given_and_returned) <= least.bytes <= peak.bytes
+    )
     assert peak.bytes <= least.bytes + sum(held.bytes for held in peak.overdue)
     assert peak.bytes < sum(trace.storages)
     assert peak.bytes == sum(held.bytes for held in peak.alive)
@@ -275,14 +307,19 @@ def test_the_peak_is_what_a_count_at_each_operator_says(
 def _alive_at_each(trace: Trace, *, held: bool) -> list[list[int]]:
     """The sizes of what is alive at each operator, filled in storage by storage."""
     alive: list[list[int]] = [[] for _ in trace.ops]
-    weights = {trace.tensors[w.tensor].storage for m in trace.modules for w in (*m.parameters, *m.buffers)}
-    inputs, outputs = ({trace.tensors[index].storage for index in each} for each in (trace.inputs, trace.outputs))
+    weights = {
+        trace.tensors[w.tensor].storage for m in trace.modules for w in (*m.parameters, *m.buffers)
+    }
+    inputs, outputs = (
+        {trace.tensors[index].storage for index in each} for each in (trace.inputs, trace.outputs)
+    )
     for storage in set(range(len(trace.storages))) - weights:
         tensors = {index for index, tensor in enumerate(trace.tensors) if tensor.storage == storage}
         uses = [index for index, op in trace.kernels() if tensors & {*op.inputs, *op.outputs}]
         last = len(trace.ops) if storage in inputs | outputs else uses[-1] + 1
         for moment in range(
-            0 if storage in inputs else uses[0], trace.freed[storage] or len(trace.ops) if held else last
+            0 if storage in inputs else uses[0],
+            trace.freed[storage] or len(trace.ops) if held else last,
         ):
             alive[moment].append(trace.storages[storage])
     return alive
@@ -301,7 +338,9 @@ def test_half_the_element_size_is_half_the_activations(
 
 def test_no_storage_is_let_go_before_its_last_use(trace_of: TraceOf) -> None:
     for variant in CATALOGUE.values():
-        assert [life for life in storage_lives(trace_of(variant, Conditions())) if life.end < life.used] == []
+        assert [
+            life for life in storage_lives(trace_of(variant, Conditions())) if life.end < life.used
+        ] == []
 
 
 @pytest.mark.parametrize(
@@ -315,4 +354,6 @@ def test_no_storage_is_let_go_before_its_last_use(trace_of: TraceOf) -> None:
 def test_one_pixel_is_enough(variant: Variant, trace_of: TraceOf) -> None:
     trace = trace_of(variant, Conditions(Size(1, 1)))
     assert trace.tensors[trace.outputs[0]].shape == (1, variant.classes, 1, 1)
-    assert [agreement(trace, count).agrees for count in count_model_of(variant, Conditions(Size(1, 1)))] == [True] * 3
+    assert [
+        agreement(trace, count).agrees for count in count_model_of(variant, Conditions(Size(1, 1)))
+    ] == [True] * 3

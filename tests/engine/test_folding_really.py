@@ -16,21 +16,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from ucseg_cli.analysis import deploy
-from ucseg_cli.analysis.agreement import agreement
-from ucseg_cli.analysis.conventions import CONVENTIONS
-from ucseg_cli.analysis.deploy import Folding, Kept, Pair, fold_batch_norms
-from ucseg_cli.analysis.flops import own_flops, total_flops
-from ucseg_cli.analysis.memory import peak_memory
-from ucseg_cli.analysis.module_tree import module_rows, partition
-from ucseg_cli.analysis.params import total_params
-from ucseg_cli.analysis.taps import tap_shapes
-from ucseg_cli.conditions import Conditions
+from ucseg_cli.analysis.counters.agreement import agreement
+from ucseg_cli.analysis.counting import fold_batch_norms as deploy
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.fold_batch_norms import Folding, Kept, Pair, fold_batch_norms
+from ucseg_cli.analysis.counting.module_tree import module_rows, partition
+from ucseg_cli.analysis.counting.operations import own_flops, total_flops
+from ucseg_cli.analysis.counting.parameters import total_params
+from ucseg_cli.analysis.geometry.tap_shapes import tap_shapes
+from ucseg_cli.analysis.memory.peak_memory import peak_memory
 from ucseg_cli.engine.counters import count_model
-from ucseg_cli.engine.record import record
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.facts.trace import Trace, Weight, decode_trace, encode_trace
 from ucseg_cli.nets import build_model
-from ucseg_cli.trace import Trace, Weight, decode_trace, encode_trace
-from ucseg_cli.variants import CATALOGUE, Variant
+from ucseg_cli.references.variants import CATALOGUE, Variant
 
 CLOSE = 1e-12
 
@@ -76,8 +76,14 @@ def _fuse(layer: nn.Module, norm: Any) -> Any:
 
 def as_numbered_anew(trace: Trace) -> Trace:
     """The same trace with tensors and storages numbered in the order in which operators and modules use them."""
-    owned = (weight.tensor for module in trace.modules for weight in (*module.parameters, *module.buffers))
-    used = (tensor for op in trace.ops for tensor in (*op.inputs, *op.outputs) if tensor is not None)
+    owned = (
+        weight.tensor
+        for module in trace.modules
+        for weight in (*module.parameters, *module.buffers)
+    )
+    used = (
+        tensor for op in trace.ops for tensor in (*op.inputs, *op.outputs) if tensor is not None
+    )
     order = list(dict.fromkeys((*trace.inputs, *used, *owned)))
     new = {tensor: number for number, tensor in enumerate(order)}
     held = list(dict.fromkeys(trace.tensors[tensor].storage for tensor in order))
@@ -87,7 +93,9 @@ def as_numbered_anew(trace: Trace) -> Trace:
 
     return replace(
         trace,
-        tensors=tuple(trace.tensors[t]._replace(storage=held.index(trace.tensors[t].storage)) for t in order),
+        tensors=tuple(
+            trace.tensors[t]._replace(storage=held.index(trace.tensors[t].storage)) for t in order
+        ),
         storages=tuple(trace.storages[storage] for storage in held),
         freed=tuple(trace.freed[storage] for storage in held),
         ops=tuple(
@@ -99,7 +107,9 @@ def as_numbered_anew(trace: Trace) -> Trace:
         ),
         modules=tuple(
             m._replace(
-                parameters=weights(m.parameters), buffers=weights(m.buffers), outputs=tuple(new[t] for t in m.outputs)
+                parameters=weights(m.parameters),
+                buffers=weights(m.buffers),
+                outputs=tuple(new[t] for t in m.outputs),
             )
             for m in trace.modules
         ),
@@ -146,7 +156,9 @@ def test_every_counter_says_the_same_of_the_really_folded_network(name: str) -> 
 
 @settings(max_examples=8)
 @given(data=st.data())
-def test_any_variant_folds_as_torch_folds_it(data: DataObject, variants: SearchStrategy[Variant]) -> None:
+def test_any_variant_folds_as_torch_folds_it(
+    data: DataObject, variants: SearchStrategy[Variant]
+) -> None:
     model = family(data.draw(variants))
     folding = assert_folds_as_torch_does(model, torch.rand(1, 3, 33, 47, dtype=torch.float64))
     assert len(folding.folded) == norms_in(model)
@@ -161,11 +173,19 @@ def test_each_norm_takes_its_weight_and_leaves_its_bias(
 ) -> None:
     trace = trace_of(CATALOGUE[name], Conditions())
     folding, plain = fold_batch_norms(trace), total_params(trace)
-    channels = (plain["buffers"] - norms) // 2  # a mean and a variance of each, and the norm's counter
+    channels = (
+        plain["buffers"] - norms
+    ) // 2  # a mean and a variance of each, and the norm's counter
     deployed = total_params(folding.trace)
     assert len(folding.folded) == norms
     assert plain["params"] == before
-    assert deployed == {"params": after, "trainable": after, "frozen": 0, "buffers": 0, "bytes": 4 * after}
+    assert deployed == {
+        "params": after,
+        "trainable": after,
+        "frozen": 0,
+        "buffers": 0,
+        "bytes": 4 * after,
+    }
     assert after == before - channels
 
 
@@ -175,9 +195,15 @@ def test_folding_takes_the_norms_operations_and_no_others(
 ) -> None:
     trace = trace_of(CATALOGUE[name], Conditions())
     deployed = fold_batch_norms(trace).trace
-    elements = sum(trace.tensors[op.outputs[0]].numel for op in trace.ops if op.name == "batch_norm")
+    elements = sum(
+        trace.tensors[op.outputs[0]].numel for op in trace.ops if op.name == "batch_norm"
+    )
     before, after = total_flops(trace), total_flops(deployed)
-    assert {name: before[name] - after[name] for name in CONVENTIONS} == {"fvcore": 2 * elements, "macs": 0, "torch": 0}
+    assert {name: before[name] - after[name] for name in CONVENTIONS} == {
+        "fvcore": 2 * elements,
+        "macs": 0,
+        "torch": 0,
+    }
     assert tap_shapes(deployed) == tap_shapes(trace)
     assert peak_memory(deployed).bytes <= peak_memory(trace).bytes
 
@@ -186,7 +212,9 @@ def test_folding_takes_the_norms_operations_and_no_others(
 def test_rows_still_add_up(depth: int, trace_of: Callable[[Variant, Conditions], Trace]) -> None:
     deployed = fold_batch_norms(trace_of(CATALOGUE["v2"], Conditions())).trace
     rows = partition(module_rows(deployed, own_flops(deployed), max_depth=depth))
-    assert {name: sum(row.figures[name] for row in rows) for name in CONVENTIONS} == total_flops(deployed)
+    assert {name: sum(row.figures[name] for row in rows) for name in CONVENTIONS} == total_flops(
+        deployed
+    )
 
 
 def test_a_frozen_backbone_stays_frozen() -> None:
@@ -198,7 +226,9 @@ def test_a_frozen_backbone_stays_frozen() -> None:
 
 
 def test_the_folded_trace_can_be_kept_and_folded_again() -> None:
-    folded = fold_batch_norms(record(family("v1"), torch.rand(1, 3, 32, 32, dtype=torch.float64))).trace
+    folded = fold_batch_norms(
+        record(family("v1"), torch.rand(1, 3, 32, 32, dtype=torch.float64))
+    ).trace
     assert decode_trace(encode_trace(folded)) == folded
     again = fold_batch_norms(folded)
     assert (again.trace, again.folded, again.kept) == (folded, (), ())
@@ -212,26 +242,46 @@ def test_the_folded_trace_can_be_kept_and_folded_again() -> None:
     [
         ([nn.Conv1d(3, 4, 3), nn.BatchNorm1d(4)], (2, 3, 9)),
         (
-            [nn.Conv2d(4, 8, 3, padding="same", groups=2, bias=False), nn.BatchNorm2d(8), nn.ReLU(inplace=True)],
+            [
+                nn.Conv2d(4, 8, 3, padding="same", groups=2, bias=False),
+                nn.BatchNorm2d(8),
+                nn.ReLU(inplace=True),
+            ],
             (2, 4, 5, 7),
         ),
-        ([nn.Conv2d(4, 8, 3, padding=1, padding_mode="circular"), nn.BatchNorm2d(8, affine=False)], (1, 4, 5, 7)),
+        (
+            [
+                nn.Conv2d(4, 8, 3, padding=1, padding_mode="circular"),
+                nn.BatchNorm2d(8, affine=False),
+            ],
+            (1, 4, 5, 7),
+        ),
         ([nn.Conv3d(2, 3, 2, stride=2, bias=False), nn.BatchNorm3d(3)], (2, 2, 4, 4, 4)),
         ([nn.ConvTranspose1d(3, 5, 3, bias=False), nn.BatchNorm1d(5)], (2, 3, 6)),
         ([nn.ConvTranspose2d(3, 5, 3, stride=2), nn.BatchNorm2d(5)], (2, 3, 6, 6)),
         ([nn.Linear(6, 5, bias=False), nn.BatchNorm1d(5), nn.ReLU()], (3, 6)),
-        ([nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Linear(5, 2, bias=False), nn.BatchNorm1d(2)], (3, 6)),
+        (
+            [nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Linear(5, 2, bias=False), nn.BatchNorm1d(2)],
+            (3, 6),
+        ),
     ],
-    ids=lambda value: type(value[0]).__name__ if isinstance(value, list) else "x".join(map(str, value)),
+    ids=lambda value: (
+        type(value[0]).__name__ if isinstance(value, list) else "x".join(map(str, value))
+    ),
 )
-def test_every_kind_of_layer_folds_as_torch_folds_it(layers: list[nn.Module], shape: tuple[int, ...]) -> None:
+def test_every_kind_of_layer_folds_as_torch_folds_it(
+    layers: list[nn.Module], shape: tuple[int, ...]
+) -> None:
     model = lively(nn.Sequential(*layers))
     folding = assert_folds_as_torch_does(model, torch.rand(shape, dtype=torch.float64))
     assert len(folding.folded) == norms_in(model)
 
 
 def test_every_counter_agrees_on_a_linear_layer_that_got_a_bias() -> None:
-    model, x = lively(nn.Sequential(nn.Linear(6, 5, bias=False), nn.BatchNorm1d(5))).float(), torch.rand(3, 6)
+    model, x = (
+        lively(nn.Sequential(nn.Linear(6, 5, bias=False), nn.BatchNorm1d(5))).float(),
+        torch.rand(3, 6),
+    )
     folding = fold_batch_norms(record(model, x))
     for count in count_model(really_folded(model, folding.folded), x):
         assert agreement(folding.trace, count).differences == (), count.counter
@@ -286,7 +336,9 @@ class _SharedNorm(_Net):
 
 class _Trained(_Net):
     def forward(self, x: Tensor) -> Any:
-        return functional.batch_norm(self.conv(x), self.norm.running_mean, self.norm.running_var, training=True)
+        return functional.batch_norm(
+            self.conv(x), self.norm.running_mean, self.norm.running_var, training=True
+        )
 
 
 class _Functional(_Net):
@@ -333,11 +385,17 @@ def _reparametrised() -> nn.Module:
         (_tied(), "1", deploy.SHARED_LAYER),
         (_reparametrised(), "1", deploy.SHARED_LAYER),
         (nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(), nn.BatchNorm2d(3)), "2", deploy.NO_LAYER),
-        (nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False)), "1", deploy.BATCH_STATISTICS),
+        (
+            nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False)),
+            "1",
+            deploy.BATCH_STATISTICS,
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else None,
 )
-def test_a_norm_stays_where_folding_would_change_something_else(model: nn.Module, module: str, reason: str) -> None:
+def test_a_norm_stays_where_folding_would_change_something_else(
+    model: nn.Module, module: str, reason: str
+) -> None:
     trace = record(model, torch.rand(2, 3, 4, 4))
     folding = fold_batch_norms(trace)
     assert folding.kept == (Kept(module, reason),)
@@ -351,17 +409,24 @@ def test_a_norm_that_runs_twice_stays_both_times() -> None:
 
 
 def test_a_norm_after_a_linear_layer_on_sequences_stays_since_their_channels_differ() -> None:
-    folding = fold_batch_norms(record(nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(4)), torch.rand(2, 4, 6)))
+    folding = fold_batch_norms(
+        record(nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(4)), torch.rand(2, 4, 6))
+    )
     assert folding.kept == (Kept("1", deploy.NO_LAYER),)
 
 
 def test_a_norm_over_one_unbatched_signal_stays_since_its_channels_are_the_length() -> None:
-    folding = fold_batch_norms(record(nn.Sequential(nn.Conv1d(3, 5, 1), nn.BatchNorm1d(7)), torch.rand(3, 7)))
+    folding = fold_batch_norms(
+        record(nn.Sequential(nn.Conv1d(3, 5, 1), nn.BatchNorm1d(7)), torch.rand(3, 7))
+    )
     assert folding.kept == (Kept("1", deploy.NO_LAYER),)
 
 
 def test_a_norm_after_a_tap_stays_and_one_at_a_tap_goes() -> None:
-    model, x = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.ReLU()).eval(), torch.rand(1, 3, 4, 4)
+    model, x = (
+        nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.ReLU()).eval(),
+        torch.rand(1, 3, 4, 4),
+    )
     before = fold_batch_norms(record(model, x, taps={"tap": "0"}))
     assert before.kept == (Kept("1", deploy.READ_ELSEWHERE),)
     at = fold_batch_norms(record(model, x, taps={"tap": "1"}))
@@ -377,7 +442,9 @@ def test_of_two_norms_in_a_row_the_first_is_folded() -> None:
 
 
 def test_norms_that_share_a_weight_are_folded_each_for_itself() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+    model = nn.Sequential(
+        nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+    )
     model[3].weight = model[1].weight
     folding = assert_folds_as_torch_does(lively(model), torch.rand(1, 3, 4, 4, dtype=torch.float64))
     assert len(folding.folded) == 2
@@ -393,7 +460,9 @@ class _NormAndActivation(nn.BatchNorm2d):
 
 
 def test_a_norm_that_also_runs_an_activation_keeps_its_type_and_the_activation() -> None:
-    folding = fold_batch_norms(record(nn.Sequential(nn.Conv2d(3, 3, 1), _NormAndActivation(3)), torch.rand(1, 3, 4, 4)))
+    folding = fold_batch_norms(
+        record(nn.Sequential(nn.Conv2d(3, 3, 1), _NormAndActivation(3)), torch.rand(1, 3, 4, 4))
+    )
     assert len(folding.folded) == 1
     assert folding.trace.by_path["1"].type == "_NormAndActivation"
     assert [op.name for op in folding.trace.ops if op.parent is None] == ["conv2d", "relu"]

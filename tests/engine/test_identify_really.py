@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
-from ucseg_cli.analysis.identify import Identification, identify, propose
-from ucseg_cli.conditions import Conditions
-from ucseg_cli.engine.checkpoint import read_state_dict
+from ucseg_cli.analysis.family.fit_checkpoint import Identification, identify, propose
+from ucseg_cli.engine.checkpoints.read_checkpoint import read_state_dict
+from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import CATALOGUE, Variant
+from ucseg_cli.references.variants import CATALOGUE, Variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 FEW = settings(max_examples=10)
@@ -51,7 +51,9 @@ def loads(variant: Variant, weights: Weights) -> bool:
 @FEW
 @given(data=st.data())
 def test_what_is_said_to_fit_loads_strictly(
-    identified: Callable[[Weights], Identification], variants: SearchStrategy[Variant], data: DataObject
+    identified: Callable[[Weights], Identification],
+    variants: SearchStrategy[Variant],
+    data: DataObject,
 ) -> None:
     weights = build_model(data.draw(variants)).state_dict()
     found = identified(weights)
@@ -94,11 +96,15 @@ MUTATIONS = [without, with_another, longer, sparse, as_number, of_one, of_anothe
 @settings(max_examples=30)
 @given(data=st.data())
 def test_whatever_is_changed_the_verdict_is_what_loading_says(
-    identified: Callable[[Weights], Identification], variants: SearchStrategy[Variant], data: DataObject
+    identified: Callable[[Weights], Identification],
+    variants: SearchStrategy[Variant],
+    data: DataObject,
 ) -> None:
     whole = build_model(data.draw(variants)).state_dict()
     weights: Weights = whole if data.draw(st.booleans()) else dict(whole)
-    for name in data.draw(st.lists(st.sampled_from(sorted(whole)), min_size=1, max_size=2, unique=True)):
+    for name in data.draw(
+        st.lists(st.sampled_from(sorted(whole)), min_size=1, max_size=2, unique=True)
+    ):
         data.draw(st.sampled_from(MUTATIONS))(weights, name)
     found = identified(weights)
     assert found.fits is loads(found.candidate.variant, weights)
@@ -126,4 +132,8 @@ def test_a_named_variant_fits_itself_also_wrapped_and_the_file_says_so(
         (torch.optim.swa_utils.AveragedModel(build_model(name)), "module."),
     ):
         found = identified(model.state_dict())
-        assert (found.fits, found.candidate.alike, found.candidate.state.prefix) == (True, (name,), prefix)
+        assert (found.fits, found.candidate.alike, found.candidate.state.prefix) == (
+            True,
+            (name,),
+            prefix,
+        )

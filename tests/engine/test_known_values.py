@@ -6,18 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
-from ucseg_cli.analysis.compare import Delta
-from ucseg_cli.analysis.conventions import CONVENTIONS
-from ucseg_cli.analysis.flops import flops_by_operator, own_flops, total_flops
-from ucseg_cli.analysis.module_tree import roll_up
-from ucseg_cli.analysis.params import own_params, total_params
-from ucseg_cli.analysis.taps import tap_shapes
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.engine.load import trace_variant
+from ucseg_cli.analysis.comparing.comparison import Delta
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.module_tree import roll_up
+from ucseg_cli.analysis.counting.operations import flops_by_operator, own_flops, total_flops
+from ucseg_cli.analysis.counting.parameters import own_params, total_params
+from ucseg_cli.analysis.geometry.tap_shapes import tap_shapes
+from ucseg_cli.engine.trace_model import trace_variant
 from ucseg_cli.errors import ModelError
-from ucseg_cli.trace import Trace
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
 from ucseg_cli.units import format_percent
-from ucseg_cli.variants import CATALOGUE, Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 
@@ -39,17 +39,31 @@ def params_by_path(trace: Trace) -> dict[str, int]:
     [
         (
             "v1",
-            {"features": 282_368, "aspp": 139_904, "mid_conv": 624, "decoder": 50_816, "classifier": 1_365},
+            {
+                "features": 282_368,
+                "aspp": 139_904,
+                "mid_conv": 624,
+                "decoder": 50_816,
+                "classifier": 1_365,
+            },
             475_077,
         ),
         (
             "v2",
-            {"features": 576_464, "aspp": 55_136, "mid_conv": 624, "decoder": 11_656, "classifier": 1_365},
+            {
+                "features": 576_464,
+                "aspp": 55_136,
+                "mid_conv": 624,
+                "decoder": 11_656,
+                "classifier": 1_365,
+            },
             645_245,
         ),
     ],
 )
-def test_parameters_by_block(traced: Traced, reference: str, parts: dict[str, int], total: int) -> None:
+def test_parameters_by_block(
+    traced: Traced, reference: str, parts: dict[str, int], total: int
+) -> None:
     by_path = params_by_path(traced(reference, 224))
     assert {path: by_path[path] for path in parts} == parts
     assert sum(parts.values()) == by_path[""] == total
@@ -72,12 +86,16 @@ def test_all_of_v2_s_growth_is_the_one_extra_entry_of_the_backbone(traced: Trace
         ("v2+head=before-upsample", 512, 345_198_720),
     ],
 )
-def test_operations_as_fvcore_counts_them(traced: Traced, reference: str, side: int, fvcore: int) -> None:
+def test_operations_as_fvcore_counts_them(
+    traced: Traced, reference: str, side: int, fvcore: int
+) -> None:
     assert total_flops(traced(reference, side))["fvcore"] == fvcore
 
 
 @pytest.mark.parametrize(("reference", "macs"), [("v1", 802_768_896), ("v2", 650_883_072)])
-def test_multiply_accumulates_and_torch_s_twice_as_many(traced: Traced, reference: str, macs: int) -> None:
+def test_multiply_accumulates_and_torch_s_twice_as_many(
+    traced: Traced, reference: str, macs: int
+) -> None:
     totals = total_flops(traced(reference, 512))
     assert (totals["macs"], totals["torch"]) == (macs, 2 * macs)
 
@@ -136,8 +154,12 @@ def test_a_rate_costs_the_same_whatever_it_is(traced: Traced) -> None:
 
 
 @pytest.mark.parametrize("reference", ["v1", "v2", "v3"])
-def test_every_count_grows_with_the_batch_and_parameters_do_not(trace_of: TraceOf, reference: str) -> None:
-    one, three = (trace_of(CATALOGUE[reference], Conditions(Size(64, 64), batch)) for batch in (1, 3))
+def test_every_count_grows_with_the_batch_and_parameters_do_not(
+    trace_of: TraceOf, reference: str
+) -> None:
+    one, three = (
+        trace_of(CATALOGUE[reference], Conditions(Size(64, 64), batch)) for batch in (1, 3)
+    )
     assert total_flops(three) == {name: 3 * count for name, count in total_flops(one).items()}
     assert total_params(three) == total_params(one)
 
@@ -147,7 +169,9 @@ def test_sizes_far_beyond_any_memory_are_traced_as_they_are() -> None:
     assert tap_shapes(trace)[-1].shape == (1, 96, 2**15, 2**15)
     scale = (2**20 // 512) ** 2
     pooled = 64 * 96  # the image-pooling conv runs on one position at every size
-    assert total_flops(trace)["macs"] - _pooled_macs(trace) == scale * (650_883_072 - _pooled_macs(trace))
+    assert total_flops(trace)["macs"] - _pooled_macs(trace) == scale * (
+        650_883_072 - _pooled_macs(trace)
+    )
     assert pooled < _pooled_macs(trace)
 
 
@@ -164,7 +188,7 @@ def test_a_model_that_cannot_be_built_is_a_model_error(monkeypatch: pytest.Monke
     def fail(_: Variant) -> None:
         raise ValueError("no such thing\nand more")
 
-    monkeypatch.setattr("ucseg_cli.engine.load.build_backbone", fail)
+    monkeypatch.setattr("ucseg_cli.engine.trace_model.build_backbone", fail)
     with pytest.raises(ModelError) as caught:
         trace_variant(CATALOGUE["v2"], Conditions())
     assert caught.value.what == "the network cannot be built: no such thing"

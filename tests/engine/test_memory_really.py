@@ -18,13 +18,13 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ucseg_cli.analysis.memory import Peak, peak_memory
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.engine.load import trace_module
-from ucseg_cli.engine.record import record
+from ucseg_cli.analysis.memory.peak_memory import Peak, peak_memory
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.engine.trace_model import trace_module
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import Variant, as_variant
+from ucseg_cli.references.variants import Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 
@@ -58,7 +58,9 @@ class StoragesAlive(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.alive = {key: kept for key, kept in self.alive.items() if not kept[0].expired()}  # type: ignore[no-untyped-call]
         given = {storage._cdata for storage in storages_in((args, kwargs))}
-        self.there_before |= given - self.alive.keys()  # weights and other constants, which the model keeps
+        self.there_before |= (
+            given - self.alive.keys()
+        )  # weights and other constants, which the model keeps
         out = func(*args, **(kwargs or {}))
         self.note(out)
         return out
@@ -99,9 +101,13 @@ def test_the_peak_of_any_member_of_the_family_is_that_of_a_real_run(
 
 
 @pytest.mark.parametrize("element", ["float64", "bfloat16"])
-def test_in_another_element_type_the_peak_is_that_of_a_real_run_too(trace_of: TraceOf, element: str) -> None:
+def test_in_another_element_type_the_peak_is_that_of_a_real_run_too(
+    trace_of: TraceOf, element: str
+) -> None:
     variant, dtype = of("v3"), getattr(torch, element)
-    measured = most_alive(build_model(variant).eval().to(dtype), torch.zeros(1, 3, 64, 96, dtype=dtype))
+    measured = most_alive(
+        build_model(variant).eval().to(dtype), torch.zeros(1, 3, 64, 96, dtype=dtype)
+    )
     assert peak_memory(trace_of(variant, Conditions(Size(64, 96))), element).bytes == measured
 
 
@@ -150,7 +156,11 @@ class Kept(nn.Module):
 def test_a_variable_of_the_program_keeps_a_map(keep: bool, maps: int) -> None:  # noqa: FBT001 - a parameter
     model, conditions = Kept(keep=keep).eval(), Conditions(Size(8, 8))
     peak = peak_memory(trace_module(model, conditions, taps={}))
-    assert peak.bytes == maps * peak.input_bytes == most_alive(model, torch.zeros(conditions.inputs[0].shape))
+    assert (
+        peak.bytes
+        == maps * peak.input_bytes
+        == most_alive(model, torch.zeros(conditions.inputs[0].shape))
+    )
     assert len(peak.overdue) == maps - 3
 
 
@@ -170,7 +180,9 @@ def test_the_allocator_hands_out_no_more_than_the_peak_and_the_tables_of_an_upsa
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
             model(x)
     profiler.export_chrome_trace(str(tmp_path / "trace.json"))
-    measured = most_allocated(tmp_path / "trace.json") + peak.input_bytes  # the input was there before
+    measured = (
+        most_allocated(tmp_path / "trace.json") + peak.input_bytes
+    )  # the input was there before
     assert measured == peak.bytes + upsampling_tables(peak, conditions)
 
 
@@ -183,7 +195,11 @@ def most_allocated(chrome_trace: Path) -> int:
 
 def upsampling_tables(peak: Peak, conditions: Conditions) -> int:
     """A bilinear kernel on the CPU has two indices and a weight, 24 bytes in all, for each row and column of its output."""
-    return 24 * (conditions.size.height + conditions.size.width) if peak.op == "upsample_bilinear2d" else 0
+    return (
+        24 * (conditions.size.height + conditions.size.width)
+        if peak.op == "upsample_bilinear2d"
+        else 0
+    )
 
 
 # A GPU: pytest tests/engine/test_memory_really.py -k gpu
@@ -228,5 +244,11 @@ def test_on_a_gpu_the_allocator_asks_for_the_peak_and_hands_out_whole_blocks(
     assert torch.cuda.max_memory_allocated() == after[f"{allocated}.peak"]
     asked = after[f"{requested}.peak"] - before[f"{requested}.current"]
     handed = after[f"{allocated}.peak"] - before[f"{allocated}.current"]
-    assert peak.bytes <= asked <= peak.bytes * 1.01, "a kernel's own allocations at the peak are small"
-    assert asked <= handed <= asked + sum(512 + 2**20 * (held.bytes > 2**20) for held in peak.alive) + 2**20
+    assert peak.bytes <= asked <= peak.bytes * 1.01, (
+        "a kernel's own allocations at the peak are small"
+    )
+    assert (
+        asked
+        <= handed
+        <= asked + sum(512 + 2**20 * (held.bytes > 2**20) for held in peak.alive) + 2**20
+    )

@@ -19,16 +19,16 @@ from packaging.version import Version
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ucseg_cli.analysis import peer_prices
-from ucseg_cli.analysis.deploy import fold_batch_norms
-from ucseg_cli.analysis.hooked_modules import Rule
-from ucseg_cli.analysis.peers import PEERS, Reconciliation, reconcile
-from ucseg_cli.conditions import Conditions, Size
+from ucseg_cli.analysis.counters import peer_prices
+from ucseg_cli.analysis.counters.hooked_modules import Rule
+from ucseg_cli.analysis.counters.peers import PEERS, Reconciliation, reconcile
+from ucseg_cli.analysis.counting.fold_batch_norms import fold_batch_norms
 from ucseg_cli.engine.counters import count_with_fvcore, count_with_torch
-from ucseg_cli.engine.record import record
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import CATALOGUE, Variant, as_variant
+from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 Printed = dict[tuple[str, str], int]
@@ -44,7 +44,9 @@ HOOKING = ("thop", "ptflops", "torchinfo")
 def printed() -> Count:
     """What each counter says of a module on an input. Each gets a copy: thop leaves buffers behind."""
     without_torchvision = pytest.MonkeyPatch()
-    without_torchvision.setitem(sys.modules, "torchvision.ops", None)  # ptflops would import all of it for one layer
+    without_torchvision.setitem(
+        sys.modules, "torchvision.ops", None
+    )  # ptflops would import all of it for one layer
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # thop compares versions the deprecated way
         import ptflops
@@ -83,11 +85,17 @@ def operators(model: nn.Module, x: Tensor) -> Printed:
 
 def derived(trace: Trace, names: Container[str] = HOOKING) -> dict[tuple[str, str], int | None]:
     """What we say that counters of these names print."""
-    return {(each.peer.name, each.peer.figure): each.total for each in reconcile(trace) if each.peer.name in names}
+    return {
+        (each.peer.name, each.peer.figure): each.total
+        for each in reconcile(trace)
+        if each.peer.name in names
+    }
 
 
 @pytest.mark.parametrize(("side", "batch"), [(224, 1), (97, 3)])
-@pytest.mark.parametrize("reference", ["v1", "v2", "v3", "v3+head=before-upsample+output_stride=16"])
+@pytest.mark.parametrize(
+    "reference", ["v1", "v2", "v3", "v3+head=before-upsample+output_stride=16"]
+)
 def test_what_others_print_of_the_named_variants_is_what_we_say(
     trace_of: TraceOf, printed: Count, reference: str, side: int, batch: int
 ) -> None:
@@ -129,15 +137,21 @@ def test_a_frozen_backbone_is_no_parameter_to_ptflops_alone(printed: Count) -> N
 def test_without_options_ptflops_runs_the_backend_that_we_say(trace_of: TraceOf) -> None:
     import ptflops
 
-    assert "default backend, pytorch" in _note(reconcile(trace_of(CATALOGUE["v2"], Conditions(Size(32, 32)))))
+    assert "default backend, pytorch" in _note(
+        reconcile(trace_of(CATALOGUE["v2"], Conditions(Size(32, 32))))
+    )
     default = ptflops.get_model_complexity_info(build_model("v2"), (3, 32, 32), **QUIETLY)
-    named = ptflops.get_model_complexity_info(build_model("v2"), (3, 32, 32), **QUIETLY, backend="pytorch")
-    aten = ptflops.get_model_complexity_info(build_model("v2"), (3, 32, 32), **QUIETLY, backend="aten")
+    named = ptflops.get_model_complexity_info(
+        build_model("v2"), (3, 32, 32), **QUIETLY, backend="pytorch"
+    )
+    aten = ptflops.get_model_complexity_info(
+        build_model("v2"), (3, 32, 32), **QUIETLY, backend="aten"
+    )
     assert default == named != aten
 
 
 def _note(reconciliations: tuple[Reconciliation, ...]) -> str:
-    from ucseg_cli.report.reconcile import reconciliation_tables
+    from ucseg_cli.report.parts.reconciliation_tables import reconciliation_tables
 
     return reconciliation_tables(reconciliations)[0].note or ""
 
@@ -201,15 +215,24 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "max pooling": (nn.MaxPool2d(2), X),
     "average pooling": (nn.AvgPool2d(2), X),
     "upsampling": (nn.Upsample(scale_factor=2), X),
-    "interpolation to a size": (Function(lambda x: functional.interpolate(x, (9, 9), mode="bilinear")), X),
+    "interpolation to a size": (
+        Function(lambda x: functional.interpolate(x, (9, 9), mode="bilinear")),
+        X,
+    ),
     "interpolation to a side": (Function(lambda x: functional.interpolate(x, 9)), X),
     "interpolation by a scale": (Function(lambda x: functional.interpolate(x, scale_factor=2)), X),
-    "interpolation by a broken scale": (Function(lambda x: functional.interpolate(x, scale_factor=1.3)), X),
+    "interpolation by a broken scale": (
+        Function(lambda x: functional.interpolate(x, scale_factor=1.3)),
+        X,
+    ),
     "dropout": (nn.Dropout(), X),
     "operators": (Function(lambda x: x * 2 + x), X),
     "add and mul": (Function(lambda x: torch.add(x, torch.mul(x, x))), X),
     "matmul": (Function(lambda x: x @ x.mT), (2, 3, 4)),
-    "conv as a function": (Function(lambda x: functional.conv2d(x, torch.ones(5, 4, 1, 1), torch.ones(5))), X),
+    "conv as a function": (
+        Function(lambda x: functional.conv2d(x, torch.ones(5, 4, 1, 1), torch.ones(5))),
+        X,
+    ),
     "a conv called twice": (nn.Sequential(TWICE, nn.ReLU(), TWICE), X),
     "attention": (Function(lambda x: functional.scaled_dot_product_attention(x, x, x)), X),
 }
@@ -223,13 +246,25 @@ def test_of_any_module_we_say_exactly_what_others_print_or_that_we_do_not_know(
     theirs = printed(module.eval(), x)
     theirs |= operators(module, x)
     ours = derived(record(module, x), {peer.name for peer in PEERS})
-    assert {key: total for key, total in ours.items() if total is not None and total != theirs[key]} == {}
+    assert {
+        key: total for key, total in ours.items() if total is not None and total != theirs[key]
+    } == {}
 
 
 @pytest.mark.parametrize(
-    "name", ["grouped conv", "conv 3d", "linear on more axes", "batch norm without affine", "relu", "global pooling"]
+    "name",
+    [
+        "grouped conv",
+        "conv 3d",
+        "linear on more axes",
+        "batch norm without affine",
+        "relu",
+        "global pooling",
+    ],
 )
-def test_of_layers_that_networks_are_made_of_we_know_every_figure(printed: Count, name: str) -> None:
+def test_of_layers_that_networks_are_made_of_we_know_every_figure(
+    printed: Count, name: str
+) -> None:
     module, shape = CASES[name]
     x = torch.zeros(shape)
     assert derived(record(module.eval(), x)) == printed(module, x)

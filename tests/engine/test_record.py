@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules import module as hooks_of_torch
 
-from ucseg_cli.analysis.conventions import CONVENTIONS
-from ucseg_cli.analysis.flops import own_flops, total_flops, uncounted
-from ucseg_cli.analysis.module_tree import roll_up
-from ucseg_cli.analysis.params import total_params
-from ucseg_cli.engine.record import record
-from ucseg_cli.trace import Trace
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.module_tree import roll_up
+from ucseg_cli.analysis.counting.operations import own_flops, total_flops, uncounted
+from ucseg_cli.analysis.counting.parameters import total_params
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.facts.trace import Trace
 
 X = (2, 4, 6, 8)
 """N, C, H, W of most inputs here."""
@@ -44,7 +44,9 @@ def on_meta(module: nn.Module, *shapes: tuple[int, ...]) -> Trace:
 
 def names(trace: Trace, path: str) -> list[str]:
     """The operators that the module at *path* called itself."""
-    return [op.name for op in trace.ops if op.parent is None and trace.modules[op.module].path == path]
+    return [
+        op.name for op in trace.ops if op.parent is None and trace.modules[op.module].path == path
+    ]
 
 
 # Who an operator belongs to
@@ -74,14 +76,20 @@ def test_a_container_that_is_only_iterated_has_the_sum_of_what_ran_in_it() -> No
 
 def test_a_function_belongs_to_the_module_whose_forward_ran_it() -> None:
     inner = Wrapped(lambda _, x: torch.cat([functional.relu(x), x + 1], dim=1))
-    trace = on_meta(Wrapped(lambda self, x: functional.interpolate(self.inner(x), scale_factor=2), inner=inner), X)
+    trace = on_meta(
+        Wrapped(lambda self, x: functional.interpolate(self.inner(x), scale_factor=2), inner=inner),
+        X,
+    )
     assert names(trace, "inner") == ["relu", "add", "cat"]
     assert names(trace, "") == ["upsample_nearest2d"]
 
 
 def test_a_method_of_a_child_that_is_not_its_forward_belongs_to_the_caller() -> None:
     child = nn.Conv2d(4, 2, 1)
-    trace = on_meta(Wrapped(lambda self, x: self.child._conv_forward(x, self.child.weight, None), child=child), X)
+    trace = on_meta(
+        Wrapped(lambda self, x: self.child._conv_forward(x, self.child.weight, None), child=child),
+        X,
+    )
     assert names(trace, "") == ["conv2d"]
     assert trace.by_path["child"].calls == 0
 
@@ -107,7 +115,9 @@ def test_a_module_whose_error_is_caught_gives_the_floor_back_to_its_caller() -> 
 
 
 def test_a_module_called_twice_costs_twice_and_its_parameters_count_once() -> None:
-    trace = on_meta(Wrapped(lambda self, x: self.conv(self.conv(x)), conv=nn.Conv2d(4, 4, 1, bias=False)), X)
+    trace = on_meta(
+        Wrapped(lambda self, x: self.conv(self.conv(x)), conv=nn.Conv2d(4, 4, 1, bias=False)), X
+    )
     assert trace.by_path["conv"].calls == 2
     assert total_flops(trace)["macs"] == 2 * (2 * 48 * 4 * 4)
     assert total_params(trace)["params"] == 4 * 4
@@ -132,7 +142,13 @@ def test_a_parameter_of_two_modules_counts_once(device: str) -> None:
     second.weight = first.weight
     trace = record(nn.Sequential(first, second), torch.zeros(1, 4, device=device))
     assert trace.by_path["0"].parameters[0].tensor == trace.by_path["1"].parameters[0].tensor
-    assert total_params(trace) == {"params": 16, "trainable": 16, "frozen": 0, "buffers": 0, "bytes": 4 * 16}
+    assert total_params(trace) == {
+        "params": 16,
+        "trainable": 16,
+        "frozen": 0,
+        "buffers": 0,
+        "bytes": 4 * 16,
+    }
 
 
 def test_frozen_and_trainable_parameters_and_buffers_are_told_apart() -> None:
@@ -140,7 +156,13 @@ def test_frozen_and_trainable_parameters_and_buffers_are_told_apart() -> None:
     norm.bias.requires_grad = False
     figures = total_params(on_meta(norm, X))
     # mean and variance of 4, and the counter of batches, which has 8 bytes
-    assert figures == {"params": 8, "trainable": 4, "frozen": 4, "buffers": 9, "bytes": 4 * 8 + 4 * 8 + 8}
+    assert figures == {
+        "params": 8,
+        "trainable": 4,
+        "frozen": 4,
+        "buffers": 9,
+        "bytes": 4 * 8 + 4 * 8 + 8,
+    }
 
 
 # What single operators cost
@@ -166,7 +188,9 @@ def test_frozen_and_trainable_parameters_and_buffers_are_told_apart() -> None:
         (Wrapped(lambda _, x: torch.einsum("bij,bkj->bik", x, x)), (2, 3, 4), 2 * 3 * 4 * 3),
     ],
 )  # fmt: skip
-def test_multiply_accumulates_are_those_of_the_formula(module: nn.Module, shape: tuple[int, ...], macs: int) -> None:
+def test_multiply_accumulates_are_those_of_the_formula(
+    module: nn.Module, shape: tuple[int, ...], macs: int
+) -> None:
     totals = total_flops(on_meta(module, shape))
     assert (totals["macs"], totals["torch"]) == (macs, 2 * macs)
 
@@ -174,7 +198,9 @@ def test_multiply_accumulates_are_those_of_the_formula(module: nn.Module, shape:
 def test_an_operator_without_a_price_is_listed_as_the_model_called_it() -> None:
     trace = on_meta(Wrapped(lambda _, x: x.cumsum(-1).softmax(-1).relu_()), (2, 3, 4))
     assert total_flops(trace)["fvcore"] == 0
-    missed = {name: call.calls for call in uncounted(trace, CONVENTIONS["fvcore"]) for name in [call.op]}
+    missed = {
+        name: call.calls for call in uncounted(trace, CONVENTIONS["fvcore"]) for name in [call.op]
+    }
     assert missed == {"cumsum": 1, "softmax": 1, "relu": 1}
     product = on_meta(Wrapped(lambda _, x: torch.einsum("bij,bkj->bik", x, x)), (2, 3, 4))
     assert uncounted(product, CONVENTIONS["macs"]) == []
@@ -192,7 +218,12 @@ def test_a_composite_is_the_parent_of_the_kernels_it_is_made_of() -> None:
 def test_a_view_and_a_write_in_place_keep_their_storage() -> None:
     trace = on_meta(Wrapped(lambda _, x: x.clone().relu_().flatten(1)), X)
     storages = {op.name: trace.tensors[op.outputs[0]].storage for op in trace.ops}
-    assert storages["clone"] == storages["relu_"] == storages["view"] != trace.tensors[trace.inputs[0]].storage
+    assert (
+        storages["clone"]
+        == storages["relu_"]
+        == storages["view"]
+        != trace.tensors[trace.inputs[0]].storage
+    )
     assert (
         next(op for op in trace.ops if op.name == "relu_").inputs
         == next(op for op in trace.ops if op.name == "relu_").outputs
@@ -275,7 +306,9 @@ def state(model: nn.Module) -> dict[str, Any]:
         "device": torch.get_default_device(),
         "random": torch.get_rng_state().tolist(),
         "modes": torch._C._len_torch_dispatch_stack(),
-        "autograd": torch._C._dispatch_tls_is_dispatch_key_excluded(torch._C.DispatchKey.AutogradCPU),
+        "autograd": torch._C._dispatch_tls_is_dispatch_key_excluded(
+            torch._C.DispatchKey.AutogradCPU
+        ),
     }
 
 
@@ -296,7 +329,14 @@ def test_mixed_flags_buffers_hooks_and_modes_are_afterwards_as_they_were(fragile
     before = state(fragile)
     run(fragile)
     assert state(fragile) == before
-    assert before["flags"] == {"": True, "conv": True, "norm": True, "dropout": True, "frozen": False, "broken": True}
+    assert before["flags"] == {
+        "": True,
+        "conv": True,
+        "norm": True,
+        "dropout": True,
+        "frozen": False,
+        "broken": True,
+    }
 
 
 @pytest.mark.parametrize("error", [ValueError, RuntimeError, KeyboardInterrupt, SystemExit])
@@ -375,8 +415,12 @@ MODULES = (
 )
 
 
-@pytest.mark.parametrize(("module", "shape"), MODULES, ids=[str(module)[:40] for module, _ in MODULES])
-def test_a_trace_without_data_is_the_trace_with_data(module: nn.Module, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("module", "shape"), MODULES, ids=[str(module)[:40] for module, _ in MODULES]
+)
+def test_a_trace_without_data_is_the_trace_with_data(
+    module: nn.Module, shape: tuple[int, ...]
+) -> None:
     real = record(module.to_empty(device="cpu"), torch.zeros(shape))
     assert real.device == "cpu"
     assert on_meta(module, shape) == replace(real, device="meta")
@@ -414,5 +458,7 @@ class InThreads(nn.Module):
 
 
 def test_what_runs_in_another_thread_is_refused_and_not_told_as_nothing() -> None:
-    with pytest.raises(RuntimeError, match="computes where no operator is seen, as in another thread"):
+    with pytest.raises(
+        RuntimeError, match="computes where no operator is seen, as in another thread"
+    ):
         record(InThreads(), torch.zeros(2, 3))

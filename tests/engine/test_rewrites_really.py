@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ucseg_cli.analysis.lint import Finding, lint
+from ucseg_cli.analysis.counting.metrics import totals
+from ucseg_cli.analysis.rules.lint_checks import Finding, lint
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.analysis.totals import totals
-from ucseg_cli.conditions import Conditions, Size
-from ucseg_cli.engine.record import record
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
-from ucseg_cli.trace import Trace
-from ucseg_cli.variants import Variant, as_variant
+from ucseg_cli.references.variants import Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 
@@ -70,14 +70,22 @@ def _repeatable() -> None:
 
 @pytest.mark.parametrize("name", ["v1", "v2", "v3"])
 @pytest.mark.parametrize("size", [(64, 64), (96, 33)], ids=str)
-def test_the_classifier_may_stand_before_the_upsample_on_any_weights(name: str, size: tuple[int, int]) -> None:
+def test_the_classifier_may_stand_before_the_upsample_on_any_weights(
+    name: str, size: tuple[int, int]
+) -> None:
     late, early = lively(build_model(name)), lively(build_model(f"{name}+head=before-upsample"))
     early.load_state_dict(late.state_dict(), strict=True)
     x = picture(2, 3, *size)
     assert distance(run(late, x), run(early, x)) <= CLOSE
 
 
-@given(height=SIDES, width=SIDES, factor=st.integers(2, 5), align=st.booleans(), groups=st.sampled_from([1, 2]))
+@given(
+    height=SIDES,
+    width=SIDES,
+    factor=st.integers(2, 5),
+    align=st.booleans(),
+    groups=st.sampled_from([1, 2]),
+)
 def test_any_pointwise_conv_and_any_bilinear_upsample_commute(
     height: int, width: int, factor: int, *, align: bool, groups: int
 ) -> None:
@@ -98,13 +106,16 @@ def test_a_conv_that_is_not_pointwise_does_not_commute() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "saved"), [("v1", 391_905_280), ("v2", 391_905_280), ("v2+classes=2", None), ("v3", None)]
+    ("name", "saved"),
+    [("v1", 391_905_280), ("v2", 391_905_280), ("v2+classes=2", None), ("v3", None)],
 )
 def test_what_the_mended_head_saves_is_the_difference_of_totals(
     trace_of: TraceOf, name: str, saved: int | None
 ) -> None:
     at = Conditions(Size(512, 512))
-    late, early = (totals(trace_of(as_variant(each), at)) for each in (name, f"{name}+head=before-upsample"))
+    late, early = (
+        totals(trace_of(as_variant(each), at)) for each in (name, f"{name}+head=before-upsample")
+    )
     assert late["fvcore"] - early["fvcore"] > 0
     assert saved is None or late["fvcore"] - early["fvcore"] == saved
     assert late["params"] == early["params"]
@@ -115,9 +126,13 @@ def test_what_the_mended_head_saves_is_the_difference_of_totals(
 
 def centre_alone(conv: nn.Conv2d) -> nn.Conv2d:
     """The 1×1 conv with the centre's weights."""
-    small = nn.Conv2d(conv.in_channels, conv.out_channels, 1, groups=conv.groups, bias=conv.bias is not None)
+    small = nn.Conv2d(
+        conv.in_channels, conv.out_channels, 1, groups=conv.groups, bias=conv.bias is not None
+    )
     row, column = (length // 2 for length in conv.kernel_size)
-    small.weight = nn.Parameter(conv.weight[:, :, row : row + 1, column : column + 1].detach().clone())
+    small.weight = nn.Parameter(
+        conv.weight[:, :, row : row + 1, column : column + 1].detach().clone()
+    )
     small.bias = conv.bias
     return small
 
@@ -143,7 +158,9 @@ def test_a_dilated_conv_is_the_1x1_conv_of_its_centre_exactly_where_the_rule_say
         assert distance(run(wide, x), run(small, x)) > 1e-6
 
 
-@pytest.mark.parametrize(("name", "side", "rates"), [("v2", 512, [18]), ("v2", 224, [12, 18]), ("v1", 224, [12])])
+@pytest.mark.parametrize(
+    ("name", "side", "rates"), [("v2", 512, [18]), ("v2", 224, [12, 18]), ("v1", 224, [12])]
+)
 def test_a_variant_s_degenerate_branches_are_1x1_convs_at_that_size_and_not_where_the_rule_is_silent(
     name: str, side: int, rates: list[int]
 ) -> None:
@@ -166,8 +183,12 @@ def test_a_variant_s_degenerate_branches_are_1x1_convs_at_that_size_and_not_wher
 
 
 @given(kernel=st.sampled_from([1, 3]), affine=st.booleans(), groups=st.sampled_from([1, 2]))
-def test_a_bias_before_a_norm_can_be_taken_from_the_running_mean(kernel: int, *, affine: bool, groups: int) -> None:
-    model = lively(nn.Sequential(nn.Conv2d(4, 6, kernel, groups=groups), nn.BatchNorm2d(6, affine=affine)))
+def test_a_bias_before_a_norm_can_be_taken_from_the_running_mean(
+    kernel: int, *, affine: bool, groups: int
+) -> None:
+    model = lively(
+        nn.Sequential(nn.Conv2d(4, 6, kernel, groups=groups), nn.BatchNorm2d(6, affine=affine))
+    )
     x = picture(2, 4, 7, 5)
     (found,) = findings(model, x, "UC106")
     assert (found.module, found.evidence["params"]) == ("0", 6)

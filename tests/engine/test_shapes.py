@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ucseg_cli.engine.dispatch import operator_name
-from ucseg_cli.engine.record import record
-from ucseg_cli.engine.shapes import _RULES, _RULES_THAT_LOOK, output_on_meta
+from ucseg_cli.engine.recording.dispatch import operator_name
+from ucseg_cli.engine.recording.meta_shapes import _RULES, _RULES_THAT_LOOK, output_on_meta
+from ucseg_cli.engine.recording.record import record
 
 ATEN = torch.ops.aten
 TRAINING = False
@@ -47,8 +47,14 @@ def both(operator: Any, *args: Any) -> tuple[Any, Any]:
 @st.composite
 def convolutions(draw: st.DrawFn) -> list[Any]:
     """Arguments that fit: any groups, dilation, stride, padding and kernel, none of them square."""
-    groups, per_group, out_per_group = draw(st.integers(1, 4)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    kernel, stride, dilation = (draw(st.tuples(st.integers(1, 4), st.integers(1, 4))) for _ in range(3))
+    groups, per_group, out_per_group = (
+        draw(st.integers(1, 4)),
+        draw(st.integers(1, 3)),
+        draw(st.integers(1, 3)),
+    )
+    kernel, stride, dilation = (
+        draw(st.tuples(st.integers(1, 4), st.integers(1, 4))) for _ in range(3)
+    )
     padding = draw(st.tuples(st.integers(0, 6), st.integers(0, 6)))
     x = meta(draw(st.integers(0, 3)), groups * per_group, draw(SIDES), draw(SIDES))
     weight = meta(groups * out_per_group, per_group, *kernel)
@@ -57,7 +63,9 @@ def convolutions(draw: st.DrawFn) -> list[Any]:
 
 
 @given(convolutions())
-def test_a_convolution_has_torch_s_shape_or_none_where_the_kernel_does_not_fit(args: list[Any]) -> None:
+def test_a_convolution_has_torch_s_shape_or_none_where_the_kernel_does_not_fit(
+    args: list[Any],
+) -> None:
     ours, theirs = both(ATEN.convolution.default, *args)
     assert ours == theirs
 
@@ -65,7 +73,12 @@ def test_a_convolution_has_torch_s_shape_or_none_where_the_kernel_does_not_fit(a
 def test_a_convolution_that_fits_is_answered_by_the_rule() -> None:
     args = (meta(2, 4, 9, 11), meta(6, 2, 3, 1), None, [2, 1], [1, 0], [2, 1], False, [0, 0], 2)
     # height (9 + 2·1 - 2·(3 - 1) - 1) // 2 + 1 = 4; width (11 - 0 - 1) // 1 + 1 = 11
-    assert form(output_on_meta("convolution", args, {})) == ((2, 6, 4, 11), torch.float32, "meta", True)
+    assert form(output_on_meta("convolution", args, {})) == (
+        (2, 6, 4, 11),
+        torch.float32,
+        "meta",
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,7 +99,17 @@ def test_a_convolution_that_fits_is_answered_by_the_rule() -> None:
     ],
 )
 def test_a_convolution_that_does_not_fit_is_left_to_torch(position: int, value: Any) -> None:
-    args: list[Any] = [meta(1, 4, 9, 9), meta(6, 2, 3, 3), meta(6), [1, 1], [0, 0], [1, 1], False, [0, 0], 2]
+    args: list[Any] = [
+        meta(1, 4, 9, 9),
+        meta(6, 2, 3, 3),
+        meta(6),
+        [1, 1],
+        [0, 0],
+        [1, 1],
+        False,
+        [0, 0],
+        2,
+    ]
     assert output_on_meta("convolution", args, {}) is not None
     args[position] = value
     assert output_on_meta("convolution", args, {}) is None
@@ -98,7 +121,9 @@ def test_batch_norm_in_eval_has_its_input_s_shape_and_empty_statistics(
 ) -> None:
     x, vector = meta(2, channels, *sides), meta(channels)
     weight, bias = (vector if there else None for there in given_affine)
-    ours, theirs = both(ATEN.native_batch_norm.default, x, weight, bias, vector, vector, TRAINING, 0.1, 1e-5)
+    ours, theirs = both(
+        ATEN.native_batch_norm.default, x, weight, bias, vector, vector, TRAINING, 0.1, 1e-5
+    )
     assert ours is not None
     # torch sizes the statistics differently by device: on CPU, as a trace must have them, they are empty
     assert ours[0] == theirs[0]
@@ -107,7 +132,9 @@ def test_batch_norm_in_eval_has_its_input_s_shape_and_empty_statistics(
 
 def test_batch_norm_s_empty_statistics_are_those_of_real_tensors() -> None:
     vector = torch.ones(3)
-    real = ATEN.native_batch_norm.default(torch.ones(2, 3, 4, 4), vector, vector, vector, vector, TRAINING, 0.1, 1e-5)
+    real = ATEN.native_batch_norm.default(
+        torch.ones(2, 3, 4, 4), vector, vector, vector, vector, TRAINING, 0.1, 1e-5
+    )
     assert [tuple(out.shape) for out in real] == [(2, 3, 4, 4), (0,), (0,)]
 
 
@@ -133,7 +160,9 @@ def test_any_other_batch_norm_is_left_to_torch(args: tuple[Any, ...]) -> None:
 def test_bilinear_upsampling_has_torch_s_shape_and_an_empty_map_is_left_to_torch(
     shape: tuple[int, int, int, int], size: tuple[int, int], *, align_corners: bool
 ) -> None:
-    ours, theirs = both(ATEN.upsample_bilinear2d.default, meta(*shape), list(size), align_corners, None, None)
+    ours, theirs = both(
+        ATEN.upsample_bilinear2d.default, meta(*shape), list(size), align_corners, None, None
+    )
     assert ours in (theirs, None)
     assert (ours is None) == (0 in (*shape, *size))
 
@@ -191,21 +220,28 @@ def pairs(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "div"])
 @given(pair=pairs(), swapped=st.booleans())
-def test_two_tensors_are_broadcast_as_torch_does(name: str, pair: tuple[Tensor, Tensor], *, swapped: bool) -> None:
+def test_two_tensors_are_broadcast_as_torch_does(
+    name: str, pair: tuple[Tensor, Tensor], *, swapped: bool
+) -> None:
     ours, theirs = both(getattr(ATEN, name).Tensor, *(pair[::-1] if swapped else pair))
     assert ours == theirs
 
 
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "eq", "ne"])
 @given(
-    shape=st.lists(st.integers(0, 5), max_size=4), number=st.integers(-(2**63), 2**63 - 1) | st.floats() | st.booleans()
+    shape=st.lists(st.integers(0, 5), max_size=4),
+    number=st.integers(-(2**63), 2**63 - 1) | st.floats() | st.booleans(),
 )
-def test_a_tensor_and_a_number_have_the_tensor_s_shape(name: str, shape: list[int], number: float) -> None:
+def test_a_tensor_and_a_number_have_the_tensor_s_shape(
+    name: str, shape: list[int], number: float
+) -> None:
     overload = "Scalar" if name in {"eq", "ne"} else "Tensor"
     x = meta(*shape)
     ours = output_on_meta(name, (x, number), {})
     assert form(ours) == form(
-        getattr(getattr(ATEN, name), overload)(x, number if overload == "Scalar" else torch.tensor(2.0))
+        getattr(getattr(ATEN, name), overload)(
+            x, number if overload == "Scalar" else torch.tensor(2.0)
+        )
     )
 
 
@@ -249,9 +285,9 @@ def test_layer_norm_has_its_input_s_shape_and_statistics_of_what_is_left(
 
 def test_layer_norm_s_statistics_are_those_of_real_tensors() -> None:
     real = ATEN.native_layer_norm.default(torch.ones(2, 3, 4, 5), [4, 5], None, None, 1e-5)
-    assert form(output_on_meta("native_layer_norm", (meta(2, 3, 4, 5), [4, 5], None, None, 1e-5), {})) == tuple(
-        (shape, dtype, "meta", contiguous) for shape, dtype, _, contiguous in form(real)
-    )
+    assert form(
+        output_on_meta("native_layer_norm", (meta(2, 3, 4, 5), [4, 5], None, None, 1e-5), {})
+    ) == tuple((shape, dtype, "meta", contiguous) for shape, dtype, _, contiguous in form(real))
 
 
 @given(
@@ -303,7 +339,9 @@ def test_any_other_index_is_left_to_torch() -> None:
 
 
 @given(pair=pairs(), transposed=st.booleans())
-def test_filling_where_a_mask_says_keeps_the_shape(pair: tuple[Tensor, Tensor], *, transposed: bool) -> None:
+def test_filling_where_a_mask_says_keeps_the_shape(
+    pair: tuple[Tensor, Tensor], *, transposed: bool
+) -> None:
     x, mask = pair[0], pair[1].to(torch.bool)
     if transposed and x.dim() == mask.dim() == 2:
         x, mask = x.t().contiguous(), mask.t()
@@ -322,7 +360,9 @@ def test_softmax_keeps_the_shape(name: str, shape: list[int], dim: int) -> None:
 
 @pytest.mark.parametrize("name", ["relu", "hardswish", "hardsigmoid", "gelu", "silu", "sigmoid"])
 @given(shape=st.lists(st.integers(0, 5), max_size=5))
-def test_an_activation_has_its_input_s_shape_and_in_place_is_its_input(name: str, shape: list[int]) -> None:
+def test_an_activation_has_its_input_s_shape_and_in_place_is_its_input(
+    name: str, shape: list[int]
+) -> None:
     x = meta(*shape)
     ours, theirs = both(getattr(ATEN, name).default, x)
     assert ours == theirs is not None
@@ -330,10 +370,20 @@ def test_an_activation_has_its_input_s_shape_and_in_place_is_its_input(name: str
 
 
 def test_every_rule_is_held_against_torch_here() -> None:
-    tested = {"convolution", "native_batch_norm", "native_layer_norm", "upsample_bilinear2d", "cat", "mean", "roll"}
+    tested = {
+        "convolution",
+        "native_batch_norm",
+        "native_layer_norm",
+        "upsample_bilinear2d",
+        "cat",
+        "mean",
+        "roll",
+    }
     pairs = {"add", "add_", "sub", "mul", "mul_", "div", "eq", "ne", "_softmax", "_safe_softmax"}
     activations = {"relu", "hardswish", "hardsigmoid", "silu", "sigmoid"}
-    assert _RULES.keys() == tested | pairs | activations | {f"{name}_" for name in activations} | {"gelu"}
+    assert _RULES.keys() == tested | pairs | activations | {f"{name}_" for name in activations} | {
+        "gelu"
+    }
     assert _RULES_THAT_LOOK.keys() == {"addmm", "index", "masked_fill"}
 
 
@@ -350,10 +400,16 @@ NOT_PLAIN = (
 )
 
 
-@pytest.mark.parametrize("tensor", NOT_PLAIN, ids=["real", "half", "channels last", "transposed", "subclass"])
+@pytest.mark.parametrize(
+    "tensor", NOT_PLAIN, ids=["real", "half", "channels last", "transposed", "subclass"]
+)
 @pytest.mark.parametrize("name", ["relu", "cat", "mul"])
 def test_a_tensor_that_is_not_plain_is_left_to_torch(name: str, tensor: Tensor) -> None:
-    args: dict[str, list[Any]] = {"relu": [tensor], "cat": [[tensor, tensor], 1], "mul": [meta(1, 2, 3, 3), tensor]}
+    args: dict[str, list[Any]] = {
+        "relu": [tensor],
+        "cat": [[tensor, tensor], 1],
+        "mul": [meta(1, 2, 3, 3), tensor],
+    }
     assert output_on_meta(name, args[name], {}) is None
 
 
@@ -397,7 +453,9 @@ def test_an_operator_outside_aten_keeps_its_namespace() -> None:
         (nn.Linear(5, 4), (1, 3)),
     ],
 )
-def test_recording_what_cannot_run_raises_torch_s_own_error(device: str, module: nn.Module, shape: list[int]) -> None:
+def test_recording_what_cannot_run_raises_torch_s_own_error(
+    device: str, module: nn.Module, shape: list[int]
+) -> None:
     module, x = module.to(device), torch.zeros(shape, device=device)
     with pytest.raises((RuntimeError, ZeroDivisionError)) as theirs, torch.no_grad():
         module(x)

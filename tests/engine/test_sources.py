@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from ucseg_cli.analysis.totals import totals
-from ucseg_cli.conditions import Conditions, Input, Size, Tensors
-from ucseg_cli.engine.load import loaded, trace_source
+from ucseg_cli.analysis.counting.metrics import totals
+from ucseg_cli.engine.trace_model import loaded, trace_source
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError
+from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references import Argument, FromFile, FromModule, FromTorchvision
-from ucseg_cli.trace import Trace
 
 AT_8 = Conditions(Size(8, 8))
 
@@ -117,7 +117,9 @@ def test_what_needs_data_to_run_is_run_on_real_tensors_and_says_so(write: Write)
     assert first == second, "the values are the same every time"
 
 
-def test_the_same_network_has_the_same_figures_on_meta_and_where_it_needs_data(write: Write) -> None:
+def test_the_same_network_has_the_same_figures_on_meta_and_where_it_needs_data(
+    write: Write,
+) -> None:
     code = """
         class Looking(Net):
             def forward(self, x):
@@ -132,7 +134,10 @@ def test_the_same_network_has_the_same_figures_on_meta_and_where_it_needs_data(w
 @pytest.mark.parametrize(
     ("forward", "reason"),
     [
-        ("return self.stem(x[:, :2])", "expected input[1, 2, 8, 8] to have 3 channels, but got 2 channels instead"),
+        (
+            "return self.stem(x[:, :2])",
+            "expected input[1, 2, 8, 8] to have 3 channels, but got 2 channels instead",
+        ),
         ("raise ValueError('no such luck')", "ValueError: no such luck (NET:"),
         ("assert False", "AssertionError (NET:"),
         ("import sys; sys.exit('bye')", "SystemExit: bye"),
@@ -143,14 +148,18 @@ def test_the_same_network_has_the_same_figures_on_meta_and_where_it_needs_data(w
 def test_where_it_does_not_run_its_parameters_and_the_reason_are_still_there(
     write: Write, forward: str, reason: str
 ) -> None:
-    source = write(f"\nclass Broken(Net):\n    def forward(self, x):\n        {forward}\n", "Broken")
+    source = write(
+        f"\nclass Broken(Net):\n    def forward(self, x):\n        {forward}\n", "Broken"
+    )
     trace = trace_source(source, AT_8)
     assert reason.replace("NET", source.path) in (trace.failure or "")
     assert (trace.ops, totals(trace)["params"]) == ((), 4 * 27 + 4)
     assert "macs" not in totals(trace)
 
 
-def test_a_forward_pass_that_takes_other_inputs_is_told_by_its_signature_and_runs_on_those(write: Write) -> None:
+def test_a_forward_pass_that_takes_other_inputs_is_told_by_its_signature_and_runs_on_those(
+    write: Write,
+) -> None:
     code = """
         class Two(Net):
             def __init__(self):
@@ -162,7 +171,9 @@ def test_a_forward_pass_that_takes_other_inputs_is_told_by_its_signature_and_run
     """
     source = write(code, "Two")
     alone = trace_source(source, AT_8)
-    both = trace_source(source, Conditions(given=Tensors((Input((1, 3, 8, 8)), Input((2, 7), "int64")))))
+    both = trace_source(
+        source, Conditions(given=Tensors((Input((1, 3, 8, 8)), Input((2, 7), "int64"))))
+    )
     assert alone.failure == "forward(x, tokens, *, scale=1) does not take 1 input tensor"
     assert both.failure is None
     assert [both.tensors[tensor].dtype for tensor in both.inputs] == ["float32", "int64"]
@@ -172,14 +183,18 @@ def test_its_own_folder_and_the_working_directory_are_importable_while_it_loads_
     write: Write,
 ) -> None:
     source = write(
-        "from parts import WIDTH; from here import DEPTH\ndef make(): import late; return Net(WIDTH * DEPTH)", "make"
+        "from parts import WIDTH; from here import DEPTH\ndef make(): import late; return Net(WIDTH * DEPTH)",
+        "make",
     )
     Path(source.path).with_name("parts.py").write_text("WIDTH = 2")
     Path(source.path).with_name("late.py").write_text("")
     Path("here.py").write_text("DEPTH = 3")
     before = list(sys.path), set(sys.modules)
     assert params(trace_source(source, AT_8)) == 6 * 27 + 6
-    assert (list(sys.path), {"net", "parts", "late", "here"} & set(sys.modules)) == (before[0], set())
+    assert (list(sys.path), {"net", "parts", "late", "here"} & set(sys.modules)) == (
+        before[0],
+        set(),
+    )
 
 
 def test_two_files_may_each_have_a_module_of_one_name_beside_them(tmp_path: Path) -> None:
@@ -188,12 +203,16 @@ def test_two_files_may_each_have_a_module_of_one_name_beside_them(tmp_path: Path
         folder = tmp_path / str(width)
         folder.mkdir()
         (folder / "parts.py").write_text(f"WIDTH = {width}")
-        (folder / "net.py").write_text(f"{HEADER}\nfrom parts import WIDTH\ndef make(): return Net(WIDTH)")
+        (folder / "net.py").write_text(
+            f"{HEADER}\nfrom parts import WIDTH\ndef make(): return Net(WIDTH)"
+        )
         sources.append(FromFile(str(folder / "net.py"), "make"))
     assert [params(trace_source(source, AT_8)) for source in sources] == [2 * 28, 3 * 28]
 
 
-def test_a_module_is_imported_from_where_we_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_is_imported_from_where_we_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "zoo").mkdir()
     (tmp_path / "zoo" / "nets.py").write_text(HEADER)
     monkeypatch.chdir(tmp_path)
@@ -217,7 +236,12 @@ def test_nothing_of_a_file_stays(write: Write) -> None:
         sys.argv.append("more"); sys.path.append("/nowhere")
         os.chdir("/")
     """
-    state, dice, argv, path = torch.get_rng_state(), random.getstate(), list(sys.argv), list(sys.path)
+    state, dice, argv, path = (
+        torch.get_rng_state(),
+        random.getstate(),
+        list(sys.argv),
+        list(sys.path),
+    )
     before = Path.cwd()
     trace_source(write(code), AT_8)
     assert (torch.get_default_dtype(), torch.get_default_device().type) == (torch.float32, "cpu")
@@ -229,7 +253,10 @@ def test_nothing_of_a_file_stays(write: Write) -> None:
 def test_what_a_file_prints_is_not_on_stdout_and_it_sees_a_command_line_of_its_own(
     write: Write, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    trace_source(write("import sys; print('loading', len(sys.argv), sys.argv[0] == __file__, __name__)"), AT_8)
+    trace_source(
+        write("import sys; print('loading', len(sys.argv), sys.argv[0] == __file__, __name__)"),
+        AT_8,
+    )
     out, err = capfd.readouterr()
     assert (out, err) == ("", "loading 1 True net\n")
 
@@ -242,7 +269,9 @@ def test_a_model_that_downloads_is_refused_and_told_how_not_to(write: Write) -> 
                 if pretrained:
                     torch.hub.load_state_dict_from_url("https://weights.example/net-12345678.pth", progress=False)
     """
-    with pytest.raises(ModelError, match=r"it wants to download https://weights\.example/net-12345678\.pth") as caught:
+    with pytest.raises(
+        ModelError, match=r"it wants to download https://weights\.example/net-12345678\.pth"
+    ) as caught:
         trace_source(write(code, "Downloading"), AT_8)
     assert (caught.value.help or "").endswith("net.py:Downloading+pretrained=false")
     assert params(trace_source(write(code, "Downloading", pretrained="false"), AT_8)) == 4 * 28
@@ -252,9 +281,17 @@ def test_a_model_that_downloads_is_refused_and_told_how_not_to(write: Write) -> 
     ("code", "name", "what"),
     [
         ("x = (", "Net", "cannot be imported: SyntaxError"),
-        ("import nowhere_to_be_found", "Net", "ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+        (
+            "import nowhere_to_be_found",
+            "Net",
+            "ModuleNotFoundError: No module named 'nowhere_to_be_found'",
+        ),
         ("1 / 0", "Net", "cannot be imported: ZeroDivisionError: division by zero"),
-        ("import argparse; argparse.ArgumentParser().parse_args(['--x'])", "Net", "cannot be imported: SystemExit"),
+        (
+            "import argparse; argparse.ArgumentParser().parse_args(['--x'])",
+            "Net",
+            "cannot be imported: SystemExit",
+        ),
         ("raise KeyboardInterrupt", None, ""),
         ("x = 3", "x", "x is no class, function or model but int"),
         ("def make(): return 3", "make", "make gives int, not a torch.nn.Module"),

@@ -12,13 +12,13 @@ from hypothesis.strategies import SearchStrategy
 from torch import Tensor, nn
 
 import ucseg_cli
-from ucseg_cli.analysis.module_tree import roll_up
-from ucseg_cli.analysis.params import own_params, total_params
-from ucseg_cli.engine.record import record
+from ucseg_cli.analysis.counting.module_tree import roll_up
+from ucseg_cli.analysis.counting.parameters import own_params, total_params
+from ucseg_cli.engine.recording.record import record
 from ucseg_cli.errors import UnknownNameError
 from ucseg_cli.nets import SegmentationNetwork, build_model
 from ucseg_cli.nets.backbone import build_features, probe_widths
-from ucseg_cli.variants import CATALOGUE, Variant, as_variant
+from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
 
 SMALL = "v3+backbone=5+aspp_channels=4+mid_channels=3+decoder_channels=5+low_skip=2+classes=3"
 
@@ -28,7 +28,10 @@ def own_keys(prefix: str, model: nn.Module) -> list[str]:
 
 
 def norm(path: str) -> list[str]:
-    return [f"{path}.{name}" for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")]
+    return [
+        f"{path}.{name}"
+        for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    ]
 
 
 def pair(conv: str, bn: str) -> list[str]:
@@ -78,7 +81,9 @@ def test_checkpoints_have_the_original_layout(reference: str) -> None:
 def test_the_backbone_s_keys_and_shapes_are_torchvision_s_own() -> None:
     theirs = build_features(11, output_stride=32, pretrained=False).state_dict()
     ours = build_model("v2").features.state_dict()
-    assert {key: value.shape for key, value in ours.items()} == {key: value.shape for key, value in theirs.items()}
+    assert {key: value.shape for key, value in ours.items()} == {
+        key: value.shape for key, value in theirs.items()
+    }
     assert "0.0.weight" in ours
     assert "10.block.3.1.running_var" in ours
 
@@ -123,10 +128,14 @@ def test_the_logits_have_the_input_s_size_and_the_taps_are_the_raw_features(
     assert list(taps) == ["low", "mid", "high"]
     for name, index in (("low", 1), ("mid", 3), ("high", -1)):
         assert torch.equal(taps[name], outputs[index])
-    assert (model.low_ch, model.mid_ch, model.high_ch) == tuple(tap.shape[1] for tap in taps.values())
+    assert (model.low_ch, model.mid_ch, model.high_ch) == tuple(
+        tap.shape[1] for tap in taps.values()
+    )
 
 
-@pytest.mark.parametrize(("backbone", "widths"), [(4, (16, 24, 24)), (10, (16, 24, 96)), (13, (16, 24, 576))])
+@pytest.mark.parametrize(
+    ("backbone", "widths"), [(4, (16, 24, 24)), (10, (16, 24, 96)), (13, (16, 24, 576))]
+)
 def test_widths_are_those_of_the_taps(backbone: int, widths: tuple[int, int, int]) -> None:
     model = build_model(f"v2+backbone={backbone}")
     assert (model.low_ch, model.mid_ch, model.high_ch) == widths
@@ -134,20 +143,28 @@ def test_widths_are_those_of_the_taps(backbone: int, widths: tuple[int, int, int
 
 @settings(max_examples=8)
 @given(st.data())
-def test_both_orders_of_the_head_compute_one_function(variants: SearchStrategy[Variant], data: st.DataObject) -> None:
+def test_both_orders_of_the_head_compute_one_function(
+    variants: SearchStrategy[Variant], data: st.DataObject
+) -> None:
     variant = data.draw(variants)
     torch.manual_seed(0)
     after = build_model(as_variant(f"v1+{variant.key}+head=after-upsample")).double().eval()
     before = build_model(as_variant(f"v1+{variant.key}+head=before-upsample")).double().eval()
-    nn.init.normal_(after.state_dict()["classifier.1.bias"])  # it starts at zero, where its loss would not show
+    nn.init.normal_(
+        after.state_dict()["classifier.1.bias"]
+    )  # it starts at zero, where its loss would not show
     before.load_state_dict(after.state_dict(), strict=True)
-    x = torch.rand(1, 3, data.draw(st.integers(1, 70)), data.draw(st.integers(1, 70)), dtype=torch.float64)
+    x = torch.rand(
+        1, 3, data.draw(st.integers(1, 70)), data.draw(st.integers(1, 70)), dtype=torch.float64
+    )
     with torch.no_grad():
         one, other = after(x), before(x)
     assert (one - other).abs().max() <= 1e-12 * one.abs().max()
 
 
-@pytest.mark.parametrize("reference", ["v1", "v2", "v3", "v2+output_stride=16+head=before-upsample"])
+@pytest.mark.parametrize(
+    "reference", ["v1", "v2", "v3", "v2+output_stride=16+head=before-upsample"]
+)
 def test_it_trains_at_batch_2_and_every_parameter_learns(reference: str) -> None:
     model = build_model(reference)
     assert all(module.training for module in model.modules())
@@ -155,7 +172,9 @@ def test_it_trains_at_batch_2_and_every_parameter_learns(reference: str) -> None
     assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
 
 
-def test_training_at_batch_1_fails_in_image_pooling_but_recording_does_not_and_leaves_it_in_train_mode() -> None:
+def test_training_at_batch_1_fails_in_image_pooling_but_recording_does_not_and_leaves_it_in_train_mode() -> (
+    None
+):
     model, x = build_model(SMALL), torch.rand(1, 3, 64, 64)
     with pytest.raises(ValueError, match="more than 1 value"):
         model(x)
@@ -216,7 +235,9 @@ def test_a_new_network_has_seen_no_batch() -> None:
 @pytest.fixture
 def imagenet(monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
     """A state dict as torchvision would download it, of other values."""
-    build_features(4, output_stride=32, pretrained=False)  # the modules of torchvision are loaded now
+    build_features(
+        4, output_stride=32, pretrained=False
+    )  # the modules of torchvision are loaded now
     from torchvision.models.mobilenetv3 import MobileNet_V3_Small_Weights, mobilenet_v3_small
 
     state = {
@@ -244,11 +265,15 @@ def test_a_pretrained_backbone_has_torchvision_s_weights_to_the_last_buffer(
 
 def test_without_pretrained_nothing_is_downloaded(imagenet: dict[str, Tensor]) -> None:
     model = build_model("v2")
-    assert not torch.equal(model.features.state_dict()["0.0.weight"], imagenet["features.0.0.weight"])
+    assert not torch.equal(
+        model.features.state_dict()["0.0.weight"], imagenet["features.0.0.weight"]
+    )
 
 
 def new_layers(model: SegmentationNetwork) -> list[nn.Module]:
-    return [m for name, child in model.named_children() if name != "features" for m in child.modules()]
+    return [
+        m for name, child in model.named_children() if name != "features" for m in child.modules()
+    ]
 
 
 @pytest.mark.parametrize("pretrained", [False, True])
@@ -259,7 +284,10 @@ def test_new_layers_start_as_told(imagenet: dict[str, Tensor], *, pretrained: bo
     norms = [layer for layer in layers if isinstance(layer, nn.BatchNorm2d)]
     convs = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
     heads = (1 + 3 * 2 + 1 + 1) + 1 + 2 * 2 + 1 + 2  # aspp, mid_conv, decoder, low_conv, refine
-    assert (len(norms), len(convs)) == (heads, heads + 1)  # and the classifier, which no norm follows
+    assert (len(norms), len(convs)) == (
+        heads,
+        heads + 1,
+    )  # and the classifier, which no norm follows
     for norm_ in norms:
         assert torch.all(norm_.weight == 1)
         assert torch.all(norm_.bias == 0)
@@ -269,7 +297,9 @@ def test_new_layers_start_as_told(imagenet: dict[str, Tensor], *, pretrained: bo
     for conv in convs:
         assert conv.bias is None or torch.all(conv.bias == 0)
         if conv.weight.numel() > 2_000:
-            fan_out = conv.out_channels * conv.kernel_size[0] * conv.kernel_size[1]  # torch's, which ignores groups
+            fan_out = (
+                conv.out_channels * conv.kernel_size[0] * conv.kernel_size[1]
+            )  # torch's, which ignores groups
             assert conv.weight.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.1)
             assert abs(conv.weight.mean().item()) < 0.1 * (2 / fan_out) ** 0.5
 
@@ -277,7 +307,9 @@ def test_new_layers_start_as_told(imagenet: dict[str, Tensor], *, pretrained: bo
 def test_depthwise_convs_start_with_torch_s_fan_out() -> None:
     torch.manual_seed(0)
     state = build_model("v2").state_dict()
-    weights = torch.cat([state[f"aspp.branches.{index}.depthwise.weight"].flatten() for index in (1, 2, 3)])
+    weights = torch.cat(
+        [state[f"aspp.branches.{index}.depthwise.weight"].flatten() for index in (1, 2, 3)]
+    )
     assert weights.std().item() == pytest.approx((2 / (96 * 9)) ** 0.5, rel=0.1)
 
 

@@ -14,13 +14,15 @@ from ucseg_cli.references import (
     Source,
     parse_reference,
 )
-from ucseg_cli.variants import CATALOGUE
+from ucseg_cli.references.variants import CATALOGUE
 
 
 def test_a_variant_is_named_with_its_changes_and_the_name_is_kept_as_typed() -> None:
     reference = parse_reference(" v2+backbone=10+rates=6,12 ")
     assert reference.name == "v2+backbone=10+rates=6,12"
-    assert reference.variant == reference.model == CATALOGUE["v2"]._replace(backbone=10, rates=(6, 12))
+    assert (
+        reference.variant == reference.model == CATALOGUE["v2"]._replace(backbone=10, rates=(6, 12))
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,9 @@ def test_a_source_is_told_from_a_variant_by_how_it_is_written(text: str, source:
 
 def test_arguments_come_after_plus_signs_and_of_two_for_one_name_the_later_wins() -> None:
     source = parse_reference("net.py:Net+width=3+name=a+b+c=d=e+width=4").model
-    assert source == FromFile("net.py", "Net", (Argument("width", "4"), Argument("name", "a+b"), Argument("c", "d=e")))
+    assert source == FromFile(
+        "net.py", "Net", (Argument("width", "4"), Argument("name", "a+b"), Argument("c", "d=e"))
+    )
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,9 @@ def params() -> Report:
         for path, kind, count in MODULES
     ]
     rows[2] = Row((*rows[2].cells[:3], None, *rows[2].cells[4:]))
-    rows.append(Row(("37 more modules", None, folded, 0, None, Fraction(folded, WHOLE)), role=Role.FOLDED))
+    rows.append(
+        Row(("37 more modules", None, folded, 0, None, Fraction(folded, WHOLE)), role=Role.FOLDED)
+    )
     rows.append(Row(("total", None, WHOLE, 0, None, Fraction(1)), role=Role.TOTAL))
     columns = (
         Column("path", "module", Kind.PATH),
@@ -110,5 +112,12 @@ def hostile() -> Report:
 
 
 def _metric(name: str, before: int, after: int, status: str, unit: Unit = Unit.COUNT) -> Row:
-    cells: tuple[Cell, ...] = (name, before, after, after - before, Fraction(after - before, before), status)
+    cells: tuple[Cell, ...] = (
+        name,
+        before,
+        after,
+        after - before,
+        Fraction(after - before, before),
+        status,
+    )
     return Row(cells, unit=unit)

@@ -5,7 +5,15 @@ from fractions import Fraction
 import pytest
 
 from ucseg_cli.report.document import Cell, Kind, Span, Unit
-from ucseg_cli.report.formats.cells import SPAN_CELLS, Tone, draw_span, format_cell, one_line, plain_ascii, tone_of
+from ucseg_cli.report.formats.cells import (
+    SPAN_CELLS,
+    Tone,
+    draw_span,
+    format_cell,
+    one_line,
+    plain_ascii,
+    tone_of,
+)
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -35,7 +43,9 @@ def test_a_missing_value_is_a_dash_and_never_a_zero(kind: Kind) -> None:
         ("", Kind.PATH, Unit.COUNT, ""),
     ],
 )  # fmt: skip
-def test_a_cell_is_said_the_way_its_column_and_unit_ask(cell: Cell, kind: Kind, unit: Unit, text: str) -> None:
+def test_a_cell_is_said_the_way_its_column_and_unit_ask(
+    cell: Cell, kind: Kind, unit: Unit, text: str
+) -> None:
     assert format_cell(cell, kind, unit) == text
 
 

@@ -15,12 +15,25 @@ Run = Callable[..., CompletedProcess[str]]
 TOO_LONG = "_The rest is too long for a comment; the job's log and its summary have it._"
 MOST = 65_536
 """Characters that GitHub takes for a comment."""
-COLUMNS = (Column("status", "status", Kind.STATUS), Column("name", "name"), Column("delta", "Δ", Kind.DELTA))
+COLUMNS = (
+    Column("status", "status", Kind.STATUS),
+    Column("name", "name"),
+    Column("delta", "Δ", Kind.DELTA),
+)
 
 
-def _report(*rows: tuple[Cell, ...], verdict: str = "fail", title: str = "check v2", summary: str = "Done.") -> Report:
+def _report(
+    *rows: tuple[Cell, ...], verdict: str = "fail", title: str = "check v2", summary: str = "Done."
+) -> Report:
     table = Table("limits", "Limits", COLUMNS, tuple(map(Row, rows)), "a note")
-    return Report("ucseg.check", title, {"input": "1×3×64×64"}, (table,), summary, {"verdict": {"status": verdict}})
+    return Report(
+        "ucseg.check",
+        title,
+        {"input": "1×3×64×64"},
+        (table,),
+        summary,
+        {"verdict": {"status": verdict}},
+    )
 
 
 def _outside(comment: str) -> str:
@@ -34,12 +47,19 @@ def _outside(comment: str) -> str:
 
 def test_the_marker_comes_first_then_the_headline_then_the_summary(comparison: Report) -> None:
     lines = render_comment(comparison).splitlines()
-    assert lines[:5] == ["<!-- ucseg.compare -->", "", "### compare v1 → v2", "", comparison.summary]
+    assert lines[:5] == [
+        "<!-- ucseg.compare -->",
+        "",
+        "### compare v1 → v2",
+        "",
+        comparison.summary,
+    ]
     assert lines[6] == "<sub>input 1×3×384×640</sub>"
 
 
 @pytest.mark.parametrize(
-    ("verdict", "sign"), [("fail", "❌"), ("differs", "❌"), ("warn", "⚠️"), ("pass", "✅"), ("agrees", "✅")]
+    ("verdict", "sign"),
+    [("fail", "❌"), ("differs", "❌"), ("warn", "⚠️"), ("pass", "✅"), ("agrees", "✅")],
 )
 def test_the_headline_carries_the_sign_of_the_verdict(verdict: str, sign: str) -> None:
     assert render_comment(_report(verdict=verdict)).splitlines()[2] == f"### {sign} check v2"
@@ -52,7 +72,12 @@ def test_only_rows_that_say_something_new_are_in_sight() -> None:
         "unknown": (None, "unknown", None),
     }  # fmt: skip
     comment = render_comment(_report(*rows.values()))
-    assert [name for name in rows if name in _outside(comment)] == ["worse", "better", "exceeded", "near"]
+    assert [name for name in rows if name in _outside(comment)] == [
+        "worse",
+        "better",
+        "exceeded",
+        "near",
+    ]
     assert [name for name in rows if name in comment] == list(rows)
 
 
@@ -66,7 +91,9 @@ def test_a_table_without_news_is_folded_whole(comparison: Report) -> None:
 def test_the_fold_holds_the_whole_report_as_markdown(comparison: Report) -> None:
     for exact in (False, True):
         comment = render_comment(comparison, exact=exact)
-        assert comment.endswith(f"</summary>\n\n{render_markdown(comparison, exact=exact)}\n</details>\n")
+        assert comment.endswith(
+            f"</summary>\n\n{render_markdown(comparison, exact=exact)}\n</details>\n"
+        )
 
 
 def test_nothing_in_a_name_is_markup(hostile: Report) -> None:
@@ -97,7 +124,9 @@ def test_an_enormous_report_keeps_what_fits_and_says_that_it_is_not_all(status: 
     assert comment.startswith("<!-- ucseg.check -->\n\n### ❌ check v2\n\nDone.\n")
     assert comment.count(TOO_LONG) == 1
     assert "the-first" in comment
-    assert ("and 4,961 others, in the whole report" in comment) == (status == "fail")  # 5,001 fail, 40 are shown
+    assert ("and 4,961 others, in the whole report" in comment) == (
+        status == "fail"
+    )  # 5,001 fail, 40 are shown
 
 
 @pytest.mark.parametrize("most", [200, 1_000, MOST])
@@ -112,14 +141,18 @@ def test_no_report_is_longer_than_a_comment_may_be(most: int) -> None:
 def test_check_shows_what_is_exceeded_and_folds_what_holds(ucseg: Run) -> None:
     answer = ucseg("check", "-m", "params=600k", "-m", "fvcore=800M", "--format", "comment")
     assert answer.returncode == 1
-    assert answer.stdout.startswith("<!-- ucseg.check -->\n\n### ❌ check v2\n\n2 limits: 1 held, 1 exceeded: ")
+    assert answer.stdout.startswith(
+        "<!-- ucseg.check -->\n\n### ❌ check v2\n\n2 limits: 1 held, 1 exceeded: "
+    )
     assert "✗ fail" in _outside(answer.stdout)
     assert "✓ pass" not in _outside(answer.stdout)
     assert "✓ pass" in answer.stdout
 
 
 def test_compare_shows_what_changed_and_the_fold_has_all(ucseg: Run) -> None:
-    comment, whole = (ucseg("compare", "v1", "v2", "-f", form).stdout for form in ("comment", "markdown"))
+    comment, whole = (
+        ucseg("compare", "v1", "v2", "-f", form).stdout for form in ("comment", "markdown")
+    )
     assert comment.startswith("<!-- ucseg.compare -->\n\n### compare v1 → v2\n")
     assert "<details><summary>" in comment
     assert whole.rstrip() in comment

@@ -26,16 +26,30 @@ def test_totals_and_folded_rows_are_not_records(params: Report) -> None:
 
 
 def test_given_records_are_written_as_they_are(params: Report) -> None:
-    records = Table("r", "", (Column("path", "module"),), (Row(("",)), Row(("all",), role=Role.TOTAL)))
+    records = Table(
+        "r", "", (Column("path", "module"),), (Row(("",)), Row(("all",), role=Role.TOTAL))
+    )
     assert render_csv(params._replace(records=records)) == 'path\n""\nall\n'
 
 
 def test_a_name_that_a_spreadsheet_would_run_is_quoted_and_a_number_is_not() -> None:
     names = ("=SUM(A1)", "+cmd", "-1", "-1.5e3", "-x", "@here", "a=b")
-    columns = (Column("name", "name"), Column("delta", "Δ", Kind.DELTA), Column("change", "Δ %", Kind.CHANGE))
+    columns = (
+        Column("name", "name"),
+        Column("delta", "Δ", Kind.DELTA),
+        Column("change", "Δ %", Kind.CHANGE),
+    )
     table = Table("t", "", columns, tuple(Row((name, -7, Fraction(-1, 4))) for name in names))
     records = _parse(render_csv(Report("k", "t", {}, (table,), "s", {})))
-    assert [record["name"] for record in records] == ["'=SUM(A1)", "'+cmd", "-1", "-1.5e3", "'-x", "'@here", "a=b"]
+    assert [record["name"] for record in records] == [
+        "'=SUM(A1)",
+        "'+cmd",
+        "-1",
+        "-1.5e3",
+        "'-x",
+        "'@here",
+        "a=b",
+    ]
     assert {(record["delta"], record["change"]) for record in records} == {("-7", "-0.25")}
 
 

@@ -16,7 +16,9 @@ from ucseg_cli.report.formats.github import render_github
 
 Run = Callable[..., CompletedProcess[str]]
 
-CONFIGURATION = '[[budgets]]\nid = "light"\nmetric = "params"\nmax = "1k"\nmessage = "See\\nthe wiki."\n'
+CONFIGURATION = (
+    '[[budgets]]\nid = "light"\nmetric = "params"\nmax = "1k"\nmessage = "See\\nthe wiki."\n'
+)
 COMMAND = re.compile(r"::(?P<name>\w+) (?P<properties>.*?)::(?P<message>.*)", re.DOTALL)
 OF_DATA = {"%0D": "\r", "%0A": "\n", "%25": "%"}
 """The percent sign last, as the runner does."""
@@ -37,14 +39,19 @@ def _report(*judgements: Judgement, summary: str = "Done.") -> Report:
 
 
 def _failures(count: int, status: str = "fail") -> list[Judgement]:
-    return [Judgement(f"{status}-{n}", "v2", status, "too much", weight=Fraction(n)) for n in range(count)]
+    return [
+        Judgement(f"{status}-{n}", "v2", status, "too much", weight=Fraction(n))
+        for n in range(count)
+    ]
 
 
 def _read(line: str) -> Command:
     match = COMMAND.fullmatch(line)
     assert match, line
     pairs = (each.partition("=") for each in match["properties"].split(","))
-    properties = {key: _unescape(value, {"%3A": ":", "%2C": ",", **OF_DATA}) for key, _, value in pairs}
+    properties = {
+        key: _unescape(value, {"%3A": ":", "%2C": ",", **OF_DATA}) for key, _, value in pairs
+    }
     return Command(match["name"], properties, _unescape(match["message"], OF_DATA))
 
 
@@ -61,8 +68,13 @@ def _commands(report: Report) -> list[Command]:
 
 
 def test_a_failure_is_an_error_and_a_warning_a_warning_and_nothing_else_is_told() -> None:
-    judgements = [Judgement(status, "v2", status, "…") for status in ("pass", "warn", "info", "fail")]
-    assert render_github(_report(*judgements)) == "::error title=fail (v2)::…\n::warning title=warn (v2)::…\nDone.\n"
+    judgements = [
+        Judgement(status, "v2", status, "…") for status in ("pass", "warn", "info", "fail")
+    ]
+    assert (
+        render_github(_report(*judgements))
+        == "::error title=fail (v2)::…\n::warning title=warn (v2)::…\nDone.\n"
+    )
 
 
 def test_a_place_comes_before_the_title() -> None:
@@ -71,13 +83,17 @@ def test_a_place_comes_before_the_title() -> None:
 
 
 def test_what_would_end_a_command_or_a_property_is_escaped() -> None:
-    told = render_github(_report(Judgement("a,b:c%", "v2", "fail", "1 %\r\n::error::no, that: is data", "x,y:z", 1)))
+    told = render_github(
+        _report(Judgement("a,b:c%", "v2", "fail", "1 %\r\n::error::no, that: is data", "x,y:z", 1))
+    )
     assert told.splitlines()[:-1] == [
         "::error file=x%2Cy%3Az,line=1,title=a%2Cb%3Ac%25 (v2)::1 %25%0D%0A::error::no, that: is data"
     ]
 
 
-SAYABLE = st.text(st.one_of(st.characters(exclude_categories=["Cc", "Cs"]), st.sampled_from("\r\n\t")))
+SAYABLE = st.text(
+    st.one_of(st.characters(exclude_categories=["Cc", "Cs"]), st.sampled_from("\r\n\t"))
+)
 
 
 @given(name=SAYABLE, message=SAYABLE, path=SAYABLE.filter(bool))
@@ -94,15 +110,23 @@ def test_a_summary_cannot_begin_a_line_of_its_own() -> None:
 def test_ten_of_a_kind_are_each_told_the_worst_first(status: str, name: str) -> None:
     commands = _commands(_report(*_failures(10, status)))
     assert {command.name for command in commands} == {name}
-    assert [command.properties["title"] for command in commands] == [f"{status}-{n} (v2)" for n in range(9, -1, -1)]
+    assert [command.properties["title"] for command in commands] == [
+        f"{status}-{n} (v2)" for n in range(9, -1, -1)
+    ]
 
 
 @pytest.mark.parametrize(("status", "name"), [("fail", "error"), ("warn", "warning")])
 def test_beyond_ten_the_last_counts_and_names_the_rest(status: str, name: str) -> None:
     commands = _commands(_report(*_failures(12, status)))
     assert len(commands) == 10
-    assert [command.properties["title"] for command in commands[:9]] == [f"{status}-{n} (v2)" for n in range(11, 2, -1)]
-    assert commands[-1] == (name, {"title": "check v2"}, f"3 others: {status}-2, {status}-1, {status}-0")
+    assert [command.properties["title"] for command in commands[:9]] == [
+        f"{status}-{n} (v2)" for n in range(11, 2, -1)
+    ]
+    assert commands[-1] == (
+        name,
+        {"title": "check v2"},
+        f"3 others: {status}-2, {status}-1, {status}-0",
+    )
 
 
 def test_errors_and_warnings_are_capped_each() -> None:
@@ -116,7 +140,9 @@ def test_a_budget_that_is_exceeded_is_told_at_its_line(ucseg: Run, tmp_path: Pat
     command = _read(answer.stdout.splitlines()[0])
     assert answer.returncode == 1
     assert command.properties == {"file": "ucseg.toml", "line": str(LINE), "title": "light (v2)"}
-    assert command.message == "v2 has params 645,245, 644,245 over its limit of 1,000. See\nthe wiki."
+    assert (
+        command.message == "v2 has params 645,245, 644,245 over its limit of 1,000. See\nthe wiki."
+    )
     assert len(answer.stdout.splitlines()) == 2
 
 
@@ -145,11 +171,18 @@ def test_a_path_outside_the_checkout_stays_as_it_is(
 
 
 def test_lint_warns_and_with_fail_on_errs(ucseg: Run) -> None:
-    warned, failed = ucseg("lint", "-f", "github"), ucseg("lint", "-f", "github", "--fail-on", "warning")
+    warned, failed = (
+        ucseg("lint", "-f", "github"),
+        ucseg("lint", "-f", "github", "--fail-on", "warning"),
+    )
     assert (warned.returncode, failed.returncode) == (0, 1)
     assert {_read(line).name for line in warned.stdout.splitlines()[:-1]} == {"warning"}
     assert {_read(line).name for line in failed.stdout.splitlines()[:-1]} == {"error"}
-    assert warned.stdout.splitlines()[-1] == failed.stdout.splitlines()[-1] == ucseg("lint").stdout.splitlines()[-1]
+    assert (
+        warned.stdout.splitlines()[-1]
+        == failed.stdout.splitlines()[-1]
+        == ucseg("lint").stdout.splitlines()[-1]
+    )
 
 
 def test_counters_that_agree_are_the_summary_alone(ucseg: Run) -> None:

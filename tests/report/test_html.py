@@ -58,7 +58,9 @@ def test_the_page_asks_for_nothing_else(report: Report) -> None:
     page = render_html(report)
     assert not re.search(r"https?://|//\w+\.|@import|url\(", page)
     outline = Outline(page)
-    assert [value for name, value in outline.attributes if name in {"src", "href", "srcset"}] == ["data:,"]
+    assert [value for name, value in outline.attributes if name in {"src", "href", "srcset"}] == [
+        "data:,"
+    ]
 
 
 def test_a_name_that_is_a_script_is_shown_and_not_run(hostile: Report) -> None:

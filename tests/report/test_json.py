@@ -32,7 +32,9 @@ def test_a_name_that_is_not_unicode_can_still_be_written(params: Report) -> None
 
 
 def test_an_error_has_the_same_envelope() -> None:
-    parsed = json.loads(render_json_error(UnknownNameError("variant", "v22", ("v1", "v2"), where="ucseg.toml:3")))
+    parsed = json.loads(
+        render_json_error(UnknownNameError("variant", "v22", ("v1", "v2"), where="ucseg.toml:3"))
+    )
     assert parsed["kind"] == "ucseg.error"
     assert parsed["tool"]["name"] == "ucseg"
     assert parsed["error"] == {

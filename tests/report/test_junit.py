@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from xmlschema import XMLSchema
 
-from ucseg_cli.analysis.lint_catalogue import RULES
+from ucseg_cli.analysis.rules.lint_catalogue import RULES
 from ucseg_cli.report.document import Judgement, Report
 from ucseg_cli.report.formats.junit import render_junit
 
@@ -42,7 +42,13 @@ def _report(*judgements: Judgement) -> Report:
 
 
 def test_there_is_a_suite_for_each_model_and_a_case_for_each_judgement(read: Read) -> None:
-    judged = [("a", "v2", "pass"), ("b", "v1", "fail"), ("c", "v2", "fail"), ("d", "v2", "warn"), ("e", "v2", "info")]
+    judged = [
+        ("a", "v2", "pass"),
+        ("b", "v1", "fail"),
+        ("c", "v2", "fail"),
+        ("d", "v2", "warn"),
+        ("e", "v2", "info"),
+    ]
     root = read(render_junit(_report(*(Judgement(*each, "…") for each in judged))))
     assert {suite.get("name"): [case.get("name") for case in suite] for suite in root} == {
         "ucseg.check.v1": ["b"],
@@ -52,7 +58,11 @@ def test_there_is_a_suite_for_each_model_and_a_case_for_each_judgement(read: Rea
 
 
 def test_every_suite_counts_its_cases(read: Read) -> None:
-    judged = [Judgement(f"{status}-{n}", "v2", status, "…") for status in ("fail", "warn", "pass") for n in range(3)]
+    judged = [
+        Judgement(f"{status}-{n}", "v2", status, "…")
+        for status in ("fail", "warn", "pass")
+        for n in range(3)
+    ]
     (suite,) = read(render_junit(_report(*judged, judged[0])))
     assert suite.attrib == {
         "name": "ucseg.check.v2", "tests": "10", "failures": "4", "errors": "0", "skipped": "0", "time": "0",
@@ -62,14 +72,22 @@ def test_every_suite_counts_its_cases(read: Read) -> None:
 
 
 def test_a_failure_has_its_message_and_the_line_to_edit(read: Read) -> None:
-    ((case,),) = read(render_junit(_report(Judgement("a", "v2", "fail", "45 over", "pyproject.toml", 12))))
+    ((case,),) = read(
+        render_junit(_report(Judgement("a", "v2", "fail", "45 over", "pyproject.toml", 12)))
+    )
     (failure,) = case
-    assert (failure.tag, failure.attrib) == ("failure", {"message": "45 over", "type": "ucseg.check"})
+    assert (failure.tag, failure.attrib) == (
+        "failure",
+        {"message": "45 over", "type": "ucseg.check"},
+    )
     assert failure.text == "45 over\npyproject.toml:12"
 
 
 def test_a_warning_passes_and_is_told_as_output_and_a_pass_says_nothing(read: Read) -> None:
-    warned, passed = Judgement("a", "v2", "warn", "near"), Judgement("b", "v2", "pass", "within its limit")
+    warned, passed = (
+        Judgement("a", "v2", "warn", "near"),
+        Judgement("b", "v2", "pass", "within its limit"),
+    )
     ((first, second),) = read(render_junit(_report(warned, passed)))
     assert [(child.tag, child.text) for child in first] == [("system-out", "near")]
     assert list(second) == []
@@ -88,7 +106,11 @@ def test_what_xml_cannot_hold_is_a_replacement_character(read: Read) -> None:
     assert failure.text == "a\ufffdb\ufffdc\ufffdd <&> ]]>\nx\ufffd:1"
 
 
-@given(name=ANY_CHARACTER, message=ANY_CHARACTER, status=st.sampled_from(["pass", "warn", "fail", "info"]))
+@given(
+    name=ANY_CHARACTER,
+    message=ANY_CHARACTER,
+    status=st.sampled_from(["pass", "warn", "fail", "info"]),
+)
 def test_any_text_is_valid_and_reads_back_but_for_what_xml_cannot_hold(
     read: Read, name: str, message: str, status: str
 ) -> None:
@@ -112,7 +134,11 @@ def test_check_tells_every_limit(ucseg: Run, read: Read) -> None:
 
 
 def test_lint_tells_every_rule_that_was_looked_for(ucseg: Run, read: Read) -> None:
-    (suite,) = read(ucseg("lint", "-s", "512", "-f", "junit", "--fail-on", "warning", "--ignore", "UC108").stdout)
+    (suite,) = read(
+        ucseg(
+            "lint", "-s", "512", "-f", "junit", "--fail-on", "warning", "--ignore", "UC108"
+        ).stdout
+    )
     failed = {case.get("name") for case in suite if case.find("failure") is not None}
     assert failed == {
         "UC101 aspp.branches.3.depthwise",

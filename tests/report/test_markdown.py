@@ -30,7 +30,9 @@ def test_nothing_in_a_name_is_markup(text: str, escaped: str) -> None:
     assert escape(text) == escaped
 
 
-def test_every_row_of_a_table_has_as_many_cells_as_its_heading(hostile: Report, params: Report) -> None:
+def test_every_row_of_a_table_has_as_many_cells_as_its_heading(
+    hostile: Report, params: Report
+) -> None:
     for report in (hostile, params):
         rows = [line for line in render_markdown(report).splitlines() if line.startswith("| ")]
         assert len(rows) == len(report.tables[0].rows) + 2
@@ -39,7 +41,9 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_heading(hostile: Report, 
 
 def test_numbers_are_aligned_to_the_right_and_names_are_not(params: Report) -> None:
     rule = next(line for line in render_markdown(params).splitlines() if line.startswith("| ---"))
-    sides = ["right" if cell.strip().endswith(":") else "left" for cell in rule.strip("|").split("|")]
+    sides = [
+        "right" if cell.strip().endswith(":") else "left" for cell in rule.strip("|").split("|")
+    ]
     assert sides == ["left", "left", "right", "right", "right", "right"]
 
 

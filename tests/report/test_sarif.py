@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator, FormatChecker
 
-from ucseg_cli.analysis.lint_catalogue import RULES
+from ucseg_cli.analysis.rules.lint_catalogue import RULES
 from ucseg_cli.report.document import Judgement, Report, Rule
 from ucseg_cli.report.formats.sarif import render_sarif
 
@@ -46,11 +46,15 @@ def read(schema: bytes) -> Read:
 
     def parse(text: str) -> dict[str, Any]:
         document = json.loads(text)
-        assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)] == []
+        assert [
+            f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)
+        ] == []
         (run,) = document["runs"]
         rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
         assert len(set(rules)) == len(rules)
-        assert [rules[each["ruleIndex"]] for each in run["results"]] == [each["ruleId"] for each in run["results"]]
+        assert [rules[each["ruleIndex"]] for each in run["results"]] == [
+            each["ruleId"] for each in run["results"]
+        ]
         assert isinstance(run, dict)
         return run
 
@@ -70,10 +74,16 @@ def test_the_schema_is_the_one_that_was_published(schema: bytes) -> None:
     assert sha256(schema).hexdigest().startswith("c3b4bb2d")
 
 
-@pytest.mark.parametrize(("status", "level"), [("fail", "error"), ("warn", "warning"), ("info", "note")])
+@pytest.mark.parametrize(
+    ("status", "level"), [("fail", "error"), ("warn", "warning"), ("info", "note")]
+)
 def test_what_did_not_pass_is_a_result_of_its_level(read: Read, status: str, level: str) -> None:
     (result,) = read(render_sarif(_report(Judgement("a", "v2", status, "too much"))))["results"]
-    assert (result["level"], result["ruleId"], result["message"]) == (level, "a", {"text": "too much"})
+    assert (result["level"], result["ruleId"], result["message"]) == (
+        level,
+        "a",
+        {"text": "too much"},
+    )
 
 
 def test_what_passed_is_no_result_and_no_rule(read: Read) -> None:
@@ -99,7 +109,9 @@ def test_a_result_names_its_module_within_the_model(read: Read) -> None:
     assert first["locations"][0]["logicalLocations"] == [
         {"name": "classifier.1", "fullyQualifiedName": "v2.classifier.1", "kind": "module"}
     ]
-    assert second["locations"][0]["logicalLocations"] == [{"name": "v2", "fullyQualifiedName": "v2", "kind": "module"}]
+    assert second["locations"][0]["logicalLocations"] == [
+        {"name": "v2", "fullyQualifiedName": "v2", "kind": "module"}
+    ]
     assert first["partialFingerprints"] != second["partialFingerprints"]
 
 
@@ -126,7 +138,10 @@ def test_lint_tells_every_finding_and_every_rule(ucseg: Run, read: Read, size: s
     assert [
         (each["ruleId"], each["level"], each["partialFingerprints"]["model/v1"].split(":")[1])
         for each in run["results"]
-    ] == [(each["code"], {"info": "note"}.get(each["severity"], each["severity"]), each["module"]) for each in findings]
+    ] == [
+        (each["code"], {"info": "note"}.get(each["severity"], each["severity"]), each["module"])
+        for each in findings
+    ]
 
 
 def test_results_of_one_answer_have_fingerprints_of_their_own(ucseg: Run, read: Read) -> None:
@@ -141,16 +156,24 @@ def test_lint_with_fail_on_errs(ucseg: Run, read: Read) -> None:
     assert {each["level"] for each in results} == {"error", "note"}
 
 
-def test_a_variant_of_the_project_is_placed_at_the_line_that_defines_it(ucseg: Run, read: Read, tmp_path: Path) -> None:
+def test_a_variant_of_the_project_is_placed_at_the_line_that_defines_it(
+    ucseg: Run, read: Read, tmp_path: Path
+) -> None:
     (tmp_path / "ucseg.toml").write_text(CONFIGURATION, encoding="utf-8")
     results = read(ucseg("lint", "tiny", "-f", "sarif").stdout)["results"]
     assert {_place(each) for each in results} == {("ucseg.toml", 1)}
 
 
-def test_a_budget_is_placed_at_the_line_of_its_limit(ucseg: Run, read: Read, tmp_path: Path) -> None:
+def test_a_budget_is_placed_at_the_line_of_its_limit(
+    ucseg: Run, read: Read, tmp_path: Path
+) -> None:
     (tmp_path / "ucseg.toml").write_text(CONFIGURATION, encoding="utf-8")
     (result,) = read(ucseg("check", "-f", "sarif").stdout)["results"]
-    assert (_place(result), result["level"], result["ruleId"]) == (("ucseg.toml", 7), "error", "light")
+    assert (_place(result), result["level"], result["ruleId"]) == (
+        ("ucseg.toml", 7),
+        "error",
+        "light",
+    )
 
 
 def test_counters_that_agree_are_no_results(ucseg: Run, read: Read) -> None:

@@ -31,7 +31,9 @@ def test_no_line_is_wider_than_the_terminal(report: Report, *, unicode: bool, ex
 
 
 def test_a_figure_is_whole_or_not_shown_at_all(report: Report) -> None:
-    everything = {figure for line in _lines(report, Screen(exact=True)) for figure in _figures(line)}
+    everything = {
+        figure for line in _lines(report, Screen(exact=True)) for figure in _figures(line)
+    }
     for width in WIDTHS:
         for line in _lines(report._replace(summary="", notes=()), Screen(width, exact=True)):
             assert set(_figures(line)) <= everything, width
@@ -71,14 +73,18 @@ def test_a_table_that_does_not_fit_loses_a_tier_more_than_its_width_asks_for() -
 
 
 def test_figures_that_no_width_can_hold_are_dropped_from_the_right() -> None:
-    table = Table("wide", "", (Column("path", "path", Kind.PATH), *[Column("c", "c", Kind.QUANTITY)] * 5), ())
+    table = Table(
+        "wide", "", (Column("path", "path", Kind.PATH), *[Column("c", "c", Kind.QUANTITY)] * 5), ()
+    )
     layout = fit_columns(table, [30, *[9] * 5], 40)
     assert layout.shown == (0, 1, 2)
     assert layout.widths == (18, 9, 9)
 
 
 def test_bars_are_dropped_before_any_column() -> None:
-    table = Table("t", "", (Column("path", "path", Kind.PATH), Column("share", "share", Kind.SHARE, 1)), ())
+    table = Table(
+        "t", "", (Column("path", "path", Kind.PATH), Column("share", "share", Kind.SHARE, 1)), ()
+    )
     longest, shortest = BARS
     assert [fit_columns(table, [44, 8], width).bar for width in (80, 72, 71, 64, 63)] == [
         longest, longest, shortest, shortest, 0,
@@ -96,7 +102,9 @@ def test_output_in_a_pipe_is_whole_and_plain(params: Report) -> None:
     long = "backbone." * 30 + "conv"
     table = params.tables[0]
     rows = (table.rows[0]._replace(cells=(long, *table.rows[0].cells[1:])), *table.rows[1:])
-    text = render_terminal(params._replace(tables=(table._replace(rows=rows),), summary="s " * 200 + "end"), Screen())
+    text = render_terminal(
+        params._replace(tables=(table._replace(rows=rows),), summary="s " * 200 + "end"), Screen()
+    )
     assert long in text
     assert "\x1b" not in text
     assert text.splitlines()[-1] == "s " * 200 + "end"
@@ -123,7 +131,12 @@ def test_better_is_green_and_worse_is_red(comparison: Report) -> None:
 
 def test_the_environment_is_never_asked(params: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     before = render_terminal(params, Screen(100, colour=True))
-    for name, value in {"COLUMNS": "20", "NO_COLOR": "1", "TERM": "dumb", "FORCE_COLOR": "1"}.items():
+    for name, value in {
+        "COLUMNS": "20",
+        "NO_COLOR": "1",
+        "TERM": "dumb",
+        "FORCE_COLOR": "1",
+    }.items():
         monkeypatch.setenv(name, value)
     assert render_terminal(params, Screen(100, colour=True)) == before
     assert "\x1b" not in render_terminal(params, Screen(100))
@@ -166,7 +179,9 @@ def test_an_empty_table_says_none(comparison: Report) -> None:
 
 def test_totals_are_set_apart_by_a_rule() -> None:
     rows = (Row(("a", 1)), Row(("all", 1), role=Role.TOTAL))
-    table = Table("t", "", (Column("path", "path", Kind.PATH), Column("n", "n", Kind.QUANTITY)), rows)
+    table = Table(
+        "t", "", (Column("path", "path", Kind.PATH), Column("n", "n", Kind.QUANTITY)), rows
+    )
     text = render_terminal(Report("k", "t", {}, (table,), "s", {}), Screen())
     assert text == "t\n\npath  n\n───────\na     1\n───────\nall   1\n\ns\n"
 
@@ -183,7 +198,12 @@ def test_names_are_indented_by_depth_as_far_as_they_fit() -> None:
 
 def test_a_long_title_is_whole_where_it_fits_and_else_no_wider_than_its_figures() -> None:
     title = "v2+rates=3,6,9+decoder_blocks=3"
-    table = Table("t", "", (Column("path", "path", Kind.PATH), Column("n", title, Kind.QUANTITY)), (Row(("a", 12)),))
+    table = Table(
+        "t",
+        "",
+        (Column("path", "path", Kind.PATH), Column("n", title, Kind.QUANTITY)),
+        (Row(("a", 12)),),
+    )
     report = Report("k", "t", {}, (table,), "s", {})
     needed = len("path") + 2 + len(title)
     assert title in render_terminal(report, Screen(needed))
@@ -209,7 +229,9 @@ def _lines(report: Report, screen: Screen) -> list[str]:
 
 def _figures(line: str) -> Iterator[str]:
     """What stands in a column of its own: two spaces before it."""
-    return (figure for figure in re.split(r" {2,}", line.strip())[1:] if figure[0] in "+-0123456789")
+    return (
+        figure for figure in re.split(r" {2,}", line.strip())[1:] if figure[0] in "+-0123456789"
+    )
 
 
 def _header(report: Report, width: int) -> list[str]:

@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from ucseg_cli.errors import ConfigurationError
+from ucseg_cli.facts.settings import Settings
+from ucseg_cli.project.config_file import ENVIRONMENT, Document, find_document
+from ucseg_cli.workflow.load_project import project
+
+Run = Callable[..., CompletedProcess[str]]
+
+SHARED = '[project]\nname = "x"\n\n[tool.ucseg]\ndefault = "v3"\n'
+
+
+@pytest.fixture
+def below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory two levels below the test's own, and where we are."""
+    directory = tmp_path / "src" / "package"
+    directory.mkdir(parents=True)
+    monkeypatch.chdir(directory)
+    return directory
+
+
+def found(directory: Path) -> Document:
+    document = find_document(directory)
+    assert document is not None
+    return document
+
+
+def test_where_nothing_is_configured_everything_is_built_in(tmp_path: Path) -> None:
+    assert find_document(tmp_path) is None
+    assert project() == Settings()
+
+
+def test_a_shared_file_counts_from_its_table_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(SHARED)
+    document = found(tmp_path)
+    assert (document.data, document.path) == ({"default": "v3"}, tmp_path / "pyproject.toml")
+    assert document.where(("default",)) == "pyproject.toml:5  default"
+    assert document.line(()) == 4  # [tool.ucseg]
+
+
+def test_our_own_file_is_the_table(tmp_path: Path) -> None:
+    (tmp_path / "ucseg.toml").write_text('\ndefault = "v3"\n[tool.ucseg]\ndefault = "v1"\n')
+    document = found(tmp_path)
+    assert document.data["default"] == "v3"
+    assert document.where(("default",)) == "ucseg.toml:2  default"
+
+
+def test_an_empty_table_of_ours_is_a_configuration_that_settles_nothing(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.ucseg]\n")
+    assert project() == Settings(path=tmp_path / "pyproject.toml")
+
+
+def test_two_files_that_configure_one_directory_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(SHARED)
+    (tmp_path / "ucseg.toml").write_text('default = "v1"\n')
+    with pytest.raises(
+        ConfigurationError, match=r"both ucseg\.toml and pyproject\.toml configure this folder"
+    ):
+        project()
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'ucseg'\n")
+    assert project().default == "v1"
+
+
+@pytest.mark.parametrize("name", ["ucesg", "useg", "uc-seg"])
+def test_a_table_whose_name_is_misspelt_is_no_reason_to_pass(
+    ucseg: Run, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.black]\n[tool.{name}]\ndefault = 'v1'\n")
+    for command in (("check",), ("check", "--locked"), ("lock",), ("config",)):
+        answer = ucseg(*command)
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert answer.stderr.startswith(
+            f"error: [tool.{name}] configures nothing here\n  --> pyproject.toml:2\n"
+        )
+    assert ucseg("params").returncode == 0
+
+
+def test_the_nearest_directory_goes_before_our_own_file_further_up(
+    tmp_path: Path, below: Path
+) -> None:
+    (tmp_path / "ucseg.toml").write_text('default = "v1"\n')
+    assert project().default == "v1"
+    (below.parent / "pyproject.toml").write_text(SHARED)
+    assert project().default == "v3"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[project]\nname = "x"\n',
+        '[project]\nname = "ucseg"\n',
+        '[tool]\nother = "ucseg"\n',
+        "[tool.ucseg-other]\n",
+        'tool = "ucseg"\n',
+        "[[tool]]\nucseg = {}\n",
+        "",
+    ],
+)
+def test_a_shared_file_without_our_table_is_passed_over(
+    tmp_path: Path, below: Path, text: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(SHARED)
+    (below / "pyproject.toml").write_text(text)
+    assert project().path == tmp_path / "pyproject.toml"
+
+
+@pytest.mark.parametrize("name", ["ucseg.toml", "pyproject.toml"])
+def test_a_directory_of_that_name_and_a_link_to_nowhere_are_no_configuration(
+    tmp_path: Path, below: Path, name: str
+) -> None:
+    (tmp_path / "ucseg.toml").write_text('default = "v1"\n')
+    (below / name).mkdir()
+    (below.parent / name).symlink_to(tmp_path / "gone.toml")
+    assert project().default == "v1"
+
+
+def test_the_file_that_the_environment_names_goes_before_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ucseg.toml").write_text('default = "v1"\n')
+    (tmp_path / "ci.toml").write_text('default = "v3"\n')
+    monkeypatch.setenv(ENVIRONMENT, "ci.toml")
+    assert (project().default, project().path) == ("v3", tmp_path / "ci.toml")
+    monkeypatch.setenv(ENVIRONMENT, "")
+    assert project().default == "v1"
+
+
+def test_the_environment_may_name_a_shared_file(
+    tmp_path: Path, below: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(SHARED)
+    (below / "ucseg.toml").write_text('default = "v1"\n')
+    monkeypatch.setenv(ENVIRONMENT, "../../pyproject.toml")
+    assert project().default == "v3"
+
+
+def test_an_empty_file_switches_a_configuration_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ucseg.toml").write_text('default = "v1"\n')
+    monkeypatch.setenv(ENVIRONMENT, "/dev/null")
+    assert project() == Settings(path=Path("/dev/null"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("missing.toml", None, "cannot read it: No such file or directory"),
+        (".", None, "cannot read it: Is a directory"),
+        ("pyproject.toml", "[project]\n", "pyproject.toml has no [tool.ucseg]"),
+        ("pyproject.toml", "[tool.other]\nname = 'ucseg'\n", "pyproject.toml has no [tool.ucseg]"),
+    ],
+)
+def test_a_file_that_the_environment_names_must_configure_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str | None, what: str
+) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    monkeypatch.setenv(ENVIRONMENT, name)
+    with pytest.raises(ConfigurationError) as caught:
+        find_document(tmp_path)
+    assert caught.value.what == what.format(tmp_path / name)
+
+
+def test_a_file_is_shown_as_the_person_would_write_it(tmp_path: Path, below: Path) -> None:
+    (tmp_path / "ucseg.toml").write_text("size = 64\n")
+    assert found(tmp_path).where(("size",)) == f"{tmp_path}/ucseg.toml:1  size"
+    (below / "ucseg.toml").write_text("size = 64\n")
+    assert found(below).where(("size",)) == "ucseg.toml:1  size"
+
+
+@pytest.mark.parametrize(
+    ("key", "where"),
+    [
+        (("budgets", 1, "max"), "ucseg.toml:5  budgets[1].max"),
+        (("budgets", 1, "warn"), "ucseg.toml:4  budgets[1].warn"),
+        (("budgets", 2), "ucseg.toml:2  budgets[2]"),
+        (("lint", "select"), "ucseg.toml:1  lint.select"),
+        ((), "ucseg.toml:1"),
+    ],
+)
+def test_a_key_that_is_absent_stands_where_what_would_hold_it_stands(
+    tmp_path: Path, key: tuple[str | int, ...], where: str
+) -> None:
+    (tmp_path / "ucseg.toml").write_text("\n[[budgets]]\nmax = 1\n[[budgets]]\nmax = 2\n")
+    assert found(tmp_path).where(key) == where
+
+
+BROKEN = [
+    ("[project\n", "it is not TOML"),
+    ("a = 1\na = 2\n", "it is not TOML"),
+    ("a = " + "[" * 10_000 + "]" * 10_000, "it is not TOML"),
+    ("a = " + "{a=" * 10_000 + "1" + "}" * 10_000, "it is not TOML"),
+    ("a = " + "9" * 5_000, "it is not TOML"),
+    ("a = '\x00'", "it is not TOML"),
+]
+
+
+@pytest.mark.parametrize(("text", "what"), BROKEN, ids=lambda each: each[:12])
+def test_our_own_file_that_is_no_toml_ends_every_command(
+    ucseg: Run, tmp_path: Path, text: str, what: str
+) -> None:
+    (tmp_path / "ucseg.toml").write_text(text)
+    answer = ucseg("params", "v1")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith(f"error: {what}")
+    assert "ucseg.toml" in answer.stderr
+
+
+@pytest.mark.parametrize(("text", "what"), BROKEN, ids=lambda each: each[:12])
+def test_a_broken_shared_file_matters_only_where_it_speaks_of_us(
+    ucseg: Run, tmp_path: Path, text: str, what: str
+) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text(text)
+    answer = ucseg("params", "v1", "--size", "32")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    path.write_text(f"# ucseg\n{text}")
+    answer = ucseg("params", "v1", "--size", "32")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith(f"error: {what}")
+    assert f"--> {path}" in answer.stderr or "--> pyproject.toml" in answer.stderr
+
+
+def test_a_broken_file_says_the_line(tmp_path: Path) -> None:
+    (tmp_path / "ucseg.toml").write_text("default = 'v2'\nsize = = 3\n")
+    with pytest.raises(ConfigurationError) as caught:
+        project()
+    assert "line 2" in caught.value.what
+
+
+@pytest.mark.parametrize("name", ["ucseg.toml", "pyproject.toml"])
+def test_a_file_that_is_not_utf_8_is_refused(ucseg: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"# ucseg \xff\n")
+    answer = ucseg("params", "v1")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith(f"error: it is not UTF-8\n  --> {name}")
+
+
+def test_a_file_that_may_not_be_read_is_told_with_the_reason(
+    ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ucseg.toml").write_text("size = 32\n")
+
+    def refuse(*_: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    answer = ucseg("params", "v1")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("error: cannot read it: Permission denied\n  --> ucseg.toml")
+
+
+@pytest.mark.parametrize("text", ["[tool]\nucseg = 3\n", "[[tool.ucseg]]\n", "tool.ucseg = 'v2'\n"])
+def test_our_table_must_be_a_table(ucseg: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    answer = ucseg("params", "v1")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("error: [tool.ucseg] is not a table")
+
+
+def test_a_key_nested_as_deep_as_its_dots_go_is_told_by_name(ucseg: Run, tmp_path: Path) -> None:
+    (tmp_path / "ucseg.toml").write_text(f"\ndeep{'.a' * 2_000} = 1\n")
+    answer = ucseg("params", "v1")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("error: it is nested too deep\n  --> ucseg.toml:2  deep\n")
+
+
+@pytest.mark.parametrize(
+    "number", ["0x" + "f" * 5_000, "9223372036854775808", "-9223372036854775809"]
+)
+@pytest.mark.parametrize("key", ["size", "default", "variants.t.classes"])
+def test_a_number_beyond_what_toml_allows_is_told_and_not_printed(
+    ucseg: Run, tmp_path: Path, key: str, number: str
+) -> None:
+    (tmp_path / "ucseg.toml").write_text(f"\n{key} = {number}\n")
+    answer = ucseg("params", "v1")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr == f"error: the number is beyond 64 bits\n  --> ucseg.toml:2  {key}\n"
+
+
+@pytest.mark.parametrize("depth", [100, 492, 494])
+def test_what_others_nest_is_theirs(ucseg: Run, tmp_path: Path, depth: int) -> None:
+    text = f"[tool.other]\nx = {'[' * depth}1{']' * depth}\n[tool.ucseg]\nsize = true\n"
+    (tmp_path / "pyproject.toml").write_text(text)
+    answer = ucseg("params", "v1")
+    assert answer.returncode == 2
+    assert "error: true is not an input size" in answer.stderr or "it is not TOML" in answer.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a directory in use cannot be deleted")
+def test_a_working_directory_that_is_gone_is_told(
+    ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    answer = ucseg("params", "v1")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("error: the working directory is gone")

@@ -1,0 +1,443 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.facts.conditions import DTYPES
+from ucseg_cli.project.budget_section import KEYS as BUDGET_KEYS
+from ucseg_cli.project.configuration import KEYS, LINT_KEYS
+from ucseg_cli.references.variants import AXES
+
+Mistake = tuple[str, str, str]
+Mistakes = Callable[[str], list[Mistake]]
+Run = Callable[..., CompletedProcess[str]]
+
+WRONG = """\
+frobnicate = 1                #! frobnicate: no key named 'frobnicate'
+defautl = "v1"                #! defautl: no key named 'defautl'
+default = "v22"               #! default: no variant named 'v22'
+baseline = 3                  #! baseline: 3 is not text
+size = []                     #! size: it is empty
+convention = "mac"            #! convention: no convention named 'mac'
+
+[variants]
+v1 = { backbone = 10 }        #! variants.v1: 'v1' is built in
+"my net" = { backbone = 10 }  #! variants.my net: 'my net' cannot name a variant
+flat = "v2"                   #! variants.flat: 'v2' is not a table
+orphan = { from = "v9" }      #! variants.orphan.from: no variant named 'v9'
+whole = { from = 2 }          #! variants.whole.from: 2 is not text
+self.from = "self"            #! variants.self.from: 'self' comes from a circle: self → self
+round.from = "about"          #! variants.round.from: 'round' comes from a circle: round → about → round
+
+[variants.about]
+backbone = 11
+from = "round+backbone=10"    #! variants.about.from: 'about' comes from a circle: about → round → about
+
+[variants.odd]
+backbon = 10                  #! variants.odd.backbon: no key named 'backbon'
+backbone = 3                  #! variants.odd.backbone: '3' is not a value of the axis 'backbone'
+conv = "seperable"            #! variants.odd.conv: 'seperable' is not a value of the axis 'conv'
+rates = [6, 0]                #! variants.odd.rates: '6,0' is not a value of the axis 'rates'
+decoder_blocks = 1.5          #! variants.odd.decoder_blocks: '1.5' is not a value of the axis 'decoder_blocks'
+low_skip = true               #! variants.odd.low_skip: is not a value of the axis 'low_skip'
+classes = { n = 2 }           #! variants.odd.classes: is not a value of the axis 'classes'
+mid_channels = -24            #! variants.odd.mid_channels: '-24' is not a value of the axis 'mid_channels'
+
+[[budgets]]  #! budgets[0]: a budget needs 'id' & budgets[0]: a budget needs 'metric' & budgets[0]: a budget needs 'max'
+
+[[budgets]]
+id = 7                        #! budgets[1].id: 7 is not text
+metric = "parms"              #! budgets[1].metric: no metric named 'parms'
+max = 1
+
+[[budgets]]                   #! budgets[2]: a budget needs 'max', 'vs-baseline' or 'warn'
+id = "unlimited"
+metric = "params"
+
+[[budgets]]                   #! budgets[3]: 'max' and 'vs-baseline' are two budgets
+id = "twice"
+metric = "params"
+max = 1
+vs-baseline = "+2%"
+
+[[budgets]]
+id = "kinds"
+metric = "params"
+max = 1.5                     #! budgets[4].max: 1.5 is not a whole number
+warn = true                   #! budgets[4].warn: is not a whole number
+
+[[budgets]]
+id = "negative"
+metric = "bytes"
+max = -1                      #! budgets[5].max: '-1' is not a quantity
+warn = "-5k"                  #! budgets[5].warn: '-5k' is not a quantity
+
+[[budgets]]
+id = "bytes"
+metric = "fvcore"
+max = "2.5MB"                 #! budgets[6].max: '2.5MB' counts bytes
+dtype = "float16"             #! budgets[6].dtype: fvcore does not depend on a dtype
+
+[[budgets]]
+id = "peak"
+metric = "peak-memory"
+max = "2MB"
+module = "decoder"            #! budgets[7].module: peak-memory is of a whole network
+dtype = "float61"             #! budgets[7].dtype: no dtype named 'float61'
+
+[[budgets]]
+id = "warns"
+metric = "macs"
+max = "10M"
+warn = "10_000_001"           #! budgets[8].warn: it would warn beyond 10_000_001, and fail beyond 10M already
+
+[[budgets]]
+id = "warns of a change"
+metric = "params"
+vs-baseline = "+2%"
+warn = "+2.5%"                #! budgets[9].warn: it would warn beyond +2.5%, and fail beyond +2% already
+
+[[budgets]]
+variant = "z*"                #! budgets[10].variant: no variant named 'z*'
+max = "0.5"                   #! budgets[10].max: '0.5' is not a whole number
+metric = "bytes"
+id = "warns"                  #! budgets[10].id: two budgets have the id 'warns'
+
+[[budgets]]
+id = ""                       #! budgets[11].id: it is empty
+metric = ["params"]           #! budgets[11].metric: is not text
+vs-baseline = "two percent"   #! budgets[11].vs-baseline: 'two percent' is not a
+variant = ["v1"]              #! budgets[11].variant: is not text
+module = 1                    #! budgets[11].module: 1 is not text
+message = 1979-05-27          #! budgets[11].message: is not text
+size = 0.5                    #! budgets[11].size: 0.5 is not an input size
+limit = 3                     #! budgets[11].limit: no key named 'limit'
+
+[[budgets]]
+id = "change"
+metric = "params"
+vs-baseline = 0.02            #! budgets[12].vs-baseline: 0.02 is not a whole number
+variant = "v22+backbone=10"   #! budgets[12].variant: no variant named 'v22'
+
+[lint]
+select = "UC9"                #! lint.select: no rule named 'UC9'
+ignore = [
+    101,                      #! lint.ignore[0]: 101 is not text
+]
+fail-on = "warnings"          #! lint.fail-on: no severity named 'warnings'
+selct = "UC1"                 #! lint.selct: no key named 'selct'
+"""
+"""A configuration with every kind of mistake, each told beside it: its key, and words of what is said."""
+
+EXPECTED = [
+    (number, told.partition(": ")[0], told.partition(": ")[2])
+    for number, line in enumerate(WRONG.splitlines(), start=1)
+    for told in filter(None, line.partition("#! ")[2].split(" & "))
+]
+
+
+def hold(told: list[tuple[str, str]], file: str, *, lines_above: int) -> None:
+    """Every mistake is told, at its line of *file*, and nothing else is."""
+    expected = sorted(
+        (f"{file}:{number + lines_above}  {key}", words) for number, key, words in EXPECTED
+    )
+    told = sorted(told)
+    assert [where for where, _ in told] == [where for where, _ in expected]
+    for where in {where for where, _ in told}:
+        said = [what for at, what in told if at == where]
+        assert all(any(words in what for what in said) for at, words in expected if at == where)
+
+
+def test_every_kind_of_mistake_is_told_at_once_with_its_line_and_key(mistakes: Mistakes) -> None:
+    assert len(EXPECTED) == WRONG.count("#! ") + WRONG.count(" & ") == 56
+    hold([(where, what) for where, what, _ in mistakes(WRONG)], "ucseg.toml", lines_above=0)
+
+
+def test_in_a_shared_file_the_lines_are_those_of_that_file(ucseg: Run, tmp_path: Path) -> None:
+    above = '[project]\nname = "x"\n\n[tool.ucseg]\n'
+    below = re.sub(r"^(\[+)(?=[a-z])", r"\1tool.ucseg.", WRONG, flags=re.MULTILINE)
+    (tmp_path / "pyproject.toml").write_text(above + below, "utf-8")
+    answer = json.loads(ucseg("config", "-f", "json").stdout)
+    hold(
+        [(each["where"], each["message"]) for each in answer["errors"]],
+        "pyproject.toml",
+        lines_above=4,
+    )
+
+
+def test_on_the_screen_each_mistake_is_an_error_of_its_own(ucseg: Run, tmp_path: Path) -> None:
+    (tmp_path / "ucseg.toml").write_text(WRONG, "utf-8")
+    answer = ucseg("config")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    errors = re.findall(r"^error: (.*)\n  --> (.*)$", answer.stderr, flags=re.MULTILINE)
+    hold([(where, what) for what, where in errors], "ucseg.toml", lines_above=0)
+
+
+def test_with_json_the_first_mistake_is_the_error_and_all_are_the_errors(
+    ucseg: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "ucseg.toml").write_text('size = true\nconvention = "mac"\n', "utf-8")
+    answer = json.loads(ucseg("params", "-f", "json").stdout)
+    first, second = answer["errors"]
+    assert answer["kind"] == "ucseg.error"
+    assert answer["error"] == {**first, "kind": "mistakes"}
+    assert (first["where"], first["kind"], first["exit_status"]) == (
+        "ucseg.toml:1  size",
+        "configuration",
+        2,
+    )
+    assert (second["where"], second["kind"]) == ("ucseg.toml:2  convention", "unknown-name")
+    assert (second["notes"], second["help"]) == (
+        ["known: fvcore, macs, torch"],
+        "did you mean 'macs'?",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "suggestion"),
+    [
+        ('defautl = "v1"', "ucseg.toml:1  defautl", "did you mean 'default'?"),
+        (
+            'default = "v22"',
+            "ucseg.toml:1  default",
+            "did you mean 'v2'? `ucseg list` shows them all",
+        ),
+        (
+            'baseline = "V1"',
+            "ucseg.toml:1  baseline",
+            "did you mean 'v1'? `ucseg list` shows them all",
+        ),
+        ('convention = "fvcor"', "ucseg.toml:1  convention", "did you mean 'fvcore'?"),
+        (
+            'default = "tinny"\n[variants.tiny]',
+            "ucseg.toml:1  default",
+            "did you mean 'tiny'? `ucseg list` shows them all",
+        ),
+        (
+            "[variants.t]\nbackbon = 10",
+            "ucseg.toml:2  variants.t.backbon",
+            "did you mean 'backbone'?",
+        ),
+        ('[variants.t]\nfro = "v1"', "ucseg.toml:2  variants.t.fro", "did you mean 'from'?"),
+        (
+            '[variants.t]\nconv = "regula"',
+            "ucseg.toml:2  variants.t.conv",
+            "did you mean 'conv=regular'?",
+        ),
+        (
+            "[variants.t]\nbackbone = 3",
+            "ucseg.toml:2  variants.t.backbone",
+            "for example backbone=10",
+        ),
+        (
+            'budgets = [{ id = "a", max = 1, metric = "param" },\n]',
+            "ucseg.toml:1  budgets[0].metric",
+            "did you mean 'params'?",
+        ),
+        (
+            'budgets = [{ id = "a", max = 1, metric = "bytes", dtype = "flot32" }]',
+            "ucseg.toml:1  budgets[0].dtype",
+            "did you mean 'float32'?",
+        ),
+        (
+            '[lint]\nselect = ["UC1", "UC11"]',
+            "ucseg.toml:2  lint.select[1]",
+            "did you mean 'UC101'?",
+        ),
+        ('[lint]\nfail-on = "errors"', "ucseg.toml:2  lint.fail-on", "did you mean 'error'?"),
+        ('[lint]\nfail_on = "error"', "ucseg.toml:2  lint.fail_on", "did you mean 'fail-on'?"),
+    ],
+)
+def test_the_nearest_known_name_is_suggested(
+    mistakes: Mistakes, text: str, where: str, suggestion: str
+) -> None:
+    ((at, _, help_line),) = mistakes(text)
+    assert (at, help_line) == (where, suggestion)
+
+
+@pytest.mark.parametrize(
+    ("text", "wheres"),
+    [
+        ("lint = 3", ["lint"]),
+        ('variants = ["v1"]', ["variants"]),
+        ('budgets = "small"', ["budgets"]),
+        ("[budgets]\nmax = 1", ["budgets"]),
+        ("budgets = [\n 3,\n '',\n]", ["budgets[0]", "budgets[1]"]),
+    ],
+)
+def test_what_should_be_a_table_and_is_none_is_told_once(
+    mistakes: Mistakes, text: str, wheres: list[str]
+) -> None:
+    assert [where.partition("  ")[2] for where, _, _ in mistakes(text)] == wheres
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0", '"33x"', "-1", "1048577", '"0x5"', "true", "1.5", "[64, 0]", "[[64]]", "{}", '""'],
+)
+def test_a_size_that_is_none_is_told_where_it_stands(mistakes: Mistakes, value: str) -> None:
+    ((where, _, help_line),) = mistakes(f"\nsize = {value}")
+    assert where.startswith("ucseg.toml:2  size")
+    assert help_line != ""
+
+
+@pytest.mark.parametrize(
+    ("quantity", "metric"),
+    [
+        *(
+            (quantity, "params")
+            for quantity in (
+                '""',
+                '"+2%"',
+                '"1.0001k"',
+                '"650 thousand"',
+                "1979-05-27",
+                "[1]",
+                "nan",
+            )
+        ),
+        *(
+            (quantity, metric)
+            for quantity in ('"3kB"', '"1KiB"', '"5B"')
+            for metric in ("params", "macs", "buffers")
+        ),
+    ],
+)
+@pytest.mark.parametrize("key", ["max", "warn"])
+def test_an_inexact_quantity_is_told_where_it_stands(
+    mistakes: Mistakes, key: str, quantity: str, metric: str
+) -> None:
+    ((where, _, _),) = mistakes(f'[[budgets]]\nid = "a"\nmetric = "{metric}"\n{key} = {quantity}\n')
+    assert where == f"ucseg.toml:4  budgets[0].{key}"
+
+
+@pytest.mark.parametrize(
+    ("change", "warn", "refused"),
+    [
+        ('"+2%"', '"+2%"', False),
+        ('"+2%"', '"+2.000001%"', True),
+        ('"+2%"', '"-2%"', False),
+        ('"+50k"', '"+50_000"', False),
+        ('"+50k"', '"+50_001"', True),
+        ('"+50k"', '"+1%"', False),  # it depends on the baseline
+        ('"+1%"', '"+50k"', False),
+        ("-50", '"-49"', True),
+    ],
+)
+def test_a_warning_may_stand_at_its_limit_and_not_beyond(
+    mistakes: Mistakes, change: str, warn: str, *, refused: bool
+) -> None:
+    told = mistakes(
+        f'[[budgets]]\nid = "a"\nmetric = "params"\nvs-baseline = {change}\nwarn = {warn}\n'
+    )
+    assert [where for where, _, _ in told] == ["ucseg.toml:5  budgets[0].warn"] * refused
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_only_what_counts_bytes_has_a_dtype_and_only_what_adds_up_has_modules(
+    mistakes: Mistakes, metric: str
+) -> None:
+    told = mistakes(
+        f'[[budgets]]\nid = "a"\nmetric = "{metric}"\nmax = 1\nmodule = "decoder"\ndtype = "{DTYPES[1]}"\n'
+    )
+    expected = ["ucseg.toml:5  budgets[0].module"] * (metric == "peak-memory")
+    expected += ["ucseg.toml:6  budgets[0].dtype"] * (metric not in {"bytes", "peak-memory"})
+    assert [where for where, _, _ in told] == expected
+
+
+def test_what_comes_from_a_circle_is_told_too(mistakes: Mistakes) -> None:
+    told = mistakes(
+        '[variants]\na.from = "b"\nb.from = "a+backbone=9"\nc.from = "b"\nd.from = "v1"\n'
+    )
+    assert [where for where, _, _ in told] == [
+        f"ucseg.toml:{line}  variants.{name}.from" for line, name in [(2, "a"), (3, "b"), (4, "c")]
+    ]
+
+
+VALUES = (
+    *("1", "0", "-3", "1.5", "true", "nan", "1979-05-27", "07:32:00", "[]", "[1]", "[[1]]", "{}", "{ a = 1 }", '""'),
+    *('"v2"', '"v22"', '"*"', '"params"', '"bytes"', '"650k"', '"2.5MB"', '"+2%"', '"UC1"', '"float16"', '"regular"'),
+    *('"a\\nb"', '"\\u0000"', '"\\u001b[31m"', '[\n 1,\n "v2",\n]', '"""\nid = 3\n"""', "'+'"),
+)  # fmt: skip
+ASSIGNED = st.lists(
+    st.tuples(st.sampled_from((*KEYS, *BUDGET_KEYS, *LINT_KEYS)), st.sampled_from(VALUES)),
+    max_size=6,
+)
+AXES_ASSIGNED = st.lists(
+    st.tuples(
+        st.sampled_from(("from", "max", *(axis.name for axis in AXES))), st.sampled_from(VALUES)
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ASSIGNED, AXES_ASSIGNED, st.lists(ASSIGNED, max_size=2), ASSIGNED)
+def test_whatever_is_written_is_read_or_told_with_a_line_that_has_the_key(
+    mistakes: Mistakes,
+    root: list[tuple[str, str]],
+    variant: list[tuple[str, str]],
+    budgets: list[list[tuple[str, str]]],
+    lint: list[tuple[str, str]],
+) -> None:
+    tables = [
+        ("", [(key, value) for key, value in root if key not in {"variants", "budgets", "lint"}])
+    ]
+    tables += [
+        ("[variants.mine]\n", variant),
+        ("[lint]\n", lint),
+        *(("[[budgets]]\n", each) for each in budgets),
+    ]
+    text = "".join(
+        header + "".join(f"{key} = {value}\n" for key, value in dict(assigned).items())
+        for header, assigned in tables
+    )
+    lines = text.split("\n")
+    for where, what, _ in mistakes(text):
+        place = re.fullmatch(
+            r"ucseg\.toml:(\d+)  ((?:[a-z_-]+|\[\d+\]|\.)+)( .*)?", where, flags=re.DOTALL
+        )
+        assert place is not None, (where, what)
+        last = re.sub(r"\[\d+\]$", "", place[2]).rpartition(".")[2]
+        assert re.match(rf"\[*(variants\.)?{last}\b", lines[int(place[1]) - 1]), (where, what)
+
+
+def test_mistakes_are_told_from_top_to_bottom(mistakes: Mistakes) -> None:
+    lines = [int(where.partition(":")[2].split()[0]) for where, _, _ in mistakes(WRONG)]
+    assert lines == sorted(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "wheres"),
+    [
+        ('size = [0, "x", 64, true]', ["size[0]", "size[1]", "size[3]"]),
+        ('[lint]\nselect = ["UC9", 3]', ["lint.select[0]", "lint.select[1]"]),
+        ('default = "v2+conv=reg"', ["default"]),
+        ('[variants.t]\nfrom = "v2+back=9"', ["variants.t.from"]),
+        ('budgets = [{ id = "a", metric = "params", max = 1, variant = "v2+backbon=10" }]', ["budgets[0].variant"]),
+        ('budgets = [3,\n{ id = "a", metric = "params", max = 1 },\n{ id = "a ", metric = "params", max = 1 }]', ["budgets[0]", "budgets[2].id"]),
+        ('default = "tiny"\n[variants.tiny]\nfrom = "v22"', ["variants.tiny.from"]),
+        ('default = "a"\n[variants.a]\nfrom = "b"\n[variants.b]\nfrom = "a"', ["variants.a.from", "variants.b.from"]),
+        ('budgets = [{ id = "a", metric = "byts", max = "2.5MB" }]', ["budgets[0].metric"]),
+        ('budgets = [{ id = "a", metric = "params", vs-baseline = "oops", warn = "+1%" }]', ["budgets[0].vs-baseline"]),
+        ('budgets = [{ id = "a", metric = "params", vs-baseline = "-100%" }]', ["budgets[0].vs-baseline"]),
+        ('budgets = [{ id = "a", metric = "params", vs-baseline = "1%", max = 3, warn = "+2%" }]', ["budgets[0]"]),
+        ('[variants.t]\nbackbone = [10]\nconv = ["regular"]\nrates = [6, "12"]', ["variants.t.backbone", "variants.t.conv", "variants.t.rates"]),
+    ],
+)  # fmt: skip
+def test_one_mistake_is_told_once_and_where_it_is(
+    mistakes: Mistakes, text: str, wheres: list[str]
+) -> None:
+    assert [where.partition("  ")[2] for where, _, _ in mistakes(text)] == wheres
+
+
+def test_a_small_probability_is_read_as_toml_writes_it(mistakes: Mistakes) -> None:
+    assert mistakes("[variants.t]\ndropout = 0.00001\n") == []

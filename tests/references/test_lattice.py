@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from ucseg_cli.analysis.counting.metrics import totals
+from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references.variants import AXES, CATALOGUE, Variant, as_variant
+from ucseg_cli.references.variants.lattice import MAX_CHANGES, counted_changes, lattice
+
+TraceOf = Callable[[Variant, Conditions], Trace]
+
+UNCOUNTED = [axis for axis in AXES if not axis.counted]
+
+
+def changed_axes(before: Variant, after: Variant) -> list[str]:
+    return [change.axis.name for change in counted_changes(before, after)]
+
+
+@settings(max_examples=50)
+@given(st.data())
+def test_each_variant_takes_its_axes_from_the_candidate_and_the_others_from_the_baseline(
+    variants: SearchStrategy[Variant], data: st.DataObject
+) -> None:
+    before, after = data.draw(variants), data.draw(variants)
+    for taken, variant in lattice(before, after).items():
+        for axis in AXES:
+            side = after if axis.name in taken else before
+            assert getattr(variant, axis.name) == getattr(side, axis.name)
+
+
+@settings(max_examples=50)
+@given(st.data())
+def test_the_ends_are_the_two_variants_up_to_what_is_not_counted(
+    variants: SearchStrategy[Variant], data: st.DataObject
+) -> None:
+    before, after = data.draw(variants), data.draw(variants)
+    found = lattice(before, after)
+    everything = frozenset(changed_axes(before, after))
+    assert found[frozenset()] == before
+    assert (
+        found[everything]._replace(**{axis.name: getattr(after, axis.name) for axis in UNCOUNTED})
+        == after
+    )
+
+
+@settings(max_examples=50)
+@given(st.data())
+def test_every_subset_is_there_once_or_a_bounded_path(
+    variants: SearchStrategy[Variant], data: st.DataObject
+) -> None:
+    before, after = data.draw(variants), data.draw(variants)
+    names = changed_axes(before, after)
+    found = lattice(before, after)
+    assert len(set(found.values())) == len(found)
+    if len(names) <= MAX_CHANGES:
+        assert len(found) == 2 ** len(names)
+        return
+    assert len(found) <= 3 * len(names) + 1
+    everything = frozenset(names)
+    assert found.keys() >= {frozenset({name}) for name in names} | {
+        everything - {name} for name in names
+    }
+    assert found.keys() >= {frozenset(names[:length]) for length in range(len(names) + 1)}
+
+
+def test_v1_and_v2_have_four_changes_that_count() -> None:
+    v1, v2 = CATALOGUE["v1"], CATALOGUE["v2"]
+    assert changed_axes(v1, v2) == ["backbone", "rates", "conv", "decoder_blocks"]
+    assert len(lattice(v1, v2)) == 16
+
+
+def test_a_variant_and_itself_are_one_point() -> None:
+    v2 = CATALOGUE["v2"]
+    assert lattice(v2, v2) == {frozenset(): v2}
+    assert lattice(v2, as_variant("v2+dropout=0.9")) == {frozenset(): v2}
+
+
+def test_dropout_is_the_one_axis_that_changes_no_count() -> None:
+    assert [axis.name for axis in UNCOUNTED] == ["dropout"]
+
+
+@pytest.mark.parametrize("axis", UNCOUNTED, ids=lambda axis: axis.name)
+@settings(max_examples=8)
+@given(data=st.data())
+def test_an_axis_that_is_not_counted_really_changes_no_metric(
+    variants: SearchStrategy[Variant],
+    small_conditions: SearchStrategy[Conditions],
+    trace_of: TraceOf,
+    axis: object,
+    data: st.DataObject,
+) -> None:
+    name = getattr(axis, "name", "")
+    variant, other, conditions = (
+        data.draw(variants),
+        data.draw(variants),
+        data.draw(small_conditions),
+    )
+    for value in (getattr(other, name), 0.0):
+        only: dict[str, Any] = {name: value}
+        changed = variant._replace(**only)
+        assert totals(trace_of(variant, conditions)) == totals(trace_of(changed, conditions))

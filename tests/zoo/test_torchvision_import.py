@@ -1,0 +1,211 @@
+"""torchvision is imported without running its packages, and stays what it would have been. Each case in a new process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import ucseg_cli
+
+SOURCE = Path(ucseg_cli.__file__).parent.parent
+
+
+def run(*parts: str) -> subprocess.CompletedProcess[str]:
+    """Run Python text in a process of its own."""
+    code = "\n".join(map(dedent, parts))
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={"PYTHONPATH": str(SOURCE), "PATH": ""},
+    )
+
+
+def assert_holds(*parts: str) -> str:
+    done = run(*parts)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+OURS = """
+    import sys
+    from ucseg_cli.zoo.torchvision_import import torchvision_packages_on_demand
+    before = list(sys.meta_path)
+    with torchvision_packages_on_demand():
+        import torchvision.models.mobilenetv3 as mobilenetv3
+    import torchvision
+"""
+
+
+def test_building_and_tracing_import_neither_torch_s_compiler_nor_sympy() -> None:
+    assert_holds(
+        """
+        import sys
+        from ucseg_cli.facts.conditions import Conditions
+        from ucseg_cli.engine.trace_model import trace_variant
+        from ucseg_cli.references.variants import CATALOGUE
+        for variant in CATALOGUE.values():
+            assert trace_variant(variant, Conditions()).ops
+        heavy = {"torch._dynamo", "sympy", "torch._inductor", "torchvision.datasets"}
+        assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
+        """
+    )
+
+
+def test_that_check_can_fail() -> None:
+    done = run("import sys, sympy\nassert not {'torch._dynamo', 'sympy'} & sys.modules.keys()")
+    assert done.returncode == 1
+    assert "AssertionError" in done.stderr
+
+
+def test_the_finder_is_gone_afterwards_also_after_an_error() -> None:
+    assert_holds(
+        OURS,
+        """
+        assert sys.meta_path == before
+        try:
+            with torchvision_packages_on_demand():
+                raise KeyError
+        except KeyError:
+            pass
+        assert sys.meta_path == before
+        """,
+    )
+
+
+def test_packages_have_not_run_and_modules_are_loaded_once() -> None:
+    assert_holds(
+        OURS,
+        """
+        from importlib import import_module
+        assert "extension" not in vars(torchvision)
+        assert not hasattr(type(torchvision), "__version__") and "__version__" not in vars(torchvision)
+        assert mobilenetv3 is sys.modules["torchvision.models.mobilenetv3"] is import_module("torchvision.models.mobilenetv3")
+        assert torchvision.models.mobilenetv3 is mobilenetv3
+        assert torchvision.__file__.endswith("__init__.py") and torchvision.__spec__.name == "torchvision"
+        first = mobilenetv3.mobilenet_v3_small
+        with torchvision_packages_on_demand():
+            from torchvision.models.mobilenetv3 import mobilenet_v3_small
+        assert mobilenet_v3_small is first
+        """,
+    )
+
+
+def outcome(*parts: str) -> str:
+    """What a process ends with: the exception's type and text, or what it printed."""
+    done = run(*parts)
+    return done.stdout if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
+
+
+def test_who_asks_torchvision_afterwards_gets_what_they_would_have_got_without_us() -> None:
+    ask = (
+        "import torchvision\nprint(torchvision.__version__, torchvision.models.resnet18.__module__)"
+    )
+    assert outcome(OURS, ask) == outcome(ask)
+
+
+def test_what_needs_no_compiled_operator_is_there_afterwards_as_well() -> None:
+    """Also on a machine where torchvision's own import fails."""
+    printed = assert_holds(
+        OURS, "from torchvision import transforms\nprint(transforms.Resize(3).size)"
+    )
+    assert printed == "3\n"
+
+
+def test_who_imported_torchvision_before_us_keeps_it() -> None:
+    assert_holds(
+        """
+        import sys
+        try:
+            import torchvision
+        except Exception:
+            sys.exit(0)  # it cannot be imported on this machine
+        import torchvision.models.mobilenetv3 as theirs
+        """,
+        OURS,
+        "assert mobilenetv3 is theirs and type(torchvision).__name__ == 'module'",
+    )
+
+
+def test_a_package_runs_when_first_asked_and_then_is_an_ordinary_module(tmp_path: Path) -> None:
+    """With a made-up torchvision, so that it holds wherever the real one cannot be imported."""
+    package = tmp_path / "torchvision"
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "print('run torchvision')\nfrom torchvision import models\nversion = 1\n"
+    )
+    (package / "models" / "__init__.py").write_text(
+        "print('run models')\nfrom .mobilenetv3 import net\nmore = 2\n"
+    )
+    (package / "models" / "mobilenetv3.py").write_text("net = object()\n")
+    printed = assert_holds(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
+        OURS,
+        """
+        print("imported")
+        assert torchvision.version == 1
+        assert torchvision.models.more == 2
+        assert torchvision.models.net is mobilenetv3.net
+        assert type(torchvision).__name__ == type(torchvision.models).__name__ == "module"
+        assert type(torchvision.__loader__).__name__ == type(torchvision.__spec__.loader).__name__ == "SourceFileLoader"
+        """,
+    )
+    assert printed.splitlines() == ["imported", "run torchvision", "run models"]
+
+
+def test_what_a_module_gives_by_name_is_taken_from_there_and_the_register_from_all(
+    tmp_path: Path,
+) -> None:
+    """Again made up. A network's name says where it is; only the whole package knows which networks there are."""
+    models = tmp_path / "torchvision" / "models"
+    (models / "video").mkdir(parents=True)
+    (models.parent / "__init__.py").write_text("print('run torchvision')\n")
+    (models / "__init__.py").write_text(
+        "from .resnet import *\nfrom . import video\nfrom ._api import listed\n"
+    )
+    (models / "_api.py").write_text("listed = []\n")
+    (models / "resnet.py").write_text(
+        'from ._api import listed\n__all__ = ["net"]\nnet = 1\nlisted.append("net")\n'
+    )
+    (models / "video" / "__init__.py").write_text("from .r3d import r3d\n")
+    (models / "video" / "r3d.py").write_text(
+        "from .._api import listed\nr3d = 2\nlisted.append('r3d')\n"
+    )
+    (models / "mobilenetv3.py").write_text("")
+    printed = assert_holds(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
+        OURS,
+        """
+        with torchvision_packages_on_demand():
+            from torchvision.models import net
+            print(net, sys.modules["torchvision.models._api"].listed)
+            import torchvision.models.video
+            print(torchvision.models.listed)
+        """,
+    )
+    assert printed.splitlines() == ["1 ['net']", "['net', 'r3d']"]
+
+
+def test_without_torchvision_there_is_an_error_that_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text("")
+    done = run(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
+        """
+        from ucseg_cli.errors import ResourceError
+        from ucseg_cli.zoo.torchvision_import import torchvision_packages_on_demand
+        try:
+            with torchvision_packages_on_demand():
+                import torchvision.models.mobilenetv3
+        except ResourceError as error:
+            print(error.what, "|", error.help)
+        """,
+    )
+    assert (
+        done.stdout
+        == "torchvision cannot be imported: No module named 'torchvision.models' | pip install torchvision\n"
+    )

@@ -1,0 +1,163 @@
+"""What a lock keeps of a model, and what has drifted since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.metrics import METRICS, own_figures, totals
+from ucseg_cli.analysis.counting.parameters import PARAM_METRICS
+from ucseg_cli.analysis.geometry.tap_shapes import tap_shapes
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.facts.lock import Leaf, Tree, leaves
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references.variants import AXES
+
+GEOMETRY = ("stride", "padding", "dilation", "groups", "transposed", "output_padding")
+KINDS = {
+    "axes": "axis",
+    "total": "total",
+    "convs": "conv",
+    "taps": "tap",
+    "weights": "module",
+    "modules": "module",
+}
+
+
+class Drift(NamedTuple):
+    """One thing that a model no longer has as it was locked.
+
+    Args:
+        size: the input; None for what does not depend on it.
+        kind: ``axis``, ``total``, ``module``, ``conv`` or ``tap``. name: which; empty for totals.
+        figure: what of it.
+        before: as locked. after: as it is. None where it is absent.
+    """
+
+    model: str
+    size: str | None
+    kind: str
+    name: str
+    figure: str
+    before: Leaf | None
+    after: Leaf | None
+
+    @property
+    def delta(self) -> int | None:
+        """The difference of two counts."""
+        if isinstance(self.before, int) and isinstance(self.after, int):
+            return self.after - self.before
+        return None
+
+    @property
+    def raised(self) -> bool:
+        """Whether a figure of the whole network grew, which wants a reason."""
+        return self.kind == "total" and (self.delta or 0) > 0
+
+
+def locked_tree(subjects: Mapping[str, Subject]) -> Tree:
+    """What is kept of one model, given it at each size: nothing that another machine would answer otherwise."""
+    first = next(iter(subjects.values()))
+    axes = (
+        {axis.name: axis.write(getattr(first.variant, axis.name)) for axis in AXES}
+        if first.variant
+        else {}
+    )
+    return {
+        "axes": axes,
+        "total": _totals(first.trace, depending_on_size=False),
+        "weights": _own(first.trace, PARAM_METRICS),
+        "convs": _convs(first.trace),
+        "sizes": {
+            size: {
+                "total": _totals(subject.trace, depending_on_size=True),
+                "modules": _own(subject.trace, CONVENTIONS),
+                "taps": _taps(subject.trace),
+            }
+            for size, subject in subjects.items()
+        },
+    }
+
+
+def drift(model: str, before: Tree, after: Tree) -> list[Drift]:
+    """Everything that differs between two trees of one model, the axes and totals first."""
+    old, new = dict(leaves(before)), dict(leaves(after))
+    found = [
+        _drift(model, address, old.get(address), new.get(address))
+        for address in dict.fromkeys((*old, *new))
+        if old.get(address) != new.get(address)
+    ]
+    return sorted(found, key=_order)
+
+
+def unlocked(model: str) -> Drift:
+    """A model that should be locked and is not."""
+    return Drift(model, None, "model", "", "lock", None, "not locked")
+
+
+def _order(each: Drift) -> tuple[int, int, str, str]:
+    """By kind, and figures of a network in the order of every table; else as it stands in the lock."""
+    kinds, metrics = list(dict.fromkeys(KINDS.values())), list(METRICS)
+    return (
+        kinds.index(each.kind) if each.kind in kinds else len(kinds),
+        metrics.index(each.figure) if each.kind == "total" and each.figure in metrics else 0,
+        each.name,
+        each.figure,
+    )
+
+
+def _drift(model: str, address: tuple[str, ...], before: Leaf | None, after: Leaf | None) -> Drift:
+    size, rest = (
+        (address[1], address[2:]) if address[0] == "sizes" and len(address) > 2 else (None, address)
+    )
+    name = ".".join(rest[1:-1])
+    return Drift(model, size, KINDS.get(rest[0], rest[0]), name, rest[-1], before, after)
+
+
+def _totals(trace: Trace, *, depending_on_size: bool) -> dict[str, int]:
+    every = totals(trace)
+    return {
+        name: every[name]
+        for name, metric in METRICS.items()
+        if metric.depends_on_size == depending_on_size
+    }
+
+
+def _own(trace: Trace, metrics: Iterable[str]) -> dict[str, dict[str, int]]:
+    """What each module itself holds or runs, where it is anything."""
+    own = (
+        (path, {name: figures[name] for name in metrics if figures.get(name)})
+        for path, figures in own_figures(trace).items()
+    )
+    return {path: figures for path, figures in sorted(own) if figures}
+
+
+def _convs(trace: Trace) -> dict[str, dict[str, Any]]:
+    """The geometry of each convolution, which counts may not show: a dilation costs nothing."""
+    found: dict[str, dict[str, Any]] = {}
+    for _, op in trace.kernels():
+        if op.name == "convolution":
+            path = trace.modules[op.module].path
+            times = sum(key == path or key.startswith(f"{path}#") for key in found)
+            kernel = {"kernel": (trace.shape(op.inputs[1]) or ())[2:]}
+            geometry = {
+                name: _leaf(op.attributes[name]) for name in GEOMETRY if name in op.attributes
+            }
+            found[f"{path}#{times + 1}" if times else path] = {**kernel, **geometry}
+    return dict(sorted(found.items()))
+
+
+def _leaf(value: Any) -> Leaf:
+    return int(value) if isinstance(value, int) else tuple(value)
+
+
+def _taps(trace: Trace) -> dict[str, dict[str, Any]]:
+    return {
+        tap.name: {
+            "module": tap.module,
+            "shape": tap.shape,
+            **({"stride": tap.whole_stride} if tap.whole_stride else {}),
+        }
+        for tap in tap_shapes(trace)
+    }

@@ -1,0 +1,261 @@
+"""Which module of one network is held against which of another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ucseg_cli.analysis.counting.module_tree import TreeRow, parent_path
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.facts.trace import Module, Trace
+
+SURELY_ALIKE = 0.5
+"""Beyond this likeness two modules of one name belong together."""
+ALIKE, ALIKE_IN_ONE_CLASS = 0.6, 0.25
+"""From which likeness on modules of different names may, and from which if they are of one class besides."""
+SAME_NAME = 0.3
+"""What a common name is worth beside likeness."""
+MOST_PAIRS = 50_000
+"""Of more modules than these side by side only equal names are matched."""
+
+Contents = Mapping[str, Counter[str]]
+"""By path, how many of each kind are in a module."""
+Likeness = Callable[[str, str], float]
+"""Of two paths, in the one network and in the other."""
+
+
+class Pair(NamedTuple):
+    """A module before and after, its path the role where both are of the family; None where the other has none like it."""
+
+    before: TreeRow | None
+    after: TreeRow | None
+
+    @property
+    def row(self) -> TreeRow:
+        """The one after, or the one before where it is gone."""
+        return next(row for row in (self.after, self.before) if row is not None)
+
+
+class Correspondence(NamedTuple):
+    """Every row of two networks, each once, and what the paths of the first are called in the second."""
+
+    pairs: tuple[Pair, ...]
+    renamed: Mapping[str, str]
+
+    def name_after(self, path: str) -> str:
+        """What a module of the first, or the nearest around it, is called in the second; its own path where nothing is."""
+        above = path
+        while above and above not in self.renamed:
+            above = parent_path(above)
+        return self.renamed[above] + path.removeprefix(above) if above else path
+
+
+def match_modules(
+    baseline: Subject, before: Iterable[TreeRow], model: Subject, after: Iterable[TreeRow]
+) -> Correspondence:
+    """Two networks of the family by what a module is for, others from the top down.
+
+    There, of the modules within two that belong together, those do that have one name, if both hold parameters or
+    neither does; of the others those that are most alike together, in their order. Alike means made of the same kinds of
+    layers. A number is a name only for what is alike, since it tells no more than a position.
+    """
+    if baseline.variant is not None and model.variant is not None:
+        return Correspondence(
+            tuple(_by_role(_with_roles(baseline, before), _with_roles(model, after))), {}
+        )
+    matching = _Matching(baseline.trace, model.trace)
+    before, after = list(before), list(after)
+    matching.match("", before, "", after)
+    place = {id(row): index for index, row in enumerate((*before, *after))}
+    pairs = sorted(matching.pairs, key=lambda pair: place[id(pair.before or pair.after)])
+    return Correspondence(tuple(pairs), matching.renamed)
+
+
+def contents(trace: Trace) -> Contents:
+    """What each module is made of: the layers with parameters in it, itself among them; where there are none, all others.
+
+    Each layer is there twice, as its class and as its class with the kernel's size.
+    """
+    with_parameters: dict[str, Counter[str]] = {module.path: Counter() for module in trace.modules}
+    without: dict[str, Counter[str]] = {module.path: Counter() for module in trace.modules}
+    for module in trace.modules:
+        found = with_parameters if module.parameters else without
+        for path in _ancestry(module.path):
+            found[path].update((module.type, _kind(trace, module)))
+    return {path: counts or without[path] for path, counts in with_parameters.items()}
+
+
+def _kind(trace: Trace, module: Module) -> str:
+    kernels = (trace.tensors[weight.tensor].shape[2:] for weight in module.parameters)
+    return f"{module.type} {next(filter(None, kernels), ())}"
+
+
+def _ancestry(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = parent_path(path)
+    yield ""
+
+
+def _likeness(old: Contents, new: Contents) -> Likeness:
+    """Of everything in either of two modules the share that both have."""
+
+    def likeness(before: str, after: str) -> float:
+        one, other = old[before], new[after]
+        return (one & other).total() / max((one | other).total(), 1)
+
+    return likeness
+
+
+def _with_roles(subject: Subject, rows: Iterable[TreeRow]) -> list[TreeRow]:
+    return [row._replace(path=subject.role(row.path)) for row in rows]
+
+
+def _by_role(before: Sequence[TreeRow], after: Sequence[TreeRow]) -> Iterator[Pair]:
+    old, new = ({(row.path, row.own): row for row in rows} for rows in (before, after))
+    return (Pair(old.get(name), new.get(name)) for name in dict.fromkeys((*old, *new)))
+
+
+class _Matching:
+    """Goes down two trees at once."""
+
+    def __init__(self, old: Trace, new: Trace) -> None:
+        self.old, self.new = old, new
+        self.likeness = _likeness(contents(old), contents(new))
+        self.pairs: list[Pair] = []
+        self.renamed: dict[str, str] = {}
+
+    def match(
+        self, old: str, before: Sequence[TreeRow], new: str, after: Sequence[TreeRow]
+    ) -> None:
+        """Match the rows at or below two modules that belong together."""
+        self.renamed[old] = new
+        one, other = _is_one_row(old, before), _is_one_row(new, after)
+        if one and other:
+            self.pairs.append(Pair(before[0], after[0]))
+        elif one or other:
+            self._match_one_with_many(before, after)
+        else:
+            self._match_own(old, before, new, after)
+            self._match_children(old, before, new, after)
+
+    def _match_one_with_many(self, before: Sequence[TreeRow], after: Sequence[TreeRow]) -> None:
+        """A layer on one side and a module around such layers on the other: with the one that is most like it."""
+        likely = [
+            (self.likeness(one.path, other.path), one, other)
+            for one in before
+            for other in after
+            if not one.own and not other.own
+        ]
+        share, one, other = max(likely, key=lambda each: each[0], default=(0.0, None, None))
+        if share > SURELY_ALIKE and one is not None and other is not None:
+            self.pairs.append(Pair(one, other))
+            self.renamed[one.path] = other.path
+        else:
+            one = other = None
+        self._leave(
+            [row for row in before if row is not one], [row for row in after if row is not other]
+        )
+
+    def _match_own(
+        self, old: str, before: Sequence[TreeRow], new: str, after: Sequence[TreeRow]
+    ) -> None:
+        """What the two hold or run beside their children."""
+        mine, theirs = (
+            next((row for row in rows if row.own and row.path == path), None)
+            for path, rows in ((old, before), (new, after))
+        )
+        if mine or theirs:
+            self.pairs.append(Pair(mine, theirs))
+
+    def _match_children(
+        self, old: str, before: Sequence[TreeRow], new: str, after: Sequence[TreeRow]
+    ) -> None:
+        left, right = _children(old, before), _children(new, after)
+        partner = dict(self._of_one_name(left, right))
+        rest = (
+            [path for path in left if path not in partner],
+            [path for path in right if path not in partner.values()],
+        )
+        if len(rest[0]) * len(rest[1]) <= MOST_PAIRS:
+            partner.update(_aligned(*rest, self._worth))
+        for path, other in partner.items():
+            self.match(path, left[path], other, right[other])
+        taken = set(partner.values())
+        self._leave(
+            [row for path, rows in left.items() if path not in partner for row in rows],
+            [row for path, rows in right.items() if path not in taken for row in rows],
+        )
+
+    def _of_one_name(
+        self, left: Mapping[str, Sequence[TreeRow]], right: Mapping[str, Sequence[TreeRow]]
+    ) -> Iterator[tuple[str, str]]:
+        by_name = {_name(path): path for path in right}
+        named = ((path, by_name[_name(path)]) for path in left if _name(path) in by_name)
+        for path, other in named:
+            alike = not _name(path).isdecimal() or self.likeness(path, other) > SURELY_ALIKE
+            if (alike or self._is_untold(path, other)) and _have_parameters(
+                left[path]
+            ) == _have_parameters(right[other]):
+                yield path, other
+
+    def _is_untold(self, one: str, other: str) -> bool:
+        """Whether one is of a state dict, which does not say what its modules are."""
+        return not self.old.by_path[one].type or not self.new.by_path[other].type
+
+    def _worth(self, one: str, other: str) -> float:
+        """How much it is worth to hold the one against the other; 0 where it makes no sense."""
+        share = self.likeness(one, other)
+        if _name(one) == _name(other):
+            return share and share + SAME_NAME
+        one_class = self.old.by_path[one].type == self.new.by_path[other].type
+        return share if share >= (ALIKE_IN_ONE_CLASS if one_class else ALIKE) else 0.0
+
+    def _leave(self, before: Iterable[TreeRow], after: Iterable[TreeRow]) -> None:
+        self.pairs += (Pair(row, None) for row in before)
+        self.pairs += (Pair(None, row) for row in after)
+
+
+def _have_parameters(rows: Iterable[TreeRow]) -> bool:
+    return any(row.figures.get("params") for row in rows)
+
+
+def _name(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _is_one_row(path: str, rows: Sequence[TreeRow]) -> bool:
+    return len(rows) == 1 and rows[0].path == path and not rows[0].own
+
+
+def _children(path: str, rows: Iterable[TreeRow]) -> dict[str, list[TreeRow]]:
+    """The rows below a module, by which of its children they are at or below."""
+    children: dict[str, list[TreeRow]] = {}
+    inside = f"{path}." if path else ""
+    for row in rows:
+        if row.path != path:
+            child = row.path.removeprefix(inside).partition(".")[0]
+            children.setdefault(f"{inside}{child}", []).append(row)
+    return children
+
+
+def _aligned(
+    before: Sequence[str], after: Sequence[str], worth: Likeness
+) -> Iterator[tuple[str, str]]:
+    """The pairs, none crossing another, that are worth most together (Needleman and Wunsch, gaps costing nothing)."""
+    best = [[0.0] * (len(after) + 1) for _ in range(len(before) + 1)]
+    worths = [[worth(one, other) for other in after] for one in before]
+    for at in reversed(range(len(before))):
+        for to in reversed(range(len(after))):
+            paired = worths[at][to] + best[at + 1][to + 1] if worths[at][to] else 0.0
+            best[at][to] = max(paired, best[at + 1][to], best[at][to + 1])
+    at = to = 0
+    while at < len(before) and to < len(after):
+        if worths[at][to] and best[at][to] == worths[at][to] + best[at + 1][to + 1]:
+            yield before[at], after[to]
+            at, to = at + 1, to + 1
+        elif best[at][to] == best[at + 1][to]:
+            at += 1
+        else:
+            to += 1

@@ -1,0 +1,1 @@
+"""What other counters print, and whether they agree with us."""

@@ -1,0 +1,1 @@
+"""Parameters and operations: totals, by module, by operator."""

@@ -1,0 +1,76 @@
+"""Figures by module: rolled up by path, so that children and own remainder add up to the total at every level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ucseg_cli.facts.trace import Module, Trace
+
+Figures = Mapping[str, int]
+"""Integers by metric."""
+
+
+class TreeRow(NamedTuple):
+    """A module with everything below it, or, where *own*, only what it holds or runs beside its children."""
+
+    path: str
+    type: str
+    depth: int
+    figures: Figures
+    own: bool = False
+    leaf: bool = False
+
+
+def module_rows(trace: Trace, own: Mapping[str, Figures], *, max_depth: int) -> list[TreeRow]:
+    """The tree in order, down to *max_depth* levels below the root, with a row for each remainder that is not zero.
+
+    The root is not among the rows: those of depth 1 add up to it, and each row's children add up to it.
+    """
+    totals = roll_up(trace, own)
+    parents = {parent_path(module.path) for module in trace.modules if module.path}
+    rows: list[TreeRow] = []
+    for module in trace.modules:
+        depth = path_depth(module.path)
+        if module.path and depth <= max_depth:
+            leaf = depth == max_depth or module.path not in parents
+            rows.append(TreeRow(module.path, _type(module), depth, totals[module.path], leaf=leaf))
+        if module.path in parents and depth < max_depth and any(own.get(module.path, {}).values()):
+            rows.append(
+                TreeRow(module.path, module.type, depth + 1, own[module.path], own=True, leaf=True)
+            )
+    return rows
+
+
+def partition(rows: Iterable[TreeRow]) -> list[TreeRow]:
+    """Only the rows that do not contain another, at one level: together they are the total, each thing once."""
+    return [row._replace(depth=1) for row in rows if row.leaf]
+
+
+def roll_up(trace: Trace, own: Mapping[str, Figures]) -> dict[str, dict[str, int]]:
+    """Each module's own figures and those of everything below its path; every metric of any module is present."""
+    metrics = dict.fromkeys(metric for figures in own.values() for metric in figures)
+    totals = {
+        module.path: {**dict.fromkeys(metrics, 0), **own.get(module.path, {})}
+        for module in trace.modules
+    }
+    for path in reversed(totals):  # children stand after their parents
+        if path:
+            above = totals[parent_path(path)]
+            for metric, figure in totals[path].items():
+                above[metric] += figure
+    return totals
+
+
+def parent_path(path: str) -> str:
+    """The path one level up."""
+    return path.rpartition(".")[0]
+
+
+def path_depth(path: str) -> int:
+    """Levels below the root."""
+    return path.count(".") + 1 if path else 0
+
+
+def _type(module: Module) -> str:
+    return module.type if module.alias_of is None else f"{module.type} (same as {module.alias_of})"

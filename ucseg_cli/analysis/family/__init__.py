@@ -1,0 +1,1 @@
+"""Recognising the built-in family in shapes and traces."""

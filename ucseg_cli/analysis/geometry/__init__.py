@@ -1,0 +1,1 @@
+"""Where positions of a map come from: strides, receptive fields, dilated convolutions, taps."""

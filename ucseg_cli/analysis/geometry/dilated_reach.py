@@ -1,0 +1,217 @@
+"""How much of a dilated convolution reads data rather than padding, and from which input size all of it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import reduce
+from math import prod
+from typing import NamedTuple
+
+from ucseg_cli.analysis.counting.conventions import conv_macs
+from ucseg_cli.analysis.geometry.stride import is_image
+from ucseg_cli.analysis.geometry.window import Window, rounds_up, windows
+from ucseg_cli.analysis.memo import once_per_trace
+from ucseg_cli.facts.trace import Op, Trace
+
+Chain = tuple[Window, ...]
+"""The windows between the network's input and a map, along one axis, in order."""
+
+SIZED = ("upsample", "_upsample", "adaptive", "_adaptive", "mean", "amax")
+"""What operators begin with whose output is as large as they are told, which may happen to be their input's size."""
+
+
+class AxisReach(NamedTuple):
+    """A dilated convolution along one axis.
+
+    Args:
+        window: its kernel.
+        length: of the map that it reads.
+        least_input: the shortest input of the network at which every tap reads data somewhere; None where
+            the path to the map is not a chain of convolutions and poolings.
+    """
+
+    window: Window
+    length: int
+    least_input: int | None
+
+    @property
+    def reads(self) -> int:
+        """Pairs of output position and tap that meet data."""
+        return sum(self.window.reads(self.length))
+
+    @property
+    def products(self) -> int:
+        """Pairs of output position and tap."""
+        return self.window.kernel * self.window.positions(self.length)
+
+    @property
+    def share(self) -> Fraction:
+        """Of the pairs, those that meet data."""
+        return Fraction(self.reads, self.products)
+
+    @property
+    def live(self) -> tuple[int, ...]:
+        """The taps that meet data at any position."""
+        return tuple(tap for tap, count in enumerate(self.window.reads(self.length)) if count)
+
+    @property
+    def is_centre_alone(self) -> bool:
+        """Whether the centre tap is the only one that ever meets data."""
+        return self.window.is_centred and self.live == (self.window.kernel // 2,)
+
+
+class Reach(NamedTuple):
+    """One call of a dilated convolution. In area a tap meets data where it does along both axes.
+
+    Args:
+        module: path of the module that ran it.
+        height, width: its axes.
+        params: weights of the kernel, without bias.
+        macs: multiply-accumulates of the call, which every counter charges in full.
+    """
+
+    module: str
+    height: AxisReach
+    width: AxisReach
+    params: int
+    macs: int
+
+    @property
+    def rate(self) -> tuple[int, int]:
+        """The dilation along height and width."""
+        return self.height.window.dilation, self.width.window.dilation
+
+    @property
+    def map(self) -> tuple[int, int]:
+        """Height and width of the map that it reads."""
+        return self.height.length, self.width.length
+
+    @property
+    def reads(self) -> int:
+        """Pairs of output position and tap that meet data; each is one product for a pair of channels."""
+        return self.height.reads * self.width.reads
+
+    @property
+    def products(self) -> int:
+        """Pairs of output position and tap."""
+        return self.height.products * self.width.products
+
+    @property
+    def share(self) -> Fraction:
+        """Of the pairs, those that meet data."""
+        return self.height.share * self.width.share
+
+    @property
+    def taps(self) -> int:
+        """Taps of the kernel."""
+        return self.height.window.kernel * self.width.window.kernel
+
+    @property
+    def dead_taps(self) -> int:
+        """Taps that meet padding at every position."""
+        return self.taps - len(self.height.live) * len(self.width.live)
+
+    @property
+    def dead_params(self) -> int:
+        """Weights on the dead taps: their values change nothing at this size."""
+        return self.params // self.taps * self.dead_taps
+
+    @property
+    def dead_macs(self) -> int:
+        """Multiply-accumulates on the dead taps."""
+        return self.macs // self.taps * self.dead_taps
+
+    @property
+    def padding_macs(self) -> int:
+        """Multiply-accumulates with padding, on dead taps and at the borders."""
+        return self.macs // self.products * (self.products - self.reads)
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether at this size it computes exactly what a 1×1 convolution with its centre taps does."""
+        return self.height.is_centre_alone and self.width.is_centre_alone
+
+    @property
+    def least_size(self) -> tuple[int, int] | None:
+        """The smallest height and width of the network's input at which every tap meets data."""
+        down, across = self.height.least_input, self.width.least_input
+        return None if down is None or across is None else (down, across)
+
+
+@once_per_trace
+def reaches(trace: Trace) -> tuple[Reach, ...]:
+    """Each call of a dilated convolution that produced anything, in the order they ran."""
+    return tuple(_reaches(trace))
+
+
+def _reaches(trace: Trace) -> Iterator[Reach]:
+    known = _chains(trace)
+    for _, op in trace.kernels():
+        pair = windows(trace, op)
+        if (
+            op.name == "convolution"
+            and pair is not None
+            and any(window.is_dilated for window in pair)
+        ):
+            yield _reach(trace, op, pair, known.get(op.inputs[0] or 0))
+
+
+def _reach(
+    trace: Trace, op: Op, pair: tuple[Window, Window], chains: tuple[Chain, Chain] | None
+) -> Reach:
+    source, weight = (trace.shape(tensor) or () for tensor in op.inputs[:2])
+    down, across = (
+        AxisReach(window, length, _least_input(window, chain))
+        for window, length, chain in zip(pair, source[2:], chains or (None, None), strict=True)
+    )
+    return Reach(trace.modules[op.module].path, down, across, prod(weight), conv_macs(trace, op))
+
+
+def _least_input(window: Window, chain: Chain | None) -> int | None:
+    """Each window gives more positions on a longer input, so the least input is found one window at a time."""
+    if chain is None:
+        return None
+    return reduce(
+        lambda length, earlier: earlier.least_length(length),
+        reversed(chain),
+        window.least_length_to_read(),
+    )
+
+
+def _chains(trace: Trace) -> dict[int, tuple[Chain, Chain]]:
+    """The windows from the network's input to each map, along height and width, where nothing else sets its size."""
+    images = (tensor for tensor in trace.inputs if is_image(trace, tensor))
+    known: dict[int, tuple[Chain, Chain]] = dict.fromkeys(images, ((), ()))
+    for _, op in trace.kernels():
+        chains = _chains_of_outputs(trace, op, known)
+        if chains is not None:
+            known.update(dict.fromkeys(op.outputs, chains))
+    return known
+
+
+def _chains_of_outputs(
+    trace: Trace, op: Op, known: dict[int, tuple[Chain, Chain]]
+) -> tuple[Chain, Chain] | None:
+    pair = windows(trace, op)
+    if pair is None:
+        return _carried(trace, op, known)
+    if rounds_up(op) or op.inputs[0] not in known:
+        return None
+    down, across = known[op.inputs[0]]
+    return (*down, pair[0]), (*across, pair[1])
+
+
+def _carried(
+    trace: Trace, op: Op, known: dict[int, tuple[Chain, Chain]]
+) -> tuple[Chain, Chain] | None:
+    """Those of the first input with the output's height and width, unless the operator sets the size itself or moves these."""
+    out = trace.shape(op.outputs[0]) if op.outputs else None
+    if out is None or op.name.startswith(SIZED) or not is_image(trace, op.outputs[0]):
+        return None
+    same = (
+        known[tensor]
+        for tensor in op.inputs
+        if tensor in known and (trace.shape(tensor) or ())[2:] == out[2:]
+    )
+    return next(same, None)

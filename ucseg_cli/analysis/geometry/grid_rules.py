@@ -1,0 +1,255 @@
+"""What each operator does to the grid of what it reads; what is not here does what nobody knows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from ucseg_cli.analysis.geometry.grid import (
+    Axis,
+    Grid,
+    axis_length,
+    knows,
+    relength,
+    reshape,
+    unknown,
+)
+from ucseg_cli.analysis.geometry.operator_kinds import (
+    ALONG_ONE_AXIS,
+    MOVING,
+    NORMS,
+    PADDING,
+    POINTWISE,
+    PRODUCTS,
+    REDUCTIONS,
+    RESHAPING,
+    plain_name,
+)
+from ucseg_cli.facts.trace import Op
+
+SCALES = {1: ("scales",), 2: ("scales_h", "scales_w"), 3: ("scales_d", "scales_h", "scales_w")}
+
+
+class Call(NamedTuple):
+    """An operator with the shape of one of its outputs, and the grids of its inputs where they are known."""
+
+    op: Op
+    shape: tuple[int, ...]
+    sources: Sequence[Grid | None]
+
+    @property
+    def first(self) -> Grid:
+        """The grid of the first input; without axes where it is not known."""
+        return self.sources[0] or ()
+
+    @property
+    def dim(self) -> int:
+        """The axis that it is told, of the first input."""
+        return int(self.op.attributes.get("dim", 0)) % max(1, len(self.first))
+
+    @property
+    def spatial(self) -> int:
+        """Along how many axes it is, as its name says: 2 for ``avg_pool2d``."""
+        match = re.search(r"([123])d", self.op.name)
+        return int(match[1]) if match else 0
+
+
+Rule = Callable[[Call], Grid | None]
+
+
+def grid_after(call: Call) -> Grid | None:
+    """The grid of the output; None where nothing is known of it."""
+    rule = _RULES.get(plain_name(call.op)) or next(
+        (rule for name, rule in _FAMILIES if name.match(call.op.name)), None
+    )
+    grid = rule(call) if rule else None
+    return grid if grid and any(map(knows, grid)) else None
+
+
+def _broadcast(call: Call) -> Grid:
+    """Along each axis, counted from the last, what the first input has that knows it."""
+    return tuple(
+        _aligned(call, place - len(call.shape), length) for place, length in enumerate(call.shape)
+    )
+
+
+def _aligned(call: Call, place: int, length: int) -> Axis:
+    axes = (grid[place] for grid in call.sources if grid is not None and len(grid) >= -place)
+    return next(
+        (axis for axis in axes if axis_length(axis) == length and knows(axis)), unknown(length)
+    )
+
+
+def _expanded(call: Call) -> Grid:
+    return _broadcast(call._replace(sources=call.sources[:1]))
+
+
+def _kept(call: Call) -> Grid | None:
+    """Axis by axis what the first input has; some may be longer or shorter, as after padding or a split."""
+    return (
+        tuple(map(relength, call.first, call.shape)) if len(call.first) == len(call.shape) else None
+    )
+
+
+def _sliced(call: Call) -> Grid | None:
+    axes, at = list(call.first), call.dim
+    if axes:
+        axes[at] = relength(axes[at], call.shape[at], call.op.attributes.get("step", 1))
+    return tuple(axes)
+
+
+def _selected(call: Call) -> Grid:
+    return tuple(axis for place, axis in enumerate(call.first) if place != call.dim)
+
+
+def _reduced(call: Call) -> Grid:
+    dims = call.op.attributes.get("dim", ())
+    gone = {dim % max(1, len(call.first)) for dim in (dims if isinstance(dims, tuple) else (dims,))}
+    gone = gone or set(range(len(call.first)))
+    if len(call.shape) == len(call.first):
+        return tuple(unknown(1) if place in gone else axis for place, axis in enumerate(call.first))
+    return tuple(axis for place, axis in enumerate(call.first) if place not in gone)
+
+
+def _permuted(call: Call) -> Grid | None:
+    return tuple(call.first[place] for place in call.op.attributes["dims"]) if call.first else None
+
+
+def _transposed(call: Call) -> Grid:
+    one, other = call.op.attributes.get("dim0", 0), call.op.attributes.get("dim1", 1)
+    axes = list(call.first)
+    if len(axes) > 1:
+        axes[one], axes[other] = axes[other], axes[one]
+    return tuple(axes)
+
+
+def _reshaped(call: Call) -> Grid | None:
+    return reshape(call.first, call.shape) if call.first else None
+
+
+def _concatenated(call: Call) -> Grid:
+    at = call.op.attributes.get("dim", 0) % len(call.shape)
+    axes = _broadcast(call)
+    return (*axes[:at], unknown(call.shape[at]), *axes[at + 1 :])
+
+
+def _stacked(call: Call) -> Grid:
+    at, count = call.op.attributes.get("dim", 0) % len(call.shape), len(call.sources)
+    wider = [grid and (*grid[:at], unknown(count), *grid[at:]) for grid in call.sources]
+    return _broadcast(call._replace(sources=wider))
+
+
+def _multiplied(call: Call) -> Grid:
+    """Rows are the left matrix's, columns the right one's; what is added first has no say."""
+    left, right = ((grid or ()) for grid in call.sources[-2:])
+    batch, rows, columns = call.shape[:-2], call.shape[-2], call.shape[-1]
+    return (
+        *_broadcast(call._replace(shape=batch, sources=[left[:-2], right[:-2]])),
+        left[-2] if left else unknown(rows),
+        right[-1] if right else unknown(columns),
+    )
+
+
+# Along the last axes
+
+
+def _convolved(call: Call) -> Grid | None:
+    steps, spatial = call.op.attributes["stride"], len(call.shape) - 2
+    by = [Fraction(steps[place % len(steps)]) for place in range(spatial)]
+    back = call.op.attributes.get("transposed")
+    return _resampled(call, [1 / step for step in by] if back else by, channels=True)
+
+
+def _pooled(call: Call) -> Grid | None:
+    steps = call.op.attributes.get("stride") or call.op.attributes["kernel_size"]
+    return _resampled(call, [steps[place % len(steps)] for place in range(call.spatial)])
+
+
+def _pooled_to_size(call: Call) -> Grid | None:
+    """Where the map is cut into equal parts, and more than one."""
+    lengths = _lengths(call)
+    even = [
+        before // after if after > 1 and before % after == 0 else None for before, after in lengths
+    ]
+    return _resampled(call, even)
+
+
+def _unpooled(call: Call) -> Grid | None:
+    lengths = _lengths(call)
+    return _resampled(
+        call,
+        [Fraction(before, after) if after % before == 0 else None for before, after in lengths],
+    )
+
+
+def _interpolated(call: Call) -> Grid | None:
+    """By the factor that was asked for, else by the lengths; how corners are aligned shifts places by less than one."""
+    told = [call.op.attributes.get(scale) for scale in SCALES[call.spatial]]
+    return _resampled(
+        call,
+        [
+            1 / Fraction(scale).limit_denominator(1 << 16) if scale else Fraction(before, after)
+            for scale, (before, after) in zip(told, _lengths(call), strict=False)
+        ],
+    )
+
+
+def _shuffled(call: Call) -> Grid | None:
+    return _resampled(call, [Fraction(1, call.op.attributes["upscale_factor"])] * 2, channels=True)
+
+
+def _unshuffled(call: Call) -> Grid | None:
+    return _resampled(call, [call.op.attributes["downscale_factor"]] * 2, channels=True)
+
+
+def _lengths(call: Call) -> list[tuple[int, int]]:
+    """Along each axis that it is about, positions before and after."""
+    before = map(axis_length, call.first[-call.spatial :])
+    return list(zip(before, call.shape[-call.spatial :], strict=bool(call.first)))
+
+
+def _resampled(
+    call: Call, steps: Sequence[Fraction | int | None], *, channels: bool = False
+) -> Grid | None:
+    """The last axes with other steps, None for one that has no fixed step; those before them stay, unless they are made anew."""
+    first, start = call.first, len(call.shape) - len(steps)
+    if len(first) != len(call.shape):
+        return None
+    last = zip(first[start:], call.shape[start:], steps, strict=True)
+    before = (*first[: start - 1], unknown(call.shape[start - 1])) if channels else first[:start]
+    return (
+        *before,
+        *(
+            unknown(length) if step is None else relength(axis, length, step)
+            for axis, length, step in last
+        ),
+    )
+
+
+_RULES: dict[str, Rule] = {
+    **dict.fromkeys(POINTWISE, _broadcast),
+    **dict.fromkeys(NORMS | ALONG_ONE_AXIS | MOVING | PADDING, _kept),
+    **dict.fromkeys(RESHAPING, _reshaped),
+    **dict.fromkeys(REDUCTIONS, _reduced),
+    **dict.fromkeys(("split", "split_with_sizes", "unsafe_split", "unsafe_chunk"), _kept),
+    **dict.fromkeys(("select", "unbind"), _selected),
+    **dict.fromkeys(("expand", "repeat"), _expanded),
+    **dict.fromkeys(("transpose", "t"), _transposed),
+    **dict.fromkeys(PRODUCTS, _multiplied),
+    "as_strided": _kept,
+    "cat": _concatenated,
+    "convolution": _convolved,
+    "permute": _permuted,
+    "pixel_shuffle": _shuffled,
+    "pixel_unshuffle": _unshuffled,
+    "slice": _sliced,
+    "stack": _stacked,
+}
+_FAMILIES: tuple[tuple[re.Pattern[str], Rule], ...] = (
+    (re.compile(r"(max|avg)_pool[123]d(_with_indices)?$"), _pooled),
+    (re.compile(r"_?adaptive_(max|avg)_pool[123]d$"), _pooled_to_size),
+    (re.compile(r"max_unpool[23]d$"), _unpooled),
+    (re.compile(r"_?upsample_\w*[123]d(_aa)?$"), _interpolated),
+)

@@ -1,0 +1,131 @@
+"""What the positions of an operator's output read of its first input: convolution, pooling, padding, resampling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from math import ceil, floor
+
+from ucseg_cli.analysis.geometry.operator_kinds import PADDING
+from ucseg_cli.analysis.geometry.span import ITSELF, LONGEST_PERIOD, Field, Span
+from ucseg_cli.analysis.geometry.window import Window, rounds_up, windows
+from ucseg_cli.facts.trace import Op, Trace
+
+UPSAMPLING = {"upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d"}
+ADAPTIVE = {"_adaptive_avg_pool2d", "adaptive_max_pool2d"}
+
+
+def reading(trace: Trace, op: Op, *, live_taps_only: bool) -> Field | None:
+    """Along height and width; None for an operator that does not read N×C×H×W so, and where it is not known."""
+    if op.name in UPSAMPLING:
+        return _upsampling(trace, op)
+    if op.name in PADDING:
+        return _padding(op)
+    if op.name in ADAPTIVE:
+        return _adaptive(trace, op)
+    if op.name == "convolution" and op.attributes.get("transposed"):
+        return _spreading(trace, op)
+    pair = windows(trace, op)
+    if pair is None:
+        return None
+    by_length = live_taps_only and not rounds_up(
+        op
+    )  # beyond a map's end there is no telling which taps are live
+    lengths = (trace.shape(op.inputs[0]) or ())[2:] if by_length else (None, None)
+    return _both(map(_window, pair, lengths))
+
+
+def _both(spans: Iterable[Span | None]) -> Field | None:
+    down, across = spans
+    return None if down is None or across is None else (down, across)
+
+
+def _window(window: Window, length: int | None) -> Span:
+    """From the first tap to the last; on a map of *length*, of those that read data anywhere."""
+    first, last = 0, window.kernel - 1
+    if length is not None:
+        live = [tap for tap, count in enumerate(window.reads(length)) if count]
+        first, last = (live[0], live[-1]) if live else (first, last)
+    return Span(
+        (first * window.dilation - window.padding,),
+        (last * window.dilation - window.padding,),
+        window.stride,
+    )
+
+
+def _padding(op: Op) -> Field | None:
+    """The same positions, further on by what stands before them."""
+    pads = op.attributes.get("pad") or op.attributes.get("padding") or ()
+    left, _, top, _ = (*pads, 0, 0, 0, 0)[:4]
+    return Span((-top,), (-top,), 1), Span((-left,), (-left,), 1)
+
+
+def _adaptive(trace: Trace, op: Op) -> Field | None:
+    """Where the map is cut into equal parts."""
+    source, out = (trace.shape(tensor) or () for tensor in (op.inputs[0], op.outputs[0]))
+    parts = (divmod(before, after) for before, after in zip(source[2:], out[2:], strict=False))
+    return (
+        _both(None if rest else Span((0,), (part - 1,), part) for part, rest in parts)
+        if len(out) == 4
+        else None
+    )
+
+
+def _spreading(trace: Trace, op: Op) -> Field | None:
+    kernel = (trace.shape(op.inputs[1]) or ())[2:]
+    if len(kernel) != 2:
+        return None
+    along = zip(
+        kernel, *(op.attributes[name] for name in ("stride", "padding", "dilation")), strict=True
+    )
+    return _both(_spread(*each) for each in along)
+
+
+def _spread(kernel: int, stride: int, padding: int, dilation: int) -> Span | None:
+    """A transposed convolution: tap t of input position i is written to i·stride + t·dilation - padding.
+
+    None where positions are left to which nothing is written, or what they read goes back and forth.
+    """
+    reached = [
+        [
+            (place + padding - tap * dilation) // stride
+            for tap in range(kernel)
+            if (place + padding - tap * dilation) % stride == 0
+        ]
+        for place in range(stride + 1)
+    ]
+    if not all(reached):
+        return None
+    first, last = list(map(min, reached)), list(map(max, reached))
+    ordered = first == sorted(first) and last == sorted(last)
+    return Span(tuple(first[:-1]), tuple(last[:-1]), 1) if ordered else None
+
+
+def _upsampling(trace: Trace, op: Op) -> Field | None:
+    source, out = trace.shape(op.inputs[0]) or (), trace.shape(op.outputs[0]) or ()
+    return _both(
+        _resampling(op, source[axis], out[axis], op.attributes.get(scale))
+        for axis, scale in ((2, "scales_h"), (3, "scales_w"))
+    )
+
+
+def _resampling(op: Op, before: int, after: int, scale: float | None) -> Span | None:
+    """The one or two source positions nearest to where an output position falls, as torch's interpolate has it."""
+    if before == after and scale is None:
+        return ITSELF
+    ratio = 1 / Fraction(scale).limit_denominator(1 << 16) if scale else Fraction(before, after)
+    if op.attributes.get("align_corners"):
+        ratio = Fraction(before - 1, max(after - 1, 1))
+    if ratio.denominator > LONGEST_PERIOD:
+        return None
+    half = Fraction(
+        0 if op.attributes.get("align_corners") or op.name == "upsample_nearest2d" else 1, 2
+    )
+    falls = [(position + half) * ratio for position in range(ratio.denominator)]
+    if op.name != "upsample_bilinear2d":
+        return Span(tuple(map(floor, falls)), tuple(map(floor, falls)), ratio.numerator)
+    return Span(
+        tuple(floor(place - half) for place in falls),
+        tuple(ceil(place - half) for place in falls),
+        ratio.numerator,
+    )

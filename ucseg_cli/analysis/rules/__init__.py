@@ -1,0 +1,1 @@
+"""Judging: the linter's rules and budgets."""

@@ -1,0 +1,1 @@
+"""Commands that hold a project to what was agreed."""

@@ -1,0 +1,37 @@
+"""The command ``ucseg cache``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ucseg_cli.cli.output_options import Output
+from ucseg_cli.errors import ExitStatus, OutputError
+
+
+def cache(
+    *,
+    clear: Annotated[bool, typer.Option("--clear", help="Delete every trace.")] = False,
+    output: Output,
+) -> int:
+    """Tell where answers are kept.
+
+    How many traces, and how large; --clear deletes them.
+    """
+    from ucseg_cli.report.answers.trust.cache import cache_report
+    from ucseg_cli.workflow.measure import open_cache
+
+    kept = open_cache()
+    try:
+        cleared = kept.clear() if clear else None
+    except OSError as error:
+        raise OutputError(
+            f"not every trace can be deleted: {error.strerror}",
+            where=str(error.filename or kept.directory),
+            help="make it yours to delete, or name another cache with UCSEG_CACHE_DIR",
+        ) from error
+    entries = kept.entries()
+    size = sum(size for _, size in entries)
+    output.deliver(cache_report(str(kept.directory), len(entries), size, cleared))
+    return ExitStatus.OK

@@ -1,0 +1,1 @@
+"""Names, shapes and element types out of checkpoint files."""

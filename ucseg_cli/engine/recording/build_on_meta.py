@@ -1,0 +1,56 @@
+"""Building a model on the meta device: every parameter has a shape, none has data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from ucseg_cli.engine.recording.dispatch import DispatchMode, operator_name
+from ucseg_cli.engine.recording.meta_shapes import output_on_meta
+
+FILLS = {"constant_", "fill_", "kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "zero_"}
+"""Calls that only give a tensor values. Skipping them on meta spares torch's Python kernels and what they import."""
+
+
+class _WithoutFilling(TorchFunctionMode):
+    """Leaves a meta tensor's values alone, since it has none."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: tuple[type, ...],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") in FILLS:
+            tensor = args[0] if args else kwargs.get("tensor")
+            if isinstance(tensor, torch.Tensor) and tensor.is_meta:
+                return tensor
+        return func(*args, **kwargs)
+
+
+class _KnownShapes(DispatchMode):
+    """Answers what output_on_meta can, for constructors that run a part of themselves."""
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        out = output_on_meta(operator_name(func), args, kwargs)
+        return func(*args, **kwargs) if out is None else out
+
+
+@contextmanager
+def building_on_meta() -> Iterator[None]:
+    """While it lasts, new tensors are on the meta device and initialisers cost nothing."""
+    with torch.device("meta"), _WithoutFilling(), _KnownShapes():
+        yield

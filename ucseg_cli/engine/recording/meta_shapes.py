@@ -1,0 +1,268 @@
+"""Output tensors on the meta device, for operators whose kernels there are Python and slow to load or to run.
+
+torch's own meta kernels for these import sympy and torch._dynamo, which takes longer than ``import torch``, and some
+take a millisecond for a shape. Each rule answers the plain case and returns None for anything else, also for arguments
+that do not fit, which torch's kernel then answers or refuses in its own words. Tests hold every rule against torch's kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Rule = Callable[..., Any]
+
+META = torch.device("meta")
+CLASSES = {Tensor, nn.Parameter}
+"""What a subclass of these returns is its own affair."""
+
+
+def output_on_meta(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """What the operator *name* (ATen's, without overload) returns, or None where torch has to be asked."""
+    if kwargs:
+        return None
+    rule = _RULES.get(name)
+    if rule is not None:
+        return rule(*args) if _are_plain(args) else None
+    rule = _RULES_THAT_LOOK.get(name)
+    return None if rule is None else rule(*args)
+
+
+def _are_plain(args: Sequence[Any]) -> bool:
+    for arg in args:
+        if isinstance(arg, Tensor):
+            if not _is_plain(arg):
+                return False
+        elif isinstance(arg, (list, tuple)) and not _are_plain(arg):
+            return False
+    return True
+
+
+def _empty(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.empty(shape, dtype=dtype, device=META)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return _is_of(tensor, torch.float32) and tensor.is_contiguous()
+
+
+def _is_of(tensor: Any, dtype: torch.dtype) -> bool:
+    """Whether it is a meta tensor of an element type, in any layout."""
+    return (
+        type(tensor) in CLASSES
+        and tensor.is_meta
+        and tensor.dtype is dtype
+        and tensor.layout is torch.strided
+    )
+
+
+def _convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,
+    output_padding: list[int],
+    groups: int,
+) -> Tensor | None:
+    """Output side = (side + 2·padding - dilation·(kernel - 1) - 1) // stride + 1."""
+    fits = (
+        not transposed
+        and x.dim() == weight.dim() == 4
+        and len(stride) == len(padding) == len(dilation) == 2
+        and groups > 0
+        and x.shape[1] == weight.shape[1] * groups
+        and weight.shape[0] % groups == 0
+        and (bias is None or bias.shape == weight.shape[:1])
+        and min(stride) > 0
+        and min(dilation) > 0
+        and min(padding) >= 0
+    )
+    if not fits:
+        return None
+    sides = [
+        (side + 2 * pad - dilate * (kernel - 1) - 1) // step + 1
+        for side, kernel, step, pad, dilate in zip(
+            x.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True
+        )
+    ]
+    return _empty((x.shape[0], weight.shape[0], *sides)) if min(sides) > 0 else None
+
+
+def _native_batch_norm(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor | None,
+    variance: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """In eval mode: the input's shape, and two empty statistics."""
+    given = [vector for vector in (weight, bias, mean, variance) if vector is not None]
+    if training or mean is None or variance is None or x.dim() < 2:
+        return None
+    if any(vector.shape != (x.shape[1],) for vector in given):
+        return None
+    return _empty(x.shape), _empty((0,)), _empty((0,))
+
+
+def _upsample_bilinear2d(
+    x: Tensor,
+    output_size: list[int],
+    align_corners: bool,
+    scale_height: float | None = None,
+    scale_width: float | None = None,
+) -> Tensor | None:
+    if x.dim() != 4 or len(output_size) != 2 or min(*output_size, *x.shape) <= 0:
+        return None
+    return _empty((*x.shape[:2], *output_size))
+
+
+def _cat(tensors: list[Tensor], dim: int = 0) -> Tensor | None:
+    if not tensors:
+        return None
+    first = tensors[0]
+    rest = [[*tensor.shape[:dim], *tensor.shape[dim + 1 :]] for tensor in tensors]
+    if not 0 <= dim < first.dim() or any(shape != rest[0] for shape in rest) or first.numel() == 0:
+        return None
+    return _empty(
+        (*first.shape[:dim], sum(tensor.shape[dim] for tensor in tensors), *first.shape[dim + 1 :])
+    )
+
+
+def _mean(x: Tensor, dim: list[int] | None = None, keepdim: bool = False) -> Tensor | None:
+    if not dim or any(not -x.dim() <= axis < x.dim() for axis in dim) or x.numel() == 0:
+        return None
+    gone = {axis % x.dim() for axis in dim}
+    if len(gone) != len(dim):
+        return None
+    kept = [
+        1 if axis in gone else side
+        for axis, side in enumerate(x.shape)
+        if keepdim or axis not in gone
+    ]
+    return _empty(kept)
+
+
+def _layer_norm(
+    x: Tensor, normalized_shape: list[int], weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """The input's shape, and two statistics of what is left when the normalised sides are 1."""
+    sides = tuple(normalized_shape)
+    kept = x.dim() - len(sides)
+    if not sides or kept < 0 or x.shape[kept:] != sides:
+        return None
+    if any(vector is not None and vector.shape != sides for vector in (weight, bias)):
+        return None
+    statistic = (*x.shape[:kept], *[1] * len(sides))
+    return _empty(x.shape), _empty(statistic), _empty(statistic)
+
+
+def _addmm(bias: Tensor, x: Tensor, weight: Tensor) -> Tensor | None:
+    """A matrix product in any layout, such as with a transposed weight, and a vector added to its rows."""
+    if not all(_is_of(each, torch.float32) for each in (bias, x, weight)):
+        return None
+    fits = (
+        x.dim() == weight.dim() == 2
+        and x.shape[1] == weight.shape[0]
+        and bias.shape == weight.shape[1:]
+    )
+    return _empty((x.shape[0], weight.shape[1])) if fits else None
+
+
+def _roll(x: Tensor, shifts: list[int], dims: Sequence[int] = ()) -> Tensor | None:
+    fits = dims and len(shifts) == len(dims) and all(-x.dim() <= axis < x.dim() for axis in dims)
+    return _empty(x.shape) if fits else None
+
+
+def _index(x: Tensor, indices: list[Tensor | None]) -> Tensor | None:
+    """Rows of a table, by a map of row numbers in any layout."""
+    fits = (
+        len(indices) == 1
+        and _is_of(indices[0], torch.int64)
+        and _is_plain(x)
+        and x.dim() > 0
+        and x.numel() > 0
+    )
+    return _empty((*indices[0].shape, *x.shape[1:])) if fits and indices[0] is not None else None
+
+
+def _masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor | None:
+    """A number where a mask says, which may lack sides or have sides of 1."""
+    if isinstance(value, Tensor) or not (_is_plain(x) and _is_of(mask, torch.bool)):
+        return None
+    return _empty(x.shape) if _broadcast_shape(x.shape, mask.shape) == x.shape else None
+
+
+def _softmax(x: Tensor, dim: int, _: object = None) -> Tensor | None:
+    return _empty(x.shape) if -x.dim() <= dim < x.dim() and not _ else None
+
+
+def _same_shape(x: Tensor) -> Tensor:
+    return _empty(x.shape)
+
+
+def _broadcast(x: Tensor, other: Any) -> Tensor | None:
+    """Two tensors, or a tensor and a real number."""
+    if isinstance(other, (int, float)):
+        return _empty(x.shape)
+    shape = _broadcast_shape(x.shape, other.shape) if isinstance(other, Tensor) else None
+    return None if shape is None else _empty(shape)
+
+
+def _broadcast_shape(one: torch.Size, other: torch.Size) -> tuple[int, ...] | None:
+    """Each pair of sides, from the last on, is equal, or one of them is 1 or lacking."""
+    if one == other:
+        return one
+    pairs = list(zip_longest(reversed(one), reversed(other), fillvalue=1))
+    fits = all(a == b or 1 in (a, b) for a, b in pairs)
+    return tuple(b if a == 1 else a for a, b in reversed(pairs)) if fits else None
+
+
+def _broadcast_in_place(x: Tensor, other: Any) -> Tensor | None:
+    if isinstance(other, Tensor):
+        return x if _broadcast_shape(x.shape, other.shape) == x.shape else None
+    return x if isinstance(other, (int, float)) else None
+
+
+def _compare(x: Tensor, other: Any) -> Tensor | None:
+    return _empty(x.shape, torch.bool) if isinstance(other, (int, float)) else None
+
+
+def _in_place(x: Tensor) -> Tensor:
+    return x
+
+
+_RULES: dict[str, Rule] = {
+    "convolution": _convolution,
+    "native_batch_norm": _native_batch_norm,
+    "native_layer_norm": _layer_norm,
+    "upsample_bilinear2d": _upsample_bilinear2d,
+    "cat": _cat,
+    "mean": _mean,
+    "roll": _roll,
+    "_softmax": _softmax,
+    "_safe_softmax": _softmax,
+    "add": _broadcast,
+    "add_": _broadcast_in_place,
+    "sub": _broadcast,
+    "mul": _broadcast,
+    "mul_": _broadcast_in_place,
+    "div": _broadcast,
+    "eq": _compare,
+    "ne": _compare,
+    **dict.fromkeys(("gelu", "hardsigmoid", "hardswish", "relu", "sigmoid", "silu"), _same_shape),
+    **dict.fromkeys(("hardsigmoid_", "hardswish_", "relu_", "sigmoid_", "silu_"), _in_place),
+}
+"""Rules for where every tensor is plain."""
+
+_RULES_THAT_LOOK: dict[str, Rule] = {"addmm": _addmm, "index": _index, "masked_fill": _masked_fill}
+"""Rules that look at the tensors themselves, as not all of them need be plain."""

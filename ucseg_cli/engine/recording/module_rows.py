@@ -1,0 +1,90 @@
+"""The modules of a model: what each owns, whose forward runs, and what it returned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from ucseg_cli.engine.recording.tensor_numbers import Numbering, output_names
+from ucseg_cli.facts import trace
+
+
+class ModuleTree:
+    """Follows the calls of a model's modules. What they own is what they owned before the first call."""
+
+    def __init__(self, model: nn.Module, tensors: Numbering) -> None:
+        self._tensors = tensors
+        self._named = list(model.named_modules(remove_duplicate=False))
+        self._owned = [
+            (self._weights(each._parameters), self._weights(each._buffers))
+            for _, each in self._named
+        ]
+        self._number: dict[nn.Module, int] = {}
+        for number, (_, module) in enumerate(self._named):
+            self._number.setdefault(module, number)
+        self._running = [0]
+        self._calls = [0] * len(self._named)
+        self._outputs: dict[int, tuple[tuple[int, ...], tuple[str, ...]]] = {}
+
+    @property
+    def running(self) -> int:
+        """The number of the module whose forward runs, or of the nearest around it that is in the tree."""
+        return self._running[-1]
+
+    @contextmanager
+    def following_calls(self) -> Iterator[None]:
+        """While it lasts, the module whose forward runs is known, through torch's global hooks."""
+        before = register_module_forward_pre_hook(self._enter)
+        after = register_module_forward_hook(self._leave, always_call=True)
+        try:
+            yield
+        finally:
+            before.remove()
+            after.remove()
+
+    def _enter(self, module: nn.Module, _args: Any) -> None:
+        self._running.append(self._number.get(module, self._running[-1]))
+
+    def _leave(self, module: nn.Module, _args: Any, out: Any) -> None:
+        self._running.pop()
+        if (number := self._number.get(module)) is not None:
+            self._calls[number] += 1
+            names = () if isinstance(out, Tensor) else output_names(out)
+            self._outputs[number] = self._tensors.indices(out), names
+
+    def rows(self) -> tuple[trace.Module, ...]:
+        """Every module, as a trace has it."""
+        return tuple(map(self._row, range(len(self._named))))
+
+    def _row(self, number: int) -> trace.Module:
+        path, module = self._named[number]
+        first = self._number[module]
+        if first != number:
+            return trace.Module(path, _type_name(module), alias_of=self._named[first][0])
+        parameters, buffers = self._owned[number]
+        outputs = self._outputs.get(number, ((), ()))
+        return trace.Module(
+            path, _type_name(module), parameters, buffers, None, self._calls[number], *outputs
+        )
+
+    def _weights(self, registry: Mapping[str, Tensor | None]) -> tuple[trace.Weight, ...]:
+        index, named = self._tensors.index, registry.items()
+        return tuple(
+            trace.Weight(name, index(each), each.requires_grad)
+            for name, each in named
+            if each is not None
+        )
+
+
+def _type_name(module: nn.Module) -> str:
+    """The class's name; a scripted module remembers that of the class it was made from."""
+    return (
+        str(module.original_name)
+        if isinstance(module, torch.jit.ScriptModule)
+        else type(module).__name__
+    )

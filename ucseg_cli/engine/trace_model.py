@@ -1,0 +1,191 @@
+"""From a model as it was named to its trace."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from ucseg_cli.engine.recording.build_on_meta import building_on_meta
+from ucseg_cli.engine.recording.move_to_meta import on_meta
+from ucseg_cli.engine.recording.record import describe, record
+from ucseg_cli.engine.user_code.import_model import (
+    Builder,
+    DownloadRefusedError,
+    Importable,
+    first_line,
+    line_of,
+    loading,
+    said,
+)
+from ucseg_cli.errors import ModelError, ResourceError, UcsegError, UsageError
+from ucseg_cli.facts.conditions import Conditions, Input
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.nets import Backbone, SegmentationNetwork, build_backbone
+from ucseg_cli.nets import build_model as build_variant
+from ucseg_cli.references.variants import Variant
+from ucseg_cli.system.free_memory import free_memory
+from ucseg_cli.units import format_bytes, plural
+from ucseg_cli.zoo.torchvision_models import missing_operators
+
+ACTIVATIONS = 64
+"""A guess at how many times its input a network that nobody has recorded yet holds at once; it only has to be not too low."""
+
+
+class Tracer:
+    """Traces models. What two variants of the family share, the backbone, is built and probed once."""
+
+    def __init__(self) -> None:
+        self._backbones: dict[tuple[int, int], Backbone] = {}
+
+    def trace(self, model: Variant | Importable, conditions: Conditions) -> Trace:
+        """Build a model without weights and run it once without data.
+
+        Raises ModelError where it cannot be built, and, for a variant, where it cannot run on the input.
+        """
+        if isinstance(model, Variant):
+            return self._trace_variant(model, conditions)
+        return trace_source(model, conditions)
+
+    def _trace_variant(self, variant: Variant, conditions: Conditions) -> Trace:
+        if len(conditions.inputs) > 1:  # the second would be taken for return_features
+            raise UsageError(
+                "a variant takes one tensor, N×3×H×W", where=f"--input {conditions.at}"
+            )
+        try:
+            with building_on_meta():
+                network = SegmentationNetwork(variant, self._backbone(variant))
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise ModelError(
+                f"the network cannot be built: {first_line(error)}", where=variant.key
+            ) from error
+        return trace_module(network, conditions, taps=variant.taps)
+
+    def _backbone(self, variant: Variant) -> Backbone:
+        shape = (variant.backbone, variant.output_stride)
+        if shape not in self._backbones:
+            self._backbones[shape] = build_backbone(variant)
+        return self._backbones[shape]
+
+
+def trace_variant(variant: Variant, conditions: Conditions) -> Trace:
+    """One variant's trace; raises ModelError where it cannot be built or cannot run on the input."""
+    return Tracer().trace(variant, conditions)
+
+
+def trace_module(model: nn.Module, conditions: Conditions, *, taps: dict[str, str]) -> Trace:
+    """Run a module on the meta device once on the input that *conditions* describe; raises ModelError where it cannot."""
+    try:
+        return record(model, *input_tensors(conditions, "meta"), taps=taps)
+    except UcsegError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"the network cannot run on this input: {first_line(error)}",
+            where=f"forward of {type(model).__name__} on {conditions}",
+            help="if the message speaks of sizes, try a larger --size, or one that is a multiple of 32",
+        ) from error
+
+
+def trace_source(source: Importable, conditions: Conditions) -> Trace:
+    """Build a person's model and run it once: without data, or on real tensors where it needs some.
+
+    Where it cannot run, the trace has its modules and the reason. Raises UsageError or ModelError where it cannot be built.
+    """
+    with loading(source) as build:
+        model, real = _build(build)
+        try:
+            _refuse_misfit(model, conditions)
+            return _record_without_data(model, conditions) or record(
+                real or _build_for_real(build, model, conditions), *input_tensors(conditions, "cpu")
+            )
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the person's code
+            return describe(model, _reason(error, source))
+
+
+@contextmanager
+def loaded(model: Variant | Importable) -> Iterator[nn.Module]:
+    """A model with random weights, in eval mode, on the CPU; it may be run while this lasts."""
+    if isinstance(model, Variant):
+        yield build_variant(model).eval()
+    else:
+        with loading(model) as build:
+            yield build().eval()
+
+
+def _build(build: Builder) -> tuple[nn.Module, nn.Module | None]:
+    """The model without data where it can be built so, and where it cannot the same model twice, with random weights."""
+    try:
+        with building_on_meta():
+            return build(), None
+    except DownloadRefusedError:
+        raise
+    except UcsegError:
+        model = build()
+        return model, model
+
+
+def _build_for_real(build: Builder, model: nn.Module, conditions: Conditions) -> nn.Module:
+    """The model with random weights; raises ResourceError where it and its input are too large to be tried."""
+    weights = sum(t.nbytes for t in (*model.parameters(), *model.buffers()))
+    inputs = sum(
+        prod(each.shape) * getattr(torch, each.dtype).itemsize for each in conditions.inputs
+    )
+    needed, free = weights + ACTIVATIONS * inputs, free_memory()
+    if free is not None and needed > free:
+        raise ResourceError(
+            f"it needs data to run, and about {format_bytes(needed)} of memory for that; {format_bytes(free)} are free"
+        )
+    return build()
+
+
+def _record_without_data(model: nn.Module, conditions: Conditions) -> Trace | None:
+    """The trace on the meta device; None for a model that cannot run there, for want of data or at all."""
+    try:
+        with on_meta(model):
+            return record(model, *input_tensors(conditions, "meta"))
+    except (Exception, SystemExit):  # noqa: BLE001 - whatever it was, a run on real tensors tells it better
+        return None
+
+
+def _refuse_misfit(model: nn.Module, conditions: Conditions) -> None:
+    """Raise UsageError where the forward pass takes other arguments than the tensors there are."""
+    try:
+        signature = inspect.signature(model.forward)
+    except (ValueError, TypeError):  # a script, or written in C
+        return
+    try:
+        signature.bind(*conditions.inputs)
+    except TypeError as error:
+        tensors = plural(len(conditions.inputs), "input tensor")
+        raise UsageError(
+            f"forward{signature} does not take {tensors}",
+            help="give one shape for each, as in --input 1x3x224x224,1x10",
+        ) from error
+
+
+def input_tensors(conditions: Conditions, device: str) -> list[Tensor]:
+    """The tensors that go in; of data, the same every time: between 0 and 1 as images are, and 0 for whole numbers."""
+    generator = None if device == "meta" else torch.Generator().manual_seed(0)
+    return [_tensor(each, device, generator) for each in conditions.inputs]
+
+
+def _tensor(each: Input, device: str, generator: torch.Generator | None) -> Tensor:
+    dtype: torch.dtype = getattr(torch, each.dtype)
+    if generator is None or not (dtype.is_floating_point or dtype.is_complex):
+        return torch.zeros(each.shape, dtype=dtype, device=device)
+    return torch.rand(each.shape, dtype=dtype, generator=generator)
+
+
+def _reason(error: BaseException, source: Importable) -> str:
+    """Why there is no forward pass, with the line in the person's file."""
+    if isinstance(error, UcsegError):
+        return error.what
+    if isinstance(error, Exception) and (missing := missing_operators(error)) is not None:
+        return f"{missing.what}; {missing.help}"
+    line = line_of(error, source)
+    return f"{said(error)}{f' ({line})' if line else ''}"

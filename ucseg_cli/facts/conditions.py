@@ -1,0 +1,169 @@
+"""The conditions under which a model is looked at: the tensors that go in."""
+
+from __future__ import annotations
+
+import re
+from math import prod
+from typing import NamedTuple
+
+from ucseg_cli.errors import UnknownNameError, UsageError
+from ucseg_cli.units import format_shape
+
+DEFAULT_SIDE = 224
+MAX_SIDE = 2**20
+MAX_BATCH = 2**16
+MAX_PIXELS = 2**44
+CHANNELS = 3
+SPATIAL_RANK = 4
+DTYPE = "float32"
+DTYPES = (DTYPE, "float16", "bfloat16", "float64")
+INPUT_DTYPES = (
+    *DTYPES,
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint8",
+    "bool",
+    "complex64",
+    "complex128",
+)
+MAX_RANK = 8
+
+_SIZE_HELP = "write one number for a square (512) or HEIGHTxWIDTH (384x640)"
+_INPUT_HELP = "write lengths with x between, as in 1x3x16x112x112, and a dtype after a colon, as in 1x16:int64"
+
+
+class Size(NamedTuple):
+    """Height and width of the input in pixels."""
+
+    height: int = DEFAULT_SIDE
+    width: int = DEFAULT_SIDE
+
+    def __str__(self) -> str:
+        return f"{self.height}" if self.height == self.width else f"{self.height}x{self.width}"
+
+
+class Input(NamedTuple):
+    """One tensor that goes into a model."""
+
+    shape: tuple[int, ...]
+    dtype: str = DTYPE
+
+    def __str__(self) -> str:
+        return f"{format_shape(self.shape)} {self.dtype}"
+
+
+class Tensors(NamedTuple):
+    """What goes in where it is no image."""
+
+    inputs: tuple[Input, ...]
+
+    def __str__(self) -> str:
+        return ", ".join(format_shape(each.shape) for each in self.inputs)
+
+
+class Conditions(NamedTuple):
+    """What a model runs on, in eval mode: N×3×H×W in float32, unless other tensors are *given*."""
+
+    size: Size = Size()
+    batch: int = 1
+    given: Tensors | None = None
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The tensors, in the order of the forward pass's arguments."""
+        return (
+            self.given.inputs
+            if self.given
+            else (Input((self.batch, CHANNELS, self.size.height, self.size.width)),)
+        )
+
+    @property
+    def extent(self) -> Size | None:
+        """Height and width of the first tensor; None where it is no N×C×H×W."""
+        first = self.inputs[0].shape
+        return Size(*first[2:]) if len(first) == SPATIAL_RANK else None
+
+    @property
+    def at(self) -> Size | Tensors:
+        """What tells these conditions from others, and how a sentence names them: the size, or the tensors given."""
+        return self.given or self.size
+
+    def __str__(self) -> str:
+        return f"{', '.join(map(str, self.inputs))}, eval mode"
+
+
+def parse_size(text: str, *, where: str | None = None) -> Size:
+    """``512`` or ``384x640`` as a Size; raises UsageError with the way to write it."""
+    where = where or f"--size {text[:24]}"
+    match = re.fullmatch(r"\s*([0-9]+)(?:\s*[x×X]\s*([0-9]+))?\s*", text)
+    if match is None:
+        raise UsageError(f"'{text}' is not an input size", where=where, help=_SIZE_HELP)
+    if (
+        max(len(side or "") for side in match.groups()) > 12
+    ):  # also spares int() a text of a million digits
+        raise UsageError(
+            f"the size {text[:12]}… is absurdly large",
+            where=where,
+            help=f"each side is at most {MAX_SIDE:,}",
+        )
+    height = int(match[1])
+    width = int(match[2]) if match[2] is not None else height
+    if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+        raise UsageError(
+            f"the size {height:,}×{width:,} is out of range",
+            where=where,
+            help=f"each side is between 1 and {MAX_SIDE:,} pixels",
+        )
+    return Size(height, width)
+
+
+def make_conditions(at: Size | Tensors, batch: int) -> Conditions:
+    """Size and batch together, refused where the tensors' sizes would no longer fit 64 bits; or tensors as they are."""
+    if isinstance(at, Tensors):
+        return Conditions(given=at)
+    size = at
+    if not 1 <= batch <= MAX_BATCH:
+        raise UsageError(
+            f"the batch {batch:,} is out of range",
+            where=f"--batch {batch}",
+            help=f"it is between 1 and {MAX_BATCH:,}",
+        )
+    if batch * size.height * size.width > MAX_PIXELS:
+        raise UsageError(
+            f"{batch:,} images of {size.height:,}×{size.width:,} pixels are more than can be addressed",
+            where=f"--batch {batch} --size {size}",
+            help=f"batch × height × width is at most {MAX_PIXELS:,}",
+        )
+    return Conditions(size, batch)
+
+
+def parse_inputs(text: str) -> Tensors:
+    """``1x3x16x112x112``, ``1x16:int64``, several with commas between; raises UsageError with the way to write it."""
+    where = f"--input {text[:40]}"
+    inputs = tuple(_parse_input(part, where) for part in text.split(","))
+    if sum(prod(each.shape) for each in inputs) > MAX_PIXELS:
+        raise UsageError(
+            "so large an input is more than can be addressed",
+            where=where,
+            help=f"all tensors together have at most {MAX_PIXELS:,} elements",
+        )
+    return Tensors(inputs)
+
+
+def _parse_input(text: str, where: str) -> Input:
+    shape, colon, dtype = text.strip().partition(":")
+    lengths = re.split(r"[x×X]", shape)
+    if (
+        not all(re.fullmatch(r"[0-9]{1,15}", length) for length in lengths)
+        or len(lengths) > MAX_RANK
+    ):
+        raise UsageError(f"'{text}' is not an input shape", where=where, help=_INPUT_HELP)
+    if colon and dtype not in INPUT_DTYPES:
+        raise UnknownNameError("dtype", dtype, INPUT_DTYPES, where=where)
+    if "0" in {length.lstrip("0") or "0" for length in lengths}:
+        raise UsageError(
+            f"'{text}' has a length of 0", where=where, help="each length is at least 1"
+        )
+    return Input(tuple(map(int, lengths)), dtype or DTYPE)

@@ -1,0 +1,189 @@
+"""What one forward pass did, as one small frozen value: everything else is arithmetic on it.
+
+A trace knows the module tree with its parameters and buffers, every tensor with its storage (so that views
+and in-place writes are known), and every operator in the order it ran. Operators stand at two levels: a composite
+such as ``linear``, as the model called it, is the parent of the kernels it was made of (``t``, ``addmm``), so that
+a convention may price whichever level it means, and nothing is ever counted at both.
+
+Rows are named tuples rather than dataclasses: a trace has a thousand, and reading them back is most of a cached answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from itertools import starmap
+from typing import Any, NamedTuple
+
+FORMAT = 3
+
+
+class TraceFormatError(ValueError):
+    """Data that should have been a trace and is not."""
+
+
+class Tensor(NamedTuple):
+    """A tensor value: its shape, its element type, and the index of the storage that holds it."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    storage: int
+
+    @property
+    def numel(self) -> int:
+        """How many elements it has."""
+        count = 1
+        for length in self.shape:
+            count *= length
+        return count
+
+
+class Weight(NamedTuple):
+    """A parameter or buffer as one module owns it: *tensor* is an index, equal where two share it.
+
+    *trainable* is None where nobody knows, as of a state dict.
+    """
+
+    name: str
+    tensor: int
+    trainable: bool | None
+
+
+class Module(NamedTuple):
+    """One entry of ``named_modules``.
+
+    *alias_of* is the path under which the same object was met first. *calls* is 0 for a module that never
+    ran, as with a container that is only iterated. *outputs* are the tensors its last call returned, and *output_names*
+    how the model names them (``out``, ``aux.0``), empty where it does not.
+    """
+
+    path: str
+    type: str
+    parameters: tuple[Weight, ...] = ()
+    buffers: tuple[Weight, ...] = ()
+    alias_of: str | None = None
+    calls: int = 0
+    outputs: tuple[int, ...] = ()
+    output_names: tuple[str, ...] = ()
+
+
+class Op(NamedTuple):
+    """One operator call, named as ATen names it.
+
+    Args:
+        name: such as ``convolution`` (no namespace, no overload; other namespaces keep theirs, ``quantized::add``).
+        module: index of the module whose forward ran it.
+        inputs: tensors in the order of the operator's schema; None stands for an optional one left out.
+        outputs: the tensors it returned. One that is also an input was written in place.
+        attributes: arguments that are not tensors and differ from the schema's default.
+        parent: index of the composite operator that the model called and this is a part of.
+        composite: it is only made of other operators and computes nothing itself.
+    """
+
+    name: str
+    module: int
+    inputs: tuple[int | None, ...]
+    outputs: tuple[int, ...]
+    attributes: Mapping[str, Any]
+    parent: int | None = None
+    composite: bool = False
+
+
+class Tap(NamedTuple):
+    """A feature map with a name: the output of the module at *module*."""
+
+    name: str
+    module: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One forward pass. Indices point into ``modules``, ``tensors``, ``storages`` and ``ops``.
+
+    *storages* are sizes in bytes. *freed* says for each how many operators had run when the program let go of it, as
+    Python's reference counts have it; None for what was still held at the end.
+
+    *device* is where it ran: ``meta``, without data, or ``cpu``, with random weights, where the model needs data to run.
+    *failure* is why there is no forward pass; then there are only modules, and nothing may be concluded from *ops*.
+    """
+
+    modules: tuple[Module, ...]
+    tensors: tuple[Tensor, ...]
+    storages: tuple[int, ...]
+    freed: tuple[int | None, ...]
+    ops: tuple[Op, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    taps: tuple[Tap, ...] = ()
+    device: str = "meta"
+    failure: str | None = None
+
+    @cached_property
+    def by_path(self) -> dict[str, Module]:
+        """Modules by path; the root's path is the empty string."""
+        return {module.path: module for module in self.modules}
+
+    def with_taps(self, taps: tuple[Tap, ...]) -> Trace:
+        """The same pass with other taps."""
+        return replace(self, taps=taps)
+
+    def kernels(self) -> Iterator[tuple[int, Op]]:
+        """The operators that compute something themselves, with their indices."""
+        return ((index, op) for index, op in enumerate(self.ops) if not op.composite)
+
+    def shape(self, tensor: int | None) -> tuple[int, ...] | None:
+        """The shape of a tensor by index; None for an optional one left out."""
+        return None if tensor is None else self.tensors[tensor].shape
+
+    def is_view(self, op: Op) -> bool:
+        """Whether it only gives an existing storage a new shape, moving and computing nothing."""
+        held = {self.tensors[tensor].storage for tensor in op.inputs if tensor is not None}
+        return bool(op.outputs) and all(
+            tensor not in op.inputs and self.tensors[tensor].storage in held
+            for tensor in op.outputs
+        )
+
+
+def encode_trace(trace: Trace) -> dict[str, Any]:
+    """The trace as JSON can hold it; its rows become lists there, which keeps it small."""
+    return {"format": FORMAT, **{field.name: getattr(trace, field.name) for field in fields(trace)}}
+
+
+def decode_trace(data: Any) -> Trace:
+    """The inverse of encode_trace; raises TraceFormatError for anything it did not write."""
+    try:
+        if data["format"] != FORMAT:
+            raise TraceFormatError(f"trace format {data['format']!r}, expected {FORMAT}")
+        return Trace(
+            modules=tuple(map(_decode_module, data["modules"])),
+            tensors=tuple(
+                Tensor(tuple(shape), dtype, storage) for shape, dtype, storage in data["tensors"]
+            ),
+            storages=tuple(data["storages"]),
+            freed=tuple(data["freed"]),
+            ops=tuple(map(_decode_op, data["ops"])),
+            inputs=tuple(data["inputs"]),
+            outputs=tuple(data["outputs"]),
+            taps=tuple(starmap(Tap, data["taps"])),
+            device=data["device"],
+            failure=data["failure"],
+        )
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise TraceFormatError(str(error)) from error
+
+
+def _decode_module(row: Any) -> Module:
+    path, kind, parameters, buffers, alias_of, calls, outputs, names = row
+    owned, held = tuple(starmap(Weight, parameters)), tuple(starmap(Weight, buffers))
+    return Module(path, kind, owned, held, alias_of, calls, tuple(outputs), tuple(names))
+
+
+def _decode_op(row: Any) -> Op:
+    name, module, inputs, outputs, attributes, parent, composite = row
+    frozen = {key: _freeze(value) for key, value in attributes.items()}
+    return Op(name, module, tuple(inputs), tuple(outputs), frozen, parent, composite)
+
+
+def _freeze(value: Any) -> Any:
+    return tuple(map(_freeze, value)) if isinstance(value, list) else value

@@ -1,0 +1,182 @@
+"""Traces on disk, under a fingerprint of everything they depend on. A cache that fails costs one warning, never the answer."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ucseg_cli.facts.trace import Trace, TraceFormatError, decode_trace, encode_trace
+from ucseg_cli.system.atomic_write import replace_file
+
+Totals = Mapping[str, Mapping[str, int]]
+"""Metrics by network."""
+
+Entry = TypeVar("Entry")
+
+ENVIRONMENT = "UCSEG_CACHE_DIR"
+MAX_ENTRIES = 512
+SUFFIXES = {".trace", ".totals"}
+TAG = "CACHEDIR.TAG"
+TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n# Traces kept by ucseg. Safe to delete. https://bford.info/cachedir/\n"
+
+
+def default_directory() -> Path:
+    """Where the environment says, else the platform's place for caches."""
+    if named := os.environ.get(ENVIRONMENT):
+        return Path(named)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("ucseg", appauthor=False)
+
+
+def _checksum(path: Path, body: bytes) -> bytes:
+    """Of an entry under its name, so that one copied to another's place is noticed."""
+    return sha256(path.name.encode() + body).hexdigest().encode()
+
+
+def _decode_totals(data: Any) -> Totals:
+    """The totals as they were kept; raises TraceFormatError for anything else."""
+    if not isinstance(data, dict) or not all(map(_are_figures, data.values())):
+        raise TraceFormatError("it does not hold totals")
+    return data
+
+
+def _are_figures(data: Any) -> bool:
+    return isinstance(data, dict) and all(type(count) is int for count in data.values())
+
+
+@dataclass(slots=True)
+class Cache:
+    """A directory of traces. Every failure is told once through *warn* and is otherwise as if the cache were empty.
+
+    Entries are replaced whole, so that any number of processes may fill one cache at once.
+    """
+
+    directory: Path
+    warn: Callable[[str], None]
+    _warned: bool = field(default=False, init=False)
+
+    def get(self, key: str) -> Trace | None:
+        """The trace kept under *key*, or None."""
+        return self._load(self._path(key, "trace"), decode_trace)
+
+    def put(self, key: str, trace: Trace) -> None:
+        """Keep a trace under *key*."""
+        self._keep(self._path(key, "trace"), encode_trace(trace))
+
+    def get_totals(self, key: str) -> Totals | None:
+        """The totals of several networks kept under *key*, or None."""
+        return self._load(self._path(key, "totals"), _decode_totals)
+
+    def put_totals(self, key: str, totals: Totals) -> None:
+        """Keep the totals of several networks, which are far smaller than their traces."""
+        self._keep(self._path(key, "totals"), totals)
+
+    def _load(self, path: Path, decode: Callable[[Any], Entry]) -> Entry | None:
+        data = self._read(path)
+        if data is None:
+            return None
+        checksum, _, body = data.partition(b"\n")
+        try:
+            if _checksum(path, body) != checksum:
+                raise TraceFormatError("its checksum does not match")
+            return decode(json.loads(body))
+        except (ValueError, RecursionError) as error:
+            self._tell(f"{path} is damaged and will be replaced: {error}")
+            return None
+
+    def _keep(self, path: Path, data: Any) -> None:
+        body = json.dumps(data, separators=(",", ":")).encode()
+        try:
+            self._make_directory()
+            replace_file(path, _checksum(path, body) + b"\n" + body)
+            self._drop_oldest()
+        except OSError as error:
+            self._tell(f"cannot keep answers in {self.directory}: {error.strerror or error}")
+
+    def entries(self) -> list[tuple[Path, int]]:
+        """The files of the cache with their sizes in bytes, oldest use first; empty where there is none of ours."""
+        if not self._is_ours():
+            return []
+        try:
+            found = [
+                path
+                for path in self._entry_directory.iterdir()
+                if path.suffix in SUFFIXES and path.is_file()
+            ]
+            files = [(path, path.stat()) for path in found]
+        except OSError:
+            return []
+        return [
+            (path, status.st_size)
+            for path, status in sorted(files, key=lambda file: file[1].st_mtime)
+        ]
+
+    def clear(self) -> int:
+        """Delete every trace that can be, and nothing else; returns how many. Raises the first OSError once it is through."""
+        entries, failures = self.entries(), []
+        for path, _ in entries:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+        return len(entries)
+
+    @property
+    def _entry_directory(self) -> Path:
+        return self.directory / "traces"
+
+    def _path(self, key: str, kind: str) -> Path:
+        return self._entry_directory / f"{key}.{kind}"
+
+    def _read(self, path: Path) -> bytes | None:
+        try:
+            if path.exists() and not path.is_file():  # a pipe would keep us waiting
+                self._tell(f"cannot read {path}: it is no file")
+                return None
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._tell(f"cannot read {path}: {error.strerror}")
+            return None
+        with suppress(OSError):
+            os.utime(path)  # what is used stays longest
+        return data
+
+    def _make_directory(self) -> None:
+        """Make it on first use. A directory with other things in it that we did not mark is not ours to write to."""
+        if not self._is_ours():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            if (
+                any(not path.name.startswith(f".{TAG}") for path in self.directory.iterdir())
+                and not self._is_ours()
+            ):
+                raise OSError(0, f"it is not a cache of ucseg's; name another with {ENVIRONMENT}")
+            replace_file(self.directory / TAG, TAG_TEXT.encode())
+        self._entry_directory.mkdir(exist_ok=True)
+
+    def _is_ours(self) -> bool:
+        """Whether it carries our mark, which comes first into a new directory, by way of a hidden file beside it."""
+        try:
+            return (self.directory / TAG).read_bytes() == TAG_TEXT.encode()
+        except OSError:
+            return False
+
+    def _drop_oldest(self) -> None:
+        entries = self.entries()
+        for path, _ in entries[: max(0, len(entries) - MAX_ENTRIES)]:
+            path.unlink(missing_ok=True)
+
+    def _tell(self, message: str) -> None:
+        if not self._warned:
+            self._warned = True
+            self.warn(message)

@@ -1,0 +1,69 @@
+"""The backbone: the first entries of torchvision's MobileNetV3-Small, and the widths of its taps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ucseg_cli.references.variants import Variant
+from ucseg_cli.zoo.torchvision_import import torchvision_packages_on_demand
+
+PROBE_SIDE = 32
+
+
+class Backbone(NamedTuple):
+    """The kept entries, and the channels of each tap by name."""
+
+    features: nn.Sequential
+    widths: Mapping[str, int]
+
+
+def build_backbone(variant: Variant, *, pretrained: bool = False) -> Backbone:
+    """The backbone of a variant; two variants that agree on ``backbone`` and ``output_stride`` have the same."""
+    features = build_features(
+        variant.backbone, output_stride=variant.output_stride, pretrained=pretrained
+    )
+    return Backbone(features, probe_widths(features, variant.taps))
+
+
+def build_features(entries: int, *, output_stride: int, pretrained: bool) -> nn.Sequential:
+    """``mobilenet_v3_small().features[:entries]``, with ImageNet weights where *pretrained*.
+
+    An output stride of 16 is torchvision's ``dilated=True``: the last stage dilates instead of striding.
+    """
+    with torchvision_packages_on_demand():
+        from torchvision.models.mobilenetv3 import MobileNet_V3_Small_Weights, mobilenet_v3_small
+    weights = MobileNet_V3_Small_Weights.IMAGENET1K_V1 if pretrained else None
+    features: nn.Sequential = mobilenet_v3_small(
+        weights=weights, dilated=output_stride == 16
+    ).features
+    return nn.Sequential(*list(features)[:entries])
+
+
+def run_features(features: nn.Sequential, x: Tensor, taps: Mapping[str, str]) -> dict[str, Tensor]:
+    """The output of each tapped entry, by tap name; *taps* maps names to paths such as ``features.3``."""
+    tapped: dict[str, Tensor] = {}
+    for index, entry in enumerate(features):
+        x = entry(x)
+        if (path := f"features.{index}") in taps.values():
+            tapped[path] = x
+    return {name: tapped[path] for name, path in taps.items()}
+
+
+def probe_widths(features: nn.Sequential, taps: Mapping[str, str]) -> dict[str, int]:
+    """Channels of each tap, seen in a dummy pass that leaves no trace: train/eval flags and buffers stay as they were."""
+    device = next(features.parameters()).device
+    flags = {module: module.training for module in features.modules()}
+    features.eval()
+    try:
+        with torch.no_grad():
+            tapped = run_features(
+                features, torch.zeros(1, 3, PROBE_SIDE, PROBE_SIDE, device=device), taps
+            )
+    finally:
+        for module, training in flags.items():
+            module.training = training
+    return {name: tensor.shape[1] for name, tensor in tapped.items()}

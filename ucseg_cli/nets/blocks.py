@@ -1,0 +1,103 @@
+"""The blocks that the head is made of. Convs carry no bias, since a batch norm follows each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+Block = Callable[..., nn.Module]
+"""``block(in_channels, out_channels, dilation=1)``: a 3×3 block that keeps height and width."""
+
+
+def pointwise(in_channels: int, out_channels: int) -> list[nn.Module]:
+    """1×1 conv, BN, ReLU."""
+    return [
+        nn.Conv2d(in_channels, out_channels, 1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def regular(in_channels: int, out_channels: int, dilation: int = 1) -> nn.Sequential:
+    """3×3 conv, BN, ReLU. Its state dict has ``0`` (conv) and ``1`` (BN)."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Separable(nn.Module):
+    """3×3 depthwise conv, BN, ReLU, 1×1 conv, BN, ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(
+            in_channels,
+            in_channels,
+            3,
+            padding=dilation,
+            dilation=dilation,
+            groups=in_channels,
+            bias=False,
+        )
+        self.bn1 = nn.BatchNorm2d(in_channels)
+        self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×in×H×W to N×out×H×W."""
+        x = self.relu(self.bn1(self.depthwise(x)))
+        out: Tensor = self.relu(self.bn2(self.pointwise(x)))
+        return out
+
+
+BLOCKS: dict[str, Block] = {"regular": regular, "separable": Separable}
+"""The values of the axis ``conv``."""
+
+
+class ImagePooling(nn.Sequential):
+    """The map's mean as a map: pool to 1×1, 1×1 conv, BN, ReLU, and back to the map's size.
+
+    Its state dict has ``1`` (conv) and ``2`` (BN).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(nn.AdaptiveAvgPool2d(1), *pointwise(in_channels, out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×in×H×W to N×out×H×W, constant over H and W."""
+        pooled: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        return upsample(pooled, like=x)
+
+
+class Aspp(nn.Module):
+    """Atrous spatial pyramid pooling (Chen et al. 2017, arXiv:1706.05587): parallel branches, concatenated, projected."""
+
+    def __init__(
+        self, in_channels: int, channels: int, rates: tuple[int, ...], block: Block
+    ) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            [
+                nn.Sequential(*pointwise(in_channels, channels)),
+                *(block(in_channels, channels, dilation=rate) for rate in rates),
+                ImagePooling(in_channels, channels),
+            ]
+        )
+        self.project = nn.Sequential(
+            *pointwise(len(self.branches) * channels, channels), nn.Dropout(0.5)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N×in×H×W to N×channels×H×W."""
+        out: Tensor = self.project(torch.cat([branch(x) for branch in self.branches], dim=1))
+        return out
+
+
+def upsample(x: Tensor, *, like: Tensor) -> Tensor:
+    """Bilinear, to the height and width of *like*."""
+    return nn.functional.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)

@@ -1,0 +1,154 @@
+"""A table of the configuration, read key by key; what is wrong is collected, so that it can all be told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from ucseg_cli.errors import ConfigurationError, UcsegError, UnknownNameError
+from ucseg_cli.project.config_file import Document
+from ucseg_cli.project.toml_lines import KeyPath
+
+LONGEST = 40
+Value = TypeVar("Value")
+Default = TypeVar("Default")
+Read = Callable[[Any, str], Value]
+"""From a raw value, and where it stands for the error, to what it means. Raises UcsegError."""
+
+
+Mistake = tuple[int, UcsegError]
+"""What is wrong, and on which line."""
+
+
+class Section:
+    """One table. *mistakes* is shared by all tables of a document."""
+
+    def __init__(
+        self, document: Document, data: Mapping[str, Any], at: KeyPath, mistakes: list[Mistake]
+    ) -> None:
+        self.document = document
+        self.at = at
+        self._data = data
+        self._mistakes = mistakes
+
+    def where(self, *key: str | int) -> str:
+        """The place of a key of this table, in words."""
+        return self.document.where((*self.at, *key))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._data
+
+    def read(self, key: str, read: Read[Value], default: Default) -> Value | Default:
+        """What *key* says; *default* where it is absent or mistaken."""
+        if key not in self._data:
+            return default
+        try:
+            return read(self._data[key], self.where(key))
+        except UcsegError as error:
+            self._note(error, key)
+            return default
+
+    def read_each(
+        self, key: str, read: Read[Value], default: tuple[Value, ...]
+    ) -> tuple[Value, ...]:
+        """What each element of *key* says, or *key* itself where it is no array; each once, the mistaken ones left out."""
+        value = self._data.get(key)
+        if not isinstance(value, list):
+            one = self.read(key, read, None)
+            return default if one is None else (one,)
+        if not value:
+            self.mistaken("it is empty", key)
+        found = []
+        for index, each in enumerate(value):
+            try:
+                found.append(read(each, self.where(key, index)))
+            except UcsegError as error:
+                self._note(error, key, index)
+        return tuple(dict.fromkeys(found)) or default
+
+    def mistaken(self, what: str, *key: str | int, help: str | None = None) -> None:  # noqa: A002 - the word on the screen
+        """Note something wrong that is not in one value."""
+        self._note(ConfigurationError(what, where=self.where(*key), help=help), *key)
+
+    def only(self, known: Iterable[str]) -> None:
+        """Note every key that is none of *known*."""
+        known = tuple(known)
+        for key in self._data:
+            if key not in known:
+                self._note(UnknownNameError("key", key, known, where=self.where(key)), key)
+
+    def table(self, key: str) -> Section:
+        """The table under *key*; an empty one where it is absent or no table."""
+        data: dict[str, Any] = self.read(key, read_table, {})
+        return Section(self.document, data, (*self.at, key), self._mistakes)
+
+    def tables(self, key: str) -> Iterator[Section]:
+        """The tables of an array of tables."""
+        for index, data in enumerate(self._array(key)):
+            if isinstance(data, dict):
+                yield Section(self.document, data, (*self.at, key, index), self._mistakes)
+            else:
+                self.mistaken(
+                    f"{spell(data)} is not a table",
+                    key,
+                    index,
+                    help=f"write [[{key}]] above its keys",
+                )
+
+    def _note(self, error: UcsegError, *key: str | int) -> None:
+        self._mistakes.append((self.document.line((*self.at, *key)), error))
+
+    def _array(self, key: str) -> list[Any]:
+        return self.read(key, read_array, [])
+
+    def names(self) -> list[str]:
+        """Every key of the table."""
+        return list(self._data)
+
+    def raw(self, key: str) -> Any:
+        """A value as TOML has it; None where it is absent."""
+        return self._data.get(key)
+
+
+def read_table(value: Any, where: str) -> dict[str, Any]:
+    """A table as a dictionary."""
+    return _expect(value, dict, "a table", where)
+
+
+def read_array(value: Any, where: str) -> list[Any]:
+    """An array as a list."""
+    return _expect(value, list, "an array", where)
+
+
+def read_text(value: Any, where: str) -> str:
+    """A string that says something."""
+    text = _expect(value, str, "text", where).strip()
+    if not text:
+        raise ConfigurationError("it is empty", where=where)
+    return text
+
+
+def read_known(noun: str, known: tuple[str, ...], value: Any, where: str) -> str:
+    """One of the *known* names."""
+    name = read_text(value, where)
+    if name not in known:
+        raise UnknownNameError(noun, name, known, where=where)
+    return name
+
+
+def spell(value: Any) -> str:
+    """A value as TOML would have it, in a few words."""
+    text = (
+        str(value).lower()
+        if isinstance(value, bool)
+        else f"'{value}'"
+        if isinstance(value, str)
+        else str(value)
+    )
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _expect(value: Any, kind: type[Value], noun: str, where: str) -> Value:
+    if not isinstance(value, kind):
+        raise ConfigurationError(f"{spell(value)} is not {noun}", where=where)
+    return value

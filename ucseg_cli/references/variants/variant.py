@@ -1,0 +1,83 @@
+"""A variant of the family: one value on each axis."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ucseg_cli.references.variants.axes import AXES, Axis, Value
+
+
+class Variant(NamedTuple):
+    """One point of the design space. Two variants with equal values are the same network."""
+
+    backbone: int
+    output_stride: int
+    rates: tuple[int, ...]
+    conv: str
+    decoder_blocks: int
+    aspp_channels: int
+    mid_channels: int
+    decoder_channels: int
+    low_skip: int
+    head: str
+    dropout: float
+    classes: int
+
+    @property
+    def taps(self) -> dict[str, str]:
+        """The family's taps by name: the module whose output each is."""
+        return {"low": "features.1", "mid": "features.3", "high": f"features.{self.backbone - 1}"}
+
+    @property
+    def key(self) -> str:
+        """Every axis in the reference grammar: equal for equal networks, whatever they were called."""
+        return "+".join(f"{axis.name}={axis.write(getattr(self, axis.name))}" for axis in AXES)
+
+    def roles(self) -> dict[str, str]:
+        """What each ASPP branch is for, by path, so that branches are compared by role rather than by index."""
+        atrous = (_atrous_role(self.rates[:count]) for count in range(1, len(self.rates) + 1))
+        roles = ("1×1", *atrous, "image pooling")
+        return {
+            f"aspp.branches.{index}": f"aspp.branches[{role}]" for index, role in enumerate(roles)
+        }
+
+    def governing_axes(self, path: str) -> tuple[str, ...]:
+        """The axes that decide what the module at *path* costs."""
+        return next(
+            (axes for place, axes in _GOVERNED.items() if f"{path}.".startswith(f"{place}.")), ()
+        )
+
+
+_GOVERNED = {
+    "features": ("backbone",),
+    "aspp.branches": ("rates", "conv", "aspp_channels"),
+    "aspp.project": ("aspp_channels", "rates"),
+    "mid_conv": ("mid_channels",),
+    "decoder": ("conv", "decoder_channels", "decoder_blocks"),
+    "low_conv": ("low_skip",),
+    "refine": ("low_skip", "conv", "decoder_channels"),
+    "classifier": ("head", "classes", "decoder_channels"),
+}
+
+
+class Change(NamedTuple):
+    """One axis on which two variants differ."""
+
+    axis: Axis
+    before: Value
+    after: Value
+
+    def __str__(self) -> str:
+        return f"{self.axis.name} {self.axis.show(self.before)} → {self.axis.show(self.after)}"
+
+
+def changes(before: Variant, after: Variant) -> tuple[Change, ...]:
+    """The axes on which two variants differ, in the declared order."""
+    pairs = ((axis, getattr(before, axis.name), getattr(after, axis.name)) for axis in AXES)
+    return tuple(Change(axis, old, new) for axis, old, new in pairs if old != new)
+
+
+def _atrous_role(rates: tuple[int, ...]) -> str:
+    """The last of *rates* by name; one that came before already is told apart, so that no two roles are equal."""
+    *before, rate = rates
+    return f"rate {rate} #{before.count(rate) + 1}" if rate in before else f"rate {rate}"

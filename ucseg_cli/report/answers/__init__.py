@@ -1,0 +1,1 @@
+"""One file per answer: from a conclusion to a report."""

@@ -1,0 +1,1 @@
+"""Answers that help to choose between models."""

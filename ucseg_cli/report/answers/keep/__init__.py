@@ -1,0 +1,1 @@
+"""Answers that hold a project to its budgets and its lock."""

@@ -1,0 +1,1 @@
+"""Answers about trained weights."""

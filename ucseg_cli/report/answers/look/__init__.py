@@ -1,0 +1,1 @@
+"""Answers about one model: what it is and what it costs."""

@@ -1,0 +1,233 @@
+"""``ucseg probe``: tap shapes and what each sees of the input, of several models and sizes side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ucseg_cli.analysis.geometry.dilated_reach import reaches
+from ucseg_cli.analysis.geometry.tap_shapes import TapShape
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.report.answers.look.reach import reach_entry, reach_table
+from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
+from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
+from ucseg_cli.report.parts.probed import Probed, share_names
+from ucseg_cli.report.parts.receptive_field_tables import (
+    branch_entry,
+    branch_fields,
+    field_entry,
+    field_tables,
+    tap_fields,
+)
+from ucseg_cli.report.parts.short_names import column_names
+from ucseg_cli.report.parts.tap_cells import (
+    all_maps,
+    first_rows,
+    shape_cell,
+    shape_title,
+    stride_cell,
+)
+from ucseg_cli.units import format_shape
+
+TAP = Column("tap", "tap", Kind.PATH)
+LENGTHS = (
+    Column("channels", "channels", Kind.EXACT),
+    Column("height", "height", Kind.EXACT),
+    Column("width", "width", Kind.EXACT),
+)
+SHAPE = Column("shape", "shape", Kind.SHAPE)
+STRIDE = Column("stride", "stride", Kind.EXACT, tier=1)
+MODULE, TYPE = Column("module", "module", Kind.PATH, tier=2), Column("type", "type", tier=2)
+RECORDS = (
+    Column("model", "model"),
+    Column("size", "size"),
+    TAP,
+    *LENGTHS,
+    STRIDE,
+    MODULE,
+    SHAPE,
+    Column("dtype", "dtype"),
+)
+
+
+def probe_report(probed: Sequence[Probed], *, top: int | None = None) -> Report:
+    """The taps of each model at each size; a table has its first *top* rows, and one for the others."""
+    conditions = list(dict.fromkeys(each.conditions for each in probed))
+    names = list(dict.fromkeys(each.subject.name for each in probed))
+    return Report(
+        kind="ucseg.probe",
+        title=f"probe {', '.join(names)}",
+        conditions=shown_conditions(conditions),
+        tables=tuple(table for each in conditions for table in _tables(probed, each, top)),
+        summary=" ".join(map(_summary, probed)),
+        payload={
+            "conditions": raw_conditions(conditions),
+            "models": [_model(each) for each in probed],
+        },
+        records=Table(
+            "taps",
+            "Taps",
+            RECORDS,
+            tuple(_record(each, tap) for each in probed for tap in each.shapes),
+        ),
+    )
+
+
+def _tables(probed: Sequence[Probed], conditions: Conditions, top: int | None) -> Iterator[Table]:
+    here = [each for each in probed if each.conditions == conditions]
+    yield from _tap_tables(here, str(conditions.at), top)
+    yield from field_tables(here, conditions, top)
+    if len(here) == 1 and (convs := reaches(here[0].subject.trace)):
+        yield reach_table(convs, str(conditions.at), compact=True)
+
+
+def _tap_tables(here: Sequence[Probed], at: str, top: int | None) -> Iterator[Table]:
+    """One model has a row for each tap and a column for each property; several stand side by side where they share names."""
+    if len(here) == 1:
+        yield _of_one(f"Taps at {at}", here[0], top)
+    elif share_names([frozenset(tap.name for tap in each.shapes) for each in here]):
+        yield _side_by_side(f"Taps at {at}", here, top)
+    else:
+        yield from (_of_one(f"Taps of {each.subject.name} at {at}", each, top) for each in here)
+
+
+def _of_one(title: str, probed: Probed, top: int | None) -> Table:
+    taps = probed.shapes
+    lengths = LENGTHS if all_maps(taps) else (SHAPE,)
+    place = TYPE if all(_names_module(tap) for tap in taps) else MODULE
+    rows = (
+        Row(
+            (
+                tap.name,
+                *_lengths(tap, whole=lengths == (SHAPE,)),
+                stride_cell(tap),
+                _place(probed, tap, place),
+            )
+        )
+        for tap in taps
+    )
+    return Table(
+        "taps", title, (TAP, *lengths, STRIDE, place), first_rows(rows, top), _silent([probed])
+    )
+
+
+def _side_by_side(title: str, here: Sequence[Probed], top: int | None) -> Table:
+    by_model = [{tap.name: tap for tap in each.shapes} for each in here]
+    names = dict.fromkeys(name for taps in by_model for name in taps)
+    as_maps = all_maps(tap for taps in by_model for tap in taps.values())
+    short = column_names(each.subject.name for each in here)
+    columns = [
+        column
+        for each in here
+        for column in (
+            Column(
+                f"{each.subject.name}.shape",
+                f"{short[each.subject.name]} {shape_title(as_maps=as_maps)}",
+                Kind.SHAPE,
+            ),
+            Column(f"{each.subject.name}.stride", "stride", Kind.EXACT),
+        )
+    ]
+    rows = (
+        Row(
+            (
+                name,
+                *(
+                    cell
+                    for taps in by_model
+                    for cell in _shape_and_stride(taps.get(name), as_maps=as_maps)
+                ),
+            )
+        )
+        for name in names
+    )
+    return Table("taps", title, (TAP, *columns), first_rows(rows, top), _silent(here))
+
+
+def _shape_and_stride(tap: TapShape | None, *, as_maps: bool) -> tuple[Cell, Cell]:
+    return shape_cell(tap, as_maps=as_maps), stride_cell(tap)
+
+
+def _lengths(tap: TapShape, *, whole: bool = False) -> tuple[Cell, ...]:
+    return (tap.shape,) if whole else tuple(tap.map or (None, None, None))
+
+
+def _names_module(tap: TapShape) -> bool:
+    """Whether the tap's name says already whose output it is."""
+    return tap.name.partition("[")[0] == tap.module or not tap.module
+
+
+def _place(probed: Probed, tap: TapShape, column: Column) -> Cell:
+    return tap.module if column is MODULE else probed.subject.trace.by_path[tap.module].type
+
+
+def _silent(here: Sequence[Probed]) -> str | None:
+    """Which taps that were asked for have no tensor, and why."""
+    sentences = []
+    for called, what in ((False, "never ran"), (True, "returned no tensor")):
+        names = dict.fromkeys(
+            tap.name
+            for each in here
+            for tap in each.shapes
+            if tap.shape is None and bool(each.subject.trace.by_path[tap.module].calls) is called
+        )
+        sentences += [f"On this input {', '.join(names)} {what}."] if names else []
+    return " ".join(sentences) or None
+
+
+def _record(probed: Probed, tap: TapShape) -> Row:
+    place = (probed.subject.name, str(probed.conditions.at), tap.name)
+    return Row((*place, *_lengths(tap), tap.whole_stride, tap.module, tap.shape, tap.dtype))
+
+
+def _model(probed: Probed) -> dict[str, Any]:
+    fields = {field.name: field_entry(field) for field in tap_fields(probed)}
+    return {
+        "name": probed.subject.name,
+        "input": list(probed.conditions.inputs[0].shape),
+        "taps": [
+            {**_entry(tap), **fields.get(tap.name, field_entry(None))} for tap in probed.shapes
+        ],
+        "branches": [branch_entry(field) for field in branch_fields(probed.subject)],
+        "reach": [reach_entry(conv) for conv in reaches(probed.subject.trace)],
+    }
+
+
+def _entry(tap: TapShape) -> dict[str, Any]:
+    channels, height, width = _lengths(tap)
+    return {
+        "name": tap.name,
+        "channels": channels,
+        "height": height,
+        "width": width,
+        "stride": tap.whole_stride,
+        "module": tap.module,
+        "shape": tap.shape,
+        "dtype": tap.dtype,
+        "strides": tap.whole_strides,
+    }
+
+
+def _summary(probed: Probed) -> str:
+    """Of the deepest tap: the last that is still a map of the input, else the last."""
+    at, name = probed.conditions.at, probed.subject.name
+    where = f"At {at} pixels" if isinstance(at, Size) else f"On {at}"
+    produced = [tap for tap in probed.shapes if tap.shape is not None]
+    if not produced:
+        return f"{where} none of the taps that were asked for ran in {name}."
+    deepest = next((tap for tap in reversed(produced) if tap.stride is not None), produced[-1])
+    cell = stride_cell(deepest)
+    stride = f", stride {format_shape((cell,) if isinstance(cell, int) else cell)}" if cell else ""
+    shape = format_shape(tuple(deepest.map) if deepest.map else deepest.shape)
+    tap = f"the {deepest.name} tap of {name}" if deepest.module else f"the output of {name}"
+    return f"{where} {tap} is {shape}{stride}{_degenerate(probed.subject)}."
+
+
+def _degenerate(subject: Subject) -> str:
+    rates = list(
+        dict.fromkeys(str(max(conv.rate)) for conv in reaches(subject.trace) if conv.is_pointwise)
+    )
+    if len(rates) < 2:
+        return "".join(f"; there rate {rate} is exactly a 1×1 conv" for rate in rates)
+    return f"; there rates {', '.join(rates[:-1])} and {rates[-1]} are exactly 1×1 convs"

@@ -1,0 +1,1 @@
+"""Answers about ucseg itself: other counters, terms, the cache."""

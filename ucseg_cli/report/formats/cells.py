@@ -1,0 +1,146 @@
+"""Raw cells to text, and what a value means to the reader: shared by every format, coloured by none."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from fractions import Fraction
+
+from ucseg_cli.report.document import Cell, Kind, Row, Span, Table, Unit
+from ucseg_cli.units import MISSING, format_bytes, format_count, format_percent, format_shape
+
+FLEXIBLE = frozenset({Kind.TEXT, Kind.PATH, Kind.PROSE})
+"""Kinds that read from the left and may be shortened or folded; every other kind is a figure, which may not."""
+WORDS = FLEXIBLE | {Kind.STATUS, Kind.SPAN}
+"""Kinds that are aligned to the left, so that names and signs stand under one another."""
+
+SPAN_CELLS = 28
+
+
+class Tone(Enum):
+    """What a value means, so that each format can choose its own colour for it."""
+
+    GOOD = auto()
+    CAUTION = auto()
+    BAD = auto()
+    NEUTRAL = auto()
+
+
+_STATUS = {
+    "pass": (Tone.GOOD, "✓"),
+    "agrees": (Tone.GOOD, "✓"),
+    "fits": (Tone.GOOD, "✓"),
+    "warn": (Tone.CAUTION, "!"),
+    "warning": (Tone.CAUTION, "!"),
+    "error": (Tone.BAD, "✗"),
+    "fail": (Tone.BAD, "✗"),
+    "differs": (Tone.BAD, "✗"),
+}
+_PRESENCE = {"gone": Tone.GOOD, "new": Tone.BAD}
+_ASCII = str.maketrans(
+    {
+        "\u00d7": "x", "Δ": "delta", "δ": "delta", "→": "->", "←": "<-", "\u2013": "-", "—": "-", "\u2212": "-",
+        "…": "...",
+        "·": "-", "•": "-", "✓": "ok", "✗": "x", "≥": ">=", "≤": "<=", "≠": "!=", "≈": "~", "±": "+-", "─": "-",
+        "│": "|", "├": "|", "└": "`", "\u2018": "'", "\u2019": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ",
+        "²": "2", "³": "3", "µ": "u", "μ": "u", "░": "-", **dict.fromkeys("█▉▊▋▌", "#"), **dict.fromkeys("▍▎▏", ""),
+    }
+)  # fmt: skip
+
+
+def format_cell(cell: Cell, kind: Kind, unit: Unit = Unit.COUNT, *, exact: bool = False) -> str:
+    """A cell as one line of text; None is a dash, and a status carries its sign."""
+    match cell:
+        case None:
+            return MISSING
+        case Span():
+            return draw_span(cell)
+        case bool():
+            return "yes" if cell else "no"
+        case str():
+            return format_status(cell) if kind is Kind.STATUS else one_line(cell)
+        case tuple():
+            return format_shape(cell)
+        case _:
+            return _format_number(cell, kind, unit, exact=exact)
+
+
+def format_rows(table: Table, *, exact: bool = False) -> list[list[str]]:
+    """Every row of *table* as text, cell by cell."""
+    return [_format_row(row, table, exact=exact) for row in table.rows]
+
+
+def draw_span(span: Span) -> str:
+    """A block from start to end on a scale of SPAN_CELLS, to the nearest cell; the smallest is one, and a step down is shaded."""
+    low, high = sorted((span.start, span.end))
+    first = min(round(low * SPAN_CELLS), SPAN_CELLS - 1)
+    return " " * first + ("░" if span.end < span.start else "█") * max(
+        round(high * SPAN_CELLS) - first, 1
+    )
+
+
+def format_status(word: str) -> str:
+    """``pass`` as ``✓ pass``, so that colour is never the only sign."""
+    known = _STATUS.get(word)
+    return f"{known[1]} {word}" if known else one_line(word)
+
+
+def tone_of(cell: Cell, kind: Kind) -> Tone:
+    """Whether a value is good or bad news; less is better for every delta."""
+    match kind, cell:
+        case Kind.STATUS, str():
+            return _STATUS.get(cell, (Tone.NEUTRAL, ""))[0]
+        case Kind.CHANGE, str():
+            return _PRESENCE.get(cell, Tone.NEUTRAL)
+        case Kind.SPAN, Span(start=start, end=end) if start:
+            return Tone.GOOD if end < start else Tone.BAD
+        case ((Kind.DELTA | Kind.EXACT_DELTA | Kind.CHANGE), (int() | Fraction())) if cell:
+            return Tone.GOOD if cell < 0 else Tone.BAD
+        case _:
+            return Tone.NEUTRAL
+
+
+def one_line(text: str) -> str:
+    """*text* without line breaks or control codes: a module may be named anything, an escape sequence included."""
+    if text.isprintable():
+        return text
+    return "".join(map(_visible, text))
+
+
+def plain_ascii(text: str) -> str:
+    """*text* for a stream that cannot encode more than ASCII: signs become words, the rest is escaped."""
+    return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
+
+
+def _format_row(row: Row, table: Table, *, exact: bool) -> list[str]:
+    pairs = zip(row.cells, table.columns, strict=True)
+    return [format_cell(cell, column.kind, row.unit, exact=exact) for cell, column in pairs]
+
+
+def _format_number(number: int | Fraction, kind: Kind, unit: Unit, *, exact: bool) -> str:
+    if isinstance(number, Fraction):
+        return format_percent(number, signed=kind is Kind.CHANGE)
+    return _format_integer(number, kind, unit, exact=exact)
+
+
+def _format_integer(number: int, kind: Kind, unit: Unit, *, exact: bool) -> str:
+    match kind:
+        case Kind.SHARE | Kind.CHANGE | Kind.RATIO:
+            return format_percent(Fraction(number), signed=kind is Kind.CHANGE)
+        case Kind.EXACT:
+            return format_count(number, exact=True)
+        case Kind.EXACT_DELTA:
+            write = format_bytes if unit is Unit.BYTES else format_count
+            return write(number, exact=True, signed=True)
+        case Kind.BYTES:
+            return format_bytes(number, exact=exact)
+        case Kind.QUANTITY | Kind.DELTA:
+            write = format_bytes if unit is Unit.BYTES else format_count
+            return write(number, exact=exact, signed=kind is Kind.DELTA)
+        case _:
+            return str(number)
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else character.encode("unicode_escape").decode("ascii")

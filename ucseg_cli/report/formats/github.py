@@ -1,0 +1,63 @@
+"""Judgements as GitHub's workflow commands, which it shows beside the lines they are about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ucseg_cli.report.document import Judgement, Report
+from ucseg_cli.report.formats.cells import one_line
+from ucseg_cli.units import plural
+
+CAP = 10
+"""GitHub shows as many errors, and as many warnings, of one step; the rest it drops in silence."""
+_COMMANDS = {"fail": "error", "warn": "warning"}
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""What a terminal would obey rather than show."""
+_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
+
+
+def render_github(report: Report) -> str:
+    """A command for each failure and each warning, the worst first, and the summary as a plain line.
+
+    What is beyond the cap is counted by the last command of its kind.
+    """
+    lines = [
+        line
+        for status in _COMMANDS
+        for line in _commands(
+            [each for each in report.judgements if each.status == status], report.title
+        )
+    ]
+    return "\n".join((*lines, one_line(report.summary))) + "\n"
+
+
+def _commands(judgements: Sequence[Judgement], title: str) -> list[str]:
+    worst = sorted(judgements, key=lambda each: -each.weight)
+    shown, others = (worst, []) if len(worst) <= CAP else (worst[: CAP - 1], worst[CAP - 1 :])
+    told = [
+        _command(each.status, f"{each.name} ({each.group})", each.message, each.path, each.line)
+        for each in shown
+    ]
+    if others:
+        names = ", ".join(each.name for each in others)
+        told.append(
+            _command(
+                others[0].status, title, f"{plural(len(others), 'other')}: {names}", None, None
+            )
+        )
+    return told
+
+
+def _command(status: str, title: str, message: str, path: str | None, line: int | None) -> str:
+    place = {"file": path, "line": line} if path else {}
+    properties = ",".join(
+        f"{key}={_CONTROL.sub(_escape, str(value)).translate(_PROPERTY)}"
+        for key, value in {**place, "title": title}.items()
+    )
+    return f"::{_COMMANDS[status]} {properties}::{_CONTROL.sub(_escape, message).translate(_DATA)}"
+
+
+def _escape(control: re.Match[str]) -> str:
+    return control[0].encode("unicode_escape").decode("ascii")

@@ -1,0 +1,279 @@
+"""A report on a terminal, or plain in a pipe: the only file that knows rich."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from io import StringIO
+from itertools import pairwise
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.text import Text
+
+from ucseg_cli.report.document import Cell, Column, Kind, Report, Role, Row, Table
+from ucseg_cli.report.formats.cells import WORDS, Tone, format_cell, tone_of
+from ucseg_cli.report.formats.column_fit import GAP, Layout, fit_columns
+from ucseg_cli.report.formats.screen import Screen, display_width, shorten_end, shorten_middle
+
+TITLE = 14
+"""Cells that a column's title may take in any case."""
+INDENTS = (2, 1, 0)
+"""Spaces for each level of depth; the later ones where names would have to be shortened."""
+_TITLE, _QUIET, _BAR, _TOTAL = "bold", "dim", "cyan", "bold"
+# Of the sixteen colours these are the ones that read on dark and on light backgrounds.
+_TONES = {Tone.GOOD: "green", Tone.CAUTION: "yellow", Tone.BAD: "red", Tone.NEUTRAL: ""}
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_TRAILING_SPACE = re.compile(r" +$", re.MULTILINE)
+
+
+def render_terminal(report: Report, screen: Screen) -> str:
+    """Title, conditions, tables, notes, what was left out; the last line is the summary."""
+    drawings = [_Drawing.of(table, screen) for table in report.tables]
+    blocks = [_head(report, screen), *(drawing.block() for drawing in drawings)]
+    notes = _styled(line for note in report.notes for line in screen.fold(note))
+    blocks += [notes + _left_out(drawings, screen), _styled(screen.fold(report.summary), _TITLE)]
+    return _print(blocks, screen)
+
+
+def _head(report: Report, screen: Screen) -> list[Text]:
+    conditions = [f"{key} {value}" for key, value in report.conditions.items()]
+    return _styled(screen.fold(report.title), _TITLE) + _styled(
+        screen.flow(conditions, " · "), _QUIET
+    )
+
+
+def _left_out(drawings: Iterable[_Drawing], screen: Screen) -> list[Text]:
+    dropped = (
+        column
+        for drawing in drawings
+        if drawing.table.rows
+        for column in drawing.layout.dropped(drawing.table)
+    )
+    names = dict.fromkeys(column.title or column.key for column in dropped)
+    return (
+        _styled(screen.fold(f"not shown at this width: {', '.join(names)}"), _QUIET)
+        if names
+        else []
+    )
+
+
+def _styled(lines: Iterable[str], style: str = "") -> list[Text]:
+    return [Text.assemble((line, style)) for line in lines]
+
+
+class _Cell(NamedTuple):
+    """A cell as it is drawn; prose may have several lines."""
+
+    text: str
+    width: int
+    style: str = ""
+    rightward: bool = False
+
+    def line(self, number: int) -> tuple[str | tuple[str, str], ...]:
+        """One of its lines between the spaces that pad it to its width; blank beyond the last."""
+        lines = self.text.split("\n")
+        text = lines[number] if number < len(lines) else ""
+        space = " " * (self.width - display_width(text))
+        return (
+            space if self.rightward else "",
+            (text, self.style),
+            "" if self.rightward else space,
+        )
+
+
+class _Drawing(NamedTuple):
+    """One table on one screen."""
+
+    table: Table
+    screen: Screen
+    texts: tuple[tuple[str, ...], ...]
+    layout: Layout
+
+    @classmethod
+    def of(cls, table: Table, screen: Screen) -> _Drawing:
+        """The deepest indentation that costs neither a column nor a letter of a name, with whole titles where they fit too."""
+        if screen.width is None:
+            return cls._laid_out(table, screen, INDENTS[0], whole_titles=True)
+        narrowest = cls._laid_out(table, screen, INDENTS[-1], whole_titles=False)
+        layouts = ((indent, whole) for indent in INDENTS for whole in (True, False))
+        drawings = (
+            cls._laid_out(table, screen, indent, whole_titles=whole) for indent, whole in layouts
+        )
+        return next(
+            (drawing for drawing in drawings if drawing.costs_nothing(narrowest)), narrowest
+        )
+
+    @classmethod
+    def _laid_out(
+        cls, table: Table, screen: Screen, indent: int, *, whole_titles: bool
+    ) -> _Drawing:
+        rows = [_spell_row(row, table, screen, indent) for row in table.rows]
+        texts = (_titles(table, rows, screen, whole=whole_titles), *rows)
+        return cls(table, screen, texts, fit_columns(table, _natural_widths(texts), screen.width))
+
+    def costs_nothing(self, narrowest: _Drawing) -> bool:
+        """Whether the columns are those of *narrowest* and no name is shortened."""
+        natural = _natural_widths(self.texts)
+        unshortened = self.layout.widths == tuple(natural[index] for index in self.layout.shown)
+        return self.layout.shown == narrowest.layout.shown and unshortened
+
+    def block(self) -> list[Text]:
+        """The title, the rows and the note."""
+        title = _styled(self.screen.fold(self.table.title), _TITLE) if self.table.title else []
+        empty = [] if self.table.note else _styled(["none"], _QUIET)
+        body = list(self._lines()) if self.table.rows else empty
+        return (
+            title
+            + body
+            + (_styled(self.screen.fold(self.table.note), _QUIET) if self.table.note else [])
+        )
+
+    def _lines(self) -> Iterator[Text]:
+        """The titles and the rows under a rule; totals under another."""
+        titles = list(self._titles())
+        (rule,) = _styled([("─" if self.screen.unicode else "-") * _line_width(titles)], _QUIET)
+        yield from _joined(_sunk(titles))
+        yield rule
+        ends = self._ends_of_sections()
+        for index, row in enumerate(self.table.rows):
+            yield from _joined(list(self._cells(index, row)))
+            if index in ends:
+                yield rule
+
+    def _titles(self) -> Iterator[_Cell]:
+        for place, width, column in self._columns():
+            yield _Cell(
+                self._shorten(self.texts[0][place], column, width),
+                width,
+                _QUIET,
+                column.kind not in WORDS,
+            )
+            if self._has_bar(column):
+                yield _Cell("", self.layout.bar)
+
+    def _cells(self, index: int, row: Row) -> Iterator[_Cell]:
+        for place, width, column in self._columns():
+            cell, text = (
+                row.cells[place],
+                self._shorten(self.texts[index + 1][place], column, width),
+            )
+            yield _Cell(text, width, _style(cell, column.kind, row.role), column.kind not in WORDS)
+            if self._has_bar(column):
+                bar = (
+                    "" if row.role is Role.TOTAL else _draw_bar(cell, self.layout.bar, self.screen)
+                )
+                yield _Cell(bar, self.layout.bar, _QUIET if row.role is Role.FOLDED else _BAR)
+
+    def _columns(self) -> Iterator[tuple[int, int, Column]]:
+        for place, width in zip(self.layout.shown, self.layout.widths, strict=True):
+            column = self.table.columns[place]
+            yield (
+                place,
+                self._folded_width(place, width) if column.kind is Kind.PROSE else width,
+                column,
+            )
+
+    def _folded_width(self, place: int, width: int) -> int:
+        """Prose breaks between words, so that its lines may be shorter than what there is room for."""
+        folded = (
+            self._shorten(texts[place], self.table.columns[place], width) for texts in self.texts
+        )
+        return max(display_width(line) for text in folded for line in text.split("\n"))
+
+    def _has_bar(self, column: Column) -> bool:
+        return self.layout.bar > 0 and column.kind is Kind.SHARE
+
+    def _shorten(self, text: str, column: Column, width: int) -> str:
+        if column.kind is Kind.PROSE:
+            return "\n".join(self.screen._replace(width=width).fold(text))
+        shorten = shorten_middle if column.kind is Kind.PATH else shorten_end
+        return shorten(text, width, self.screen.ellipsis)
+
+    def _ends_of_sections(self) -> frozenset[int]:
+        totals = [row.role is Role.TOTAL for row in self.table.rows]
+        return frozenset(
+            index for index, (this, following) in enumerate(pairwise(totals)) if this != following
+        )
+
+
+def _joined(cells: Sequence[_Cell]) -> list[Text]:
+    """A row of the table, which is as many lines as its longest cell."""
+    height = max(cell.text.count("\n") for cell in cells) + 1
+    parts = (
+        [part for cell in cells for part in (" " * GAP, *cell.line(number))]
+        for number in range(height)
+    )
+    return [Text.assemble(*line[1:]) for line in parts]
+
+
+def _sunk(cells: Sequence[_Cell]) -> list[_Cell]:
+    """The cells with their last lines side by side, so that every title stands on its column."""
+    height = max(cell.text.count("\n") for cell in cells)
+    return [
+        cell._replace(text="\n" * (height - cell.text.count("\n")) + cell.text) for cell in cells
+    ]
+
+
+def _line_width(cells: Sequence[_Cell]) -> int:
+    return sum(cell.width for cell in cells) + GAP * (len(cells) - 1)
+
+
+def _titles(
+    table: Table, rows: Sequence[Sequence[str]], screen: Screen, *, whole: bool
+) -> tuple[str, ...]:
+    """The columns' titles; unless *whole*, a long one, such as a reference, takes no more than its figures do."""
+    titles = tuple(screen.spell(column.title) for column in table.columns)
+    if whole or screen.width is None:
+        return titles
+    room = [max(TITLE, *map(display_width, cells)) for cells in zip(*rows, strict=True)] or [
+        TITLE
+    ] * len(titles)
+    return tuple(
+        shorten_middle(title, width, screen.ellipsis)
+        for title, width in zip(titles, room, strict=True)
+    )
+
+
+def _natural_widths(texts: Sequence[Sequence[str]]) -> tuple[int, ...]:
+    return tuple(max(map(display_width, column)) for column in zip(*texts, strict=True))
+
+
+def _spell_row(row: Row, table: Table, screen: Screen, indent: int) -> tuple[str, ...]:
+    cells = zip(row.cells, table.columns, strict=True)
+    return tuple(_spell(cell, column, row, screen, indent) for cell, column in cells)
+
+
+def _spell(cell: Cell, column: Column, row: Row, screen: Screen, indent: int) -> str:
+    text = screen.spell(format_cell(cell, column.kind, row.unit, exact=screen.exact))
+    return " " * (indent * row.depth) + text if column.kind is Kind.PATH else text
+
+
+def _style(cell: Cell, kind: Kind, role: Role) -> str:
+    weight = {Role.TOTAL: _TOTAL, Role.FOLDED: _QUIET}.get(role, _QUIET if cell is None else "")
+    return f"{weight} {_TONES[tone_of(cell, kind)]}".strip()
+
+
+def _draw_bar(cell: Cell, length: int, screen: Screen) -> str:
+    """A share of *length* cells, to the eighth of a cell; what is not zero is seen."""
+    if not isinstance(cell, Fraction | int):
+        return ""
+    share = min(max(cell, 0), 1)
+    if not screen.unicode:
+        return "#" * round(share * length)
+    whole, eighth = divmod(max(round(share * length * 8), int(share > 0)), 8)
+    return "█" * whole + (_EIGHTHS[eighth] if eighth else "")
+
+
+def _print(blocks: Iterable[list[Text]], screen: Screen) -> str:
+    """Blocks with a blank line between. Everything fits already, so the console is as wide as anything could be."""
+    console = Console(
+        file=StringIO(), width=1 << 16, height=100, color_system="standard" if screen.colour else None,
+        force_terminal=screen.colour, no_color=False, legacy_windows=False, highlight=False, markup=False, emoji=False,
+        _environ={},
+    )  # fmt: skip
+    with console.capture() as capture:
+        for index, block in enumerate(filter(None, blocks)):
+            console.print(*([""] if index else []), *block, sep="\n", soft_wrap=True)
+    return _TRAILING_SPACE.sub("", capture.get())

@@ -1,0 +1,1 @@
+"""Tables, notes and sentences that several answers share."""

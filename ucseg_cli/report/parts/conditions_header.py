@@ -1,0 +1,46 @@
+"""The conditions under which an answer holds, for the header of a screen and for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ucseg_cli.analysis.counting.conventions import Convention
+from ucseg_cli.facts.conditions import DTYPE, Conditions, Input
+from ucseg_cli.units import format_shape
+
+
+def shown_conditions(
+    conditions: Sequence[Conditions], convention: Convention | None = None
+) -> dict[str, str]:
+    """In words, in the order to show them."""
+    return {
+        **(
+            {"input": ", ".join(format_shape(each.shape) for each in _inputs(conditions))}
+            if conditions
+            else {}
+        ),
+        "dtype": _dtypes(conditions),
+        "mode": "eval",
+        **({"convention": f"{convention.name} ({convention.unit})"} if convention else {}),
+    }
+
+
+def raw_conditions(
+    conditions: Sequence[Conditions], convention: Convention | None = None
+) -> dict[str, Any]:
+    """As numbers; ``inputs`` has the shape of each tensor, one for each size that was asked for."""
+    return {
+        "inputs": [list(each.shape) for each in _inputs(conditions)],
+        "dtype": _dtypes(conditions),
+        "mode": "eval",
+        **({"convention": convention.name} if convention else {}),
+    }
+
+
+def _inputs(conditions: Sequence[Conditions]) -> list[Input]:
+    return [each for condition in conditions for each in condition.inputs]
+
+
+def _dtypes(conditions: Sequence[Conditions]) -> str:
+    return ", ".join(dict.fromkeys(each.dtype for each in _inputs(conditions))) or DTYPE

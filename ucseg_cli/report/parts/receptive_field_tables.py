@@ -1,0 +1,186 @@
+"""The receptive fields of a model's taps and ASPP branches: as tables, and for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+from ucseg_cli.analysis.geometry.receptive_field import ReceptiveField, receptive_fields
+from ucseg_cli.analysis.geometry.stride import whole_stride
+from ucseg_cli.analysis.geometry.tap_shapes import default_taps
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Tap
+from ucseg_cli.report.document import Cell, Column, Kind, Row, Table
+from ucseg_cli.report.parts.probed import Probed, share_names
+from ucseg_cli.report.parts.tap_cells import first_rows
+
+COLUMNS = (
+    Column("map", "map", Kind.PATH),
+    Column("field", "height×width", Kind.SHAPE),
+    Column("live", "at this size", Kind.SHAPE),
+    Column("share", "of the input", Kind.RATIO, tier=1),
+    Column("stride", "stride", Kind.EXACT, tier=1),
+    Column("context", "global gates", Kind.EXACT, tier=1),
+    Column("module", "module", Kind.PATH, tier=2),
+)
+
+
+MOST_NAMES = 12
+"""A network may have fifty gates, and fifty names say no more than their number."""
+
+
+def tap_fields(probed: Probed) -> tuple[ReceptiveField, ...]:
+    """The receptive field of each tap that there is."""
+    trace = probed.subject.trace
+    return receptive_fields(trace, default_taps(trace) if probed.taps is None else probed.taps)
+
+
+def branch_fields(subject: Subject) -> tuple[ReceptiveField, ...]:
+    """The receptive field of each ASPP branch under its role; none outside the family."""
+    roles = subject.variant.roles() if subject.variant else {}
+    return receptive_fields(
+        subject.trace, [Tap(_branch(role), path) for path, role in roles.items()]
+    )
+
+
+def field_tables(
+    here: Sequence[Probed], conditions: Conditions, top: int | None
+) -> Iterator[Table]:
+    """One model has a column for each property; several stand side by side where they share names.
+
+    A model's own taps go with the branches of its ASPP. What is no map of an image sees nothing in particular.
+    """
+    title = _title(conditions)
+    fields = [_shown(each) for each in here]
+    if not any(fields):
+        return
+    if len(here) == 1:
+        yield _of_one(title, fields[0], conditions.extent, top)
+    elif share_names([frozenset(field.name for field in each) for each in fields]):
+        yield _side_by_side(title, here, fields, top)
+    else:
+        for each, shown in zip(here, fields, strict=True):
+            if shown:
+                yield _of_one(
+                    _title(conditions, of=each.subject.name), shown, conditions.extent, top
+                )
+
+
+def _title(conditions: Conditions, of: str | None = None) -> str:
+    return f"Receptive fields {f'of {of} ' if of else ''}at {conditions.at}"
+
+
+def _shown(probed: Probed) -> list[ReceptiveField]:
+    maps = {tap.name for tap in probed.shapes if tap.map is not None}
+    taps = [field for field in tap_fields(probed) if field.name in maps]
+    return taps if probed.taps is not None else [*taps, *branch_fields(probed.subject)]
+
+
+def _of_one(
+    title: str, fields: Sequence[ReceptiveField], size: Size | None, top: int | None
+) -> Table:
+    rows = (Row(_cells(field, size)) for field in fields if _is_known(field))
+    named = all(field.module == field.name.partition("[")[0] for field in fields)
+    columns = COLUMNS[:-1] if named else COLUMNS
+    shown = first_rows((Row(row.cells[: len(columns)]) for row in rows), top)
+    return Table("fields", title, columns, shown, _note(fields))
+
+
+def _is_known(field: ReceptiveField) -> bool:
+    """Whether every operator on the way is; what was pooled globally sees everything, through a module that says so."""
+    return field.size is not None or bool(field.global_context)
+
+
+def field_entry(field: ReceptiveField | None) -> dict[str, Any]:
+    """What a map sees, for scripts: height and width in pixels, and the modules through which it sees everything."""
+    return {
+        "receptive_field": None if field is None or field.size is None else list(field.size),
+        "receptive_field_at_size": None
+        if field is None or field.live_size is None
+        else list(field.live_size),
+        "global_context": [] if field is None else list(field.global_context),
+    }
+
+
+def branch_entry(field: ReceptiveField) -> dict[str, Any]:
+    """One ASPP branch for scripts."""
+    return {
+        "name": field.name,
+        "module": field.module,
+        "stride": whole_stride(field.stride),
+        **field_entry(field),
+    }
+
+
+def _branch(role: str) -> str:
+    """``aspp.branches[rate 6]`` as ``rate 6``."""
+    return role.partition("[")[2].removesuffix("]")
+
+
+def _cells(field: ReceptiveField, size: Size | None) -> tuple[Cell, ...]:
+    share = _share(field, size)
+    return (
+        field.name,
+        field.size,
+        field.live_size,
+        share,
+        whole_stride(field.stride),
+        len(field.global_context),
+        field.module,
+    )
+
+
+def _share(field: ReceptiveField, size: Size | None) -> Fraction | None:
+    """What it sees at this size of the input's side, along the axis where that is less."""
+    if field.live_size is None or size is None:
+        return None
+    return min(Fraction(field.live_size[0], size.height), Fraction(field.live_size[1], size.width))
+
+
+def _note(fields: Sequence[ReceptiveField]) -> str | None:
+    gates = list(dict.fromkeys(path for field in fields for path in field.global_context))
+    sentences = []
+    if any(field.live_size != field.size for field in fields):
+        sentences.append("At this size means without taps that read padding at every position.")
+    if gates:
+        sentences.append(f"On an input without borders, global gates set aside: {_listed(gates)}.")
+    return " ".join([*sentences, *_unknown(fields)]) or None
+
+
+def _unknown(fields: Iterable[ReceptiveField]) -> list[str]:
+    names = list(dict.fromkeys(field.name for field in fields if not _is_known(field)))
+    return (
+        [f"Not known, behind an operator that is not followed here: {_listed(names)}."]
+        if names
+        else []
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The names, the last of many only counted."""
+    shown = [
+        *names[:MOST_NAMES],
+        *([f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []),
+    ]
+    return ", ".join(shown)
+
+
+def _side_by_side(
+    title: str, here: Sequence[Probed], fields: Sequence[Sequence[ReceptiveField]], top: int | None
+) -> Table:
+    by_model = [
+        {field.name: field.live_size for field in each if _is_known(field)} for each in fields
+    ]
+    names = dict.fromkeys(name for each in sorted(by_model, key=len, reverse=True) for name in each)
+    columns = (
+        Column(f"{each.subject.name}.field", f"{each.subject.name} H×W", Kind.SHAPE)
+        for each in here
+    )
+    rows = (Row((name, *(each.get(name) for each in by_model))) for name in names)
+    note = "At this size: without taps that read padding at every position; `ucseg reach MODEL` tells which do."
+    unknown = _unknown([field for each in fields for field in each if field.name not in names])
+    return Table(
+        "fields", title, (COLUMNS[0], *columns), first_rows(rows, top), " ".join([note, *unknown])
+    )

@@ -1,0 +1,74 @@
+"""What a report says of how its models were run, and of those that were recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.facts.state_dict import NO_FORWARD
+from ucseg_cli.report.document import Report
+from ucseg_cli.report.parts.folding_notes import after_folding
+
+
+def with_run_notes(report: Report, subjects: Sequence[Subject]) -> Report:
+    """The report with what has to be said of how *subjects* ran; as it is if there is nothing.
+
+    Which batch norms were folded; which models did not run and why, which ran on real tensors,
+    which are variants of the family, and which have packed weights.
+    """
+    report = after_folding(report, subjects)
+    named = {subject.name: subject for subject in subjects}.values()
+    unusual = [
+        each for each in named if each.trace.failure is not None or each.trace.device != "meta"
+    ]
+    recognised = [each for each in named if each.known_as is not None]
+    packed = [
+        each for each in named if any(op.name.startswith("quantized::") for op in each.trace.ops)
+    ]
+    told: dict[str, Any] = {
+        "runs": [
+            {"model": each.name, "device": each.trace.device, "failure": each.trace.failure}
+            for each in unusual
+        ],
+        "packed": [each.name for each in packed],
+        "recognised": [{"model": each.name, "variant": each.known_as} for each in recognised],
+    }
+    if not any(told.values()):
+        return report
+    conditions = {
+        **report.payload["conditions"],
+        **{key: rows for key, rows in told.items() if rows},
+    }
+    return report._replace(
+        notes=(
+            *report.notes,
+            *map(_note, unusual),
+            *map(_packed, packed),
+            *map(_recognised, recognised),
+        ),
+        payload={**report.payload, "conditions": conditions},
+    )
+
+
+def _packed(subject: Subject) -> str:
+    return f"{subject.name} has quantized layers: their weights are packed, where no count sees them, and no convention prices them."
+
+
+def _recognised(subject: Subject) -> str:
+    return (
+        f"{subject.name} is {subject.known_as}: the same parameters under the same names, and the same operators. "
+        "Dropout leaves no trace, and is taken to be the same."
+    )
+
+
+def _note(subject: Subject) -> str:
+    if subject.trace.failure == NO_FORWARD:
+        return f"{subject.name} has nothing to run; `ucseg identify {subject.name}` tells which variant it fits."
+    if subject.trace.failure is not None:
+        why = f"{subject.name} did not run, so there are no operations to count: {subject.trace.failure}."
+        return f"{why} --input gives it other tensors."
+    return (
+        f"{subject.name} needs data to run, so it ran on random values and with random weights; "
+        "what depends on values may differ with others."
+    )

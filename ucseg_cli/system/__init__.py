@@ -1,0 +1,1 @@
+"""The machine beneath: paths, files written whole, free memory."""

@@ -1,0 +1,47 @@
+"""A report to the screen and to files, each in its format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from ucseg_cli.report.document import Report
+from ucseg_cli.report.formats.render import render
+from ucseg_cli.terminal.ci_job import append_summary, from_workspace
+from ucseg_cli.terminal.export_files import is_stdout, refuse_two_to_one, write_file
+from ucseg_cli.terminal.streams import print_text, say, stdout_screen
+
+
+class Destination(NamedTuple):
+    """Where an answer goes, and in which form; one run may do several.
+
+    Args:
+        format: of stdout.
+        exports: files to write, each with its format; ``-`` is stdout.
+        summary: whether the CI job's summary gets it, too.
+        exact: whether counts are written in full.
+    """
+
+    format: str = "table"
+    exports: tuple[tuple[str, Path], ...] = ()
+    summary: bool = False
+    exact: bool = False
+
+
+def deliver(report: Report, to: Destination) -> None:
+    """Write the exports, then the screen. With an export to stdout, that is the screen.
+
+    Raises OutputError where a file cannot be written; files are replaced whole or not at all.
+    """
+    refuse_two_to_one(path for _, path in to.exports)
+    report = from_workspace(report)
+    screen, on_screen = stdout_screen(exact=to.exact), to.format
+    for format_name, path in to.exports:
+        if is_stdout(path):
+            on_screen = format_name
+        else:
+            write_file(path, render(report, format_name, screen))
+            say("wrote", str(path))
+    if to.summary:
+        append_summary(report, exact=to.exact)
+    print_text(render(report, on_screen, screen))

@@ -1,0 +1,80 @@
+"""Files that a person named for an answer: seen to be writable before the work, and written whole after it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from ucseg_cli.errors import OutputError, UsageError
+from ucseg_cli.system.atomic_write import replace_file
+
+STDOUT = Path("-")
+STDOUT_NAMES = {STDOUT, Path("/dev/stdout"), Path("/dev/fd/1"), Path("/proc/self/fd/1")}
+CANNOT_REPLACE = {errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM}
+"""What renaming onto a file says where the file itself is mounted, or where its folder is not the person's to change."""
+
+
+def is_stdout(path: Path) -> bool:
+    """Whether *path* stands for stdout; opening it again by its name would begin anew at the start of a log."""
+    return path in STDOUT_NAMES
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raise OutputError for a file that cannot be written, as far as can be seen without writing."""
+    if is_stdout(path):
+        return
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        (path.resolve().parent / ".").stat()  # tells a missing folder from a file in its place
+        if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def refuse_two_to_one(paths: Iterable[Path]) -> None:
+    """Raise UsageError where two answers are to go to one file, since one of them would be lost."""
+    times = Counter("stdout" if is_stdout(path) else str(path.resolve()) for path in paths)
+    for name, count in times.items():
+        if count > 1:
+            raise UsageError(
+                f"two exports want {name}", where="--export-…", help="name a file for each"
+            )
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write an answer; raises OutputError. A device or a pipe is written to; a file is replaced whole where it can be."""
+    data = text.encode()
+    try:
+        if path.exists() and not path.is_file():
+            _write_to(path, data)
+        else:
+            _replace(path, data)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    try:
+        replace_file(path, data)
+    except OSError as error:
+        if error.errno not in CANNOT_REPLACE or not path.exists():
+            raise
+        path.write_bytes(data)
+
+
+def _write_to(path: Path, data: bytes) -> None:
+    with path.open("ab", buffering=0) as stream:
+        stream.write(data)
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot write {path}: {error.strerror or error}",
+        where=str(path),
+        help="name a file in a folder that exists",
+    )

@@ -1,0 +1,133 @@
+"""The two streams: what they can show, and everything that is ever written to them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
+
+from ucseg_cli.errors import UcsegError
+from ucseg_cli.report.formats.cells import one_line, plain_ascii
+from ucseg_cli.report.formats.screen import Screen
+
+CLEAR_LINE = "\r\x1b[2K"
+
+
+def stdout_screen(*, exact: bool) -> Screen:
+    """What stdout can show. A pipe has no width; COLUMNS, NO_COLOR, FORCE_COLOR and TERM=dumb are heeded."""
+    return Screen(
+        width=_width(sys.stdout),
+        colour=_has_colour(sys.stdout),
+        unicode=_has_unicode(sys.stdout),
+        exact=exact,
+    )
+
+
+def print_text(text: str) -> None:
+    """Write an answer to stdout, now and whole, so that a full disk or a closed pipe is noticed here.
+
+    What the stream's encoding lacks is written in ASCII. An unbuffered stream may take less than it is given, which
+    Python's text layer ignores.
+    """
+    stream = sys.stdout
+    data = _encode(text if text.endswith("\n") else f"{text}\n", stream)
+    stream.flush()
+    while data:
+        written = stream.buffer.write(data)
+        if not written:
+            raise BlockingIOError(errno.EAGAIN, "stdout takes no more")
+        data = data[written:]
+    stream.flush()
+
+
+def _encode(text: str, stream: TextIO) -> bytes:
+    try:
+        return text.encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return plain_ascii(text).encode("ascii")
+
+
+def say(word: str, message: str) -> None:
+    """A line on stderr, ``warning: …``, coloured where colour is welcome."""
+    colour = {"error": "31", "warning": "33"}.get(word, "36")
+    mark = f"\x1b[1;{colour}m{word}\x1b[0m" if _has_colour(sys.stderr) else word
+    _write_error(f"{mark}: {one_line(message)}")
+
+
+def say_error(error: UcsegError) -> None:
+    """What, where, how to mend."""
+    say("error", error.what)
+    for line in error_details(error):
+        _write_error(line)
+
+
+def error_details(error: UcsegError) -> list[str]:
+    """The lines under an error's first."""
+    where = [f"  --> {one_line(error.where)}"] if error.where else []
+    notes = (f"   = {one_line(note)}" for note in error.notes)
+    return [*where, *notes, *([f"   = help: {one_line(error.help)}"] if error.help else [])]
+
+
+@contextmanager
+def say_while() -> Iterator[Callable[[str], None]]:
+    """A line on stderr that is gone once the work is done; nothing where stderr is not a terminal."""
+    said = False
+
+    def announce(message: str) -> None:
+        nonlocal said
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            said = True
+            sys.stderr.write(_spell(message, sys.stderr))
+            sys.stderr.flush()
+
+    try:
+        yield announce
+    finally:
+        if said:
+            sys.stderr.write(CLEAR_LINE)
+            sys.stderr.flush()
+
+
+def forget(stream: TextIO) -> None:
+    """Point a stream that takes nothing more at nothing, so that Python does not complain at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _write_error(line: str) -> None:
+    """A line on stderr; where that takes none, the answer and the exit status say enough."""
+    try:
+        sys.stderr.write(f"{_spell(line, sys.stderr)}\n")
+        sys.stderr.flush()
+    except OSError:
+        forget(sys.stderr)
+
+
+def _spell(text: str, stream: TextIO) -> str:
+    return text if _has_unicode(stream) else plain_ascii(text)
+
+
+def _width(stream: TextIO) -> int | None:
+    if stream.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return shutil.get_terminal_size().columns
+    return None
+
+
+def _has_colour(stream: TextIO) -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return os.environ["FORCE_COLOR"] != "0"
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _has_unicode(stream: TextIO) -> bool:
+    try:
+        "×Δ→█…✓".encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

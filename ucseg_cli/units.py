@@ -1,0 +1,111 @@
+"""Counts, bytes, ratios and shapes, to and from text: the only place where a number becomes words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+
+from ucseg_cli.errors import UsageError
+
+DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
+BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+MISSING = "–"
+WRITTEN_IN_FULL = 10_000
+"""Counts below are as short in full as they are abbreviated."""
+
+_QUANTITY = re.compile(
+    r"(?P<number>(?:[0-9]{1,3}(?:[,_][0-9]{3}){1,20}|[0-9]{1,64})(?:\.[0-9]{1,63})?)\s*(?P<prefix>[kKMGTPE]?|[KMGT]i)(?P<unit>B?)"
+)
+
+
+def format_count(count: int | None, *, exact: bool = False, signed: bool = False) -> str:
+    """``1_234_567`` as ``1.23M``, or ``1,234,567`` when *exact*; None as a dash."""
+    if count is None:
+        return MISSING
+    sign = "-" if count < 0 else "+" if signed and count > 0 else ""
+    magnitude = abs(count)
+    return sign + (f"{magnitude:,}" if exact or magnitude < WRITTEN_IN_FULL else _scaled(magnitude))
+
+
+def format_bytes(count: int | None, *, exact: bool = False, signed: bool = False) -> str:
+    """Bytes in decimal units, ``1_900_308`` as ``1.90 MB``; ``1,900,308 B`` when *exact*."""
+    if count is None:
+        return MISSING
+    text = format_count(count, exact=exact, signed=signed)
+    number, prefix = (text[:-1], text[-1]) if text[-1].isalpha() else (text, "")
+    return f"{number} {prefix}B"
+
+
+def format_percent(ratio: Fraction | None, *, signed: bool = False) -> str:
+    """A ratio with one decimal, ``7/20`` as ``35.0 %``; what rounds to zero but is not says so."""
+    if ratio is None:
+        return MISSING
+    tenths = round(abs(ratio) * 1000)
+    sign = "-" if ratio < 0 else "+" if signed and ratio > 0 else ""
+    if tenths == 0 and ratio != 0:
+        return f"{sign}<0.1 %"
+    if (
+        tenths == 1000 and abs(ratio) != 1
+    ):  # a limit just exceeded must not look just met, nor what is nearly gone gone
+        return f"{sign}{'>' if abs(ratio) > 1 else '<'}100.0 %"
+    return f"{sign}{tenths // 10:,}.{tenths % 10} %"
+
+
+def format_shape(shape: Sequence[int] | None) -> str:
+    """``(1, 3, 224, 224)`` as ``1×3×224×224``."""
+    if shape is None:
+        return MISSING
+    return "×".join(map(str, shape)) if shape else "scalar"
+
+
+def plural(count: int, noun: str, nouns: str | None = None) -> str:
+    """``1 module``, ``2 modules``."""
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def exact_ratio(part: int | None, whole: int | None) -> Fraction | None:
+    """``part / whole`` exactly; None where either is missing or the whole is zero."""
+    return None if part is None or not whole else Fraction(part, whole)
+
+
+def parse_count(text: str, *, in_bytes: bool, where: str | None = None) -> int:
+    """A quantity such as ``650k``, ``1.5M`` or ``800_000``, or of bytes ``2.5MB`` or ``512KiB``, exactly.
+
+    Prefixes are decimal (k, M, G, T, P, E) or, with an i, binary. Raises UsageError for anything else,
+    for negative numbers, for a number that is not whole once scaled, and for bytes of what is no bytes.
+    """
+    match = _QUANTITY.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(
+            f"'{text}' is not a quantity",
+            where=where,
+            help="write a number such as 650k, 1.5M, 800_000 or 2.5MB",
+        )
+    if match["unit"] and not in_bytes:
+        raise UsageError(
+            f"'{text}' counts bytes", where=where, help="write a number such as 650k or 1.5M"
+        )
+    prefix = match["prefix"]
+    scale = BINARY.get(prefix) or DECIMAL["k" if prefix == "K" else prefix]
+    value = Fraction(match["number"].replace(",", "").replace("_", "")) * scale
+    if value.denominator != 1:
+        raise UsageError(f"'{text}' is not a whole number", where=where, help="counts are integers")
+    return value.numerator
+
+
+def _scaled(magnitude: int) -> str:
+    """At least three digits and a prefix, carried where rounding reaches the next one (999,950 is 1.00M)."""
+    prefix = next(
+        (
+            p
+            for p, scale in DECIMAL.items()
+            if p and round(Fraction(magnitude * 10, scale)) < 10_000
+        ),
+        "E",
+    )
+    hundredths = round(Fraction(magnitude * 100, DECIMAL[prefix]))
+    if hundredths < 1000:
+        return f"{hundredths // 100}.{hundredths % 100:02}{prefix}"
+    tenths = round(Fraction(magnitude * 10, DECIMAL[prefix]))
+    return f"{tenths // 10:,}.{tenths % 10}{prefix}"

@@ -1,0 +1,1 @@
+"""Use cases, from references to conclusions: what every command and the Python door share."""

@@ -1,0 +1,90 @@
+"""The totals of every variant between two, for attribution; of all these networks only the totals are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ucseg_cli.analysis.comparing.attribution import Attribution, Taken, attribute
+from ucseg_cli.analysis.comparing.comparison import Comparison
+from ucseg_cli.analysis.counting.fold_batch_norms import fold_batch_norms
+from ucseg_cli.analysis.counting.metrics import METRICS, totals
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.gate import tracing
+from ucseg_cli.gate.cache import Cache, Totals
+from ucseg_cli.gate.fingerprints import lattice_fingerprint
+from ucseg_cli.references.variants import Variant
+from ucseg_cli.references.variants.lattice import lattice
+from ucseg_cli.terminal.streams import say_while
+from ucseg_cli.units import plural
+
+
+def measure_lattice(
+    baseline: Subject, model: Subject, conditions: Conditions, *, cache: Cache | None
+) -> dict[Taken, Mapping[str, int]]:
+    """Every metric of each variant between two of the family, by the axes taken from the second; the two are in it."""
+    if baseline.variant is None or model.variant is None:
+        return {}
+    variants = lattice(baseline.variant, model.variant)
+    ends = {frozenset[str](): totals(baseline.trace), max(variants, key=len): totals(model.trace)}
+    inner = {taken: variant for taken, variant in variants.items() if taken not in ends}
+    if not inner:
+        return dict(ends)
+    deploy = baseline.folding is not None
+    key = lattice_fingerprint(baseline.variant, model.variant, conditions) + (
+        "-deploy" if deploy else ""
+    )
+    known = cache.get_totals(key) if cache else None
+    if known is None or not _is_complete(known, inner):
+        known = _measure(inner, conditions, deploy=deploy)
+        if cache:
+            cache.put_totals(key, known)
+    return {**ends, **{taken: known[_name(taken)] for taken in inner}}
+
+
+def attribute_all(
+    comparison: Comparison, conditions: Conditions, *, cache: Cache | None
+) -> list[Attribution]:
+    """What each changed axis does to every metric; empty where nothing that can be counted has changed."""
+    points = measure_lattice(comparison.baseline, comparison.model, conditions, cache=cache)
+    changed = [change for change in comparison.axes if change.axis.counted]
+    axes = [change.axis.name for change in changed]
+    kinds = {change.axis.name for change in changed if isinstance(change.before, str)}
+    if not axes:
+        return []
+    told = [
+        metric for metric in METRICS if metric != "peak-memory" or not _in_own_order(comparison)
+    ]
+    return [
+        attribute(
+            metric, {taken: figures[metric] for taken, figures in points.items()}, axes, kinds
+        )
+        for metric in told
+    ]
+
+
+def _in_own_order(comparison: Comparison) -> bool:
+    """Whether one of the two is of a person's own making, whose order of operators no axis decides, and that the peak hangs on."""
+    return comparison.baseline.known_as is not None or comparison.model.known_as is not None
+
+
+def _measure(variants: Mapping[Taken, Variant], conditions: Conditions, *, deploy: bool) -> Totals:
+    requests = {taken: tracing.Request(variant, conditions) for taken, variant in variants.items()}
+    with say_while() as announce:
+        traces = tracing.trace_all(
+            requests.values(),
+            None,
+            announce=lambda count: announce(f"recording {plural(count, 'variant')} between…"),
+        )
+    seen = {taken: traces[request] for taken, request in requests.items()}
+    if deploy:
+        seen = {taken: fold_batch_norms(trace).trace for taken, trace in seen.items()}
+    return {_name(taken): totals(trace) for taken, trace in seen.items()}
+
+
+def _is_complete(known: Totals, wanted: Iterable[Taken]) -> bool:
+    return all(METRICS.keys() <= known.get(_name(taken), {}).keys() for taken in wanted)
+
+
+def _name(taken: Taken) -> str:
+    return ",".join(sorted(taken))
