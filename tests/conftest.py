@@ -209,14 +209,14 @@ def ucseg(fake_engine: list[tracing.Request], capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="session")
 def warm_cache(trace_of: TraceOf, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that knows v2 at 512 pixels, and at 224 the named variants, what mends v2, and what lies between v1 and v2."""
+    """A cache that knows v2 at 512 pixels, and at 224 the named variants, what fixes v2, and what lies between v1 and v2."""
     directory = tmp_path_factory.mktemp("warm")
     cache = Cache(directory, warn=pytest.fail)
     v1, v2, small = CATALOGUE["v1"], CATALOGUE["v2"], Conditions()
-    mended = map(as_variant, ("v2+head=before-upsample", "v2+rates=3,6,9", "v2+rates=6"))
+    fixed = map(as_variant, ("v2+head=before-upsample", "v2+rates=3,6,9", "v2+rates=6"))
     for variant, conditions in [
         (v2, Conditions(Size(512, 512))),
-        *((v, small) for v in (*CATALOGUE.values(), *mended)),
+        *((v, small) for v in (*CATALOGUE.values(), *fixed)),
     ]:
         cache.put(fingerprint(variant, conditions), trace_of(variant, conditions))
     between = {

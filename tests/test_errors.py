@@ -32,12 +32,12 @@ def test_a_failed_gate_is_not_an_error() -> None:
 
 
 def test_an_error_carries_what_where_and_how_to_mend() -> None:
-    error = UcsegError("it broke", where="here", notes=["a", "b"], help="mend it")
+    error = UcsegError("it broke", where="here", notes=["a", "b"], help="fix it")
     assert (str(error), error.where, error.notes, error.help) == (
         "it broke",
         "here",
         ("a", "b"),
-        "mend it",
+        "fix it",
     )
 
 

@@ -35,7 +35,7 @@ MOST_NAMES = 24
 
 
 class UcsegError(Exception):
-    """A failure told to the person as what, where and how to mend.
+    """A failure told to the person as what, where and how to fix.
 
     Args:
         what: one sentence without a final full stop.

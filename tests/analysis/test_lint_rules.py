@@ -1,4 +1,4 @@
-"""Each rule on the smallest module that breaks it and on its mended twin, and on the family."""
+"""Each rule on the smallest module that breaks it and on its fixed twin, and on the family."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def upsampled(*layers: nn.Module, mode: str = "bilinear") -> nn.Module:
     return nn.Sequential(nn.Upsample(scale_factor=2, mode=mode), *layers)
 
 
-BROKEN_AND_MENDED = {
+BROKEN_AND_FIXED = {
     "UC101": (dilated(8), dilated(7), 8),
     "UC102": (dilated(7), dilated(2), 8),
     "UC103": (
@@ -104,15 +104,15 @@ BROKEN_AND_MENDED = {
 }
 
 
-@pytest.mark.parametrize("code", BROKEN_AND_MENDED)
+@pytest.mark.parametrize("code", BROKEN_AND_FIXED)
 def test_a_rule_fires_on_what_breaks_it_and_not_on_the_mended_twin(code: str) -> None:
-    broken, mended, side = BROKEN_AND_MENDED[code]
+    broken, fixed, side = BROKEN_AND_FIXED[code]
     assert code in codes(broken, 1, 4, side, side)
-    assert code not in codes(mended, 1, 4, side, side)
+    assert code not in codes(fixed, 1, 4, side, side)
 
 
 def test_every_rule_is_broken_somewhere_in_these_tests() -> None:
-    assert BROKEN_AND_MENDED.keys() | {"UC108"} == RULES.keys()
+    assert BROKEN_AND_FIXED.keys() | {"UC108"} == RULES.keys()
 
 
 def test_a_heavy_block_is_one_of_several_with_more_than_a_third() -> None:
@@ -132,9 +132,9 @@ def test_a_heavy_block_is_one_of_several_with_more_than_a_third() -> None:
 
 
 def test_a_model_outside_the_family_is_never_told_to_change_an_axis() -> None:
-    for broken, _, side in BROKEN_AND_MENDED.values():
+    for broken, _, side in BROKEN_AND_FIXED.values():
         assert all(
-            (each.mend, each.exact) == ({}, None) for each in linted(broken, 1, 4, side, side)
+            (each.fix, each.exact) == ({}, None) for each in linted(broken, 1, 4, side, side)
         )
 
 
@@ -144,7 +144,7 @@ def test_the_evidence_is_what_the_sentence_says() -> None:
         "rate 8 on a 8×8 map is exactly a 1×1 conv: 8 of 9 taps read only padding, with 128 parameters on them"
     )
     assert found.evidence == {
-        "rate": 8, "map_height": 8, "map_width": 8, "taps": 9, "dead_taps": 8, "dead_params": 128, "reads": 64,
+        "rate": 8, "map_height": 8, "map_width": 8, "taps": 9, "dead_positions": 8, "dead_params": 128, "reads": 64,
         "products": 576,
     }  # fmt: skip
 
@@ -360,7 +360,7 @@ def test_every_rate_is_halved_in_its_place(trace_of: TraceOf, rates: str, finer:
     (found,) = (
         each for each in lint(seen(trace_of, f"v2+rates={rates}")) if each.rule.code == "UC103"
     )
-    assert (dict(found.mend), found.exact) == ({"rates": finer}, False)
+    assert (dict(found.fix), found.exact) == ({"rates": finer}, False)
 
 
 def test_unfit_rates_are_told_in_pixels(trace_of: TraceOf) -> None:
@@ -377,11 +377,11 @@ def test_unfit_rates_are_told_in_pixels(trace_of: TraceOf) -> None:
 
 
 @pytest.mark.parametrize(
-    "mended",
+    "fixed",
     ["v2+rates=3,5,1", "v2+rates=3,6,9", "v2+rates=9", "v2+output_stride=16", "v2+backbone=4"],
 )
-def test_rates_that_suit_the_map_are_not_told(found_in: Linted, mended: str) -> None:
-    assert "UC103" not in {code for code, _ in found_in(mended)}
+def test_rates_that_suit_the_map_are_not_told(found_in: Linted, fixed: str) -> None:
+    assert "UC103" not in {code for code, _ in found_in(fixed)}
 
 
 def test_findings_come_most_severe_first(trace_of: TraceOf) -> None:

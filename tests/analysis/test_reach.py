@@ -119,7 +119,10 @@ def test_a_real_conv_meets_as_much_data_as_we_say(
         out[0, 0].numel() * per_tap.numel(),
     )
     assert reach.share == Fraction(reach.reads, reach.products)
-    assert (reach.dead_taps, reach.taps) == (int((per_tap == 0).sum()), per_tap.numel())
+    assert (reach.dead_positions, reach.kernel_positions) == (
+        int((per_tap == 0).sum()),
+        per_tap.numel(),
+    )
     assert reach.dead_params == int((weight_grad == 0).sum())
     assert reach.macs == total_flops(trace)["macs"]
     assert reach.padding_macs == reach.macs - int(weight_grad.sum())
@@ -147,7 +150,7 @@ def test_a_conv_is_called_pointwise_exactly_where_its_centre_alone_computes_the_
 
 def test_a_centre_that_is_shifted_is_not_a_pointwise_conv() -> None:
     (reach,) = reaches(traced(nn.Conv2d(1, 1, 3, dilation=9, padding=10), 1, 1, 2, 2))
-    assert reach.dead_taps == 8
+    assert reach.dead_positions == 8
     assert not reach.is_pointwise
 
 
@@ -276,9 +279,9 @@ def test_one_pixel_below_the_least_size_a_tap_is_idle(trace_of: TraceOf, name: s
     last = reaches(trace_of(variant, Conditions()))[-1]
     assert last.least_size is not None
     (least, _) = last.least_size
-    assert reaches(trace_of(variant, Conditions(Size(least, least))))[-1].dead_taps == 0
-    assert reaches(trace_of(variant, Conditions(Size(least - 1, least))))[-1].dead_taps == 6
-    assert reaches(trace_of(variant, Conditions(Size(least, least - 1))))[-1].dead_taps == 6
+    assert reaches(trace_of(variant, Conditions(Size(least, least))))[-1].dead_positions == 0
+    assert reaches(trace_of(variant, Conditions(Size(least - 1, least))))[-1].dead_positions == 6
+    assert reaches(trace_of(variant, Conditions(Size(least, least - 1))))[-1].dead_positions == 6
 
 
 # What MODEL.md says

@@ -348,7 +348,7 @@ def test_totals_of_an_older_version_that_lack_a_metric_are_measured_again(
 # What the linter says of both
 
 
-def test_lint_tells_what_a_model_adds_and_mends(ucseg: Run, read_tables: Tables) -> None:
+def test_lint_tells_what_a_model_adds_and_fixes(ucseg: Run, read_tables: Tables) -> None:
     there = json.loads(ucseg("compare", "v1", "v2", "--size", "512", "-f", "json").stdout)["lint"]
     assert [(each["model"], each["change"], each["code"], each["module"]) for each in there] == [
         ("v2", "added", "UC101", "aspp.branches.3.depthwise"),
@@ -356,7 +356,7 @@ def test_lint_tells_what_a_model_adds_and_mends(ucseg: Run, read_tables: Tables)
         ("v2", "changed", "UC103", "aspp.branches"),
         ("v2", "changed", "UC108", "classifier.1"),
     ]
-    assert there[0]["evidence"]["dead_taps"] == 8
+    assert there[0]["evidence"]["dead_positions"] == 8
     assert there[2]["evidence"]["pixels"] == 18 * 32  # was 12 · 32
     back = ucseg("compare", "v2", "v1", "--size", "512", "-f", "markdown").stdout
     assert [row[:4] for row in read_tables(back)["Lint"][1:]] == [

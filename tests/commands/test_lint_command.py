@@ -68,7 +68,7 @@ def test_json_has_a_finding_s_code_severity_module_evidence_and_mend(ucseg: Run)
     assert [each["code"] for each in answer["findings"]] == EVERY_CODE
     assert answer["verdict"]["findings"] == 7
     for each in answer["findings"]:
-        assert each.keys() == {"code", "severity", "module", "message", "evidence", "mend"}
+        assert each.keys() == {"code", "severity", "module", "message", "evidence", "fix"}
         assert each["severity"] == RULES[each["code"]].severity.name.lower()
         assert all(type(figure) is int for figure in each["evidence"].values())
     late = next(each for each in answer["findings"] if each["code"] == "UC104")
@@ -76,9 +76,9 @@ def test_json_has_a_finding_s_code_severity_module_evidence_and_mend(ucseg: Run)
     assert late["evidence"] == {
         "positions": 512 * 512, "positions_before": 64 * 64, "saved": products + 4 * elements,
     }  # fmt: skip
-    assert (late["mend"]["reference"], late["mend"]["exact"]) == ("v2+head=before-upsample", True)
-    assert late["mend"]["saving"]["fvcore"] == late["evidence"]["saved"] == 391_905_280
-    assert late["mend"]["saving"]["params"] == 0
+    assert (late["fix"]["reference"], late["fix"]["exact"]) == ("v2+head=before-upsample", True)
+    assert late["fix"]["saving"]["fvcore"] == late["evidence"]["saved"] == 391_905_280
+    assert late["fix"]["saving"]["params"] == 0
 
 
 @pytest.mark.parametrize(
@@ -96,16 +96,16 @@ def test_a_saving_is_the_difference_between_the_model_and_the_mended_one(
     ucseg: Run, found: Callable[..., list[dict[str, Any]]], name: str
 ) -> None:
     before = json.loads(ucseg("show", name, "-f", "json").stdout)["total"]
-    mends = [each["mend"] for each in found(name) if each["mend"]]
-    assert len({mend["reference"] for mend in mends}) >= 2
-    for mend in mends:
-        after = json.loads(ucseg("show", mend["reference"], "-f", "json").stdout)["total"]
-        assert mend["saving"] == {metric: before[metric] - after[metric] for metric in before}
+    fixes = [each["fix"] for each in found(name) if each["fix"]]
+    assert len({fix["reference"] for fix in fixes}) >= 2
+    for fix in fixes:
+        after = json.loads(ucseg("show", fix["reference"], "-f", "json").stdout)["total"]
+        assert fix["saving"] == {metric: before[metric] - after[metric] for metric in before}
 
 
 def test_the_screen_prints_the_saving_exactly(ucseg: Run, read_tables: Tables) -> None:
-    mends = read_tables(ucseg("lint", "v2", "--size", "512", "-f", "markdown").stdout)["Mends"][1:]
-    assert [row[:3] for row in mends] == [
+    fixes = read_tables(ucseg("lint", "v2", "--size", "512", "-f", "markdown").stdout)["Fixes"][1:]
+    assert [row[:3] for row in fixes] == [
         ["UC101", "v2+rates=6,12", "another"],
         ["UC103", "v2+rates=3,6,9", "another"],
         ["UC104", "v2+head=before-upsample", "the same"],
@@ -113,7 +113,7 @@ def test_the_screen_prints_the_saving_exactly(ucseg: Run, read_tables: Tables) -
     peak, before = 66_764_800, 95_256_576
     assert f"{100 * peak / before:.1f}" == "70.1"
     assert (
-        mends[2][3] == f"391,905,280 FLOPs (fvcore) (53.2 %), {peak:,} B peak activations (70.1 %)"
+        fixes[2][3] == f"391,905,280 FLOPs (fvcore) (53.2 %), {peak:,} B peak activations (70.1 %)"
     )
 
 
@@ -128,11 +128,11 @@ def test_the_screen_prints_the_saving_exactly(ucseg: Run, read_tables: Tables) -
         ("v2+rates=3+rates=18", ["v2+rates=9", "v2+rates=18+head=before-upsample"]),
     ],
 )  # fmt: skip
-def test_a_mend_replaces_an_axis_that_the_reference_already_has(
+def test_a_fix_replaces_an_axis_that_the_reference_already_has(
     found: Callable[..., list[dict[str, Any]]], name: str, instead: list[str]
 ) -> None:
     assert (
-        list(dict.fromkeys(each["mend"]["reference"] for each in found(name) if each["mend"]))
+        list(dict.fromkeys(each["fix"]["reference"] for each in found(name) if each["fix"]))
         == instead
     )
 
@@ -145,7 +145,7 @@ def test_a_mend_replaces_an_axis_that_the_reference_already_has(
         (("--ignore", "UC104"), "3 warnings and 3 infos in v2 at 512."),
     ],
 )
-def test_the_summary_is_a_tally_where_no_mend_that_computes_the_same_is_known(
+def test_the_summary_is_a_tally_where_no_fix_that_computes_the_same_is_known(
     ucseg: Run, options: tuple[str, ...], summary: str
 ) -> None:
     assert ucseg("lint", "v2", "--size", "512", *options).stdout.splitlines()[-1] == summary
@@ -280,7 +280,7 @@ def test_csv_has_one_line_for_each_finding(ucseg: Run) -> None:
     assert rows[0]["severity"] == "warning"
 
 
-def test_the_page_has_findings_and_mends(ucseg: Run) -> None:
+def test_the_page_has_findings_and_fixes(ucseg: Run) -> None:
     page = ucseg("lint", "v2", "-f", "html").stdout
     assert page.startswith("<!doctype html>")
     assert "v2+head=before-upsample" in page

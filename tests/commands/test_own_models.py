@@ -193,7 +193,7 @@ def test_a_configuration_names_a_file_from_where_it_lies(
         (["lock", "net.py:Two"], ["net.py:Two does not run"]),
     ],
 )
-def test_a_mistake_is_told_with_the_way_to_mend_it(
+def test_a_mistake_is_told_with_the_way_to_fix_it(
     ucseg: Run, arguments: list[str], told: list[str]
 ) -> None:
     failed = ucseg(*arguments)
@@ -233,12 +233,12 @@ def test_a_person_s_own_class_that_is_of_the_family_is_compared_by_axes(
     ]
 
 
-def test_a_mend_of_it_is_a_variant_that_can_be_typed(ucseg: Run, tmp_path: Path) -> None:
+def test_a_fix_of_it_is_a_variant_that_can_be_typed(ucseg: Run, tmp_path: Path) -> None:
     (tmp_path / "original.py").write_text(OF_THE_FAMILY)
     found = answer(ucseg, "lint", "original.py:original+classes=19", "--select", "UC104")[
         "findings"
     ]
-    assert [each["mend"]["reference"] for each in found] == ["v1+classes=19+head=before-upsample"]
+    assert [each["fix"]["reference"] for each in found] == ["v1+classes=19+head=before-upsample"]
     screen = ucseg("lint", "original.py:original+head=before-upsample").stdout
     assert (
         "original.py:original+head=before-upsample is v1+head=before-upsample: the same parameters"

@@ -294,7 +294,7 @@ def test_a_file_that_holds_no_weights_is_called_what_it_is(
     assert what in refusal(tmp_path / "weights.pt")
 
 
-def test_how_to_mend_a_git_lfs_pointer_is_told(tmp_path: Path) -> None:
+def test_how_to_fix_a_git_lfs_pointer_is_told(tmp_path: Path) -> None:
     (tmp_path / "weights.pt").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     assert "`git lfs pull`" in refusal(tmp_path / "weights.pt")
 

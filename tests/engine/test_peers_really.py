@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ucseg_cli.analysis.counters import peer_prices
-from ucseg_cli.analysis.counters.hooked_modules import Rule
+from ucseg_cli.analysis.counters.hooked_modules import ModulePrice
 from ucseg_cli.analysis.counters.peers import PEERS, Reconciliation, reconcile
 from ucseg_cli.analysis.counting.fold_batch_norms import fold_batch_norms
 from ucseg_cli.engine.counters import count_with_fvcore, count_with_torch
@@ -287,7 +287,7 @@ def test_after_folding_others_print_what_we_say_of_the_folded_network(printed: C
 
 def test_a_rule_that_is_wrong_is_caught(printed: Count, monkeypatch: pytest.MonkeyPatch) -> None:
     model, x = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU()).eval(), torch.zeros(X)
-    wrong = Rule("relu", "ReLU modules", lambda *_: 1)
+    wrong = ModulePrice("relu", "ReLU modules", lambda *_: 1)
     monkeypatch.setitem(peer_prices.PTFLOPS, "ReLU", wrong)
     theirs, ours = printed(model, x), derived(record(model, x))
     assert [key for key in theirs if ours[key] != theirs[key]] == [("ptflops", "macs")]

@@ -168,15 +168,15 @@ def test_a_variant_s_degenerate_branches_are_1x1_convs_at_that_size_and_not_wher
     x = picture(1, 3, side, side)
     found = findings(model, x, "UC101")
     assert [each.evidence["rate"] for each in found] == rates
-    mended = copy.deepcopy(model)
+    fixed = copy.deepcopy(model)
     for each in found:
-        conv = mended.get_submodule(each.module)
+        conv = fixed.get_submodule(each.module)
         assert isinstance(conv, nn.Conv2d)
-        mended.set_submodule(each.module, lively(centre_alone(conv)))
-    assert distance(run(model, x), run(mended, x)) <= CLOSE
+        fixed.set_submodule(each.module, lively(centre_alone(conv)))
+    assert distance(run(model, x), run(fixed, x)) <= CLOSE
     larger = picture(1, 3, 32 * max(rates) + 32, 32 * max(rates) + 32)
     assert max(rates) not in [each.evidence["rate"] for each in findings(model, larger, "UC101")]
-    assert distance(run(model, larger), run(mended, larger)) > CLOSE
+    assert distance(run(model, larger), run(fixed, larger)) > CLOSE
 
 
 # UC106: a bias before a batch norm
@@ -192,16 +192,16 @@ def test_a_bias_before_a_norm_can_be_taken_from_the_running_mean(
     x = picture(2, 4, 7, 5)
     (found,) = findings(model, x, "UC106")
     assert (found.module, found.evidence["params"]) == ("0", 6)
-    mended = copy.deepcopy(model)
-    conv, norm = mended.get_submodule("0"), mended.get_submodule("1")
+    fixed = copy.deepcopy(model)
+    conv, norm = fixed.get_submodule("0"), fixed.get_submodule("1")
     assert isinstance(conv, nn.Conv2d)
     assert isinstance(norm, nn.BatchNorm2d)
     assert norm.running_mean is not None
     assert conv.bias is not None
     norm.running_mean -= conv.bias.detach()
     conv.bias = None
-    assert distance(run(model, x), run(mended, x)) <= CLOSE
-    assert findings(mended, x, "UC106") == []
+    assert distance(run(model, x), run(fixed, x)) <= CLOSE
+    assert findings(fixed, x, "UC106") == []
 
 
 def test_in_training_such_a_bias_changes_nothing_at_all() -> None:
@@ -232,12 +232,12 @@ class Idle(nn.Module):
 def test_without_its_unused_parameters_a_model_computes_the_same() -> None:
     model, x = lively(Idle()), picture(1, 4, 7, 7)
     (found,) = findings(model, x, "UC105")
-    mended = copy.deepcopy(model)
-    delattr(mended, found.module)
-    assert torch.equal(run(model, x), run(mended, x))
-    before, after = (totals(record(each, x))["params"] for each in (model, mended))
+    fixed = copy.deepcopy(model)
+    delattr(fixed, found.module)
+    assert torch.equal(run(model, x), run(fixed, x))
+    before, after = (totals(record(each, x))["params"] for each in (model, fixed))
     assert before - after == found.evidence["params"]
-    assert findings(mended, x, "UC105") == []
+    assert findings(fixed, x, "UC105") == []
 
 
 # UC107: a batch norm of one value

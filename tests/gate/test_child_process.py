@@ -159,7 +159,7 @@ def test_a_question_is_read_as_it_was_asked(
 @pytest.mark.parametrize(
     "error",
     [
-        ModelError("it does not run", where="net.py:3", help="mend it"),
+        ModelError("it does not run", where="net.py:3", help="fix it"),
         UsageError("no such thing"),
         UnknownNameError("axis", "backbon", ["backbone"]),
     ],

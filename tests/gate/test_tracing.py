@@ -80,7 +80,7 @@ def test_the_answer_is_right_where_every_entry_is_damaged(
     assert trace_all([V1, V2], cache, lambda _: None) == right
     assert fake_engine == [V1, V2, V1, V2]
     assert len(told) == 1
-    assert trace_all([V1, V2], cache, lambda _: pytest.fail("it was not mended")) == right
+    assert trace_all([V1, V2], cache, lambda _: pytest.fail("it was not fixed")) == right
 
 
 def test_a_cache_that_cannot_be_used_costs_one_warning_and_not_the_answer(

@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator, FormatChecker
 
-from ucseg_cli.analysis.rules.lint_catalogue import RULES
-from ucseg_cli.report.document import Judgement, Report, Rule
+from ucseg_cli.analysis.rules.lint_catalogue import RULES, Rule, Severity
+from ucseg_cli.report.document import Judgement, Report
 from ucseg_cli.report.formats.sarif import render_sarif
 
 Run = Callable[..., CompletedProcess[str]]
@@ -93,7 +93,9 @@ def test_what_passed_is_no_result_and_no_rule(read: Read) -> None:
 
 def test_rules_that_were_looked_for_come_first_with_their_reasons(read: Read) -> None:
     judged = [Judgement(name, "v2", "fail", "…") for name in ("x", "b", "x")]
-    rules = tuple(Rule(name, f"title of {name}", f"why {name}.") for name in ("a", "b"))
+    rules = tuple(
+        Rule(name, Severity.INFO, f"title of {name}", f"why {name}.", "here") for name in ("a", "b")
+    )
     run = read(render_sarif(_report(*judged, rules=rules)))
     told = run["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in told] == ["a", "b", "x"]

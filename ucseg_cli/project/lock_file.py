@@ -17,7 +17,7 @@ KIND = "ucseg.lock"
 FORMAT_VERSION = "1.0"
 DEEPEST = 6
 """Levels of a model's block: sizes, a size, what of it, a module, a figure, and one to spare."""
-_MEND = "restore it from version control, or delete it and run `ucseg lock`"
+_FIX = "restore it from version control, or delete it and run `ucseg lock`"
 
 
 def read_lock(path: Path, *, both_sides: bool = False) -> Lock | None:
@@ -32,7 +32,7 @@ def read_lock(path: Path, *, both_sides: bool = False) -> Lock | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"cannot read the lock: {error}", where=shown(path), help=_MEND
+            f"cannot read the lock: {error}", where=shown(path), help=_FIX
         ) from error
     if both_sides and _in_conflict(text):
         return Lock(_read_both(path, text), text, in_conflict=True)
@@ -64,14 +64,14 @@ def _parse(path: Path, text: str) -> Any:
         return json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
-        what, mend = f"it is not JSON: {error}", _MEND
+        what, fix = f"it is not JSON: {error}", _FIX
         if _in_conflict(text):
-            what, mend = (
+            what, fix = (
                 "it has the marks of a merge conflict",
                 "`ucseg lock` takes the models of both sides",
             )
         raise ConfigurationError(
-            f"the lock cannot be read: {what}", where=f"{shown(path)}:{line}", help=mend
+            f"the lock cannot be read: {what}", where=f"{shown(path)}:{line}", help=fix
         ) from error
 
 
@@ -86,7 +86,7 @@ def _read_both(path: Path, text: str) -> dict[str, Locked]:
         raise ConfigurationError(
             "it has the marks of a merge conflict, and a side of it is no lock",
             where=shown(path),
-            help=_MEND,
+            help=_FIX,
         ) from error
     return _merged(ours, theirs)
 
@@ -129,7 +129,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _read_models(path: Path, data: Any) -> dict[str, Locked]:
     if not isinstance(data, dict) or data.get("kind") != KIND:
-        raise ConfigurationError("it is not a lock of ucseg's", where=shown(path), help=_MEND)
+        raise ConfigurationError("it is not a lock of ucseg's", where=shown(path), help=_FIX)
     version = data.get("format_version")
     if (
         not isinstance(version, str)
@@ -143,7 +143,7 @@ def _read_models(path: Path, data: Any) -> dict[str, Locked]:
         )
     models = data.get("models")
     if not isinstance(models, dict):
-        raise ConfigurationError("the lock has no models", where=shown(path), help=_MEND)
+        raise ConfigurationError("the lock has no models", where=shown(path), help=_FIX)
     return {name: _read_model(path, name, entry) for name, entry in models.items()}
 
 
@@ -158,7 +158,7 @@ def _read_model(path: Path, name: str, data: Any) -> Locked:
         return Locked(tree, str(data.get("since", "")), raises)
     except (AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
         raise ConfigurationError(
-            f"the lock says of '{name}' what it cannot: {error}", where=shown(path), help=_MEND
+            f"the lock says of '{name}' what it cannot: {error}", where=shown(path), help=_FIX
         ) from error
 
 

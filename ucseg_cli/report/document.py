@@ -8,6 +8,8 @@ from enum import Enum, auto
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from ucseg_cli.analysis.rules.lint_catalogue import Rule
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -132,14 +134,6 @@ class Judgement(NamedTuple):
     line: int | None = None
     weight: Fraction = Fraction()
     module: str | None = None
-
-
-class Rule(NamedTuple):
-    """What judgements of one name look for, and why."""
-
-    name: str
-    title: str
-    reasoning: str
 
 
 class Report(NamedTuple):

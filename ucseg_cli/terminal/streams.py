@@ -59,7 +59,7 @@ def say(word: str, message: str) -> None:
 
 
 def say_error(error: UcsegError) -> None:
-    """What, where, how to mend."""
+    """What, where, how to fix."""
     say("error", error.what)
     for line in error_details(error):
         _write_error(line)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ucseg_cli.analysis.comparing.drift import drift, locked_tree, unlocked
+from ucseg_cli.analysis.comparing.lock_changes import LockState
 from ucseg_cli.errors import ConfigurationError, UsageError
 from ucseg_cli.facts.conditions import Size, make_conditions, parse_size
 from ucseg_cli.facts.lock import Lock, Locked, Tree
@@ -16,7 +17,6 @@ from ucseg_cli.facts.settings import Settings
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.project.lock_file import NAME, read_lock
 from ucseg_cli.references import parse_reference
-from ucseg_cli.report.answers.keep.check import LockState
 from ucseg_cli.system.paths import shown
 from ucseg_cli.workflow.measure import measure_points
 

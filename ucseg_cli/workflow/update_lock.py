@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ucseg_cli.analysis.comparing.drift import drift
+from ucseg_cli.analysis.comparing.lock_changes import ModelChange
 from ucseg_cli.errors import OutputError, UnknownNameError, UsageError
 from ucseg_cli.facts.conditions import Size, parse_size
 from ucseg_cli.facts.lock import Lock, Locked, Raise, Tree
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.project.lock_file import NAME, read_lock, write_lock
-from ucseg_cli.report.answers.keep.lock import ModelChange
 from ucseg_cli.system.paths import shown
 from ucseg_cli.workflow.check_lock import (
     budgeted,

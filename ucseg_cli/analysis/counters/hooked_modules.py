@@ -28,7 +28,7 @@ class Step(NamedTuple):
     amount: int
 
 
-class Rule(NamedTuple):
+class ModulePrice(NamedTuple):
     """What a class of modules costs beyond the MACs of *runs*, the operator that it runs once in every call."""
 
     runs: str
@@ -40,7 +40,9 @@ UNSEEN = "conv and matmul outside of any module that it knows"
 WITHOUT_BATCH = "it takes the first axis of an input for the batch, and there is none"
 
 
-def hooked(trace: Trace, rules: Mapping[str, Rule], elsewhere: frozenset[str]) -> Iterator[Step]:
+def hooked(
+    trace: Trace, rules: Mapping[str, ModulePrice], elsewhere: frozenset[str]
+) -> Iterator[Step]:
     """What modules with a rule cost beyond their MACs; raises NotDerivedError for one of a class priced *elsewhere*."""
     refuse_shared(trace)
     calls: Counter[str] = Counter()
@@ -60,7 +62,7 @@ def hooked(trace: Trace, rules: Mapping[str, Rule], elsewhere: frozenset[str]) -
             )
 
 
-def unhooked_macs(trace: Trace, rules: Mapping[str, Rule]) -> Iterator[Step]:
+def unhooked_macs(trace: Trace, rules: Mapping[str, ModulePrice]) -> Iterator[Step]:
     """MACs of modules without a rule, taken off."""
     types = {module.path: module.type for module in trace.modules}
     for path, macs in own_macs(trace).items():

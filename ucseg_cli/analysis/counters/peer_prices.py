@@ -9,8 +9,8 @@ from math import prod
 from ucseg_cli.analysis.counters.hooked_modules import (
     UNSEEN,
     WITHOUT_BATCH,
+    ModulePrice,
     NotDerivedError,
-    Rule,
     Step,
     elements_in,
     elements_out,
@@ -123,21 +123,21 @@ def _pooled(trace: Trace, op: Op) -> int:
 
 THOP = {
     **dict.fromkeys(
-        _CONVS, Rule("convolution", "transposed convs at the output's positions", _at_output)
+        _CONVS, ModulePrice("convolution", "transposed convs at the output's positions", _at_output)
     ),
     **dict.fromkeys(
         _NORMS,
-        Rule(
+        ModulePrice(
             "batch_norm", "batch norm modules, 4 per element, 2 where not affine", _normalised(4, 2)
         ),
     ),
     **{
-        kind: Rule(
+        kind: ModulePrice(
             runs, "adaptive average pooling modules, 1 per input and per output element", _pooled
         )
         for kind, runs in _POOLS.items()
     },
-    "Linear": Rule("linear", "", lambda *_: 0),
+    "Linear": ModulePrice("linear", "", lambda *_: 0),
 }
 """Classes that thop prices, with prices."""
 THOP_ELSEWHERE = (
@@ -154,19 +154,23 @@ THOP_FREE = frozenset(
 """Classes that thop knows and that cost nothing."""
 
 PTFLOPS = {
-    **dict.fromkeys(_CONVS, Rule("convolution", "bias of convs, 1 per output element", _bias)),
+    **dict.fromkeys(
+        _CONVS, ModulePrice("convolution", "bias of convs, 1 per output element", _bias)
+    ),
     **dict.fromkeys(
         _NORMS,
-        Rule(
+        ModulePrice(
             "batch_norm", "batch norm modules, 2 per element, 1 where not affine", _normalised(2, 1)
         ),
     ),
     **{
-        kind: Rule(runs, "adaptive average pooling modules, 1 per input element", elements_in)
+        kind: ModulePrice(
+            runs, "adaptive average pooling modules, 1 per input element", elements_in
+        )
         for kind, runs in _POOLS.items()
     },
-    "ReLU": Rule("relu", "ReLU modules, 1 per element", elements_out),
-    "Linear": Rule("linear", "bias of linear layers, 1 per output element", _bias),
+    "ReLU": ModulePrice("relu", "ReLU modules, 1 per element", elements_out),
+    "Linear": ModulePrice("linear", "bias of linear layers, 1 per output element", _bias),
 }
 """Classes that ptflops prices, with prices."""
 PTFLOPS_ELSEWHERE = (

@@ -103,24 +103,24 @@ class Reach(NamedTuple):
         return self.height.share * self.width.share
 
     @property
-    def taps(self) -> int:
+    def kernel_positions(self) -> int:
         """Taps of the kernel."""
         return self.height.window.kernel * self.width.window.kernel
 
     @property
-    def dead_taps(self) -> int:
+    def dead_positions(self) -> int:
         """Taps that meet padding at every position."""
-        return self.taps - len(self.height.live) * len(self.width.live)
+        return self.kernel_positions - len(self.height.live) * len(self.width.live)
 
     @property
     def dead_params(self) -> int:
         """Weights on the dead taps: their values change nothing at this size."""
-        return self.params // self.taps * self.dead_taps
+        return self.params // self.kernel_positions * self.dead_positions
 
     @property
     def dead_macs(self) -> int:
         """Multiply-accumulates on the dead taps."""
-        return self.macs // self.taps * self.dead_taps
+        return self.macs // self.kernel_positions * self.dead_positions
 
     @property
     def padding_macs(self) -> int:

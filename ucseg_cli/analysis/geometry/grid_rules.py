@@ -56,7 +56,7 @@ class Call(NamedTuple):
         return int(match[1]) if match else 0
 
 
-Rule = Callable[[Call], Grid | None]
+GridChange = Callable[[Call], Grid | None]
 
 
 def grid_after(call: Call) -> Grid | None:
@@ -228,7 +228,7 @@ def _resampled(
     )
 
 
-_RULES: dict[str, Rule] = {
+_RULES: dict[str, GridChange] = {
     **dict.fromkeys(POINTWISE, _broadcast),
     **dict.fromkeys(NORMS | ALONG_ONE_AXIS | MOVING | PADDING, _kept),
     **dict.fromkeys(RESHAPING, _reshaped),
@@ -247,7 +247,7 @@ _RULES: dict[str, Rule] = {
     "slice": _sliced,
     "stack": _stacked,
 }
-_FAMILIES: tuple[tuple[re.Pattern[str], Rule], ...] = (
+_FAMILIES: tuple[tuple[re.Pattern[str], GridChange], ...] = (
     (re.compile(r"(max|avg)_pool[123]d(_with_indices)?$"), _pooled),
     (re.compile(r"_?adaptive_(max|avg)_pool[123]d$"), _pooled_to_size),
     (re.compile(r"max_unpool[23]d$"), _unpooled),

@@ -21,7 +21,7 @@ class Rule(NamedTuple):
         code: as in ``--select UC101``.
         severity: of its findings.
         title: what is wrong, in a few words.
-        reasoning: why it matters, and what mends it.
+        reasoning: why it matters, and what fixes it.
         source: where that is known from.
     """
 

@@ -50,15 +50,15 @@ class Finding(NamedTuple):
         module: path of the module.
         message: what is there, with its numbers.
         evidence: these numbers, raw.
-        mend: axes to change, for a variant of the family; empty where no axis mends it.
-        exact: whether the mend computes the same function in eval mode; None where there is none.
+        fix: axes to change, for a variant of the family; empty where no axis fixes it.
+        exact: whether the fix computes the same function in eval mode; None where there is none.
     """
 
     rule: Rule
     module: str
     message: str
     evidence: Mapping[str, int] = NOTHING
-    mend: Mapping[str, str] = NOTHING
+    fix: Mapping[str, str] = NOTHING
     exact: bool | None = None
 
 
@@ -137,10 +137,10 @@ def chosen_rules(select: Iterable[str], ignore: Iterable[str]) -> frozenset[str]
 def _degenerate_convs(subject: Subject) -> Iterator[Finding]:
     for reach in reaches(subject.trace):
         if reach.is_pointwise:
-            mend = _without_degenerate_rates(subject, reach)
+            fix = _without_degenerate_rates(subject, reach)
             yield Finding(
-                ONE_BY_ONE, reach.module, _reach_message(reach, "is exactly a 1×1 conv"), _reach_evidence(reach), mend,
-                exact=False if mend else None,
+                ONE_BY_ONE, reach.module, _reach_message(reach, "is exactly a 1×1 conv"), _reach_evidence(reach), fix,
+                exact=False if fix else None,
             )  # fmt: skip
         elif reach.share < MOSTLY:
             read = f"reads data in {format_percent(reach.share)} of its products"
@@ -161,9 +161,9 @@ def _without_degenerate_rates(subject: Subject, reach: Reach) -> dict[str, str]:
 
 def _reach_message(reach: Reach, what: str) -> str:
     place = f"rate {max(reach.rate)} on a {format_shape(reach.map)} map {what}"
-    if not reach.dead_taps:
+    if not reach.dead_positions:
         return place
-    dead = f"{reach.dead_taps} of {reach.taps} taps read only padding"
+    dead = f"{reach.dead_positions} of {reach.kernel_positions} taps read only padding"
     return f"{place}: {dead}, with {format_count(reach.dead_params, exact=True)} parameters on them"
 
 
@@ -172,8 +172,8 @@ def _reach_evidence(reach: Reach) -> dict[str, int]:
         "rate": max(reach.rate),
         "map_height": reach.map[0],
         "map_width": reach.map[1],
-        "taps": reach.taps,
-        "dead_taps": reach.dead_taps,
+        "kernel_positions": reach.kernel_positions,
+        "dead_positions": reach.dead_positions,
         "dead_params": reach.dead_params,
         "reads": reach.reads,
         "products": reach.products,

@@ -44,13 +44,14 @@ def lint(
 ) -> int:
     """Find what an architecture wastes.
 
-    Rules with codes, each with evidence in numbers and, where there is one, the mended variant with its exact saving.
+    Rules with codes, each with evidence in numbers and, where there is one, the fixed variant with its exact saving.
     """
+    from ucseg_cli.analysis.rules.fixes import Scope
     from ucseg_cli.analysis.rules.lint_catalogue import Severity
     from ucseg_cli.analysis.rules.lint_checks import chosen_rules
     from ucseg_cli.analysis.rules.lint_checks import lint as find
     from ucseg_cli.facts.budget import Place
-    from ucseg_cli.report.answers.choose.lint import Scope, lint_report
+    from ucseg_cli.report.answers.choose.lint import lint_report
     from ucseg_cli.system.paths import shown
     from ucseg_cli.workflow.load_project import project
     from ucseg_cli.workflow.measure import measure

@@ -11,9 +11,9 @@ from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
+    from ucseg_cli.analysis.comparing.lock_changes import LockState
     from ucseg_cli.facts.settings import Settings
     from ucseg_cli.gate.cache import Cache
-    from ucseg_cli.report.answers.keep.check import LockState
 
 
 def complete_limit(incomplete: str) -> list[str]:

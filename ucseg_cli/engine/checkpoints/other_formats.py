@@ -23,7 +23,7 @@ _ANOTHER = "name a file that torch.save or safetensors wrote"
 
 
 def foreign_format(head: bytes) -> tuple[str, str]:
-    """What begins with *head*, and how to mend it."""
+    """What begins with *head*, and how to fix it."""
     if head.startswith(LFS_POINTER):
         return (
             "a git-lfs pointer, which stands for a file that was not fetched",
@@ -46,7 +46,7 @@ def foreign_format(head: bytes) -> tuple[str, str]:
 
 
 def describe_text(head: bytes) -> tuple[str, str] | None:
-    """What kind of text begins so, and how to mend it; None for what is no text."""
+    """What kind of text begins so, and how to fix it; None for what is no text."""
     text = _as_text(head)
     if text is None:
         return None

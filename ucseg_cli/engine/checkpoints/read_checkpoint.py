@@ -96,8 +96,8 @@ def _is_safetensors(head: bytes) -> bool:
 def _no_checkpoint(path: str, head: bytes) -> UcsegError:
     if not head:
         return ModelError(f"{path} is empty", where=path, help="copy or download it again")
-    what, mend = foreign_format(head)
-    return ModelError(f"{path} holds no weights: it is {what}", where=path, help=mend)
+    what, fix = foreign_format(head)
+    return ModelError(f"{path} holds no weights: it is {what}", where=path, help=fix)
 
 
 def _with_sound_names(state: StateDict, path: str) -> StateDict:

@@ -27,7 +27,7 @@ class DispatchMode(TorchDispatchMode):
         return False
 
 
-class Argument(NamedTuple):
+class SchemaArgument(NamedTuple):
     """An argument as an operator's schema declares it."""
 
     name: str
@@ -46,7 +46,7 @@ class Operator(NamedTuple):
     """
 
     name: str
-    arguments: tuple[Argument, ...]
+    arguments: tuple[SchemaArgument, ...]
     composite: bool
     written: tuple[int, ...]
 
@@ -59,7 +59,8 @@ def operator_of(func: Any) -> Operator:
     return Operator(
         name,
         tuple(
-            Argument(each.name, "Tensor" in str(each.type), each.default_value) for each in declared
+            SchemaArgument(each.name, "Tensor" in str(each.type), each.default_value)
+            for each in declared
         ),
         torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"),
         tuple(place for place, each in enumerate(declared) if each.is_write or each.name in hidden),

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-Rule = Callable[..., Any]
+ShapeRule = Callable[..., Any]
 
 META = torch.device("meta")
 CLASSES = {Tensor, nn.Parameter}
@@ -241,7 +241,7 @@ def _in_place(x: Tensor) -> Tensor:
     return x
 
 
-_RULES: dict[str, Rule] = {
+_RULES: dict[str, ShapeRule] = {
     "convolution": _convolution,
     "native_batch_norm": _native_batch_norm,
     "native_layer_norm": _layer_norm,
@@ -264,5 +264,9 @@ _RULES: dict[str, Rule] = {
 }
 """Rules for where every tensor is plain."""
 
-_RULES_THAT_LOOK: dict[str, Rule] = {"addmm": _addmm, "index": _index, "masked_fill": _masked_fill}
+_RULES_THAT_LOOK: dict[str, ShapeRule] = {
+    "addmm": _addmm,
+    "index": _index,
+    "masked_fill": _masked_fill,
+}
 """Rules that look at the tensors themselves, as not all of them need be plain."""

@@ -18,7 +18,7 @@ def render_sarif(report: Report) -> str:
 
     found = [each for each in report.judgements if each.status in _LEVELS]
     names = list(
-        dict.fromkeys((*(rule.name for rule in report.rules), *(each.name for each in found)))
+        dict.fromkeys((*(rule.code for rule in report.rules), *(each.name for each in found)))
     )
     driver = {
         "name": "ucseg",
@@ -36,7 +36,7 @@ def render_sarif(report: Report) -> str:
 
 
 def _rule(report: Report, name: str) -> dict[str, Any]:
-    known = next((rule for rule in report.rules if rule.name == name), None)
+    known = next((rule for rule in report.rules if rule.code == name), None)
     if known is None:
         return {"id": name}
     return {

@@ -326,7 +326,7 @@ def _taps_table(comparisons: Comparisons) -> Table:
 
 
 def _lint_tables(comparisons: Comparisons) -> list[Table]:
-    """What each model adds to the baseline's findings, and what it mends."""
+    """What each model adds to the baseline's findings, and what it fixes."""
     rows = [
         Row((each.model.name, change, finding.rule.code, finding_place(finding), message))
         for each in comparisons

@@ -1,20 +1,21 @@
-"""``ucseg lint``: what is wasted or will hurt, with evidence, and the mended variant with what it saves."""
+"""``ucseg lint``: what is wasted or will hurt, with evidence, and the fixed variant with what it saves."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 from ucseg_cli.analysis.counting.conventions import DEFAULT_CONVENTION
 from ucseg_cli.analysis.counting.metrics import METRICS, totals
-from ucseg_cli.analysis.rules.lint_catalogue import RULES, Severity
+from ucseg_cli.analysis.rules.fixes import Savings, Scope, fix_reference
+from ucseg_cli.analysis.rules.lint_catalogue import RULES
 from ucseg_cli.analysis.rules.lint_checks import Finding
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.budget import Place
 from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.report.document import Column, Judgement, Kind, Report, Row, Rule, Table
+from ucseg_cli.report.document import Column, Judgement, Kind, Report, Row, Table
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
 from ucseg_cli.report.parts.module_table import label
 from ucseg_cli.units import exact_ratio, format_bytes, format_count, format_percent, plural
@@ -25,38 +26,13 @@ COLUMNS = (
     Column("module", "module", Kind.PATH),
     Column("message", "finding", Kind.PROSE),
 )
-MEND_COLUMNS = (
+FIX_COLUMNS = (
     Column("code", "rule"),
     Column("reference", "instead"),
     Column("exact", "function"),
     Column("saving", "saves", Kind.PROSE, tier=1),
 )
 SHOWN_SAVINGS = ("params", "fvcore", "peak-memory")
-
-Savings = Mapping[str, Mapping[str, int]]
-"""By the reference of a mended variant, what it saves under every metric; less than nothing is a cost."""
-
-
-class Scope(NamedTuple):
-    """The codes of the rules that were looked for, and the severity from which on a finding fails; None for never."""
-
-    codes: frozenset[str]
-    fails_from: Severity | None = None
-
-    def status(self, finding: Finding) -> str:
-        """``fail``, or as severe as the rule is: ``warn`` or ``info``."""
-        if self.fails_from is not None and finding.rule.severity >= self.fails_from:
-            return "fail"
-        return "info" if finding.rule.severity is Severity.INFO else "warn"
-
-
-def mended_reference(subject: Subject, finding: Finding) -> str | None:
-    """The variant that mends a finding, as it can be typed."""
-    if not finding.mend:
-        return None
-    name, *assignments = (subject.known_as or subject.name).split("+")
-    changed = {**dict(each.split("=", 1) for each in assignments), **finding.mend}
-    return "+".join((name, *(f"{axis}={value}" for axis, value in changed.items())))
 
 
 def lint_report(
@@ -68,16 +44,16 @@ def lint_report(
     scope: Scope,
     place: Place | None,
 ) -> Report:
-    """The findings of a model, and for those that an axis mends, the reference to type and its exact saving.
+    """The findings of a model, and for those that an axis fixes, the reference to type and its exact saving.
 
     *scope* is what was looked for, and from when on it fails; *place* is the line that defines the model, else the first of the
     configuration; None where nothing is configured.
     """
     summary = _summary(subject, conditions, findings, savings)
-    mended = {
+    fixed = {
         (each.rule.code, reference): each
         for each in findings
-        if (reference := mended_reference(subject, each)) is not None
+        if (reference := fix_reference(subject, each)) is not None
     }
     return Report(
         kind="ucseg.lint",
@@ -85,7 +61,7 @@ def lint_report(
         conditions=shown_conditions([conditions]),
         tables=(
             Table("findings", "Findings", COLUMNS, tuple(map(_row, findings))),
-            *([_mend_table(subject, mended, savings)] if mended else []),
+            *([_fix_table(subject, fixed, savings)] if fixed else []),
         ),
         summary=summary,
         payload={
@@ -98,11 +74,7 @@ def lint_report(
         if findings
         else (),
         judgements=tuple(_judgements(subject, findings, scope, place)),
-        rules=tuple(
-            Rule(code, RULES[code].title, RULES[code].reasoning)
-            for code in RULES
-            if code in scope.codes
-        ),
+        rules=tuple(RULES[code] for code in RULES if code in scope.codes),
     )
 
 
@@ -155,8 +127,8 @@ def _row(finding: Finding) -> Row:
     )
 
 
-def _mend_table(
-    subject: Subject, mended: Mapping[tuple[str, str], Finding], savings: Savings
+def _fix_table(
+    subject: Subject, fixed: Mapping[tuple[str, str], Finding], savings: Savings
 ) -> Table:
     rows = (
         Row(
@@ -167,12 +139,12 @@ def _mend_table(
                 _saving(savings[reference], totals(subject.trace)),
             )
         )
-        for (code, reference), each in mended.items()
+        for (code, reference), each in fixed.items()
     )
     return Table(
-        "mends",
-        "Mends",
-        MEND_COLUMNS,
+        "fixes",
+        "Fixes",
+        FIX_COLUMNS,
         tuple(rows),
         "The same function means in eval mode, on any weights.",
     )
@@ -193,13 +165,13 @@ def _saving(saved: Mapping[str, int], before: Mapping[str, int]) -> str:
 
 
 def _finding(subject: Subject, finding: Finding, savings: Savings) -> dict[str, Any]:
-    reference = mended_reference(subject, finding)
-    mend = (
+    reference = fix_reference(subject, finding)
+    fix = (
         {"reference": reference, "exact": finding.exact, "saving": dict(savings[reference])}
         if reference
         else None
     )
-    return {**finding_payload(finding), "mend": mend}
+    return {**finding_payload(finding), "fix": fix}
 
 
 def _summary(
@@ -210,15 +182,15 @@ def _summary(
         return f"Nothing found in {where}."
     counts = Counter(each.rule.severity for each in findings)
     tally = " and ".join(plural(count, severity.name.lower()) for severity, count in counts.items())
-    return f"{tally} in {where}{_best_mend(subject, findings, savings)}."
+    return f"{tally} in {where}{_best_fix(subject, findings, savings)}."
 
 
-def _best_mend(subject: Subject, findings: Sequence[Finding], savings: Savings) -> str:
-    """The mend that computes the same function and saves most, if there is one."""
+def _best_fix(subject: Subject, findings: Sequence[Finding], savings: Savings) -> str:
+    """The fix that computes the same function and saves most, if there is one."""
     exact = {
         each.rule.code: reference
         for each in findings
-        if each.exact and (reference := mended_reference(subject, each)) is not None
+        if each.exact and (reference := fix_reference(subject, each)) is not None
     }
     saved = {code: savings[reference][DEFAULT_CONVENTION] for code, reference in exact.items()}
     if not saved or max(saved.values()) <= 0:

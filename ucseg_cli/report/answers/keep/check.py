@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ucseg_cli.analysis.comparing.drift import Drift
+from ucseg_cli.analysis.comparing.lock_changes import LockState, is_lowered
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.analysis.rules.budget_checks import Check
 from ucseg_cli.facts.conditions import Conditions
@@ -46,19 +47,6 @@ RECORDS = (
     "warn",
     "margin",
 )
-
-
-class LockState(NamedTuple):
-    """A lock that was held against its models.
-
-    Of each model *lines* is where it stands in the file, and *since* the day on which it was last written so.
-    """
-
-    path: str
-    lines: Mapping[str, int]
-    since: Mapping[str, str]
-    conditions: Sequence[Conditions]
-    drifts: Sequence[Drift]
 
 
 def check_report(
@@ -300,8 +288,7 @@ def _lock_notes(lock: LockState | None) -> tuple[str, ...]:
         return (*since, '`ucseg lock --reason "…"` accepts what is higher, and keeps the reason.')
     if not lock.since.keys() & models.keys():
         return since
-    lowered = any(each.kind == "total" and (each.delta or 0) < 0 for each in drifts)
     return (
         *since,
-        f"`ucseg lock` accepts what is {'lower' if lowered else 'different'}.",
+        f"`ucseg lock` accepts what is {'lower' if is_lowered(drifts) else 'different'}.",
     )

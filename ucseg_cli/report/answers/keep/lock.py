@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from ucseg_cli.analysis.comparing.drift import Drift
+from ucseg_cli.analysis.comparing.lock_changes import ModelChange
 from ucseg_cli.report.document import Column, Kind, Report, Row, Table
 from ucseg_cli.report.parts.drift_tables import describe, drift_payload, drift_table
 from ucseg_cli.units import plural
@@ -16,25 +15,6 @@ COLUMNS = (
     Column("state", "state"),
     Column("figures", "figures that differ", Kind.EXACT),
 )
-
-
-class ModelChange(NamedTuple):
-    """What locking a model changes: *drifts* is None where it was not locked before, *raised* are totals that are higher."""
-
-    model: str
-    sizes: Sequence[str]
-    drifts: Sequence[Drift] | None
-    raised: tuple[Drift, ...] = ()
-
-    @property
-    def state(self) -> str:
-        """In one word."""
-        if self.drifts is None:
-            return "new"
-        if self.raised:
-            return "raised"
-        lowered = any(each.kind == "total" and (each.delta or 0) < 0 for each in self.drifts)
-        return "lowered" if lowered else "changed" if self.drifts else "unchanged"
 
 
 def lock_report(

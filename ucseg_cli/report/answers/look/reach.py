@@ -32,7 +32,7 @@ COLUMNS = (
 )
 COMPACT = (MODULE, RATE, READ, DEAD, FROM)
 RECORDS = (
-    "size", "module", "rate_height", "rate_width", "map_height", "map_width", "reads", "products", "taps", "dead_taps",
+    "size", "module", "rate_height", "rate_width", "map_height", "map_width", "reads", "products", "kernel_positions", "dead_positions",
     "dead_params", "dead_macs", "padding_macs", "least_height", "least_width", "pointwise",
 )  # fmt: skip
 
@@ -93,7 +93,7 @@ def reach_table(convs: Sequence[Reach], at: str, *, compact: bool = False) -> Ta
         dict(zip((column.key for column in COLUMNS), _cells(conv), strict=True)) for conv in convs
     )
     shown = tuple(Row(tuple(row[column.key] for column in columns)) for row in rows)
-    dead = compact and any(conv.dead_taps for conv in convs)
+    dead = compact and any(conv.dead_positions for conv in convs)
     return Table(
         "reach", f"Reach of dilated convs at {at}", columns, shown, DEAD_NOTE if dead else None
     )
@@ -108,8 +108,8 @@ def reach_entry(conv: Reach) -> dict[str, Any]:
         "reads": conv.reads,
         "products": conv.products,
         "axes": {"height": _axis(conv.height), "width": _axis(conv.width)},
-        "taps": conv.taps,
-        "dead_taps": conv.dead_taps,
+        "kernel_positions": conv.kernel_positions,
+        "dead_positions": conv.dead_positions,
         "dead_params": conv.dead_params,
         "dead_macs": conv.dead_macs,
         "padding_macs": conv.padding_macs,
@@ -131,7 +131,7 @@ def _cells(conv: Reach) -> tuple[Cell, ...]:
         conv.share,
         conv.height.share,
         conv.width.share,
-        f"{conv.dead_taps} of {conv.taps}",
+        f"{conv.dead_positions} of {conv.kernel_positions}",
         conv.dead_params,
         conv.dead_macs,
         conv.padding_macs,
@@ -141,7 +141,7 @@ def _cells(conv: Reach) -> tuple[Cell, ...]:
 
 def _record(size: str, conv: Reach) -> tuple[Cell, ...]:
     return (
-        size, conv.module, *conv.rate, *conv.map, conv.reads, conv.products, conv.taps, conv.dead_taps,
+        size, conv.module, *conv.rate, *conv.map, conv.reads, conv.products, conv.kernel_positions, conv.dead_positions,
         conv.dead_params, conv.dead_macs, conv.padding_macs, *(conv.least_size or (None, None)), conv.is_pointwise,
     )  # fmt: skip
 
@@ -170,14 +170,14 @@ def _pointwise(convs: Sequence[Reach], whose: str) -> str:
 
 
 def _partly_dead(convs: Sequence[Reach], whose: str) -> str:
-    found = [conv for conv in convs if conv.dead_taps and not conv.is_pointwise]
+    found = [conv for conv in convs if conv.dead_positions and not conv.is_pointwise]
     have = "has" if len(found) == 1 else "have"
     said = f"{len(found)} of {whose} {have} taps that read only padding: {', '.join(map(_named, found))}"
     return said if found else ""
 
 
 def _named(conv: Reach) -> str:
-    dead = "" if conv.is_pointwise else f", {conv.dead_taps} of {conv.taps} taps"
+    dead = "" if conv.is_pointwise else f", {conv.dead_positions} of {conv.kernel_positions} taps"
     return f"{conv.module} (rate {format_shape(_short(conv.rate))} on a {format_shape(conv.map)} map{dead})"
 
 

@@ -133,7 +133,7 @@ _GENERAL = (
         "The reach of a dilated conv is the share of its position-and-tap pairs that read data rather than padding.",
         (
             "A tap that reads padding at every position is dead: its weights change nothing at this size, and cost their MACs.",
-            "Where only the centre is alive, the conv is exactly a 1×1 conv. A larger input, or a smaller rate, mends that.",
+            "Where only the centre is alive, the conv is exactly a 1×1 conv. A larger input, or a smaller rate, fixes that.",
             "`ucseg reach` tells from which size on every tap reads data, by inverting the strides between input and map.",
         ),
     ),

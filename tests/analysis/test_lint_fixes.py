@@ -1,4 +1,4 @@
-"""What a mend promises: on the mended variant its rule is silent, and the saving is what is counted less."""
+"""What a fix promises: on the fixed variant its rule is silent, and the saving is what is counted less."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ucseg_cli.analysis.counting.metrics import totals
+from ucseg_cli.analysis.rules.fixes import fix_reference
 from ucseg_cli.analysis.rules.lint_checks import Finding, lint
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references.variants import Variant, as_variant
-from ucseg_cli.report.answers.choose.lint import mended_reference
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 FVCORE = "fvcore"
@@ -28,11 +28,11 @@ def subject_of(trace_of: TraceOf, reference: str, conditions: Conditions) -> Sub
     return Subject(reference, trace_of(variant, conditions), variant)
 
 
-def mends(subject: Subject) -> Iterator[tuple[Finding, str]]:
+def fixes(subject: Subject) -> Iterator[tuple[Finding, str]]:
     return (
         (each, reference)
         for each in lint(subject)
-        if (reference := mended_reference(subject, each)) is not None
+        if (reference := fix_reference(subject, each)) is not None
     )
 
 
@@ -44,24 +44,24 @@ def saved(trace_of: TraceOf, subject: Subject, reference: str, conditions: Condi
 def assert_mends_keep_their_word(
     trace_of: TraceOf, subject: Subject, conditions: Conditions
 ) -> None:
-    for finding, reference in mends(subject):
+    for finding, reference in fixes(subject):
         after = subject_of(trace_of, reference, conditions)
         assert finding.rule.code not in {each.rule.code for each in lint(after)}, reference
-        assert mended_reference(after, finding) == reference  # nothing is left to change
+        assert fix_reference(after, finding) == reference  # nothing is left to change
         if "saved" in finding.evidence:
             assert finding.evidence["saved"] == saved(trace_of, subject, reference, conditions) > 0
 
 
 @pytest.mark.parametrize("side", [64, 224, 512])
 @pytest.mark.parametrize("name", ["v1", "v2", "v3"])
-def test_every_mend_of_a_named_variant_silences_its_rule_and_saves_what_is_said(
+def test_every_fix_of_a_named_variant_silences_its_rule_and_saves_what_is_said(
     trace_of: TraceOf, name: str, side: int
 ) -> None:
     conditions = Conditions(Size(side, side))
     subject = subject_of(trace_of, name, conditions)
     assert (
         {"UC103", "UC104"}
-        <= {each.rule.code for each, _ in mends(subject)}
+        <= {each.rule.code for each, _ in fixes(subject)}
         <= {"UC101", "UC103", "UC104"}
     )
     assert_mends_keep_their_word(trace_of, subject, conditions)
@@ -69,7 +69,7 @@ def test_every_mend_of_a_named_variant_silences_its_rule_and_saves_what_is_said(
 
 @settings(max_examples=12, phases=PHASES)
 @given(st.data())
-def test_every_mend_of_any_variant_silences_its_rule_and_saves_what_is_said(
+def test_every_fix_of_any_variant_silences_its_rule_and_saves_what_is_said(
     variants: SearchStrategy[Variant],
     small_conditions: SearchStrategy[Conditions],
     trace_of: TraceOf,
@@ -120,7 +120,7 @@ def test_a_classifier_with_few_channels_to_read_stays_where_it_is(
 
 
 @pytest.mark.parametrize("rate", [18, 19, 20, 32, 100])
-def test_one_mend_is_enough_however_large_the_rate(trace_of: TraceOf, rate: int) -> None:
+def test_one_fix_is_enough_however_large_the_rate(trace_of: TraceOf, rate: int) -> None:
     conditions = Conditions(Size(64, 64))
     assert_mends_keep_their_word(
         trace_of, subject_of(trace_of, f"v2+rates=6,{rate}", conditions), conditions

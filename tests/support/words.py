@@ -1,0 +1,99 @@
+"""The words that ../../CONTRIBUTING.md asks for, checked: ``python tests/support/words.py PATH...``."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import sys
+import tokenize
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+BETTER = {
+    r"\bpersons?('s)?\b": "user",
+    r"\b(tell|tells|told|telling|untold)\b": "show, report, say, know",
+    r"\bmend(s|ed|ing)?\b": "fix",
+    r"\b(hold|holds|held|holding) (\w+ ){0,5}against\b": "check, compare",
+    r"(?<![Tt]here )\b(is|are|was|were) no (?!longer\b|more\b|less\b)": "is not a",
+    r"\bnobody\b": "no one, unknown",
+    r"\bwants\b": "needs",
+    r"\balso where\b": "even if",
+    r"\bmost by\b": "mostly from",
+    r"\bof \w+ own making\b": "own",
+    r"\b(dead|live|outer|centre|kernel) taps?\b|\btaps? (of the kernel|reads?|meets?|falls?)\b": "kernel position",
+    r"\d[ \u00a0]%": "35.8% without a space",
+    r"(?:^|[.!?:] |\"\"\"|# )(What|Of|That which) (?!is\b[^.]*\?)": "subject first",
+    r"\bas (?:it|they) (?:is|are) told\b": "say it plainly",
+    r"\binputs? (?:that )?nobody\b": "unknown",
+    r"\bin whichever\b": "in any",
+}
+"""What is not written, as a pattern, and what is written instead."""
+
+NAMES = re.compile(
+    r"(^|_)(mend|mends|mended|told|tell|tells|amiss|sunk|person|persons|surroundings|as_before|apart|hold_to)(_|$)"
+)
+"""Parts of names that say neither the thing nor the act."""
+
+
+def offences(path: Path) -> list[str]:
+    """Every line of a file with a word or a name that is not written."""
+    text = path.read_text("utf-8")
+    found = _in_python(text) if path.suffix == ".py" else _in_prose(text)
+    named = [f"{path}: a file's name says the thing"] if NAMES.search(path.stem) else []
+    return [*named, *(f"{path}:{line}: {what}" for line, what in found)]
+
+
+def _in_prose(text: str) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        yield from ((number, word) for word in _words_in(line))
+
+
+def _in_python(text: str) -> Iterator[tuple[int, str]]:
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in {tokenize.STRING, tokenize.COMMENT} or token.type == getattr(
+            tokenize, "FSTRING_MIDDLE", -1
+        ):
+            for offset, line in enumerate(token.string.splitlines()):
+                yield from ((token.start[0] + offset, word) for word in _words_in(line))
+    for node in ast.walk(ast.parse(text)):
+        yield from ((number, f"{name}: a name says the thing") for number, name in _names_in(node))
+
+
+def _words_in(line: str) -> Iterator[str]:
+    for pattern, better in BETTER.items():
+        if match := re.search(pattern, line):
+            yield f"'{match[0].strip()}': {better}"
+
+
+def _names_in(node: ast.AST) -> Iterator[tuple[int, str]]:
+    match node:
+        case ast.FunctionDef(name=name, lineno=line) | ast.ClassDef(name=name, lineno=line):
+            if NAMES.search(name):
+                yield line, name
+        case ast.For(target=target) | ast.comprehension(target=target):
+            for part in ast.walk(target):
+                if isinstance(part, ast.Name) and part.id == "each":
+                    yield part.lineno, "each"
+        case ast.arg(arg="each", lineno=line):
+            yield line, "each"
+        case _:
+            return
+
+
+def files(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files with words in them at or below *paths*."""
+    for path in paths:
+        below = sorted(path.rglob("*")) if path.is_dir() else [path]
+        yield from (
+            file
+            for file in below
+            if file.suffix in {".py", ".md", ".jinja", ".yml", ".toml"}
+            and "__pycache__" not in file.parts
+        )
+
+
+if __name__ == "__main__":
+    everything = [line for path in files(map(Path, sys.argv[1:])) for line in offences(path)]
+    print(*everything, f"{len(everything)} offences", sep="\n")  # noqa: T201
+    sys.exit(bool(everything))

@@ -1,0 +1,45 @@
+"""A lock compared with its models: what drifted from it, and what locking again would change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from ucseg_cli.analysis.comparing.drift import Drift
+from ucseg_cli.facts.conditions import Conditions
+
+
+def is_lowered(drifts: Iterable[Drift]) -> bool:
+    """Whether a total of the whole network fell."""
+    return any(drift.kind == "total" and (drift.delta or 0) < 0 for drift in drifts)
+
+
+class LockState(NamedTuple):
+    """A lock that was held against its models.
+
+    Of each model *lines* is where it stands in the file, and *since* the day on which it was last written so.
+    """
+
+    path: str
+    lines: Mapping[str, int]
+    since: Mapping[str, str]
+    conditions: Sequence[Conditions]
+    drifts: Sequence[Drift]
+
+
+class ModelChange(NamedTuple):
+    """What locking a model changes: *drifts* is None where it was not locked before, *raised* are totals that are higher."""
+
+    model: str
+    sizes: Sequence[str]
+    drifts: Sequence[Drift] | None
+    raised: tuple[Drift, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """In one word."""
+        if self.drifts is None:
+            return "new"
+        if self.raised:
+            return "raised"
+        return "lowered" if is_lowered(self.drifts) else "changed" if self.drifts else "unchanged"

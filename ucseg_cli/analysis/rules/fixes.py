@@ -1,0 +1,35 @@
+"""Fixes that lint proposes: the reference to type, what each saves, and which findings fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ucseg_cli.analysis.rules.lint_catalogue import Severity
+from ucseg_cli.analysis.rules.lint_checks import Finding
+from ucseg_cli.analysis.subject import Subject
+
+Savings = Mapping[str, Mapping[str, int]]
+"""By the reference of a fixed variant, what it saves under every metric; less than nothing is a cost."""
+
+
+class Scope(NamedTuple):
+    """The codes of the rules that were looked for, and the severity from which on a finding fails; None for never."""
+
+    codes: frozenset[str]
+    fails_from: Severity | None = None
+
+    def status(self, finding: Finding) -> str:
+        """``fail``, or as severe as the rule is: ``warn`` or ``info``."""
+        if self.fails_from is not None and finding.rule.severity >= self.fails_from:
+            return "fail"
+        return "info" if finding.rule.severity is Severity.INFO else "warn"
+
+
+def fix_reference(subject: Subject, finding: Finding) -> str | None:
+    """The variant that fixes a finding, as it can be typed."""
+    if not finding.fix:
+        return None
+    name, *assignments = (subject.known_as or subject.name).split("+")
+    changed = {**dict(each.split("=", 1) for each in assignments), **finding.fix}
+    return "+".join((name, *(f"{axis}={value}" for axis, value in changed.items())))
