@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ucseg_cli.analysis.counting.module_tree import parent_path, roll_up
 from ucseg_cli.analysis.counting.operations import own_flops, total_flops
 from ucseg_cli.analysis.counting.parameters import own_params, total_params
-from ucseg_cli.engine.recording.record import describe, record
+from ucseg_cli.engine.recording.record import record, trace_modules
 from ucseg_cli.errors import ModelError
 from ucseg_cli.facts.trace import Trace, decode_trace, encode_trace
 
@@ -801,10 +801,10 @@ def test_a_model_that_cannot_run_is_described_by_what_it_owns(name: str, device:
     model, x = build(name, device)
     if name == "lazy modules":
         with pytest.raises(ModelError, match="lazy modules get their shapes from a forward pass"):
-            describe(model, "no input fits")
+            trace_modules(model, "no input fits")
         return
     before = Fingerprint(model)
-    described, recorded = describe(model, "no input fits"), record(model, x)
+    described, recorded = trace_modules(model, "no input fits"), record(model, x)
     assert differences(before, Fingerprint(model)) == []
     assert (described.ops, described.outputs, described.failure) == ((), (), "no input fits")
     assert own_params(described) == own_params(recorded)

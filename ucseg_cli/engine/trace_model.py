@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ucseg_cli.engine.recording.build_on_meta import building_on_meta
-from ucseg_cli.engine.recording.move_to_meta import on_meta
-from ucseg_cli.engine.recording.record import describe, record
+from ucseg_cli.engine.recording.move_to_meta import moved_to_meta
+from ucseg_cli.engine.recording.record import record, trace_modules
 from ucseg_cli.engine.user_code.import_model import (
     Builder,
     DownloadRefusedError,
@@ -104,7 +104,7 @@ def trace_source(source: Importable, conditions: Conditions) -> Trace:
                 real or _build_for_real(build, model, conditions), *input_tensors(conditions, "cpu")
             )
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the person's code
-            return describe(model, _reason(error, source))
+            return trace_modules(model, _reason(error, source))
 
 
 @contextmanager
@@ -146,7 +146,7 @@ def _build_for_real(build: Builder, model: nn.Module, conditions: Conditions) ->
 def _record_without_data(model: nn.Module, conditions: Conditions) -> Trace | None:
     """The trace on the meta device; None for a model that cannot run there, for want of data or at all."""
     try:
-        with on_meta(model):
+        with moved_to_meta(model):
             return record(model, *input_tensors(conditions, "meta"))
     except (Exception, SystemExit):  # noqa: BLE001 - whatever it was, a run on real tensors tells it better
         return None

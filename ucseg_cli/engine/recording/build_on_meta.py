@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,19 +13,13 @@ from ucseg_cli.engine.recording.dispatch import DispatchMode, operator_name
 from ucseg_cli.engine.recording.meta_shapes import output_on_meta
 
 FILLS = {"constant_", "fill_", "kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "zero_"}
-"""Calls that only give a tensor values. Skipping them on meta spares torch's Python kernels and what they import."""
+"""Calls that only set a tensor's values; skipping them on meta saves time and slow imports."""
 
 
 class _WithoutFilling(TorchFunctionMode):
     """Leaves a meta tensor's values alone, since it has none."""
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: tuple[type, ...],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if getattr(func, "__name__", "") in FILLS:
             tensor = args[0] if args else kwargs.get("tensor")
@@ -35,15 +29,9 @@ class _WithoutFilling(TorchFunctionMode):
 
 
 class _KnownShapes(DispatchMode):
-    """Answers what output_on_meta can, for constructors that run a part of themselves."""
+    """Answers from output_on_meta, for constructors that run a part of themselves."""
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = output_on_meta(operator_name(func), args, kwargs)
         return func(*args, **kwargs) if out is None else out

@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode  # where FlopCounterMode's base is, too
 
 UNDECLARED_WRITES = {"native_batch_norm": ("running_mean", "running_var")}
-"""Arguments that an operator writes to although its schema does not say so."""
+"""Arguments that an operator writes to although its schema does not say so, by operator."""
 
 
 class DispatchMode(TorchDispatchMode):
@@ -23,7 +23,7 @@ class DispatchMode(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Say no: torch would wrap ``__torch_dispatch__`` for its compiler, and nothing here is compiled."""
+        """Torch would wrap ``__torch_dispatch__`` for its compiler; nothing here is compiled."""
         return False
 
 
@@ -36,12 +36,12 @@ class SchemaArgument(NamedTuple):
 
 
 class Operator(NamedTuple):
-    """What is known of an operator before it is called.
+    """An operator before it is called.
 
     Args:
         name: as a trace has it.
         arguments: in the schema's order.
-        composite: whether it is only made of others (``CompositeImplicitAutograd`` in ATen's terms).
+        composite: whether it is only made of others (ATen's ``CompositeImplicitAutograd``).
         written: positions of the arguments that it writes to.
     """
 
@@ -53,22 +53,19 @@ class Operator(NamedTuple):
 
 @cache
 def operator_of(func: Any) -> Operator:
-    """What the dispatcher calls *func*, looked up once: asking its schema costs more than running it on meta."""
+    """The operator of *func*, looked up once: its schema costs more than running it on meta."""
     name, declared = operator_name(func), func._schema.arguments  # the only way to a call's names
     hidden = UNDECLARED_WRITES.get(name, ())
-    return Operator(
-        name,
-        tuple(
-            SchemaArgument(each.name, "Tensor" in str(each.type), each.default_value)
-            for each in declared
-        ),
-        torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"),
-        tuple(place for place, each in enumerate(declared) if each.is_write or each.name in hidden),
+    arguments = (SchemaArgument(a.name, "Tensor" in str(a.type), a.default_value) for a in declared)
+    written = (at for at, a in enumerate(declared) if a.is_write or a.name in hidden)
+    composite = torch._C._dispatch_has_kernel_for_dispatch_key(
+        func.name(), "CompositeImplicitAutograd"
     )
+    return Operator(name, tuple(arguments), composite, tuple(written))
 
 
 @cache
 def operator_name(func: Any) -> str:
-    """An operator as a trace names it: ``convolution``, and with its namespace outside ATen (``quantized::add``)."""
+    """Its name in a trace: ``convolution``, and outside ATen ``quantized::add``."""
     namespace, _, name = func._schema.name.partition("::")
     return str(name if namespace == "aten" else f"{namespace}::{name}")

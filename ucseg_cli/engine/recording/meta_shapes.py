@@ -1,8 +1,9 @@
-"""Output tensors on the meta device, for operators whose kernels there are Python and slow to load or to run.
+"""Shapes of outputs on the meta device, for operators whose own meta kernels are slow.
 
-torch's own meta kernels for these import sympy and torch._dynamo, which takes longer than ``import torch``, and some
-take a millisecond for a shape. Each rule answers the plain case and returns None for anything else, also for arguments
-that do not fit, which torch's kernel then answers or refuses in its own words. Tests hold every rule against torch's kernel.
+Those kernels are Python: they import sympy and torch._dynamo, which takes longer than ``import
+torch``, and some take a millisecond for a shape. Each rule answers the plain case and returns None
+for anything else, also for arguments that do not fit: torch's kernel then answers or refuses in its
+own words. Tests compare every rule with torch's kernel.
 """
 
 from __future__ import annotations
@@ -18,15 +19,14 @@ ShapeRule = Callable[..., Any]
 
 META = torch.device("meta")
 CLASSES = {Tensor, nn.Parameter}
-"""What a subclass of these returns is its own affair."""
+"""Only these: a subclass decides itself what its operators return."""
 
 
 def output_on_meta(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """What the operator *name* (ATen's, without overload) returns, or None where torch has to be asked."""
+    """The output of operator *name* (ATen's, without overload); None where torch must answer."""
     if kwargs:
         return None
-    rule = _RULES.get(name)
-    if rule is not None:
+    if (rule := _RULES.get(name)) is not None:
         return rule(*args) if _are_plain(args) else None
     rule = _RULES_THAT_LOOK.get(name)
     return None if rule is None else rule(*args)
@@ -51,61 +51,39 @@ def _is_plain(tensor: Tensor) -> bool:
 
 
 def _is_of(tensor: Any, dtype: torch.dtype) -> bool:
-    """Whether it is a meta tensor of an element type, in any layout."""
-    return (
-        type(tensor) in CLASSES
-        and tensor.is_meta
-        and tensor.dtype is dtype
-        and tensor.layout is torch.strided
-    )
+    """Whether it is a meta tensor of an element type, with any strides."""
+    if type(tensor) not in CLASSES or not tensor.is_meta:
+        return False
+    return tensor.dtype is dtype and tensor.layout is torch.strided
 
 
-def _convolution(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    transposed: bool,
-    output_padding: list[int],
-    groups: int,
-) -> Tensor | None:
+def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, *settings: Any) -> Tensor | None:
     """Output side = (side + 2·padding - dilation·(kernel - 1) - 1) // stride + 1."""
+    stride, padding, dilation, transposed, _, groups = settings
+    if transposed or groups <= 0 or x.dim() != 4 or weight.dim() != 4:
+        return None
+    if not len(stride) == len(padding) == len(dilation) == 2:
+        return None
+    outputs, inputs, *kernel = weight.shape
     fits = (
-        not transposed
-        and x.dim() == weight.dim() == 4
-        and len(stride) == len(padding) == len(dilation) == 2
-        and groups > 0
-        and x.shape[1] == weight.shape[1] * groups
-        and weight.shape[0] % groups == 0
-        and (bias is None or bias.shape == weight.shape[:1])
-        and min(stride) > 0
-        and min(dilation) > 0
+        x.shape[1] == inputs * groups
+        and outputs % groups == 0
+        and (bias is None or bias.shape == (outputs,))
+        and min(*stride, *dilation) > 0
         and min(padding) >= 0
     )
     if not fits:
         return None
-    sides = [
-        (side + 2 * pad - dilate * (kernel - 1) - 1) // step + 1
-        for side, kernel, step, pad, dilate in zip(
-            x.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True
-        )
-    ]
-    return _empty((x.shape[0], weight.shape[0], *sides)) if min(sides) > 0 else None
+    each_axis = zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
+    sides = [(side + 2 * pad - d * (k - 1) - 1) // step + 1 for side, k, step, pad, d in each_axis]
+    return _empty((x.shape[0], outputs, *sides)) if min(sides) > 0 else None
 
 
 def _native_batch_norm(
-    x: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    mean: Tensor | None,
-    variance: Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
+    x: Tensor, *vectors_and_settings: Any
 ) -> tuple[Tensor, Tensor, Tensor] | None:
     """In eval mode: the input's shape, and two empty statistics."""
+    weight, bias, mean, variance, training, _momentum, _eps = vectors_and_settings
     given = [vector for vector in (weight, bias, mean, variance) if vector is not None]
     if training or mean is None or variance is None or x.dim() < 2:
         return None
@@ -133,9 +111,8 @@ def _cat(tensors: list[Tensor], dim: int = 0) -> Tensor | None:
     rest = [[*tensor.shape[:dim], *tensor.shape[dim + 1 :]] for tensor in tensors]
     if not 0 <= dim < first.dim() or any(shape != rest[0] for shape in rest) or first.numel() == 0:
         return None
-    return _empty(
-        (*first.shape[:dim], sum(tensor.shape[dim] for tensor in tensors), *first.shape[dim + 1 :])
-    )
+    joined = sum(tensor.shape[dim] for tensor in tensors)
+    return _empty((*first.shape[:dim], joined, *first.shape[dim + 1 :]))
 
 
 def _mean(x: Tensor, dim: list[int] | None = None, keepdim: bool = False) -> Tensor | None:
@@ -144,18 +121,14 @@ def _mean(x: Tensor, dim: list[int] | None = None, keepdim: bool = False) -> Ten
     gone = {axis % x.dim() for axis in dim}
     if len(gone) != len(dim):
         return None
-    kept = [
-        1 if axis in gone else side
-        for axis, side in enumerate(x.shape)
-        if keepdim or axis not in gone
-    ]
-    return _empty(kept)
+    sides = [1 if axis in gone else side for axis, side in enumerate(x.shape)]
+    return _empty([side for axis, side in enumerate(sides) if keepdim or axis not in gone])
 
 
 def _layer_norm(
     x: Tensor, normalized_shape: list[int], weight: Tensor | None, bias: Tensor | None, eps: float
 ) -> tuple[Tensor, Tensor, Tensor] | None:
-    """The input's shape, and two statistics of what is left when the normalised sides are 1."""
+    """The input's shape, and two statistics whose normalised sides are 1."""
     sides = tuple(normalized_shape)
     kept = x.dim() - len(sides)
     if not sides or kept < 0 or x.shape[kept:] != sides:
@@ -167,15 +140,12 @@ def _layer_norm(
 
 
 def _addmm(bias: Tensor, x: Tensor, weight: Tensor) -> Tensor | None:
-    """A matrix product in any layout, such as with a transposed weight, and a vector added to its rows."""
-    if not all(_is_of(each, torch.float32) for each in (bias, x, weight)):
+    """A matrix product with any strides, such as of a transposed weight, plus a vector."""
+    if not all(_is_of(tensor, torch.float32) for tensor in (bias, x, weight)):
         return None
-    fits = (
-        x.dim() == weight.dim() == 2
-        and x.shape[1] == weight.shape[0]
-        and bias.shape == weight.shape[1:]
-    )
-    return _empty((x.shape[0], weight.shape[1])) if fits else None
+    if x.dim() != 2 or weight.dim() != 2 or x.shape[1] != weight.shape[0]:
+        return None
+    return _empty((x.shape[0], weight.shape[1])) if bias.shape == weight.shape[1:] else None
 
 
 def _roll(x: Tensor, shifts: list[int], dims: Sequence[int] = ()) -> Tensor | None:
@@ -184,19 +154,15 @@ def _roll(x: Tensor, shifts: list[int], dims: Sequence[int] = ()) -> Tensor | No
 
 
 def _index(x: Tensor, indices: list[Tensor | None]) -> Tensor | None:
-    """Rows of a table, by a map of row numbers in any layout."""
-    fits = (
-        len(indices) == 1
-        and _is_of(indices[0], torch.int64)
-        and _is_plain(x)
-        and x.dim() > 0
-        and x.numel() > 0
-    )
-    return _empty((*indices[0].shape, *x.shape[1:])) if fits and indices[0] is not None else None
+    """Rows of a table, by one map of row numbers with any strides."""
+    rows = indices[0] if len(indices) == 1 else None
+    if rows is None or not _is_of(rows, torch.int64) or not _is_plain(x):
+        return None
+    return _empty((*rows.shape, *x.shape[1:])) if x.dim() > 0 and x.numel() > 0 else None
 
 
 def _masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor | None:
-    """A number where a mask says, which may lack sides or have sides of 1."""
+    """A number where the mask is true; the mask may lack sides or have sides of 1."""
     if isinstance(value, Tensor) or not (_is_plain(x) and _is_of(mask, torch.bool)):
         return None
     return _empty(x.shape) if _broadcast_shape(x.shape, mask.shape) == x.shape else None

@@ -1,4 +1,4 @@
-"""The modules of a model: what each owns, whose forward runs, and what it returned."""
+"""The modules of a model: their weights, their calls, and the tensors they returned."""
 
 from __future__ import annotations
 
@@ -15,25 +15,24 @@ from ucseg_cli.facts import trace
 
 
 class ModuleTree:
-    """Follows the calls of a model's modules. What they own is what they owned before the first call."""
+    """Follows the calls of a model's modules; their weights are those before the first call."""
 
     def __init__(self, model: nn.Module, tensors: Numbering) -> None:
         self._tensors = tensors
         self._named = list(model.named_modules(remove_duplicate=False))
-        self._owned = [
-            (self._weights(each._parameters), self._weights(each._buffers))
-            for _, each in self._named
-        ]
+        self._owned: list[tuple[tuple[trace.Weight, ...], tuple[trace.Weight, ...]]] = []
         self._number: dict[nn.Module, int] = {}
         for number, (_, module) in enumerate(self._named):
             self._number.setdefault(module, number)
+            owned = self._weights(module._parameters), self._weights(module._buffers)
+            self._owned.append(owned)
         self._running = [0]
         self._calls = [0] * len(self._named)
         self._outputs: dict[int, tuple[tuple[int, ...], tuple[str, ...]]] = {}
 
     @property
     def running(self) -> int:
-        """The number of the module whose forward runs, or of the nearest around it that is in the tree."""
+        """The number of the module whose forward runs, or of its nearest parent in the tree."""
         return self._running[-1]
 
     @contextmanager
@@ -63,28 +62,19 @@ class ModuleTree:
 
     def _row(self, number: int) -> trace.Module:
         path, module = self._named[number]
-        first = self._number[module]
+        first, kind = self._number[module], _type_name(module)
         if first != number:
-            return trace.Module(path, _type_name(module), alias_of=self._named[first][0])
-        parameters, buffers = self._owned[number]
+            return trace.Module(path, kind, alias_of=self._named[first][0])
         outputs = self._outputs.get(number, ((), ()))
-        return trace.Module(
-            path, _type_name(module), parameters, buffers, None, self._calls[number], *outputs
-        )
+        return trace.Module(path, kind, *self._owned[number], None, self._calls[number], *outputs)
 
     def _weights(self, registry: Mapping[str, Tensor | None]) -> tuple[trace.Weight, ...]:
-        index, named = self._tensors.index, registry.items()
-        return tuple(
-            trace.Weight(name, index(each), each.requires_grad)
-            for name, each in named
-            if each is not None
-        )
+        index = self._tensors.index
+        named = ((name, tensor) for name, tensor in registry.items() if tensor is not None)
+        return tuple(trace.Weight(name, index(t), t.requires_grad) for name, t in named)
 
 
 def _type_name(module: nn.Module) -> str:
     """The class's name; a scripted module remembers that of the class it was made from."""
-    return (
-        str(module.original_name)
-        if isinstance(module, torch.jit.ScriptModule)
-        else type(module).__name__
-    )
+    scripted = isinstance(module, torch.jit.ScriptModule)
+    return str(module.original_name) if scripted else type(module).__name__

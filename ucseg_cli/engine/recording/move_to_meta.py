@@ -12,15 +12,15 @@ from torch.nn.parameter import is_lazy
 
 
 @contextmanager
-def on_meta(model: nn.Module) -> Iterator[None]:
-    """While it lasts, every parameter and buffer is on the meta device; what is shared stays shared.
+def moved_to_meta(model: nn.Module) -> Iterator[None]:
+    """While it lasts, every parameter and buffer is on meta; what is shared stays shared.
 
     ``model.to("meta")`` would make a tensor of its own of every name, and forget the values.
     """
     twins: dict[int, Tensor] = {}
-    registries: list[dict[str, Any]] = [
-        r for each in model.modules() for r in (each._parameters, each._buffers)
-    ]
+    registries: list[dict[str, Any]] = []
+    for module in model.modules():
+        registries += (module._parameters, module._buffers)
     kept = [(registry, dict(registry)) for registry in registries]
     for registry in registries:
         registry.update({name: _twin(tensor, twins) for name, tensor in registry.items()})
@@ -37,7 +37,6 @@ def _twin(tensor: Tensor | None, twins: dict[int, Tensor]) -> Tensor | None:
         return tensor
     if id(tensor) not in twins:
         empty = torch.empty_like(tensor, device="meta")
-        twins[id(tensor)] = (
-            nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
-        )
+        is_parameter = isinstance(tensor, nn.Parameter)
+        twins[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if is_parameter else empty
     return twins[id(tensor)]

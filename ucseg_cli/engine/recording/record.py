@@ -1,8 +1,9 @@
-"""One forward pass as a Trace: every operator with its shapes, and the module whose forward ran it.
+"""One forward pass as a Trace: every operator with its shapes and the module that ran it.
 
-Operators are seen at torch's dispatcher, below autograd and above their decomposition, so that a composite such as
-``adaptive_avg_pool2d`` is seen as itself and then as the kernels it is made of. No Python function is patched and no
-module gets a hook of its own, so the answer does not depend on how the model calls what it calls.
+Operators are seen at torch's dispatcher, below autograd and above their decomposition, so that a
+composite such as ``adaptive_avg_pool2d`` is seen as itself and then as the kernels it is made of.
+No Python function is patched and no module gets a hook of its own, so the answer does not depend
+on how the model calls what it calls.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
-from itertools import chain
+from itertools import chain, starmap
 from typing import Any
 
 import torch
@@ -21,9 +22,10 @@ from torch._C import DispatchKey  # the dispatcher's keys have no public name
 from torch.nn.parameter import is_lazy
 
 from ucseg_cli.engine.recording.dispatch import DispatchMode, Operator, operator_of
+from ucseg_cli.engine.recording.fused_kernels import without_lstm_kernel
 from ucseg_cli.engine.recording.meta_shapes import output_on_meta
 from ucseg_cli.engine.recording.module_rows import ModuleTree
-from ucseg_cli.engine.recording.restore import Before, as_before
+from ucseg_cli.engine.recording.restore import Snapshot, restored_afterwards
 from ucseg_cli.engine.recording.tensor_numbers import Numbering
 from ucseg_cli.errors import ModelError
 from ucseg_cli.facts import trace
@@ -36,46 +38,47 @@ READABLE = (complex, torch.dtype, torch.device, torch.layout, torch.memory_forma
 
 
 def record(model: nn.Module, *inputs: Tensor, taps: Mapping[str, str] | None = None) -> trace.Trace:
-    """What one forward pass of *model* on *inputs* does, in eval mode and without gradients.
+    """One forward pass of *model* on *inputs*, in eval mode and without gradients.
 
     Args:
-        model: any module. It is afterwards as it was, and so are its inputs and torch's settings, also when forward
-            raises. Lazy modules stay lazy, and what ``torch.compile`` would compile runs as it is written.
-        inputs: tensors on the model's device; on the meta device there is no data and the cost does not depend on sizes.
+        model: any module. It, its inputs and torch's settings are afterwards as they were, even if
+            forward raises. Lazy modules stay lazy, and ``torch.compile`` compiles nothing.
+        inputs: tensors on the model's device; on meta a larger input costs no more.
         taps: names for modules whose outputs are of interest, name to path.
+
+    Raises RuntimeError where the model runs in a thread of its own, and whatever forward raises.
     """
-    model = _as_written(model)
+    model = _not_compiled(model)
     with ExitStack() as stack:
-        before = stack.enter_context(as_before(model, *inputs))
+        snapshot = stack.enter_context(restored_afterwards(model, *inputs))
         model = _without_lazy_modules(model, inputs)
-        recorder = _Recorder(model, inputs, before)
+        recorder = _Recorder(model, inputs, snapshot)
         stack.enter_context(_measuring(model))
         stack.enter_context(recorder.modules.following_calls())
-        # Autograd would take composites apart before the recorder sees them, and a tensor would count its versions.
-        stack.enter_context(
-            torch._C._AutoDispatchBelowADInplaceOrView()
-        )  # what inference_mode is made of
+        # Autograd would take composites apart before the recorder sees them, and a tensor would
+        # count its versions: this is what inference_mode is made of.
+        stack.enter_context(torch._C._AutoDispatchBelowADInplaceOrView())
         stack.enter_context(recorder)
         outputs = model(*inputs)  # held until the end, since what the model returns is not let go
-        modules = recorder.modules.rows()
-        _refuse_what_was_not_seen(model, modules, recorder.ops)
+        modules, tensors = recorder.modules.rows(), recorder.tensors
+        _refuse_unseen_layers(model, modules, recorder.ops)
         return trace.Trace(
             modules=modules,
-            outputs=recorder.tensors.indices(outputs),
-            tensors=tuple(recorder.tensors.rows),
-            storages=tuple(recorder.tensors.storages),
-            freed=tuple(recorder.tensors.freed),
+            outputs=tensors.indices(outputs),
+            tensors=tuple(tensors.rows),
+            storages=tuple(tensors.storages),
+            freed=tuple(tensors.freed),
             ops=tuple(recorder.ops),
             inputs=recorder.inputs,
-            taps=tuple(trace.Tap(name, path) for name, path in (taps or {}).items()),
+            taps=tuple(starmap(trace.Tap, (taps or {}).items())),
             device=_device(model, inputs),
         )
 
 
-def _refuse_what_was_not_seen(
+def _refuse_unseen_layers(
     model: nn.Module, rows: Iterable[trace.Module], ops: Iterable[trace.Op]
 ) -> None:
-    """Raise RuntimeError where a layer of torch's returned what no operator made: other threads are not looked into."""
+    """Raise RuntimeError where a layer of torch returned what no operator made, as in a thread."""
     made = {tensor for op in ops for tensor in op.outputs}
     called = (row for row in rows if row.calls and row.parameters and row.outputs)
     for row in called:
@@ -86,12 +89,12 @@ def _refuse_what_was_not_seen(
             )
 
 
-def describe(model: nn.Module, failure: str) -> trace.Trace:
-    """The modules of a model that cannot run, with their parameters and buffers; *failure* says why it cannot.
+def trace_modules(model: nn.Module, failure: str) -> trace.Trace:
+    """The modules of a model that cannot run, with what they own; *failure* says why it cannot.
 
     Raises ModelError where one is lazy.
     """
-    model = _as_written(model)
+    model = _not_compiled(model)
     if _has_lazy_modules(model):
         raise ModelError(
             "lazy modules get their shapes from a forward pass, and there is none", notes=(failure,)
@@ -113,35 +116,29 @@ def describe(model: nn.Module, failure: str) -> trace.Trace:
 class _Recorder(DispatchMode):
     """Sees every operator and keeps it as a row."""
 
-    def __init__(self, model: nn.Module, inputs: Sequence[Tensor], before: Before) -> None:
+    def __init__(self, model: nn.Module, inputs: Sequence[Tensor], snapshot: Snapshot) -> None:
         super().__init__()
         self.ops: list[trace.Op] = []
         self.tensors = Numbering(self.ops)
         self.inputs = self.tensors.indices(inputs)
         self.modules = ModuleTree(model, self.tensors)
-        self._before = before
+        self._snapshot = snapshot
         self._composite: int | None = None
 
     def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
         operator = operator_of(func)
         if operator.composite:
-            run = self._run_layer if operator.name == "lstm" else self._run_composite
-            return run(func, operator, args, kwargs)
-        if (
-            operator.name == "_convolution"
-        ):  # what a script made by torch.jit.trace calls: more arguments, same kernel
+            with without_lstm_kernel() if operator.name == "lstm" else nullcontext():
+                return self._run_composite(func, operator, args, kwargs)
+        if operator.name == "_convolution":
+            # A script made by torch.jit.trace calls this: more arguments, the same kernel.
             return self.__torch_dispatch__(torch.ops.aten.convolution.default, types, args[:9])
-        for place in operator.written:
-            self._note_write(
-                args[place] if place < len(args) else kwargs.get(operator.arguments[place].name)
-            )
+        for position in operator.written:
+            name = operator.arguments[position].name
+            self._note_write(args[position] if position < len(args) else kwargs.get(name))
         out = output_on_meta(operator.name, args, kwargs)
         if out is None:
             out = func(*args, **kwargs)
@@ -151,7 +148,7 @@ class _Recorder(DispatchMode):
     def _run_composite(
         self, func: Any, operator: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Let torch take it apart under our eyes. Of composites within composites only the outermost is kept."""
+        """Let torch take it apart while we watch. Of nested composites the outermost is kept."""
         outermost = self._composite is None
         if outermost:
             self._composite = self._append(operator, args, kwargs, None)
@@ -159,123 +156,91 @@ class _Recorder(DispatchMode):
             with self:
                 out = func._op_dk(DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
             if outermost and self._composite is not None:
-                self.ops[self._composite] = self.ops[self._composite]._replace(
-                    outputs=self.tensors.indices(out)
-                )
+                outputs = self.tensors.indices(out)
+                self.ops[self._composite] = self.ops[self._composite]._replace(outputs=outputs)
         finally:
             if outermost:
                 self._composite = None
         return out
 
-    def _run_layer(
-        self, func: Any, operator: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        """On the CPU one kernel stands for a whole LSTM layer: no counter knows it, and on meta there is none."""
-        enabled = torch._C._get_mkldnn_enabled()  # torch.backends sets more than this, and warns
-        torch._C._set_mkldnn_enabled(False)  # noqa: FBT003 - its only argument
-        try:
-            return self._run_composite(func, operator, args, kwargs)
-        finally:
-            torch._C._set_mkldnn_enabled(enabled)
-
     def _note_write(self, written: Any) -> None:
         for tensor in written if isinstance(written, (list, tuple)) else (written,):
             if isinstance(tensor, Tensor):
-                self._before.keep_values(tensor)
+                self._snapshot.keep_values(tensor)
 
     def _append(
         self, operator: Operator, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any
     ) -> int:
-        inputs, attributes = self._arguments(operator, args, kwargs)
-        outputs = self.tensors.indices(out)
-        row = trace.Op(
-            operator.name,
-            self.modules.running,
-            inputs,
-            outputs,
-            attributes,
-            self._composite,
-            operator.composite,
-        )
-        self.ops.append(row)
-        return len(self.ops) - 1
-
-    def _arguments(
-        self, operator: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[int | None, ...], dict[str, Any]]:
-        """Tensors in the schema's order, and the other arguments that differ from their defaults, by name."""
+        """Keep a call as a row: its tensors, and the other arguments that are not the default."""
         inputs: list[int | None] = []
         attributes: dict[str, Any] = {}
         for position, (name, holds_tensors, default) in enumerate(operator.arguments):
             value = args[position] if position < len(args) else kwargs.get(name, default)
             if holds_tensors:
                 inputs.extend(self.tensors.indices(value) or (None,))
-            elif (
-                value is not None
-                and (default is None or value != default)
-                and name not in PLACEMENT
-            ):
+            elif value is not None and name not in PLACEMENT and _differs(value, default):
                 attributes[name] = _plain(value)
-        return tuple(inputs), attributes
+        outputs, module = self.tensors.indices(out), self.modules.running
+        row = trace.Op(operator.name, module, tuple(inputs), outputs, attributes)
+        self.ops.append(row._replace(parent=self._composite, composite=operator.composite))
+        return len(self.ops) - 1
 
 
-def _as_written(model: nn.Module) -> nn.Module:
+def _differs(value: Any, default: Any) -> bool:
+    """Whether an argument is not its default; a packed weight cannot be compared, nor has one."""
+    return default is None or bool(value != default)
+
+
+def _not_compiled(model: nn.Module) -> nn.Module:
     """The module inside ``torch.compile(model)``; any other is itself."""
     compiler = sys.modules.get("torch._dynamo.eval_frame")
     if compiler is not None and isinstance(model, compiler.OptimizedModule):
-        return _as_written(model._orig_mod)
+        return _not_compiled(model._orig_mod)
     return model
 
 
 def _without_lazy_modules(model: nn.Module, inputs: Sequence[Tensor]) -> nn.Module:
-    """The model, or where it has lazy modules a copy whose modules have got their shapes from a pass of its own.
+    """The model, or where it has lazy modules a copy that a first pass has given its shapes.
 
-    That pass also fills the new parameters, which is no part of what the model does.
+    That pass also fills the new parameters, which is not part of the model's own work.
     """
     if not _has_lazy_modules(model):
         return model
-    another: Any = (
-        nn.UninitializedBuffer
-    )  # torch knows how to copy a lazy parameter, and not how to copy one of these
-    copied = {
-        id(each): another(device=each.device, dtype=each.dtype) for each in _lazy(model.buffers())
-    }
-    model, inputs = deepcopy((model, inputs), {**copied})
+    # torch can copy a lazy parameter, and cannot copy a lazy buffer.
+    empty: Any = nn.UninitializedBuffer
+    lazy = filter(is_lazy, model.buffers())
+    copied: dict[int, Any] = {id(old): empty(device=old.device, dtype=old.dtype) for old in lazy}
+    model, inputs = deepcopy((model, inputs), copied)
     with _measuring(model):
         model(*inputs)
     return model
 
 
 def _has_lazy_modules(model: nn.Module) -> bool:
-    return bool(_lazy(chain(model.parameters(), model.buffers())))
-
-
-def _lazy(tensors: Iterable[Tensor]) -> list[Tensor]:
-    return list(filter(is_lazy, tensors))
+    return any(map(is_lazy, chain(model.parameters(), model.buffers())))
 
 
 @contextmanager
 def _measuring(model: nn.Module) -> Iterator[None]:
-    """In eval mode, without gradients, and without compiling. The flags are for others to put back."""
+    """In eval mode, without gradients or compiling; the caller puts the modules' flags back."""
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         if "torch._dynamo" in sys.modules:  # else nothing can have been compiled
             stack.enter_context(torch.compiler.set_stance("force_eager"))
-            warnings.filterwarnings(
-                "ignore", "Using `torch.compile", UserWarning
-            )  # of global hooks, as ours
+            # torch warns of global hooks, and ours are among them.
+            warnings.filterwarnings("ignore", "Using `torch.compile", UserWarning)
         model.eval()
         yield
 
 
 def _device(model: nn.Module, inputs: Sequence[Tensor]) -> str:
-    """Where a pass runs: where its inputs are, or else what the model owns."""
+    """The device of the inputs, or else of the model's own tensors."""
     first = next(chain(inputs, model.parameters(), model.buffers()), None)
     return "cpu" if first is None else first.device.type
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON can hold it; what it cannot is kept as its text, or as its type's."""
+    """The value as JSON can hold it; any other is kept as its text, or as its type's name."""
     if isinstance(value, bool | int | float | str | None):
         return value
     if isinstance(value, (list, tuple)):

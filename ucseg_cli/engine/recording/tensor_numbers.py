@@ -1,4 +1,4 @@
-"""Tensors of one forward pass by number: where they are found, where they lie, and when each storage is let go."""
+"""Tensors of one forward pass by number, with their storages and when each of these is freed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from ucseg_cli.facts import trace
 
 ABSENT = (NotImplementedError, RuntimeError, ValueError, AttributeError)
-"""What torch raises where a tensor has no such thing: a sparse or lazy one has no storage, a nested one no shape."""
+"""Errors of torch where a tensor lacks a part: a sparse one has no storage, a nested no shape."""
 
 
 class Numbering:
-    """Numbers tensors and storages in the order they appear, and sees when each storage is let go."""
+    """Numbers tensors and storages as they appear, and sees when each storage is freed."""
 
     def __init__(self, ops: Sequence[trace.Op]) -> None:
         self.rows: list[trace.Tensor] = []
@@ -31,7 +31,7 @@ class Numbering:
         self._holders: list[int] = []
 
     def index(self, tensor: Tensor) -> int:
-        """The tensor's number; the same object keeps its number as long as it lives and is not given another shape."""
+        """The tensor's number, the same for one object as long as its shape is the same."""
         number, shape = self._index.get(id(tensor)), shape_of(tensor)
         if number is None or self.rows[number].shape != shape:
             storage, identity = self._storage(tensor)
@@ -42,25 +42,23 @@ class Numbering:
 
     def indices(self, value: Any) -> tuple[int, ...]:
         """The numbers of every tensor in a nest, such as a module's output."""
-        return (
-            (self.index(value),)
-            if isinstance(value, Tensor)
-            else tuple(map(self.index, tensors_in(value)))
-        )
+        if isinstance(value, Tensor):
+            return (self.index(value),)
+        return tuple(self.index(tensor) for _, tensor in named_tensors_in(value))
 
     def _storage(self, tensor: Tensor) -> tuple[int, int]:
         held = storage_of(tensor)
-        identity = (
-            -id(tensor) if held is None else held._cdata
-        )  # a storage's identity has no public name
-        size = tensor.numel() * tensor.element_size() if held is None else held.nbytes()
+        if held is None:
+            identity, size = -id(tensor), tensor.numel() * tensor.element_size()
+        else:
+            identity, size = held._cdata, held.nbytes()  # its address: it has no public name
         number = self._storage_index.get(identity)
         if number is None:
             number = self._storage_index[identity] = len(self.storages)
             self.storages.append(size)
             self.freed.append(None)
             self._holders.append(0)
-        elif size > self.storages[number]:  # an ``out=`` that was too small has been resized
+        elif size > self.storages[number]:  # a tensor given as ``out=`` was too small and grew
             self.storages[number] = size
         return number, identity
 
@@ -86,7 +84,7 @@ class Numbering:
 
 
 class _Watch(weakref.ref[Tensor]):
-    """A weak reference that knows what it refers to, which is cheaper than a function that does."""
+    """A weak reference that knows what it refers to, which is cheaper than a closure."""
 
     __slots__ = ("identity", "storage", "tensor")
 
@@ -113,7 +111,7 @@ def shape_of(tensor: Tensor) -> tuple[int, ...]:
 
 
 def storage_of(tensor: Tensor) -> torch.UntypedStorage | None:
-    """Where a tensor's data lies, a sparse one's values; None where torch does not tell."""
+    """The storage of a tensor's data, or of a sparse one's values; None where torch shows none."""
     for look in (Tensor.untyped_storage, _values, Tensor.values):
         try:
             held = look(tensor)
@@ -124,17 +122,15 @@ def storage_of(tensor: Tensor) -> torch.UntypedStorage | None:
 
 
 def _values(tensor: Tensor) -> Tensor:
-    """The values of a sparse tensor that may name a place twice, for which ``values`` refuses."""
+    """The values of a sparse tensor that may name a position twice; ``values`` refuses those."""
     return tensor._values()
 
 
-def tensors_in(value: Any) -> Iterator[Tensor]:
-    """Every tensor in a nest of sequences, mappings and dataclasses, in order."""
-    return (tensor for _, tensor in named_tensors_in(value))
-
-
 def named_tensors_in(value: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
-    """The same, each with the keys, fields and positions that lead to it, joined by dots."""
+    """Every tensor in a nest of sequences, mappings and dataclasses, in order, with its path.
+
+    A path is made of the keys, fields and positions that lead to the tensor, joined by dots.
+    """
     if isinstance(value, Tensor):
         yield path, value
     for name, part in _parts(value):
@@ -142,7 +138,7 @@ def named_tensors_in(value: Any, path: str = "") -> Iterator[tuple[str, Tensor]]
 
 
 def output_names(value: Any) -> tuple[str, ...]:
-    """How a module names the tensors it returned; nothing where it returned a tensor, or a sequence of them."""
+    """A module's names for the tensors it returned; none for a tensor or a sequence of them."""
     return tuple(name for name, _ in named_tensors_in(value)) if _gives_names(value) else ()
 
 
@@ -153,7 +149,8 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         case tuple() | list():
             yield from zip(_field_names(value) or map(str, range(len(value))), value, strict=True)
         case _ if is_dataclass(value) and not isinstance(value, type):
-            yield from ((field.name, getattr(value, field.name, None)) for field in fields(value))
+            for field in fields(value):
+                yield field.name, getattr(value, field.name, None)
 
 
 def _gives_names(value: Any) -> bool:
@@ -163,6 +160,6 @@ def _gives_names(value: Any) -> bool:
 
 
 def _field_names(value: Sequence[Any]) -> tuple[str, ...]:
-    """Of a named tuple, or of what torch returns in place of one."""
+    """The names of a named tuple, or of the type that torch returns in place of one."""
     names: tuple[str, ...] = getattr(value, "_fields", getattr(value, "__match_args__", ()))
     return names if len(names) == len(value) else ()
