@@ -4,11 +4,11 @@
     ├── UsageError                  2   what was typed does not fit the grammar
     │   ├── UnknownNameError        2   a name that does not exist; carries the nearest known one
     │   └── ConfigurationError      2   a configuration or lock file says what it cannot
-    ├── MistakesError               2   several of these at once
+    ├── MistakesError               2   several of these together
     ├── ModelError                  2   the model cannot be built, or cannot run on this input
     ├── ResourceError               2   this machine cannot do it: memory, a missing library
     ├── OutputError                 2   an answer could not be written where it was asked for
-    └── InterruptionError         130   the person stopped it
+    └── InterruptionError         130   the user stopped it
 
 A gate that fails (exit 1) is an answer, not an error: its command returns the status.
 """
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class ExitStatus(IntEnum):
@@ -31,15 +31,31 @@ class ExitStatus(IntEnum):
 
 
 MOST_NAMES = 24
-"""More than these nobody reads in an error."""
+"""An error lists no more names than these."""
+
+
+class Place(NamedTuple):
+    """A line of a file that a user can edit, and the key that stands there."""
+
+    path: str
+    line: int | None = None
+    key: str = ""
+
+    def __str__(self) -> str:
+        at = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{at}  {self.key}" if self.key else at
+
+
+Where = str | Place | None
+"""Where something went wrong: words such as ``--max params=65x``, or a place in a file."""
 
 
 class UcsegError(Exception):
-    """A failure told to the person as what, where and how to fix.
+    """A failure reported to the user as what, where and how to fix it.
 
     Args:
         what: one sentence without a final full stop.
-        where: the place, such as ``--max params=65x`` or ``budgets.toml:12``.
+        where: what was typed, or the place in a file.
         notes: facts that help, such as ``known: v1, v2, v3``.
         help: what to type or do instead.
     """
@@ -51,13 +67,14 @@ class UcsegError(Exception):
         self,
         what: str,
         *,
-        where: str | None = None,
+        where: Where = None,
         notes: Iterable[str] = (),
         help: str | None = None,  # noqa: A002 - the word on the screen
     ) -> None:
         super().__init__(what)
         self.what = what
-        self.where = where
+        self.where = None if where is None else str(where)
+        self.place = where if isinstance(where, Place) else None
         self.notes = tuple(notes)
         self.help = help
 
@@ -86,7 +103,7 @@ class UnknownNameError(UsageError):
         name: str,
         known: Iterable[str],
         *,
-        where: str | None = None,
+        where: Where = None,
         hint: str | None = None,
     ) -> None:
         known = tuple(known)
@@ -96,18 +113,18 @@ class UnknownNameError(UsageError):
             f"no {noun} named '{name}'",
             where=where,
             notes=(f"known: {_listed(name, known)}",),
-            help=" ".join(part for part in (suggestion, hint) if part) or None,
+            help=" ".join(filter(None, (suggestion, hint))) or None,
         )
 
 
 class ConfigurationError(UsageError):
-    """A file of the project's that cannot be read, or says what it cannot."""
+    """A file of the project cannot be read, or says something that it cannot."""
 
     kind = "configuration"
 
 
 class MistakesError(UcsegError):
-    """Everything that is wrong with one file, each told as an error of its own."""
+    """Everything that is wrong with one file, each mistake an error of its own."""
 
     kind = "mistakes"
 
@@ -136,50 +153,51 @@ class OutputError(UcsegError):
 
 
 class InterruptionError(UcsegError):
-    """The person stopped it."""
+    """The user stopped it."""
 
     exit_status = ExitStatus.INTERRUPTED
     kind = "interrupted"
 
 
+def single_errors(error: UcsegError) -> tuple[UcsegError, ...]:
+    """The error itself, or each of several mistakes."""
+    return error.errors if isinstance(error, MistakesError) else (error,)
+
+
+def encode_error(error: UcsegError) -> dict[str, Any]:
+    """The error as JSON can hold it, for another process to raise."""
+    return {key: getattr(error, key) for key in ("kind", "what", "where", "notes", "help")}
+
+
+def decode_error(data: Mapping[str, Any]) -> UcsegError:
+    """The inverse of encode_error; a class that needs more than words becomes the one above it."""
+    classes: dict[str, type[UcsegError]] = {
+        UsageError.kind: UsageError,
+        UnknownNameError.kind: UsageError,
+        ConfigurationError.kind: ConfigurationError,
+        ResourceError.kind: ResourceError,
+        OutputError.kind: OutputError,
+    }
+    words = {key: data[key] for key in ("what", "where", "notes", "help")}
+    error = classes.get(data["kind"], ModelError)(**words)
+    error.kind = data["kind"]
+    return error
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like *name*; None if none is close."""
+    from difflib import get_close_matches  # only needed once something has gone wrong
+
+    folded = {candidate.casefold(): candidate for candidate in known}
+    close = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
 def _listed(name: str, known: tuple[str, ...]) -> str:
-    """All of them, or of many those that are most like *name*."""
+    """All of *known*; of many, those that are most like *name*."""
     if len(known) <= MOST_NAMES:
         return ", ".join(known)
     from difflib import get_close_matches
 
     near = get_close_matches(name, known, n=8, cutoff=0)
     return f"{', '.join(near)}, and {len(known) - len(near)} others"
-
-
-def encode_error(error: UcsegError) -> dict[str, Any]:
-    """The error as JSON can hold it, for another process to raise."""
-    return {
-        "kind": error.kind,
-        "what": error.what,
-        "where": error.where,
-        "notes": error.notes,
-        "help": error.help,
-    }
-
-
-def decode_error(data: Mapping[str, Any]) -> UcsegError:
-    """The error that was encoded, of its class, or of the nearest that needs no more than its words."""
-    classes = {
-        each.kind: each for each in (ConfigurationError, ModelError, ResourceError, OutputError)
-    }
-    usage = data["kind"] in {UsageError.kind, UnknownNameError.kind}
-    error = classes.get(data["kind"], UsageError if usage else ModelError)(
-        data["what"], where=data["where"], notes=tuple(data["notes"]), help=data["help"]
-    )
-    error.kind = data["kind"]
-    return error
-
-
-def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like *name*, or None where none is close."""
-    from difflib import get_close_matches  # only ever needed once something has gone wrong
-
-    folded = {candidate.casefold(): candidate for candidate in known}
-    close = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    return folded[close[0]] if close else None

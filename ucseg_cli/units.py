@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from ucseg_cli.errors import UsageError
+from ucseg_cli.errors import UsageError, Where
 
 DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
@@ -69,7 +69,7 @@ def exact_ratio(part: int | None, whole: int | None) -> Fraction | None:
     return None if part is None or not whole else Fraction(part, whole)
 
 
-def parse_count(text: str, *, in_bytes: bool, where: str | None = None) -> int:
+def parse_count(text: str, *, in_bytes: bool, where: Where = None) -> int:
     """A quantity such as ``650k``, ``1.5M`` or ``800_000``, or of bytes ``2.5MB`` or ``512KiB``, exactly.
 
     Prefixes are decimal (k, M, G, T, P, E) or, with an i, binary. Raises UsageError for anything else,

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from ucseg_cli import __version__
+from ucseg_cli.cli.command import Command, Group
 from ucseg_cli.cli.option_groups import with_groups
-from ucseg_cli.cli.repeated_options import OnceCommand
 
 GROUPS = {
     "look": ("list", "show", "params", "flops", "memory", "probe", "reach"),
@@ -25,37 +25,41 @@ COMMANDS = {name: group for group, names in GROUPS.items() for name in names}
 """Each sub-command with its group; it is the function of that name in its file."""
 
 EPILOG = (
-    "`ucseg COMMAND --help` tells more. A model is a variant with any axes changed (v2+backbone=10+rates=6,12), "
-    "your own (net.py:Net+width=32) or torchvision:resnet50."
+    "A model is a variant with any axes changed (v2+backbone=10+rates=6,12), your own class "
+    "(net.py:Net+width=32), torchvision:resnet50, or a checkpoint (weights.pt). "
+    "`ucseg COMMAND --help` shows examples."
 )
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+]
 
 
 def make_app(arguments: Sequence[str]) -> typer.Typer:
-    """The command line as Typer sees it; of the sub-commands only the one that is called, where it is plain which."""
+    """The command line as Typer sees it, with only the sub-command that is called, if one is."""
     called = [name for name in arguments[:1] if name in COMMANDS]
     app = typer.Typer(
+        cls=Group,
         name="ucseg",
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,  # rich markup would delete what stands in brackets
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["--help", "-h"]},
+        context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
         epilog=EPILOG,
     )
     app.callback(invoke_without_command=True)(root)  # for --version alone
     for name in called or COMMANDS:
         module = import_module(f"ucseg_cli.commands.{COMMANDS[name]}.{name}")
-        app.command(name, cls=OnceCommand)(with_groups(getattr(module, name)))
+        app.command(name, cls=Command)(with_groups(getattr(module, name)))
     return app
 
 
 def root(
     *,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
-    ] = False,
+    version: VersionOption = False,
 ) -> None:
-    """Inspect variants of ultra-compact segmentation networks: parameters, operations, tap shapes, and why they differ."""
+    """Show what a network costs, exactly: parameters, operations, memory, and why variants differ."""
     if version:
         from ucseg_cli.terminal.streams import print_text  # the help has no use for it
 

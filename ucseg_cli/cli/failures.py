@@ -1,46 +1,76 @@
-"""Mistakes where an answer was asked for by who runs checks, so that no answer of an earlier run is taken for this one's."""
+"""An error instead of an answer: on stderr, and wherever a script or CI looks for the answer.
+
+A file of an earlier run is replaced, so that CI never takes a stale report for this run's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from ucseg_cli.cli.output_options import JUDGING
-from ucseg_cli.errors import ConfigurationError, MistakesError, ModelError, UcsegError
-from ucseg_cli.report.answers.failure import FORMS, render_error
+from ucseg_cli.errors import (
+    ConfigurationError,
+    MistakesError,
+    ModelError,
+    UcsegError,
+    single_errors,
+)
+from ucseg_cli.terminal.deliver import Destination
 from ucseg_cli.terminal.export_files import is_stdout, write_file
-from ucseg_cli.terminal.streams import print_text
+from ucseg_cli.terminal.streams import print_text, say_error
 
-OF_THE_PROJECT = (ConfigurationError, MistakesError, ModelError)
-"""Mistakes that a run of the same command would meet again, however it is typed."""
-
-
-def tell_who_runs_checks(error: UcsegError, form: str, arguments: Sequence[str]) -> None:
-    """Of a command that judges: on stdout in *form*, where that is one of FORMS, and where the project itself is mistaken in the files of ``--export``.
-
-    Whether these can be written is not what the person has to hear of now.
-    """
-    command = arguments[0]
-    if command not in JUDGING:
-        return
-    for export, path in _exports(arguments) if isinstance(error, OF_THE_PROJECT) else ():
-        with suppress(UcsegError):
-            write_file(path, render_error(error, export, command))
-    if form in FORMS:
-        print_text(render_error(error, form, command))
+LASTING = (ConfigurationError, MistakesError, ModelError)
+"""Errors that the same command meets again, however it is typed."""
 
 
-def _exports(arguments: Sequence[str]) -> Iterator[tuple[str, Path]]:
-    """Asked of the words themselves, since the parser may have failed."""
+def report_failure(
+    error: UcsegError, arguments: Sequence[str], destination: Destination | None
+) -> None:
+    """Report on stderr, and in the place of the answer as JSON or in a format that CI reads."""
+    for single in single_errors(error):
+        say_error(single)
+    to = destination or destination_of(arguments)
+    command = arguments[0] if arguments else ""
+    if to.on_stdout == "json" and sys.stdout is not None:
+        from ucseg_cli.report.formats.json import render_json_error
+
+        print_text(render_json_error(error))
+    elif command in JUDGING:
+        _report_to_ci(error, command, to)
+
+
+def destination_of(arguments: Sequence[str]) -> Destination:
+    """Where the answer was to go, by the words themselves: for when the parser failed."""
+    form, exports = "table", []
     for word, following in zip(arguments, (*arguments[1:], ""), strict=True):
-        asked = (
-            following
-            if word == "--export"
-            else word.removeprefix("--export=")
-            if "--export=" in word
-            else ""
-        )
-        form, _, name = asked.partition("=")
-        if form in FORMS and name and not is_stdout(Path(name)):
-            yield form, Path(name)
+        option, equals, value = word.partition("=")
+        value = value if equals else following
+        if option in {"-f", "--format"}:
+            form = value
+        elif word.startswith("-f"):
+            form = word.removeprefix("-f")
+        elif option == "--export":
+            name, _, path = value.partition("=")
+            exports.append((name, Path(path)))
+        elif option == "--export-json":
+            exports.append(("json", Path(value)))
+    return Destination(form, tuple(exports))
+
+
+def _report_to_ci(error: UcsegError, command: str, to: Destination) -> None:
+    """On stdout, and for an error of the project in the exported files, too.
+
+    The user need not hear now that one of them cannot be written.
+    """
+    from ucseg_cli.report.answers.failure import FORMS, render_error
+
+    if isinstance(error, LASTING):
+        for form, path in to.exports:
+            if form in FORMS and path.name and not is_stdout(path):
+                with suppress(UcsegError):
+                    write_file(path, render_error(error, form, command))
+    if to.format in FORMS and sys.stdout is not None:
+        print_text(render_error(error, to.format, command))

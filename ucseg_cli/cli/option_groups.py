@@ -1,4 +1,4 @@
-"""Groups of options: a command takes a named tuple as one argument, and Typer sees each of its fields as an option."""
+"""Groups of options: a command takes a named tuple as one argument, Typer sees its fields as options."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ from typing import Any, get_type_hints
 
 
 def with_groups(command: Callable[..., int]) -> Callable[..., int]:
-    """The command as Typer should see it: every parameter that is a named tuple spread into its fields."""
+    """The command as Typer should see it: every named tuple among its parameters spread out."""
     hints = get_type_hints(command, include_extras=True)
-    hints.pop("return", None)
-    groups: dict[str, Any] = {
-        name: hint
-        for name, hint in hints.items()
-        if isinstance(hint, type) and issubclass(hint, tuple)
-    }
-    parameters = [
-        each
-        for name, parameter in inspect.signature(command).parameters.items()
-        for each in (
-            _spread(groups[name]) if name in groups else [_keyword(parameter, hints[name])]
-        )
-    ]
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        hint = hints[name]
+        if isinstance(hint, type) and issubclass(hint, tuple):
+            groups[name] = hint
+            parameters += _fields(hint)
+        else:
+            keyword = inspect.Parameter.KEYWORD_ONLY
+            parameters.append(parameter.replace(annotation=hint, kind=keyword))
 
     @wraps(command)
     def run(**given: Any) -> int:
@@ -31,23 +28,16 @@ def with_groups(command: Callable[..., int]) -> Callable[..., int]:
             given[name] = group(**{field: given.pop(field) for field in group._fields})
         return command(**given)
 
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what inspect.signature reads
+    # what inspect.signature reads, and so Typer
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 
-def _spread(group: Any) -> list[inspect.Parameter]:
+def _fields(group: Any) -> list[inspect.Parameter]:
+    keyword, required = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
     defaults = group._field_defaults
     return [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=defaults.get(name, inspect.Parameter.empty),
-            annotation=hint,
-        )
+        inspect.Parameter(name, keyword, default=defaults.get(name, required), annotation=hint)
         for name, hint in get_type_hints(group, include_extras=True).items()
     ]
-
-
-def _keyword(parameter: inspect.Parameter, hint: Any) -> inspect.Parameter:
-    return parameter.replace(annotation=hint, kind=inspect.Parameter.KEYWORD_ONLY)

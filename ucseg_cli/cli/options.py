@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from ucseg_cli.cli.completion.complete_reference import complete_reference
 from ucseg_cli.errors import UnknownNameError, UsageError
+from ucseg_cli.facts.settings import CONVENTION_NAMES
 
 if TYPE_CHECKING:
     from ucseg_cli.facts.conditions import Conditions, Size
     from ucseg_cli.facts.settings import Settings
     from ucseg_cli.gate.cache import Cache
+    from ucseg_cli.references import Reference
     from ucseg_cli.report.parts.module_table import Arrangement
 
+MODEL, MEASURE, JUDGE, OUTPUT = "Model", "Measure", "Judge", "Output"
+"""The groups of options in a command's help."""
+
 ORDERS = ("tree", "count", "path")
-CONVENTION_NAMES = ("fvcore", "macs", "torch")
-
-
-def complete_from(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """Shell completion out of a fixed set."""
-    known = tuple(names)
-    return lambda incomplete: [name for name in known if name.startswith(incomplete)]
+_HOW_TO_NAME = "as in v2, v2+backbone=10, net.py:Net or torchvision:resnet50"
 
 
 def one_of(noun: str, word: str, known: Iterable[str], option: str) -> str:
@@ -34,60 +34,79 @@ def one_of(noun: str, word: str, known: Iterable[str], option: str) -> str:
     return word
 
 
-def at_least(number: int, least: int, option: str) -> int:
-    """A whole number that is not too small; raises UsageError."""
-    if number < least:
-        raise UsageError(
-            f"{number} is too small", where=f"{option} {number}", help=f"it is at least {least}"
-        )
-    return number
+def choice(*flags: str, noun: str, known: Sequence[str], help: str, panel: str = MEASURE) -> Any:  # noqa: A002
+    """An option whose value is a word out of a fixed set, completed and checked; *help* introduces them."""
+
+    def check(word: str | None) -> str | None:
+        return word and one_of(noun, word, known, flags[0])
+
+    return typer.Option(
+        *flags,
+        metavar="NAME",
+        help=f"{help}: {', '.join(known)}.",
+        autocompletion=lambda incomplete: [name for name in known if name.startswith(incomplete)],
+        callback=check,
+        rich_help_panel=panel,
+    )
 
 
-VariantOption = Annotated[
-    str | None,
-    typer.Option(
-        "--variant",
-        "-v",
-        metavar="MODEL",
-        help="The same as MODEL.",
-        autocompletion=complete_reference,
-    ),
-]
-VariantsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--variant",
-        "-v",
-        metavar="MODEL",
-        help="The same as MODEL; repeatable.",
-        autocompletion=complete_reference,
-    ),
-]
-BatchOption = Annotated[
-    int, typer.Option("--batch", "-b", metavar="N", help="Images in the input.")
-]
+def reference_argument(metavar: str, help: str) -> Any:  # noqa: A002 - the word on the screen
+    """An argument that names models."""
+    return typer.Argument(metavar=metavar, help=help, autocompletion=complete_reference)
+
+
+_variant = partial(
+    typer.Option,
+    "--variant",
+    "-v",
+    metavar="MODEL",
+    autocompletion=complete_reference,
+    rich_help_panel=MODEL,
+)
+_size = partial(typer.Option, "--size", "-s", metavar="H[xW]", rich_help_panel=MEASURE)
+_flag: Callable[..., Any] = partial(typer.Option, rich_help_panel=MEASURE)
+
+BatchOption = Annotated[int, _flag("--batch", "-b", metavar="N", help="Images in the input.")]
 InputOption = Annotated[
     str | None,
-    typer.Option(
+    _flag(
         "--input",
         "-i",
         metavar="SHAPE[:DTYPE],…",
         help="Other tensors than an image: 1x3x16x112x112, 1x16:int64.",
     ),
 ]
-NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Record afresh, and keep nothing.")]
-ExitZeroOption = Annotated[
-    bool, typer.Option("--exit-zero", help="Exit 0 also where a gate fails.")
-]
+NoCacheOption = Annotated[bool, _flag("--no-cache", help="Ignore the cache.")]
 DeployOption = Annotated[
-    bool,
-    typer.Option("--deploy", help="After folding batch norms into the convolutions before them."),
+    bool, _flag("--deploy", help="After folding batch norms into the convolutions before them.")
 ]
 ReconcileOption = Annotated[
-    bool, typer.Option("--reconcile", help="Also what other counters print, and why.")
+    bool, _flag("--reconcile", help="Also what other counters print, and why.")
+]
+ConventionOption = Annotated[
+    str | None,
+    choice(
+        "--convention",
+        "-c",
+        noun="convention",
+        known=CONVENTION_NAMES,
+        help="How operations are priced",
+    ),
+]
+ExitZeroOption = Annotated[
+    bool,
+    typer.Option("--exit-zero", help="Exit 0 even if a check fails.", rich_help_panel=JUDGE),
 ]
 DepthOption = Annotated[
-    int, typer.Option("--depth", "-d", metavar="N", help="Levels of modules below the root.")
+    int,
+    typer.Option(
+        "--depth",
+        "-d",
+        metavar="N",
+        min=1,
+        help="Levels of modules below the root.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 TopOption = Annotated[
     int | None,
@@ -95,116 +114,84 @@ TopOption = Annotated[
         "--top",
         "-n",
         metavar="N",
+        min=1,
         help="Only the first N rows of a table, the rest in one; JSON and CSV have all.",
+        rich_help_panel=OUTPUT,
     ),
 ]
-ConventionOption = Annotated[
-    str | None,
-    typer.Option(
-        "--convention", "-c", metavar="NAME", help=f"How operations are priced: {', '.join(CONVENTION_NAMES)}.",
-        autocompletion=complete_from(CONVENTION_NAMES),
-    ),
-]  # fmt: skip
 
 
 class OneModel(NamedTuple):
     """The model of a command about one, as an argument or an option."""
 
-    model: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[MODEL]",
-            help="A model, as in v2, v2+backbone=10, net.py:Net or torchvision:resnet50.",
-            autocompletion=complete_reference,
-        ),
-    ] = None
-    variant: VariantOption = None
+    model: Annotated[str | None, reference_argument("[MODEL]", f"A model, {_HOW_TO_NAME}.")] = None
+    variant: Annotated[str | None, _variant(help="The same as MODEL.")] = None
 
-    def name(self, settings: Settings) -> str:
-        """The reference; raises UsageError where argument and option disagree."""
-        if self.model is not None and self.variant is not None and self.model != self.variant:
-            raise UsageError(
-                f"two models are named, '{self.model}' and '{self.variant}'",
-                where="--variant",
-                help="name one of them",
-            )
-        return next(
-            (name for name in (self.model, self.variant) if name is not None), settings.default
-        )
+    def find(self, settings: Settings) -> Reference:
+        """The model; the default one if none is named. Raises UsageError if two are."""
+        named = dict.fromkeys(name for name in (self.model, self.variant) if name is not None)
+        if len(named) > 1:
+            what = f"two models are named, '{self.model}' and '{self.variant}'"
+            raise UsageError(what, where="--variant", help="name one of them")
+        return next(map(settings.find, named), settings.default)
 
 
 class ManyModels(NamedTuple):
     """The models of a command about any number."""
 
     models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[MODEL]...",
-            help="Models, as in v2, v2+backbone=10, net.py:Net or torchvision:resnet50.",
-            autocompletion=complete_reference,
-        ),
+        list[str] | None, reference_argument("[MODEL]...", f"Models, {_HOW_TO_NAME}.")
     ] = None
-    variant: VariantsOption = None
+    variant: Annotated[list[str] | None, _variant(help="The same as MODEL; repeatable.")] = None
 
-    @property
-    def named(self) -> list[str]:
-        """The references, in the order they were typed."""
-        return [*(self.models or []), *(self.variant or [])]
+    def named(self, settings: Settings) -> list[Reference]:
+        """The models that were typed, in order."""
+        return list(map(settings.find, [*(self.models or []), *(self.variant or [])]))
 
-    def names(self, settings: Settings) -> list[str]:
-        """The references that were typed; the default model where there is none."""
-        return self.named or [settings.default]
+    def find(self, settings: Settings) -> list[Reference]:
+        """The models that were typed; the default one if there is none."""
+        return self.named(settings) or [settings.default]
 
 
 class OneInput(NamedTuple):
     """The input that a model runs on."""
 
-    size: Annotated[
-        str | None,
-        typer.Option("--size", "-s", metavar="H[xW]", help="Input size in pixels: 512 or 384x640."),
-    ] = None
+    size: Annotated[str | None, _size(help="Input size in pixels: 512 or 384x640.")] = None
     batch: BatchOption = 1
     input: InputOption = None
     no_cache: NoCacheOption = False
 
     def conditions(self, settings: Settings) -> Conditions:
-        """The tensors, or size and batch, as typed, else the first size that is configured; raises UsageError."""
+        """The input as typed, else the first configured size; raises UsageError."""
         if self.input is not None:
             return _given(self.input, self.size, self.batch)
         return _conditions(self.size or settings.sizes[0], self.batch)
 
     def open_cache(self) -> Cache | None:
-        """The person's cache, unless they want none; one for each command, so that it warns once."""
-        return _open_cache(no_cache=self.no_cache)
+        """The user's cache, unless it is to be ignored; one for each command, so that it warns once."""
+        return open_cache(no_cache=self.no_cache)
 
 
 class ManyInputs(NamedTuple):
     """The inputs, one for each size, that models run on."""
 
     size: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--size",
-            "-s",
-            metavar="H[xW]",
-            help="Input size in pixels: 512 or 384x640; repeatable.",
-        ),
+        list[str] | None, _size(help="Input size in pixels: 512 or 384x640; repeatable.")
     ] = None
     batch: BatchOption = 1
     input: InputOption = None
     no_cache: NoCacheOption = False
 
     def conditions(self, settings: Settings) -> list[Conditions]:
-        """The tensors, or each size once with the batch, as typed, else as configured; raises UsageError."""
+        """The input as typed, or each size once, else the configured sizes; raises UsageError."""
         if self.input is not None:
             return [_given(self.input, self.size, self.batch)]
-        return list(
-            dict.fromkeys(_conditions(size, self.batch) for size in self.size or settings.sizes)
-        )
+        sizes = self.size or settings.sizes
+        return list(dict.fromkeys(_conditions(size, self.batch) for size in sizes))
 
     def open_cache(self) -> Cache | None:
-        """The person's cache, unless they want none; one for each command, so that it warns once."""
-        return _open_cache(no_cache=self.no_cache)
+        """As OneInput's."""
+        return open_cache(no_cache=self.no_cache)
 
 
 class Rows(NamedTuple):
@@ -213,22 +200,25 @@ class Rows(NamedTuple):
     depth: DepthOption = 2
     sort: Annotated[
         str,
-        typer.Option(
-            "--sort", metavar="ORDER", help="tree, count (heaviest first, at one level) or path.",
-            autocompletion=complete_from(ORDERS),
-        ),
-    ] = "tree"  # fmt: skip
+        choice("--sort", noun="order", known=ORDERS, help="Order of modules", panel=OUTPUT),
+    ] = "tree"
     top: TopOption = None
 
     @property
     def arrangement(self) -> Arrangement:
-        """Depth, order and number as they were typed; raises UsageError."""
+        """Depth, order and number as they were typed."""
         from ucseg_cli.report.parts.module_table import Arrangement
 
-        top = None if self.top is None else at_least(self.top, 1, "--top")
-        return Arrangement(
-            at_least(self.depth, 1, "--depth"), one_of("order", self.sort, ORDERS, "--sort"), top
-        )
+        return Arrangement(self.depth, self.sort, self.top)
+
+
+def open_cache(*, no_cache: bool) -> Cache | None:
+    """The user's cache, unless it is to be ignored."""
+    if no_cache:
+        return None
+    from ucseg_cli.workflow import measure
+
+    return measure.open_cache()
 
 
 def _conditions(size: str | Size, batch: int) -> Conditions:
@@ -241,17 +231,7 @@ def _given(inputs: str, size: object, batch: int) -> Conditions:
     from ucseg_cli.facts.conditions import Conditions, parse_inputs
 
     if size or batch != 1:
-        raise UsageError(
-            "the whole shape is given already",
-            where=f"--input {inputs[:40]}",
-            help="leave --size and --batch out",
-        )
+        what = "the whole shape is given already"
+        where = f"--input {inputs[:40]}"
+        raise UsageError(what, where=where, help="leave --size and --batch out")
     return Conditions(given=parse_inputs(inputs))
-
-
-def _open_cache(*, no_cache: bool) -> Cache | None:
-    if no_cache:
-        return None
-    from ucseg_cli.workflow.measure import open_cache
-
-    return open_cache()

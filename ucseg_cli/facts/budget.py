@@ -5,7 +5,23 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import NamedTuple
 
+from ucseg_cli.errors import Place
 from ucseg_cli.facts.conditions import Size
+from ucseg_cli.references import Reference
+
+BUDGET_KEYS = {
+    "id": "its name, which no other has",
+    "variant": "a name, a reference, or a pattern of names; else the default model",
+    "module": "a path, or a pattern: * stays within a name, ** crosses any number; else the whole network",
+    "metric": "see `ucseg explain metrics`",
+    "dtype": "for bytes and peak-memory: as if floating-point tensors were of that type",
+    "size": "one or several; else those of the configuration",
+    "max": "the largest value that passes",
+    "vs-baseline": "how much more than the baseline there may be: +2%, +50k, -10%",
+    "warn": "a value beyond it is reported and passes; written as the limit is",
+    "message": "what to say if it is exceeded",
+}
+"""The keys of a budget in a configuration, and what each means."""
 
 
 class Bound(NamedTuple):
@@ -20,34 +36,24 @@ class Bound(NamedTuple):
     against_baseline: bool = False
 
     def limit(self, baseline: int) -> int:
-        """The bound as a number; a count within it is within the exact ratio, since counts are whole."""
+        """The bound as a number. Counts are whole, so this decides as the exact ratio would."""
         return int(self.ratio * baseline // 1) + self.offset
-
-
-class Place(NamedTuple):
-    """A line of a file that a person can edit."""
-
-    path: str
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}"
 
 
 class Budget(NamedTuple):
     """A limit on a metric of models.
 
     Args:
-        id: its name; the command line's own limits have none, and are named by what they say.
-        variants: the models it is about, by name.
+        id: its name; limits of the command line have none and are named by what they say.
+        variants: the models that it limits.
         module: a path or a pattern of paths; None for the whole network.
-        sizes: the inputs; empty where those of the command or the configuration hold.
-        max: what fails beyond it. warn: what is told beyond it.
-        place: the line to edit, module_place and warn_place those of module and warn; None on the command line.
+        sizes: the inputs; empty if those of the command or the configuration apply.
+        max: fails beyond it. warn: is reported beyond it, and passes.
+        place: the line to edit; module_place and warn_place those of module and warn.
     """
 
     id: str | None
-    variants: tuple[str, ...]
+    variants: tuple[Reference, ...]
     metric: str
     module: str | None = None
     dtype: str | None = None
@@ -58,3 +64,9 @@ class Budget(NamedTuple):
     place: Place | None = None
     module_place: Place | None = None
     warn_place: Place | None = None
+
+    @property
+    def relative(self) -> Bound | None:
+        """The bound that depends on the baseline, if one does."""
+        bounds = (self.max, self.warn)
+        return next((bound for bound in bounds if bound and bound.against_baseline), None)

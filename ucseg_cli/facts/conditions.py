@@ -6,7 +6,7 @@ import re
 from math import prod
 from typing import NamedTuple
 
-from ucseg_cli.errors import UnknownNameError, UsageError
+from ucseg_cli.errors import UnknownNameError, UsageError, Where
 from ucseg_cli.units import format_shape
 
 DEFAULT_SIDE = 224
@@ -94,7 +94,7 @@ class Conditions(NamedTuple):
         return f"{', '.join(map(str, self.inputs))}, eval mode"
 
 
-def parse_size(text: str, *, where: str | None = None) -> Size:
+def parse_size(text: str, *, where: Where = None) -> Size:
     """``512`` or ``384x640`` as a Size; raises UsageError with the way to write it."""
     where = where or f"--size {text[:24]}"
     match = re.fullmatch(r"\s*([0-9]+)(?:\s*[x×X]\s*([0-9]+))?\s*", text)
@@ -152,7 +152,7 @@ def parse_inputs(text: str) -> Tensors:
     return Tensors(inputs)
 
 
-def _parse_input(text: str, where: str) -> Input:
+def _parse_input(text: str, where: Where) -> Input:
     shape, colon, dtype = text.strip().partition(":")
     lengths = re.split(r"[x×X]", shape)
     if (

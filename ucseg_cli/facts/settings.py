@@ -1,4 +1,4 @@
-"""Everything that a project settles for itself, with where each value came from; what is built in where it does not."""
+"""Everything that a project sets for itself, with where each value came from, and the defaults."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from ucseg_cli.facts.budget import Budget, Place
+from ucseg_cli.errors import Place, Where
+from ucseg_cli.facts.budget import Budget
 from ucseg_cli.facts.conditions import Size
-from ucseg_cli.references import parse_reference
+from ucseg_cli.references import Reference, parse_reference
 from ucseg_cli.references.variants import BASELINE, CATALOGUE, DEFAULT, Variant
 
 DEFAULT_CONVENTION = "fvcore"
+CONVENTION_NAMES = (DEFAULT_CONVENTION, "macs", "torch")
 FAIL_ON = ("never", "info", "warning", "error")
-"""From which severity on a finding of the linter fails."""
+"""The severity from which a finding of the linter fails."""
 
 
 class LintSettings(NamedTuple):
-    """Which rules are looked for, and from which severity on a finding fails."""
+    """Which rules are looked for, and the severity from which a finding fails."""
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -29,15 +31,15 @@ class Settings(NamedTuple):
     """What is in force.
 
     Args:
-        path: the file that it comes from; None where nothing is configured.
-        variants: every variant with a name, ours and the project's.
-        sizes: the inputs of commands that take several; the first is that of the others.
+        path: the file that it comes from; None if nothing is configured.
+        variants: every named variant, ours and the project's.
+        sizes: the inputs of commands that take several; the others take the first.
         places: where each value that is not built in stands, by key.
     """
 
     path: Path | None = None
-    default: str = DEFAULT
-    baseline: str = BASELINE
+    default: Reference = Reference(DEFAULT, CATALOGUE[DEFAULT])
+    baseline: Reference = Reference(BASELINE, CATALOGUE[BASELINE])
     sizes: tuple[Size, ...] = (Size(),)
     convention: str = DEFAULT_CONVENTION
     variants: Mapping[str, Variant] = CATALOGUE
@@ -45,12 +47,18 @@ class Settings(NamedTuple):
     lint: LintSettings = LintSettings()
     places: Mapping[str, Place] = MappingProxyType({})
 
+    def find(self, text: str, where: Where = None) -> Reference:
+        """The model that *text* names here; raises UsageError with the nearest known name."""
+        folder = self.path.parent if self.path else None
+        return parse_reference(text, self.variants, where=where, beside=folder)
+
     @property
     def family_baseline(self) -> tuple[str, Variant]:
-        """The variant to hold variants' axes against, by name: the baseline where it is of the family, else ours."""
-        variant = parse_reference(self.baseline, self.variants).variant
-        return (BASELINE, CATALOGUE[BASELINE]) if variant is None else (self.baseline, variant)
+        """The variant that axes are compared with: the baseline if it is of the family, else v1."""
+        if self.baseline.variant is None:
+            return BASELINE, CATALOGUE[BASELINE]
+        return self.baseline.name, self.baseline.variant
 
     def place_of(self, model: str) -> Place | None:
-        """The line that defines a named variant, or the one that a reference changes; None for what is not configured."""
+        """The line that defines a named variant, or the one that a reference changes."""
         return self.places.get(f"variants.{model.partition('+')[0]}")

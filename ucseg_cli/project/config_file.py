@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ucseg_cli.errors import ConfigurationError, nearest_name
+from ucseg_cli.errors import ConfigurationError, Place, nearest_name
 from ucseg_cli.project.toml_lines import KeyPath, key_lines
 from ucseg_cli.system.paths import shown
 
@@ -55,9 +55,9 @@ class Document:
             1,
         )
 
-    def where(self, key: KeyPath) -> str:
-        """``pyproject.toml:12  budgets[0].variant``."""
-        return f"{self.shown_path}:{self.line(key)}  {_dotted(key)}".rstrip()
+    def place(self, key: KeyPath) -> Place:
+        """Where a key stands: ``pyproject.toml:12  budgets[0].variant``."""
+        return Place(self.shown_path, self.line(key), _dotted(key))
 
 
 def find_document(directory: Path) -> Document | None:
@@ -76,7 +76,7 @@ def find_document(directory: Path) -> Document | None:
         if own is not None and shared is not None:
             raise ConfigurationError(
                 f"both {OWN_NAME} and {SHARED_NAME} configure this folder",
-                where=shared.where(()),
+                where=shared.place(()),
                 help="keep one of them",
             )
         if own is not None or shared is not None:
@@ -106,7 +106,7 @@ def refuse_misspelt(directory: Path) -> None:
         document = Document(path, text, {}, ("tool", near))
         raise ConfigurationError(
             f"[tool.{near}] configures nothing here",
-            where=document.where(()),
+            where=document.place(()),
             help="did you mean [tool.ucseg]?",
         )
 
@@ -117,9 +117,11 @@ def _read(path: Path, *, required: bool) -> Document | None:
             return None
         text = path.read_text("utf-8")
     except OSError as error:
-        raise ConfigurationError(f"cannot read it: {error.strerror}", where=shown(path)) from error
+        raise ConfigurationError(
+            f"cannot read it: {error.strerror}", where=Place(shown(path))
+        ) from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError("it is not UTF-8", where=shown(path)) from error
+        raise ConfigurationError("it is not UTF-8", where=Place(shown(path))) from error
     root = () if path.name != SHARED_NAME else SHARED_TABLE
     if (
         root and "ucseg" not in text
@@ -132,7 +134,7 @@ def _read(path: Path, *, required: bool) -> Document | None:
         return None
     document = Document(path, text, data, root)
     if not isinstance(data, dict):
-        raise ConfigurationError("[tool.ucseg] is not a table", where=document.where(()))
+        raise ConfigurationError("[tool.ucseg] is not a table", where=document.place(()))
     _refuse_extremes(document, data, ())
     return document
 
@@ -147,16 +149,16 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         RecursionError,
     ) as error:  # a number of too many digits is a plain ValueError
         line = re.search(r"at line (\d+)", str(error))
-        place = f"{shown(path)}:{line[1]}" if line else shown(path)
+        place = Place(shown(path), int(line[1]) if line else None)
         raise ConfigurationError(f"it is not TOML: {error}", where=place) from error
 
 
 def _refuse_extremes(document: Document, value: Any, at: KeyPath) -> None:
     """Refuse what TOML's own bounds leave out, and Python could not even print: huge numbers, and nesting without end."""
     if len(at) > DEEPEST:
-        raise ConfigurationError("it is nested too deep", where=document.where(at[:1]))
+        raise ConfigurationError("it is nested too deep", where=document.place(at[:1]))
     if isinstance(value, int) and abs(value) >= 2**63:
-        raise ConfigurationError("the number is beyond 64 bits", where=document.where(at))
+        raise ConfigurationError("the number is beyond 64 bits", where=document.place(at))
     inner = (
         value.items()
         if isinstance(value, dict)

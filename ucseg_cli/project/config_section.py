@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from ucseg_cli.errors import ConfigurationError, UcsegError, UnknownNameError
+from ucseg_cli.errors import ConfigurationError, Place, UcsegError, UnknownNameError
 from ucseg_cli.project.config_file import Document
 from ucseg_cli.project.toml_lines import KeyPath
 
 LONGEST = 40
 Value = TypeVar("Value")
 Default = TypeVar("Default")
-Read = Callable[[Any, str], Value]
+Read = Callable[[Any, Place], Value]
 """From a raw value, and where it stands for the error, to what it means. Raises UcsegError."""
 
 
@@ -31,9 +31,9 @@ class Section:
         self._data = data
         self._mistakes = mistakes
 
-    def where(self, *key: str | int) -> str:
-        """The place of a key of this table, in words."""
-        return self.document.where((*self.at, *key))
+    def place(self, *key: str | int) -> Place:
+        """Where a key of this table stands."""
+        return self.document.place((*self.at, *key))
 
     def __contains__(self, key: str) -> bool:
         return key in self._data
@@ -43,7 +43,7 @@ class Section:
         if key not in self._data:
             return default
         try:
-            return read(self._data[key], self.where(key))
+            return read(self._data[key], self.place(key))
         except UcsegError as error:
             self._note(error, key)
             return default
@@ -61,21 +61,21 @@ class Section:
         found = []
         for index, each in enumerate(value):
             try:
-                found.append(read(each, self.where(key, index)))
+                found.append(read(each, self.place(key, index)))
             except UcsegError as error:
                 self._note(error, key, index)
         return tuple(dict.fromkeys(found)) or default
 
     def mistaken(self, what: str, *key: str | int, help: str | None = None) -> None:  # noqa: A002 - the word on the screen
         """Note something wrong that is not in one value."""
-        self._note(ConfigurationError(what, where=self.where(*key), help=help), *key)
+        self._note(ConfigurationError(what, where=self.place(*key), help=help), *key)
 
     def only(self, known: Iterable[str]) -> None:
         """Note every key that is none of *known*."""
         known = tuple(known)
         for key in self._data:
             if key not in known:
-                self._note(UnknownNameError("key", key, known, where=self.where(key)), key)
+                self._note(UnknownNameError("key", key, known, where=self.place(key)), key)
 
     def table(self, key: str) -> Section:
         """The table under *key*; an empty one where it is absent or no table."""
@@ -110,17 +110,17 @@ class Section:
         return self._data.get(key)
 
 
-def read_table(value: Any, where: str) -> dict[str, Any]:
+def read_table(value: Any, where: Place) -> dict[str, Any]:
     """A table as a dictionary."""
     return _expect(value, dict, "a table", where)
 
 
-def read_array(value: Any, where: str) -> list[Any]:
+def read_array(value: Any, where: Place) -> list[Any]:
     """An array as a list."""
     return _expect(value, list, "an array", where)
 
 
-def read_text(value: Any, where: str) -> str:
+def read_text(value: Any, where: Place) -> str:
     """A string that says something."""
     text = _expect(value, str, "text", where).strip()
     if not text:
@@ -128,9 +128,9 @@ def read_text(value: Any, where: str) -> str:
     return text
 
 
-def read_known(noun: str, known: tuple[str, ...], value: Any, where: str) -> str:
+def read_known(noun: str, known: Iterable[str], value: Any, where: Place) -> str:
     """One of the *known* names."""
-    name = read_text(value, where)
+    name, known = read_text(value, where), tuple(known)
     if name not in known:
         raise UnknownNameError(noun, name, known, where=where)
     return name
@@ -148,7 +148,7 @@ def spell(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
-def _expect(value: Any, kind: type[Value], noun: str, where: str) -> Value:
+def _expect(value: Any, kind: type[Value], noun: str, where: Place) -> Value:
     if not isinstance(value, kind):
         raise ConfigurationError(f"{spell(value)} is not {noun}", where=where)
     return value

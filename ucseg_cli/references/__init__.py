@@ -1,6 +1,6 @@
-"""How a person names a model: a variant of the family, or a source outside it."""
+"""How a user names a model: a variant of the family, or a source outside it."""
 
-from ucseg_cli.references.grammar import Model, Reference, parse_reference
+from ucseg_cli.references.grammar import Model, Reference, parse_reference, with_axes
 from ucseg_cli.references.sources import (
     Argument,
     FromCheckpoint,
@@ -22,4 +22,5 @@ __all__ = [
     "Reference",
     "Source",
     "parse_reference",
+    "with_axes",
 ]

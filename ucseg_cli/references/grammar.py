@@ -1,10 +1,10 @@
-"""The reference grammar: how a person names a model.
+"""The reference grammar: how a user names a model.
 
     reference  := variant | source ( "+" NAME "=" VALUE )*
     source     := FILE.py ":" NAME | PACKAGE.MODULE ":" NAME | "torchvision:" NAME | CHECKPOINT
-    CHECKPOINT := a path that contains "/" or ends in .pt, .pth, .pth.tar, .bin, .ckpt or .safetensors
+    CHECKPOINT := a path with "/", or with an ending of CHECKPOINTS
 
-A variant and the axes that change it are as ``variants`` reads them; after a source, names and values are the
+``variants`` reads a variant and the axes that change it. After a source, names and values are the
 keyword arguments with which it is called. Of two values for one name the later wins.
 """
 
@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
-from ucseg_cli.errors import UnknownNameError, UsageError
+from ucseg_cli.errors import UnknownNameError, UsageError, Where
 from ucseg_cli.references.sources import (
     Argument,
     FromCheckpoint,
@@ -41,23 +42,52 @@ class Reference(NamedTuple):
 
     @property
     def variant(self) -> Variant | None:
-        """The variant, where it is one of the family."""
+        """The variant, if it is one of the family."""
         return self.model if isinstance(self.model, Variant) else None
 
 
 def parse_reference(
-    text: str, named: Mapping[str, Variant] = CATALOGUE, *, where: str | None = None
+    text: str,
+    named: Mapping[str, Variant] = CATALOGUE,
+    *,
+    where: Where = None,
+    beside: Path | None = None,
 ) -> Reference:
-    """The model that *text* names: a variant among those *named*, or a source, which nobody has looked at yet.
+    """The model that *text* names: a variant among those *named*, or a source, not yet opened.
 
-    Raises UsageError (unknown variant, axis or value; what is no reference), each with the nearest known name.
+    A file that is not in the working directory is looked for in the folder *beside*. Raises
+    UsageError, with the nearest known name for an unknown variant, axis or value.
     """
     text = text.strip()
     source = _parse_source(text, where)
-    return Reference(text, parse_variant(text, named, where=where) if source is None else source)
+    if source is not None:
+        return Reference(text, _found(source, beside))
+    try:
+        return Reference(text, parse_variant(text, named, where=where))
+    except UnknownNameError as error:
+        if not Path(text).is_file():
+            raise
+        fix = f"to name it as a checkpoint, write ./{text}"
+        raise UsageError(f"'{text}' is not a variant", where=where, help=fix) from error
 
 
-def _parse_source(text: str, where: str | None) -> Source | None:
+def with_axes(reference: str, axes: Mapping[str, str]) -> str:
+    """The reference of a variant with some axes set to other values."""
+    name, *assignments = reference.split("+")
+    changed = dict(assignment.split("=", 1) for assignment in assignments) | dict(axes)
+    return "+".join((name, *(f"{axis}={value}" for axis, value in changed.items())))
+
+
+def _found(source: Source, beside: Path | None) -> Source:
+    """The source with its file as it is found from here."""
+    if beside is None or not isinstance(source, FromFile | FromCheckpoint):
+        return source
+    path = beside / source.path
+    is_there = not Path(source.path).exists() and path.exists()
+    return source._replace(path=str(path)) if is_there else source
+
+
+def _parse_source(text: str, where: Where) -> Source | None:
     head, *assignments = _ARGUMENT.split(text)
     place, colon, name = head.rpartition(":")
     if not colon:
@@ -71,13 +101,12 @@ def _parse_source(text: str, where: str | None) -> Source | None:
     if place.endswith(".py") or "/" in place or "\\" in place:
         return FromFile(place, name, arguments)
     if not _DOTTED.fullmatch(place):
-        raise UsageError(
-            f"'{place}' is neither a Python file nor a module", where=where or text, help=_SHAPE
-        )
+        what = f"'{place}' is neither a Python file nor a module"
+        raise UsageError(what, where=where or text, help=_SHAPE)
     return FromModule(place, name, arguments)
 
 
-def _parse_checkpoint(path: str, assignments: Iterable[str], where: str) -> FromCheckpoint | None:
+def _parse_checkpoint(path: str, assignments: Iterable[str], where: Where) -> FromCheckpoint | None:
     if path.endswith(".py"):
         raise UsageError(
             f"'{path}' does not say which class is meant",
@@ -87,9 +116,8 @@ def _parse_checkpoint(path: str, assignments: Iterable[str], where: str) -> From
     if "/" not in path and not path.lower().endswith(CHECKPOINTS):
         return None
     arguments = {argument.name: argument.text for argument in _parse_arguments(assignments)}
-    for name in arguments:
-        if name != "key":
-            raise UnknownNameError("argument of a checkpoint", name, ("key",), where=where)
+    for name in arguments.keys() - {"key"}:
+        raise UnknownNameError("argument of a checkpoint", name, ("key",), where=where)
     return FromCheckpoint(path, arguments.get("key"))
 
 

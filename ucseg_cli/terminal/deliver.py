@@ -27,6 +27,11 @@ class Destination(NamedTuple):
     summary: bool = False
     exact: bool = False
 
+    @property
+    def on_stdout(self) -> str:
+        """The format of stdout: of an export to it, if there is one."""
+        return next((form for form, path in self.exports if is_stdout(path)), self.format)
+
 
 def deliver(report: Report, to: Destination) -> None:
     """Write the exports, then the screen. With an export to stdout, that is the screen.
@@ -35,13 +40,11 @@ def deliver(report: Report, to: Destination) -> None:
     """
     refuse_two_to_one(path for _, path in to.exports)
     report = from_workspace(report)
-    screen, on_screen = stdout_screen(exact=to.exact), to.format
+    screen = stdout_screen(exact=to.exact)
     for format_name, path in to.exports:
-        if is_stdout(path):
-            on_screen = format_name
-        else:
+        if not is_stdout(path):
             write_file(path, render(report, format_name, screen))
             say("wrote", str(path))
     if to.summary:
         append_summary(report, exact=to.exact)
-    print_text(render(report, on_screen, screen))
+    print_text(render(report, to.on_stdout, screen))

@@ -1,4 +1,4 @@
-"""The totals of every variant between two, for attribution; of all these networks only the totals are kept."""
+"""What each changed axis adds: the variants between two, of which only the totals are kept."""
 
 from __future__ import annotations
 
@@ -19,10 +19,29 @@ from ucseg_cli.terminal.streams import say_while
 from ucseg_cli.units import plural
 
 
+def attribute_axes(
+    comparison: Comparison, conditions: Conditions, *, cache: Cache | None
+) -> list[Attribution]:
+    """What each changed axis adds to every metric; empty if no axis changed that can be counted."""
+    changed = [change for change in comparison.axes if change.axis.counted]
+    if not changed:
+        return []
+    axes = [change.axis.name for change in changed]
+    kinds = {change.axis.name for change in changed if isinstance(change.before, str)}
+    points = measure_lattice(comparison.baseline, comparison.model, conditions, cache=cache)
+    found = []
+    for metric in METRICS:
+        # the peak hangs on the order of operators, which in a user's own model no axis decides
+        if metric != "peak-memory" or not _has_own_order(comparison):
+            values = {taken: figures[metric] for taken, figures in points.items()}
+            found.append(attribute(metric, values, axes, kinds))
+    return found
+
+
 def measure_lattice(
     baseline: Subject, model: Subject, conditions: Conditions, *, cache: Cache | None
 ) -> dict[Taken, Mapping[str, int]]:
-    """Every metric of each variant between two of the family, by the axes taken from the second; the two are in it."""
+    """Every metric of each variant between two, by the axes taken from the second, with both ends."""
     if baseline.variant is None or model.variant is None:
         return {}
     variants = lattice(baseline.variant, model.variant)
@@ -31,9 +50,8 @@ def measure_lattice(
     if not inner:
         return dict(ends)
     deploy = baseline.folding is not None
-    key = lattice_fingerprint(baseline.variant, model.variant, conditions) + (
-        "-deploy" if deploy else ""
-    )
+    key = lattice_fingerprint(baseline.variant, model.variant, conditions)
+    key += "-deploy" if deploy else ""
     known = cache.get_totals(key) if cache else None
     if known is None or not _is_complete(known, inner):
         known = _measure(inner, conditions, deploy=deploy)
@@ -42,29 +60,7 @@ def measure_lattice(
     return {**ends, **{taken: known[_name(taken)] for taken in inner}}
 
 
-def attribute_all(
-    comparison: Comparison, conditions: Conditions, *, cache: Cache | None
-) -> list[Attribution]:
-    """What each changed axis does to every metric; empty where nothing that can be counted has changed."""
-    points = measure_lattice(comparison.baseline, comparison.model, conditions, cache=cache)
-    changed = [change for change in comparison.axes if change.axis.counted]
-    axes = [change.axis.name for change in changed]
-    kinds = {change.axis.name for change in changed if isinstance(change.before, str)}
-    if not axes:
-        return []
-    told = [
-        metric for metric in METRICS if metric != "peak-memory" or not _in_own_order(comparison)
-    ]
-    return [
-        attribute(
-            metric, {taken: figures[metric] for taken, figures in points.items()}, axes, kinds
-        )
-        for metric in told
-    ]
-
-
-def _in_own_order(comparison: Comparison) -> bool:
-    """Whether one of the two is of a person's own making, whose order of operators no axis decides, and that the peak hangs on."""
+def _has_own_order(comparison: Comparison) -> bool:
     return comparison.baseline.known_as is not None or comparison.model.known_as is not None
 
 
@@ -76,14 +72,15 @@ def _measure(variants: Mapping[Taken, Variant], conditions: Conditions, *, deplo
             None,
             announce=lambda count: announce(f"recording {plural(count, 'variant')} between…"),
         )
-    seen = {taken: traces[request] for taken, request in requests.items()}
-    if deploy:
-        seen = {taken: fold_batch_norms(trace).trace for taken, trace in seen.items()}
-    return {_name(taken): totals(trace) for taken, trace in seen.items()}
+    found = {}
+    for taken, request in requests.items():
+        trace = traces[request]
+        found[_name(taken)] = totals(fold_batch_norms(trace).trace if deploy else trace)
+    return found
 
 
-def _is_complete(known: Totals, wanted: Iterable[Taken]) -> bool:
-    return all(METRICS.keys() <= known.get(_name(taken), {}).keys() for taken in wanted)
+def _is_complete(known: Totals, needed: Iterable[Taken]) -> bool:
+    return all(METRICS.keys() <= known.get(_name(taken), {}).keys() for taken in needed)
 
 
 def _name(taken: Taken) -> str:

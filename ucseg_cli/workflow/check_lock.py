@@ -1,4 +1,4 @@
-"""The lock of a project: where it lies, and what its models are now."""
+"""The lock of a project: where it lies, and how models differ from it now."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 
 from ucseg_cli.analysis.comparing.drift import drift, locked_tree, unlocked
 from ucseg_cli.analysis.comparing.lock_changes import LockState
-from ucseg_cli.errors import ConfigurationError, UsageError
+from ucseg_cli.errors import ConfigurationError, Place, UsageError
 from ucseg_cli.facts.conditions import Size, make_conditions, parse_size
-from ucseg_cli.facts.lock import Lock, Locked, Tree
+from ucseg_cli.facts.lock import Lock, Tree
+from ucseg_cli.facts.point import Point
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.project.lock_file import NAME, read_lock
-from ucseg_cli.references import parse_reference
+from ucseg_cli.references import Reference
 from ucseg_cli.system.paths import shown
 from ucseg_cli.workflow.measure import measure_points
 
@@ -25,99 +26,91 @@ EPOCH = "SOURCE_DATE_EPOCH"
 
 
 def lock_path(settings: Settings) -> Path:
-    """Beside the configuration, or where we are."""
+    """Beside the configuration, or in the working directory."""
     return (settings.path.parent if settings.path else Path.cwd()) / NAME
 
 
-def hold_to_lock(settings: Settings, names: Sequence[str], *, cache: Cache | None) -> LockState:
-    """What has drifted of the models that were named; where none was, of all, and of those of budgets that are not locked.
+def check_lock(
+    settings: Settings, models: Sequence[Reference], *, cache: Cache | None
+) -> LockState:
+    """How *models* differ from the lock; without any, every locked and every budgeted model.
 
-    Raises ConfigurationError without a lock, and for a model in it that is none any more.
+    Raises ConfigurationError without a lock, and for a model in it that no longer exists.
     """
     path = lock_path(settings)
     lock = read_lock(path)
     if lock is None or not lock.models:
-        raise ConfigurationError(
-            "there is no lock", where=shown(path), help="`ucseg lock` makes one"
-        )
-    wanted = [name.strip() for name in names] or list(lock.models)
-    for name in wanted:
-        if name not in lock.models:
-            raise UsageError(
-                f"{name} is not locked", where=shown(path), help=f"`ucseg lock {name}` locks it"
-            )
-        refuse_unknown(name, settings, path)
-    sizes = {name: _locked_sizes(lock, name, path) for name in wanted}
+        fix = "`ucseg lock` makes one"
+        raise ConfigurationError("there is no lock", where=Place(shown(path)), help=fix)
+    wanted = [model.name for model in models] or list(lock.models)
+    sizes = {
+        locked_reference(name, lock, settings, path): locked_sizes(name, lock, path)
+        for name in wanted
+    }
     now = trees_now(sizes, settings, cache=cache)
-    missing = [] if names else [name for name in budgeted(settings) if name not in lock.models]
-    drifts = [
-        *(unlocked(name) for name in missing),
-        *(each for name in wanted for each in drift(name, lock.models[name].tree, now[name])),
-    ]
+    missing = [] if models else [m.name for m in budgeted(settings) if m.name not in lock.models]
+    drifts = [unlocked(name) for name in missing]
+    for name in wanted:
+        drifts += drift(name, lock.models[name].tree, now[name])
+    every_size = dict.fromkeys(size for own in sizes.values() for size in own)
     return LockState(
         path=shown(path),
         lines={name: lock.line(name) for name in (*wanted, *missing)},
         since={name: lock.models[name].since for name in wanted},
-        conditions=[
-            make_conditions(size, 1)
-            for size in dict.fromkeys(size for each in sizes.values() for size in each)
-        ],
+        conditions=[make_conditions(size, 1) for size in every_size],
         drifts=drifts,
     )
 
 
-def _locked_sizes(lock: Lock, name: str, path: Path) -> list[Size]:
-    where = f"{shown(path)}:{lock.line(name)}"
-    sizes = sizes_of(lock.models[name])
-    if not sizes:
-        raise ConfigurationError(
-            f"the lock has no sizes for '{name}'", where=where, help=f"`ucseg lock {name}`"
-        )
-    return [parse_size(size, where=where) for size in sizes]
-
-
-def sizes_of(locked: Locked) -> list[str]:
-    """The sizes at which a model is locked; none where the lock does not say."""
-    sizes = locked.tree.get("sizes")
-    return list(sizes) if isinstance(sizes, Mapping) else []
-
-
-def budgeted(settings: Settings) -> list[str]:
-    """The models that budgets are about, each once."""
-    return list(dict.fromkeys(name for budget in settings.budgets for name in budget.variants))
-
-
-def refuse_unknown(name: str, settings: Settings, path: Path) -> None:
-    """Raise ConfigurationError for a model of the lock that is none any more."""
+def locked_reference(name: str, lock: Lock, settings: Settings, path: Path) -> Reference:
+    """A locked model; raises UsageError if it is not locked, ConfigurationError if it is gone."""
+    if name not in lock.models:
+        fix = f"`ucseg lock {name}` locks it"
+        raise UsageError(f"{name} is not locked", where=Place(shown(path)), help=fix)
     try:
-        parse_reference(name, settings.variants, where=shown(path))
+        return settings.find(name, Place(shown(path), lock.line(name)))
     except UsageError as error:
         raise ConfigurationError(
             error.what,
-            where=error.where,
+            where=error.place,
             notes=error.notes,
             help=f"`ucseg lock --drop {shlex.quote(name)}` takes it out of the lock",
         ) from error
 
 
+def locked_sizes(name: str, lock: Lock, path: Path) -> list[Size]:
+    """The sizes at which a model is locked; raises ConfigurationError if the lock does not say."""
+    where = Place(shown(path), lock.line(name))
+    sizes = lock.models[name].tree.get("sizes")
+    if not isinstance(sizes, Mapping) or not sizes:
+        what = f"the lock has no sizes for '{name}'"
+        raise ConfigurationError(what, where=where, help=f"`ucseg lock {name}`")
+    return [parse_size(size, where=where) for size in sizes]
+
+
+def budgeted(settings: Settings) -> list[Reference]:
+    """The models that budgets limit, each once."""
+    return list(dict.fromkeys(model for budget in settings.budgets for model in budget.variants))
+
+
 def trees_now(
-    sizes: Mapping[str, Sequence[Size]], settings: Settings, *, cache: Cache | None
+    sizes: Mapping[Reference, Sequence[Size]], settings: Settings, *, cache: Cache | None
 ) -> dict[str, Tree]:
-    """What each model is at its sizes, the smaller first."""
-    inputs = {
-        name: {str(size): make_conditions(size, 1) for size in sorted(each)}
-        for name, each in sizes.items()
+    """Each model as a lock has it, by name, at its sizes, the smaller first."""
+    points = {
+        model: {str(size): Point(model, make_conditions(size, 1)) for size in sorted(own)}
+        for model, own in sizes.items()
     }
-    points = [(name, conditions) for name, each in inputs.items() for conditions in each.values()]
-    measured = measure_points(points, settings, cache=cache)
+    every = [point for own in points.values() for point in own.values()]
+    measured = measure_points(every, settings, cache=cache)
     return {
-        name: locked_tree({size: measured[name, conditions] for size, conditions in each.items()})
-        for name, each in inputs.items()
+        model.name: locked_tree({size: measured[point] for size, point in own.items()})
+        for model, own in points.items()
     }
 
 
 def today() -> str:
-    """The date, or the one that a reproducible build asks for; raises UsageError where that is no moment."""
+    """The date, or the one that a reproducible build asks for; raises UsageError for another text."""
     epoch = os.environ.get(EPOCH)
     if not epoch:
         return datetime.now().astimezone().date().isoformat()
@@ -125,7 +118,7 @@ def today() -> str:
         return datetime.fromtimestamp(int(epoch), UTC).date().isoformat()
     except (ValueError, OverflowError, OSError) as error:
         raise UsageError(
-            f"{EPOCH} is no moment",
+            f"{EPOCH} is not a moment",
             where=f"{EPOCH}={epoch[:40]}",
             help="it is a number of seconds since 1970",
         ) from error

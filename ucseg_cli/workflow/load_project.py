@@ -5,47 +5,54 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ucseg_cli.errors import ConfigurationError, UsageError
+from ucseg_cli.errors import ConfigurationError, Place, UsageError
 from ucseg_cli.facts.budget import Budget
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.project.config_file import find_document, refuse_misspelt
-from ucseg_cli.references import parse_reference
+from ucseg_cli.references import Reference
+from ucseg_cli.system.paths import shown
 
 
-def project(*, needed: bool = False) -> Settings:
-    """The settings in force here; raises ConfigurationError, or MistakesError with everything that is wrong.
+def load_project(*, needed: bool = False) -> Settings:
+    """The settings in force here; raises MistakesError with everything that is wrong.
 
-    Where they are *needed*, a table of theirs whose name is misspelt is no reason to pass.
+    If a configuration is *needed*, a misspelt table is an error, too.
     """
     try:
         directory = Path.cwd()
     except OSError as error:
-        raise ConfigurationError(
-            "the working directory is gone", help="change into one that exists"
-        ) from error
+        what = "the working directory is gone"
+        raise ConfigurationError(what, help="change into one that exists") from error
     document = find_document(directory)
     if document is None:
         if needed:
             refuse_misspelt(directory)
         return Settings()
     from ucseg_cli.project.configuration import read_settings
-    from ucseg_cli.workflow.config_vocabulary import vocabulary
 
-    return read_settings(document, vocabulary())
+    return read_settings(document)
 
 
-def chosen_budgets(settings: Settings, names: Sequence[str], *, needed: bool) -> list[Budget]:
-    """The budgets about the models that were named; every budget where none was.
+def line_to_edit(settings: Settings, model: str) -> Place | None:
+    """The line that defines a model, else the first of the configuration, if there is one."""
+    first = Place(shown(settings.path), 1) if settings.path else None
+    return settings.place_of(model) or first
 
-    Raises UsageError where there are none, and some are *needed*: a check of nothing would always pass.
+
+def chosen_budgets(
+    settings: Settings, models: Sequence[Reference], *, needed: bool
+) -> list[Budget]:
+    """The budgets of the models that were named; every budget if none was.
+
+    Raises UsageError if there are none and some are *needed*: a check of nothing would always pass.
     """
-    wanted = {parse_reference(name, settings.variants).name for name in names}
-    budgets = [
-        budget._replace(variants=about)
-        for budget in settings.budgets
-        if (about := tuple(name for name in budget.variants if not wanted or name in wanted))
-    ]
-    without = sorted(wanted - {name for budget in budgets for name in budget.variants})
+    budgets = []
+    for budget in settings.budgets:
+        limited = tuple(model for model in budget.variants if not models or model in models)
+        if limited:
+            budgets.append(budget._replace(variants=limited))
+    found = {model for budget in budgets for model in budget.variants}
+    without = sorted(model.name for model in models if model not in found)
     if not needed or (budgets and not without):
         return budgets
     if settings.budgets:
@@ -57,5 +64,6 @@ def chosen_budgets(settings: Settings, names: Sequence[str], *, needed: bool) ->
     raise UsageError(
         "there is nothing to check",
         where="ucseg check",
-        help="give a limit, as in --max params=650k, or write [[tool.ucseg.budgets]] into pyproject.toml",
+        help="give a limit, as in --max params=650k, "
+        "or write [[tool.ucseg.budgets]] into pyproject.toml",
     )

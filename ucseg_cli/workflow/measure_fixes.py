@@ -1,4 +1,4 @@
-"""What the fixed variants of a linter's findings save, measured."""
+"""What the fixes of a linter's findings save, measured."""
 
 from __future__ import annotations
 
@@ -23,15 +23,14 @@ def measure_savings(
     cache: Cache | None,
 ) -> Savings:
     """By the reference of each fixed variant, what it saves under every metric."""
-    references = {
-        reference for finding in findings if (reference := fix_reference(subject, finding))
-    }
+    names = {fix_reference(subject, finding) for finding in findings}
+    references = [settings.find(name) for name in sorted(filter(None, names))]
     if not references:
         return {}
     before = totals(subject.trace)
-    fixed = measure(sorted(references), conditions, settings, cache=cache)
-    return {each.name: _saved(before, totals(each.trace)) for each in fixed}
-
-
-def _saved(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
-    return {metric: before[metric] - after[metric] for metric in METRICS}
+    fixed = measure(references, [conditions], settings, cache=cache)
+    after = {model.name: totals(model.trace) for model in fixed}
+    return {
+        name: {metric: before[metric] - total[metric] for metric in METRICS}
+        for name, total in after.items()
+    }

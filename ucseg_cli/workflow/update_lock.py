@@ -8,18 +8,19 @@ from typing import NamedTuple
 
 from ucseg_cli.analysis.comparing.drift import drift
 from ucseg_cli.analysis.comparing.lock_changes import ModelChange
-from ucseg_cli.errors import OutputError, UnknownNameError, UsageError
+from ucseg_cli.errors import OutputError, Place, UnknownNameError, UsageError
 from ucseg_cli.facts.conditions import Size, parse_size
 from ucseg_cli.facts.lock import Lock, Locked, Raise, Tree
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.gate.cache import Cache
-from ucseg_cli.project.lock_file import NAME, read_lock, write_lock
+from ucseg_cli.project.lock_file import read_lock, write_lock
+from ucseg_cli.references import Reference
 from ucseg_cli.system.paths import shown
 from ucseg_cli.workflow.check_lock import (
     budgeted,
     lock_path,
-    refuse_unknown,
-    sizes_of,
+    locked_reference,
+    locked_sizes,
     today,
     trees_now,
 )
@@ -41,116 +42,102 @@ class LockUpdate(NamedTuple):
 
     @property
     def path_shown(self) -> str:
-        """The path as the person would write it."""
+        """The path as the user would write it."""
         return shown(self.path)
 
     def write(self) -> None:
-        """Write what differs, and nothing where nothing does; raises OutputError where another has written meanwhile."""
+        """Write what differs; raises OutputError if the lock has been written meanwhile."""
         now = self.path.read_text("utf-8") if self.path.exists() else ""
         if now != self.before.text:
-            raise OutputError(
-                "the lock was written by another meanwhile",
-                where=self.path_shown,
-                help="`ucseg lock` once more",
-            )
+            what = "the lock was written by another meanwhile"
+            raise OutputError(what, where=Place(self.path_shown), help="`ucseg lock` once more")
         if self.models != self.before.models or not self.before.text or self.before.in_conflict:
             write_lock(self.path, self.models)
 
 
 def plan_update(
     settings: Settings,
-    names: Sequence[str],
+    models: Sequence[Reference],
     sizes: Sequence[str],
     drop: Sequence[str],
     reason: str | None,
     *,
     cache: Cache | None,
 ) -> LockUpdate:
-    """What locking these models would change. Raises UsageError for an empty reason and for a model that cannot be dropped."""
+    """What locking *models* at *sizes* would change.
+
+    Raises UsageError for an empty reason and for a model that cannot be dropped.
+    """
     if reason is not None and not reason.strip():
-        raise UsageError(
-            "the reason is empty", where="--reason", help="say why the figure may be higher"
-        )
+        what = "the reason is empty"
+        raise UsageError(what, where="--reason", help="say why the figure may be higher")
     path = lock_path(settings)
     before = read_lock(path, both_sides=True) or Lock({})
-    for name in drop:
-        if name not in before.models:
-            raise UnknownNameError("locked model", name, before.models, where=f"--drop {name}")
-        if name in names:
-            raise UsageError(
-                f"{name} is to be locked and to be dropped",
-                where=f"--drop {name}",
-                help="do one of them",
-            )
-    kept = {name: model for name, model in before.models.items() if name not in drop}
-    wanted = {
-        name: _sizes(name, sizes, kept, settings) for name in _names(names, kept, settings, drop)
-    }
-    for name in wanted.keys() & kept.keys():
-        refuse_unknown(name, settings, path)
-    now = trees_now(
-        {name: [*each, *_sizes(name, (), kept, settings)] for name, each in wanted.items()},
-        settings,
-        cache=cache,
+    _refuse_drops(drop, before, models)
+    kept = before._replace(
+        models={name: model for name, model in before.models.items() if name not in drop}
     )
-    changes = [_change(name, wanted[name], kept.get(name), tree) for name, tree in now.items()]
-    fresh = {
-        change.model: _locked(
-            kept.get(change.model),
-            Locked(_only(wanted[change.model], now[change.model]), today()),
-            change,
-            reason,
-        )
-        for change in changes
+    chosen = _chosen(models, kept, settings, path, drop=drop)
+    typed = list(dict.fromkeys(map(parse_size, sizes)))
+    locked = {
+        model: locked_sizes(model.name, kept, path) if model.name in kept.models else []
+        for model in chosen
     }
-    return LockUpdate(path, before, {**kept, **fresh}, tuple(changes), reason)
+    wanted = {model: typed or locked[model] or list(settings.sizes) for model in chosen}
+    # a raise is seen at the sizes that were locked, also if other ones are locked from now on
+    measured = {model: [*wanted[model], *locked[model]] for model in chosen}
+    now = trees_now(measured, settings, cache=cache)
+    fresh, changes = {}, []
+    for model in chosen:
+        old, tree = kept.models.get(model.name), now[model.name]
+        change = _change(model.name, wanted[model], old, tree)
+        new = Locked(_at_sizes(wanted[model], tree), today())
+        fresh[model.name] = _locked(old, new, change, reason)
+        changes.append(change)
+    return LockUpdate(path, before, {**kept.models, **fresh}, tuple(changes), reason)
+
+
+def _refuse_drops(drop: Sequence[str], lock: Lock, models: Sequence[Reference]) -> None:
+    for name in drop:
+        where = f"--drop {name}"
+        if name not in lock.models:
+            raise UnknownNameError("locked model", name, lock.models, where=where)
+        if name in {model.name for model in models}:
+            what = f"{name} is to be locked and to be dropped"
+            raise UsageError(what, where=where, help="do one of them")
+
+
+def _chosen(
+    models: Sequence[Reference], lock: Lock, settings: Settings, path: Path, *, drop: Sequence[str]
+) -> list[Reference]:
+    """The models that were typed; else those that are locked or in budgets, else the default."""
+    if models or drop:
+        return list(dict.fromkeys(models))
+    locked = [locked_reference(name, lock, settings, path) for name in lock.models]
+    return list(dict.fromkeys([*locked, *budgeted(settings)])) or [settings.default]
 
 
 def _change(name: str, sizes: Sequence[Size], before: Locked | None, tree: Tree) -> ModelChange:
-    """What is raised is told of the sizes that were locked, whichever are locked from now on."""
+    written = list(map(str, sorted(sizes)))
     if before is None:
-        return ModelChange(name, list(map(str, sorted(sizes))), None)
-    raised = tuple(each for each in drift(name, before.tree, tree) if each.raised)
-    return ModelChange(
-        name, list(map(str, sorted(sizes))), drift(name, before.tree, _only(sizes, tree)), raised
-    )
+        return ModelChange(name, written, None)
+    raised = tuple(one for one in drift(name, before.tree, tree) if one.raised)
+    return ModelChange(name, written, drift(name, before.tree, _at_sizes(sizes, tree)), raised)
 
 
-def _only(sizes: Sequence[Size], tree: Tree) -> Tree:
+def _at_sizes(sizes: Sequence[Size], tree: Tree) -> Tree:
     measured = tree["sizes"]
     assert isinstance(measured, Mapping)  # noqa: S101 - trees_now made it
     return {**tree, "sizes": {str(size): measured[str(size)] for size in sorted(sizes)}}
 
 
-def _names(
-    names: Sequence[str], kept: Mapping[str, Locked], settings: Settings, drop: Sequence[str]
-) -> list[str]:
-    """What was typed, else what is locked and what the budgets are about, else the default."""
-    if not names and drop:
-        return []
-    return list(
-        dict.fromkeys(
-            [name.strip() for name in names] or [*kept, *budgeted(settings)] or [settings.default]
-        )
-    )
-
-
-def _sizes(
-    name: str, sizes: Sequence[str], kept: Mapping[str, Locked], settings: Settings
-) -> list[Size]:
-    """What was typed, else what is locked, else what is configured."""
-    if sizes:
-        return list(dict.fromkeys(parse_size(size) for size in sizes))
-    locked = sizes_of(kept[name]) if name in kept else ()
-    return [parse_size(size, where=NAME) for size in locked] or list(settings.sizes)
-
-
 def _locked(before: Locked | None, now: Locked, change: ModelChange, reason: str | None) -> Locked:
-    """As it is now; where nothing differs, since when it was."""
+    """The model as it is now; if nothing differs, as it was locked before."""
     if before is None:
         return now
     if not change.drifts:
         return before
-    kept = reason is not None and change.raised
-    raises = (*before.raises, Raise(now.since, (reason or "").strip())) if kept else before.raises
+    raises = before.raises
+    if reason is not None and change.raised:
+        raises = (*raises, Raise(now.since, reason.strip()))
     return now._replace(raises=raises)

@@ -16,21 +16,21 @@ from ucseg_cli.errors import (
     ConfigurationError,
     MistakesError,
     ModelError,
+    Place,
     UcsegError,
     UnknownNameError,
     UsageError,
     nearest_name,
 )
-from ucseg_cli.facts.budget import Bound, Budget, Place
-from ucseg_cli.facts.conditions import Size, Tensors
+from ucseg_cli.facts.budget import Bound, Budget
+from ucseg_cli.facts.conditions import Conditions, make_conditions
+from ucseg_cli.facts.point import Point
 from ucseg_cli.facts.state_dict import NO_FORWARD
 from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references import Reference
 from ucseg_cli.units import exact_ratio, parse_count
 
 BEYOND_ANY_SHARE = 10**30
-At = Size | Tensors
-Point = tuple[str, At]
-"""A model by name, and a size."""
 
 
 class Check(NamedTuple):
@@ -98,7 +98,7 @@ class Check(NamedTuple):
         return exact_ratio(self.value, self.bound)
 
 
-def parse_limit(text: str, variants: Sequence[str]) -> Budget:
+def parse_limit(text: str, variants: Sequence[Reference]) -> Budget:
     """``params=650k`` as a budget of the command line's; raises UsageError for an unknown metric or an inexact quantity."""
     where = f"--max {text}"
     metric, equals, quantity = text.partition("=")
@@ -112,42 +112,41 @@ def parse_limit(text: str, variants: Sequence[str]) -> Budget:
     return Budget(None, tuple(variants), metric, max=Bound(Fraction(0), count, quantity))
 
 
-def points_needed(budgets: Iterable[Budget], sizes: Sequence[At], baseline: str) -> list[Point]:
-    """Every model at every size that judging takes, each once; *sizes* are for budgets that name none."""
-    return list(
-        dict.fromkeys(point for budget in budgets for point in _points(budget, sizes, baseline))
-    )
+def points_needed(
+    budgets: Iterable[Budget], inputs: Sequence[Conditions], baseline: Reference
+) -> list[Point]:
+    """Every model on every input that judging needs, each once; *inputs* are for budgets without sizes."""
+    found: dict[Point, None] = {}
+    for budget in budgets:
+        models = (*budget.variants, *([baseline] if budget.relative else []))
+        for conditions in _inputs(budget, inputs):
+            found.update((Point(model, conditions), None) for model in models)
+    return list(found)
 
 
-def _points(budget: Budget, sizes: Sequence[At], baseline: str) -> Iterator[Point]:
-    relative = any(
-        bound is not None and bound.against_baseline for bound in (budget.max, budget.warn)
-    )
-    for size in _sizes(budget, sizes):
-        yield from ((variant, size) for variant in budget.variants)
-        if relative:
-            yield baseline, size
-
-
-def _sizes(budget: Budget, sizes: Sequence[At]) -> Sequence[At]:
-    """What does not depend on the input is judged once."""
-    wanted = budget.sizes or sizes
+def _inputs(budget: Budget, inputs: Sequence[Conditions]) -> Sequence[Conditions]:
+    """The inputs of a budget; one is enough for a metric that does not depend on it."""
+    own = [make_conditions(size, inputs[0].batch) for size in budget.sizes]
+    wanted = own or inputs
     return wanted if METRICS[budget.metric].depends_on_size else wanted[:1]
 
 
 def judge(
-    budgets: Iterable[Budget], sizes: Sequence[At], measured: Mapping[Point, Subject], baseline: str
+    budgets: Iterable[Budget],
+    inputs: Sequence[Conditions],
+    measured: Mapping[Point, Subject],
+    baseline: Reference,
 ) -> tuple[Check, ...]:
-    """Every model of every budget held to its limits, each limit of the command line once.
+    """Every model of every budget checked against its limits, each limit of the command line once.
 
-    Raises UsageError for a pattern that no module fits, for a module that the baseline does not have, and where a
-    budget's name is one that another's checks are told apart by.
+    Raises UsageError for a pattern that fits no module, for a module that the baseline does not
+    have, and for two checks of one name.
     """
     checks: dict[str, Check] = {}
     mistakes: list[UcsegError] = []
     for budget in budgets:
         try:
-            for check in _named(list(_judge(budget, sizes, measured, baseline)), budget):
+            for check in _named(list(_judge(budget, inputs, measured, baseline)), budget):
                 known = checks.setdefault(check.id, check)
                 if known is not check and (budget.id is not None or known != check):
                     raise _named_alike(check, budget)
@@ -166,40 +165,44 @@ def _named(checks: Sequence[Check], budget: Budget) -> Iterator[Check]:
 def _named_alike(check: Check, budget: Budget) -> ConfigurationError:
     return ConfigurationError(
         f"two checks would be named '{check.id}'",
-        where=str(budget.place) if budget.place else None,
+        where=budget.place,
         help="give one of the budgets another id",
     )
 
 
 def _judge(
-    budget: Budget, sizes: Sequence[At], measured: Mapping[Point, Subject], baseline: str
+    budget: Budget,
+    inputs: Sequence[Conditions],
+    measured: Mapping[Point, Subject],
+    baseline: Reference,
 ) -> Iterator[Check]:
-    for variant in budget.variants:
-        for size in _sizes(budget, sizes):
-            subject, base = measured[variant, size], measured.get((baseline, size))
+    for reference in budget.variants:
+        for conditions in _inputs(budget, inputs):
+            subject = measured[Point(reference, conditions)]
+            base = measured.get(Point(baseline, conditions))
             _refuse_unknown_figure(budget, subject)
             values = _values(subject.trace, budget)
             for module in _modules(budget, subject):
-                yield _check(budget, subject, size, module, values[module or ""], base)
+                yield _check(budget, subject, conditions, module, values[module or ""], base)
 
 
 def _check(
-    budget: Budget, subject: Subject, size: At, module: str | None, value: int, base: Subject | None
+    budget: Budget,
+    subject: Subject,
+    conditions: Conditions,
+    module: str | None,
+    value: int,
+    base: Subject | None,
 ) -> Check:
-    relative = next(
-        (b for b in (budget.max, budget.warn) if b is not None and b.against_baseline), None
-    )
-    before = (
-        _baseline_value(budget, subject, module, base)
-        if relative is not None and base is not None
-        else None
-    )
-    at = str(size) if METRICS[budget.metric].depends_on_size else None
+    relative, before = budget.relative, None
+    if relative is not None and base is not None:
+        before = _baseline_value(budget, subject, module, base)
+    at = str(conditions.at) if METRICS[budget.metric].depends_on_size else None
     most, warn = (bound and bound.limit(before or 0) for bound in (budget.max, budget.warn))
     if relative is not None and min(limit for limit in (most, warn) if limit is not None) < 0:
         raise ConfigurationError(
             f"'{relative.text}' on the baseline's {before:,} leaves less than nothing",
-            where=str(budget.place) if budget.place else None,
+            where=budget.place,
         )
     return Check(
         id=budget.id or f"{subject.name}{f'@{at}' if at else ''}:{budget.metric}<={most}",
@@ -223,13 +226,13 @@ def _refuse_unknown_figure(budget: Budget, subject: Subject) -> None:
     if subject.trace.failure is not None and METRICS[budget.metric].depends_on_size:
         raise ModelError(
             f"{subject.name} does not run, so it has no {budget.metric}: {subject.trace.failure}",
-            where=str(budget.place) if budget.place else None,
+            where=budget.place,
             help=None if subject.trace.failure == NO_FORWARD else "--input gives it other tensors",
         )
     if budget.metric in PARAM_METRICS and budget.metric not in known_metrics(subject.trace):
         raise ModelError(
             f"{subject.name} does not say what is trainable, so it has no {budget.metric}",
-            where=str(budget.place) if budget.place else None,
+            where=budget.place,
             help="name the model itself, or limit params",
         )
 
@@ -254,7 +257,7 @@ def _modules(budget: Budget, subject: Subject) -> Sequence[str | None]:
         nearest = nearest_name(budget.module, paths)
         raise ConfigurationError(
             f"no module of {subject.name} is named '{budget.module}'",
-            where=str(budget.module_place) if budget.module_place else None,
+            where=budget.module_place,
             notes=("a budget of nothing would always pass",),
             help=f"did you mean '{nearest}'?"
             if nearest
@@ -274,7 +277,7 @@ def _baseline_value(budget: Budget, subject: Subject, module: str | None, base: 
     if path is None:
         raise ConfigurationError(
             f"the baseline {base.name} has no module '{module}'",
-            where=str(budget.module_place) if budget.module_place else None,
+            where=budget.module_place,
         )
     return values[path]
 

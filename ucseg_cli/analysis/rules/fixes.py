@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ucseg_cli.analysis.rules.lint_catalogue import Severity
 from ucseg_cli.analysis.rules.lint_checks import Finding
 from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.references import with_axes
 
 Savings = Mapping[str, Mapping[str, int]]
 """By the reference of a fixed variant, what it saves under every metric; less than nothing is a cost."""
@@ -19,6 +20,11 @@ class Scope(NamedTuple):
     codes: frozenset[str]
     fails_from: Severity | None = None
 
+    @classmethod
+    def failing_from(cls, codes: frozenset[str], severity: str) -> Scope:
+        """The scope in which findings of a *severity* fail, as a word of FAIL_ON says it."""
+        return cls(codes, None if severity == "never" else Severity[severity.upper()])
+
     def status(self, finding: Finding) -> str:
         """``fail``, or as severe as the rule is: ``warn`` or ``info``."""
         if self.fails_from is not None and finding.rule.severity >= self.fails_from:
@@ -28,8 +34,4 @@ class Scope(NamedTuple):
 
 def fix_reference(subject: Subject, finding: Finding) -> str | None:
     """The variant that fixes a finding, as it can be typed."""
-    if not finding.fix:
-        return None
-    name, *assignments = (subject.known_as or subject.name).split("+")
-    changed = {**dict(each.split("=", 1) for each in assignments), **finding.fix}
-    return "+".join((name, *(f"{axis}={value}" for axis, value in changed.items())))
+    return with_axes(subject.known_as or subject.name, finding.fix) if finding.fix else None

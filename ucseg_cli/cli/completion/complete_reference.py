@@ -22,10 +22,10 @@ def complete_reference(incomplete: str) -> list[str]:
 
 def _named() -> list[str]:
     from ucseg_cli.references.variants import CATALOGUE
-    from ucseg_cli.workflow.load_project import project
+    from ucseg_cli.workflow.load_project import load_project
 
     try:
-        return list(project().variants)
+        return list(load_project().variants)
     except UcsegError:  # a broken configuration is no reason to complete nothing
         return list(CATALOGUE)
 

@@ -4,43 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
-from ucseg_cli.cli.completion.complete_reference import complete_reference
 from ucseg_cli.cli.options import (
+    OUTPUT,
     ConventionOption,
     DeployOption,
     DepthOption,
     OneInput,
     TopOption,
-    at_least,
-    complete_from,
-    one_of,
+    choice,
+    reference_argument,
 )
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus
 
 ORDERS = ("change", "path")
+MODELS_HELP = "Models to compare with it; without any, BASE is compared with the baseline."
 
-BaseArgument = Annotated[
-    str, typer.Argument(metavar="BASE", help="The baseline.", autocompletion=complete_reference)
-]
-ModelsArgument = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="MODEL...",
-        help="What to hold against it; without any, BASE is held against the configured baseline.",
-        autocompletion=complete_reference,
-    ),
-]
+BaseArgument = Annotated[str, reference_argument("BASE", "The model to compare with.")]
+ModelsArgument = Annotated[list[str] | None, reference_argument("MODEL...", MODELS_HELP)]
 OrderOption = Annotated[
-    str,
-    typer.Option(
-        "--sort",
-        metavar="ORDER",
-        help="change (largest first) or path.",
-        autocompletion=complete_from(ORDERS),
-    ),
+    str, choice("--sort", noun="order", known=ORDERS, help="Order of modules", panel=OUTPUT)
 ]
 
 
@@ -50,39 +33,38 @@ def compare(
     *,
     at: OneInput,
     convention: ConventionOption = None,
+    deploy: DeployOption = False,
     depth: DepthOption = 2,
     sort: OrderOption = "change",
     top: TopOption = None,
-    deploy: DeployOption = False,
     output: Output,
 ) -> int:
     """Compare models with a baseline.
 
-    Totals, axes, modules and taps, and of two variants what each changed axis does; unchanged rows are hidden but
-    counted. Ends in one sentence.
+    Totals, axes, modules, taps and findings; for two variants also what each changed axis adds.
+    Unchanged rows are counted. Ends in one sentence.
+
+    Examples:
+      ucseg compare v1 v2
+      ucseg compare v2 v2+head=before-upsample --size 512
+      ucseg compare net.py:Net net.py:Net+width=32 torchvision:resnet50
     """
     from ucseg_cli.analysis.comparing.comparison import compare as compare_subjects
-    from ucseg_cli.analysis.counting.conventions import find_convention
+    from ucseg_cli.analysis.counting.conventions import CONVENTIONS
     from ucseg_cli.report.answers.choose.compare import compare_report
-    from ucseg_cli.workflow.attribute_axes import attribute_all
-    from ucseg_cli.workflow.load_project import project
+    from ucseg_cli.workflow.attribute_axes import attribute_axes
+    from ucseg_cli.workflow.load_project import load_project
     from ucseg_cli.workflow.measure import measure
 
-    settings = project()
-    conditions, priced, order = (
-        at.conditions(settings),
-        find_convention(convention or settings.convention),
-        one_of("order", sort, ORDERS, "--sort"),
-    )
-    levels, most = at_least(depth, 1, "--depth"), None if top is None else at_least(top, 1, "--top")
-    cache = at.open_cache()
-    names = [base, *models] if models else [settings.baseline, base]
-    subjects = measure(names, conditions, settings, cache=cache, deploy=deploy, run=False)
-    candidates = subjects[1:] or subjects  # a model compared with itself is measured once
-    comparisons = [
-        compare_subjects(subjects[0], candidate, depth=levels) for candidate in candidates
-    ]
-    why = attribute_all(comparisons[0], conditions, cache=cache) if len(comparisons) == 1 else []
-    report = compare_report(comparisons, conditions, priced, sort=order, top=most, attributions=why)
+    settings = load_project()
+    conditions, cache = at.conditions(settings), at.open_cache()
+    named = [settings.find(name) for name in (base, *(models or ()))]
+    references = named if models else [settings.baseline, *named]
+    subjects = measure(references, [conditions], settings, cache=cache, deploy=deploy, run=False)
+    baseline, *others = subjects
+    comparisons = [compare_subjects(baseline, other, depth=depth) for other in others]
+    why = attribute_axes(comparisons[0], conditions, cache=cache) if len(others) == 1 else []
+    priced = CONVENTIONS[convention or settings.convention]
+    report = compare_report(comparisons, conditions, priced, sort=sort, top=top, attributions=why)
     output.deliver(report, subjects)
     return ExitStatus.OK

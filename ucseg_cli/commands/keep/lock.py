@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ucseg_cli.cli.options import ManyModels, NoCacheOption
+from ucseg_cli.cli.options import JUDGE, MEASURE, MODEL, ManyModels, NoCacheOption, open_cache
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus
 
@@ -17,43 +17,54 @@ SizesOption = Annotated[
         "-s",
         metavar="H[xW]",
         help="Input sizes to lock; else those locked before, or configured; repeatable.",
+        rich_help_panel=MEASURE,
     ),
 ]
 ReasonOption = Annotated[
     str | None,
     typer.Option(
-        "--reason", metavar="TEXT", help="Why a figure may be higher than before; kept in the lock."
+        "--reason",
+        metavar="TEXT",
+        help="Why a figure may be higher than before; kept in the lock.",
+        rich_help_panel=JUDGE,
     ),
 ]
 DropOption = Annotated[
     list[str] | None,
-    typer.Option("--drop", metavar="MODEL", help="Take a model out of the lock; repeatable."),
+    typer.Option(
+        "--drop",
+        metavar="MODEL",
+        help="Take a model out of the lock; repeatable.",
+        rich_help_panel=MODEL,
+    ),
 ]
 
 
 def lock(
     *,
     of: ManyModels,
-    size: SizesOption = None,
-    reason: ReasonOption = None,
     drop: DropOption = None,
+    size: SizesOption = None,
     no_cache: NoCacheOption = False,
+    reason: ReasonOption = None,
     output: Output,
 ) -> int:
-    """Write down what models are.
+    """Record models in a lock file.
 
-    Into ucseg.lock.json, for `check --locked`. Without models, those that are locked already, else those of the
-    budgets, else the default. A higher total wants a --reason; without one nothing is written, and the exit is 1.
+    In ucseg.lock.json, for `check --locked`. Without models: those that are locked, else those of
+    the budgets, else the default. A higher total needs a --reason; without one the lock stays as
+    it is, and the exit status is 1.
+
+    Examples:
+      ucseg lock v1 v2
+      ucseg lock --reason "wider decoder, see the issue"
     """
     from ucseg_cli.report.answers.keep.lock import lock_report
-    from ucseg_cli.workflow.load_project import project
-    from ucseg_cli.workflow.measure import open_cache
+    from ucseg_cli.workflow.load_project import load_project
     from ucseg_cli.workflow.update_lock import plan_update
 
-    cache = None if no_cache else open_cache()
-    update = plan_update(
-        project(needed=True), of.named, size or (), drop or (), reason, cache=cache
-    )
+    settings, cache = load_project(needed=True), open_cache(no_cache=no_cache)
+    update = plan_update(settings, of.named(settings), size or (), drop or (), reason, cache=cache)
     if update.accepted:
         update.write()
     report = lock_report(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ucseg_cli.cli.options import ExitZeroOption, NoCacheOption, TopOption
+from ucseg_cli.cli.options import ExitZeroOption, NoCacheOption, TopOption, open_cache
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus
 
@@ -21,25 +21,28 @@ CheckpointArgument = Annotated[
 def identify(
     *,
     checkpoint: CheckpointArgument,
-    top: TopOption = None,
     no_cache: NoCacheOption = False,
     exit_zero: ExitZeroOption = False,
+    top: TopOption = None,
     output: Output,
 ) -> int:
-    """Tell which variant a checkpoint fits.
+    """Find the variant that a checkpoint fits.
 
-    Reads names and shapes, never data: every axis that these determine, and how the file differs from the nearest
-    variant; exits with 1 where it fits none.
+    Reads names and shapes, never data: every axis that they determine, and how the file differs
+    from the nearest variant; exits with 1 if it fits none.
+
+    Examples:
+      ucseg identify weights.pt
+      ucseg identify checkpoint.ckpt+key=ema --top 5
     """
     from ucseg_cli.analysis.family.fit_checkpoint import identify, propose
-    from ucseg_cli.cli.options import at_least
     from ucseg_cli.report.answers.learn.identify import identify_report
     from ucseg_cli.workflow.find_checkpoint import read_checkpoint, trace_candidate
-    from ucseg_cli.workflow.load_project import project
+    from ucseg_cli.workflow.load_project import load_project
 
-    settings = project()
-    top = None if top is None else at_least(top, 1, "--top")
-    candidate = propose(read_checkpoint(checkpoint, settings), settings.variants, settings.default)
-    found = identify(candidate, trace_candidate(candidate.variant, no_cache=no_cache))
+    settings = load_project()
+    state = read_checkpoint(checkpoint, settings)
+    candidate = propose(state, settings.variants, settings.default.name)
+    found = identify(candidate, trace_candidate(candidate.variant, open_cache(no_cache=no_cache)))
     output.deliver(identify_report(checkpoint, found, top))
     return ExitStatus.OK if exit_zero or found.fits else ExitStatus.GATE_FAILED

@@ -19,29 +19,29 @@ def flops(
     of: OneModel,
     at: OneInput,
     convention: ConventionOption = None,
-    rows: Rows,
     deploy: DeployOption = False,
     reconcile: ReconcileOption = False,
+    rows: Rows,
     output: Output,
 ) -> int:
     """Count operations by module and operator.
 
     Under a convention, with what the convention leaves out.
+
+    Examples:
+      ucseg flops v2 --size 512
+      ucseg flops torchvision:resnet50 --depth 1 --convention macs
+      ucseg flops v2 --reconcile
     """
-    from ucseg_cli.analysis.counting.conventions import find_convention
+    from ucseg_cli.analysis.counting.conventions import CONVENTIONS
     from ucseg_cli.report.answers.look.flops import flops_report
-    from ucseg_cli.workflow.load_project import project
+    from ucseg_cli.workflow.load_project import load_project
     from ucseg_cli.workflow.measure import measure
 
-    settings = project()
-    conditions, priced, arrangement = (
-        at.conditions(settings),
-        find_convention(convention or settings.convention),
-        rows.arrangement,
-    )
-    (subject,) = measure(
-        [of.name(settings)], conditions, settings, cache=at.open_cache(), deploy=deploy
-    )
-    report = flops_report(subject, conditions, priced, arrangement, reconciled=reconcile)
+    settings = load_project()
+    conditions, cache = at.conditions(settings), at.open_cache()
+    (subject,) = measure([of.find(settings)], [conditions], settings, cache=cache, deploy=deploy)
+    priced = CONVENTIONS[convention or settings.convention]
+    report = flops_report(subject, conditions, priced, rows.arrangement, reconciled=reconcile)
     output.deliver(report, [subject])
     return ExitStatus.OK

@@ -8,25 +8,27 @@ from ucseg_cli.errors import ExitStatus
 
 
 def params(
-    *, of: OneModel, at: OneInput, rows: Rows, deploy: DeployOption = False, output: Output
+    *, of: OneModel, at: OneInput, deploy: DeployOption = False, rows: Rows, output: Output
 ) -> int:
     """Count parameters by module.
 
-    Total, trainable, frozen, buffers, bytes and share; what is shared counts once.
+    Total, trainable, frozen, buffers, bytes and share; shared parameters count once.
+
+    Examples:
+      ucseg params v2 --depth 3
+      ucseg params net.py:Net --sort count --top 10
+      ucseg params weights.safetensors
     """
     from ucseg_cli.report.answers.look.params import params_report, state_dict_report
     from ucseg_cli.workflow.find_checkpoint import find_state_dict
-    from ucseg_cli.workflow.load_project import project
+    from ucseg_cli.workflow.load_project import load_project
     from ucseg_cli.workflow.measure import measure
 
-    settings = project()
-    conditions, arrangement = at.conditions(settings), rows.arrangement
-    if (state := find_state_dict(of.name(settings), settings, deploy=deploy)) is not None:
-        output.deliver(state_dict_report(of.name(settings), state, arrangement))
+    settings = load_project()
+    conditions, cache, model = at.conditions(settings), at.open_cache(), of.find(settings)
+    if (state := find_state_dict(model, deploy=deploy)) is not None:
+        output.deliver(state_dict_report(model.name, state, rows.arrangement))
         return ExitStatus.OK
-    (subject,) = measure(
-        [of.name(settings)], conditions, settings, cache=at.open_cache(), deploy=deploy, run=False
-    )
-    report = params_report(subject, conditions, arrangement)
-    output.deliver(report, [subject])
+    subjects = measure([model], [conditions], settings, cache=cache, deploy=deploy, run=False)
+    output.deliver(params_report(subjects[0], conditions, rows.arrangement), subjects)
     return ExitStatus.OK

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ucseg_cli.cli.options import ManyInputs, ManyModels, TopOption, at_least
+from ucseg_cli.cli.options import MEASURE, ManyInputs, ManyModels, TopOption
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus
 
@@ -17,6 +17,7 @@ TapOption = Annotated[
         "-t",
         metavar="PATTERN",
         help="Modules by path, where * is any name and ** any number of them; repeatable.",
+        rich_help_panel=MEASURE,
     ),
 ]
 
@@ -24,22 +25,25 @@ TapOption = Annotated[
 def probe(
     *, of: ManyModels, at: ManyInputs, tap: TapOption = None, top: TopOption = None, output: Output
 ) -> int:
-    """Probe the shapes of the taps.
+    """Probe the shapes of taps.
 
-    Channels, height, width and stride, of several models and sizes side by side. Without --tap, of a variant's three
-    feature maps, and of another model's top-level modules.
+    Channels, height, width, stride and receptive field, of several models and sizes side by side.
+    Without --tap: a variant's three feature maps, or the top-level modules of another model.
+
+    Examples:
+      ucseg probe v1 v2 --size 512
+      ucseg probe torchvision:resnet50 --tap 'layer*'
     """
     from ucseg_cli.analysis.geometry.tap_shapes import choose_taps
     from ucseg_cli.report.answers.look.probe import probe_report
     from ucseg_cli.report.parts.probed import Probed
-    from ucseg_cli.workflow.load_project import project
-    from ucseg_cli.workflow.measure import measure_each
+    from ucseg_cli.workflow.load_project import load_project
+    from ucseg_cli.workflow.measure import measure
 
-    settings = project()
-    conditions, rows = at.conditions(settings), None if top is None else at_least(top, 1, "--top")
-    measured = measure_each(of.names(settings), conditions, settings, cache=at.open_cache())
-    subjects = [subject for subject, _ in measured]
+    settings = load_project()
+    models, inputs = of.find(settings), at.conditions(settings)
+    subjects = measure(models, inputs, settings, cache=at.open_cache())
     chosen = choose_taps(subjects, tap) if tap else [None] * len(subjects)
-    probed = [Probed(*each, taps) for each, taps in zip(measured, chosen, strict=True)]
-    output.deliver(probe_report(probed, top=rows), subjects)
+    probed = list(map(Probed, subjects, inputs * len(models), chosen))
+    output.deliver(probe_report(probed, top=top), subjects)
     return ExitStatus.OK

@@ -8,18 +8,22 @@ from ucseg_cli.errors import ExitStatus
 
 
 def reach(*, of: OneModel, at: ManyInputs, output: Output) -> int:
-    """Show what dilated convs read.
+    """Show how much data dilated convs read.
 
-    How much of each reads data rather than padding, which taps never do, what they cost, and from which size they do.
+    The share of each that is data rather than padding, the kernel positions that only ever see
+    padding, what these cost, and the size from which there are none.
+
+    Examples:
+      ucseg reach v2 --size 512
+      ucseg reach v2 --size 224 --size 512
     """
     from ucseg_cli.report.answers.look.reach import reach_report
-    from ucseg_cli.workflow.load_project import project
-    from ucseg_cli.workflow.measure import measure_each
+    from ucseg_cli.workflow.load_project import load_project
+    from ucseg_cli.workflow.measure import measure
 
-    settings = project()
-    measured = measure_each(
-        [of.name(settings)], at.conditions(settings), settings, cache=at.open_cache()
-    )
-    report = reach_report(measured[0][0].name, measured)
-    output.deliver(report, [subject for subject, _ in measured])
+    settings = load_project()
+    inputs, model = at.conditions(settings), of.find(settings)
+    subjects = measure([model], inputs, settings, cache=at.open_cache())
+    measured = list(zip(subjects, inputs, strict=True))
+    output.deliver(reach_report(model.name, measured), subjects)
     return ExitStatus.OK

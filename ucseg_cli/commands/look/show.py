@@ -17,18 +17,20 @@ def show(
 ) -> int:
     """Show one model on one screen.
 
-    Totals, axes, taps and the heaviest modules.
+    Axes, totals, output and tap shapes, and the heaviest modules.
+
+    Examples:
+      ucseg show v2
+      ucseg show net.py:Net+width=32 --size 384x640
     """
-    from ucseg_cli.analysis.counting.conventions import find_convention
+    from ucseg_cli.analysis.counting.conventions import CONVENTIONS
     from ucseg_cli.report.answers.look.show import show_report
-    from ucseg_cli.workflow.load_project import project
+    from ucseg_cli.workflow.load_project import load_project
     from ucseg_cli.workflow.measure import measure
 
-    settings = project()
-    conditions, priced = at.conditions(settings), find_convention(convention or settings.convention)
-    (subject,) = measure(
-        [of.name(settings)], conditions, settings, cache=at.open_cache(), deploy=deploy, run=False
-    )
-    report = show_report(subject, conditions, priced, settings)
-    output.deliver(report, [subject])
+    settings = load_project()
+    conditions, cache, model = at.conditions(settings), at.open_cache(), of.find(settings)
+    subjects = measure([model], [conditions], settings, cache=cache, deploy=deploy, run=False)
+    priced = CONVENTIONS[convention or settings.convention]
+    output.deliver(show_report(subjects[0], conditions, priced, settings), subjects)
     return ExitStatus.OK

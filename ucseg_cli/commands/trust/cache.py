@@ -15,9 +15,11 @@ def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Delete every trace.")] = False,
     output: Output,
 ) -> int:
-    """Tell where answers are kept.
+    """Show or clear the cache.
 
-    How many traces, and how large; --clear deletes them.
+    Examples:
+      ucseg cache
+      ucseg cache --clear
     """
     from ucseg_cli.report.answers.trust.cache import cache_report
     from ucseg_cli.workflow.measure import open_cache

@@ -17,21 +17,25 @@ def complete_topic(incomplete: str) -> list[str]:
     return [name for name in topics() if name.startswith(incomplete)]
 
 
-def explain(
-    topic: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[TOPIC]",
-            help="As in fvcore, rates or exit-status.",
-            autocompletion=complete_topic,
-        ),
-    ] = None,
-    *,
-    output: Output,
-) -> int:
-    """Explain a metric, convention or axis.
+TopicArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[TOPIC]",
+        help="As in fvcore, rates or exit-status; without one, all are listed.",
+        autocompletion=complete_topic,
+    ),
+]
 
-    Or an exit status, or another topic; without one, list them all.
+
+def explain(topic: TopicArgument = None, *, output: Output) -> int:
+    """Explain a term.
+
+    A metric, convention, axis, rule, exit status or another topic.
+
+    Examples:
+      ucseg explain
+      ucseg explain fvcore
+      ucseg explain UC104
     """
     from ucseg_cli.report.answers.trust.explain import explain_report
 

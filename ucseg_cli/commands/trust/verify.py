@@ -8,29 +8,31 @@ from ucseg_cli.errors import ExitStatus
 
 
 def verify(*, of: OneModel, at: OneInput, exit_zero: ExitZeroOption = False, output: Output) -> int:
-    """Hold our counts against other counters.
+    """Check our counts against other counters.
 
-    Runs fvcore and torch's FlopCounterMode on real tensors and compares totals, modules and operators; exits with 1
-    when one figure differs.
+    Runs fvcore and torch's FlopCounterMode on real tensors and compares totals, modules and
+    operators; exits with 1 if a figure differs.
+
+    Examples:
+      ucseg verify v2
+      ucseg verify net.py:Net --size 64
     """
     from ucseg_cli.analysis.counters.agreement import agreement
     from ucseg_cli.gate import tracing
     from ucseg_cli.report.answers.trust.verify import verify_report
     from ucseg_cli.terminal.streams import say_while
-    from ucseg_cli.workflow.load_project import project
-    from ucseg_cli.workflow.measure import find_model, measure
+    from ucseg_cli.workflow.load_project import load_project
+    from ucseg_cli.workflow.measure import measure
     from ucseg_cli.workflow.memory_guard import refuse_what_does_not_fit
 
-    settings = project()
-    conditions = at.conditions(settings)
-    (subject,) = measure([of.name(settings)], conditions, settings, cache=at.open_cache())
+    settings = load_project()
+    conditions, model = at.conditions(settings), of.find(settings)
+    (subject,) = measure([model], [conditions], settings, cache=at.open_cache())
     refuse_what_does_not_fit(subject.trace, conditions)
     with say_while() as announce:
         announce("running the other counters on real tensors…")
-        counts = tracing.count_with_others(
-            tracing.Request(find_model(of.name(settings), settings).model, conditions)
-        )
+        counts = tracing.count_with_others(tracing.Request(model.model, conditions))
     agreements = [agreement(subject.trace, count) for count in counts]
     output.deliver(verify_report(subject, conditions, agreements), [subject])
-    held = exit_zero or all(each.agrees for each in agreements)
-    return ExitStatus.OK if held else ExitStatus.GATE_FAILED
+    agree = exit_zero or all(counter.agrees for counter in agreements)
+    return ExitStatus.OK if agree else ExitStatus.GATE_FAILED

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ucseg_cli.errors import UsageError, nearest_name
+from ucseg_cli.errors import UsageError, Where, nearest_name
 
 Value = int | str | float | tuple[int, ...]
 
@@ -38,7 +38,7 @@ class Axis(NamedTuple):
     counted: bool = True
     same_function: bool = False
 
-    def read(self, text: str, *, where: str | None = None) -> Value:
+    def read(self, text: str, *, where: Where = None) -> Value:
         """The value written as *text*; raises UsageError that says what the axis accepts."""
         try:
             return self.parse(text.strip())

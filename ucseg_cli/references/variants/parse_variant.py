@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ucseg_cli.errors import UnknownNameError, UsageError
+from ucseg_cli.errors import UnknownNameError, UsageError, Where
 from ucseg_cli.references.variants.axes import BY_NAME
 from ucseg_cli.references.variants.catalogue import CATALOGUE
 from ucseg_cli.references.variants.variant import Variant
 
 
 def parse_variant(
-    text: str, named: Mapping[str, Variant] = CATALOGUE, *, where: str | None = None
+    text: str, named: Mapping[str, Variant] = CATALOGUE, *, where: Where = None
 ) -> Variant:
     """The variant that *text* names, among those *named*.
 
@@ -37,7 +37,7 @@ def as_variant(model: str | Variant) -> Variant:
     return model if isinstance(model, Variant) else parse_variant(model)
 
 
-def _parse_assignment(text: str, where: str) -> tuple[str, Any]:
+def _parse_assignment(text: str, where: Where) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(

@@ -1,0 +1,100 @@
+"""Sub-commands as Typer runs them: stricter parsing, and help in groups with examples."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from typer._click.core import Context, Parameter  # the parser, which Typer vendors
+from typer._click.formatting import HelpFormatter
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+from ucseg_cli.cli.options import JUDGE, MEASURE, MODEL, OUTPUT
+from ucseg_cli.cli.output_options import Output
+from ucseg_cli.errors import UsageError
+
+PANELS = (MODEL, MEASURE, JUDGE, OUTPUT, None)
+EXAMPLES = "\nExamples:\n"
+
+
+class Command(TyperCommand):
+    """Typer's command, which loses no word of the user's and says where its answer goes."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Parse as Typer does; raises UsageError for a repeated option and for a word too many."""
+        values, extra, order = self.make_parser(ctx).parse_args(args=list(args))
+        given = [parameter for parameter in order if _takes_one_value(parameter)]
+        for option in given:
+            if given.count(option) > 1:
+                name = max(option.opts, key=len)
+                where = f"{ctx.command_path} {name}"
+                raise UsageError(f"{name} is given twice", where=where, help="it takes one value")
+        if extra:
+            raise self._too_many(ctx, values, extra)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Context) -> Any:
+        """Run the command, after noting where its answer, or an error instead, is to go."""
+        fields = {name: ctx.params[name] for name in Output._fields if name in ctx.params}
+        if fields:
+            ctx.obj.destination = Output(**fields).destination
+        return super().invoke(ctx)
+
+    def format_help_text(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """The description as paragraphs, and the examples as they are written."""
+        text = inspect.cleandoc(self.help or "")
+        self.help, _, examples = text.partition(EXAMPLES)
+        super().format_help_text(ctx, formatter)
+        if examples:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line.strip()}\n" for line in examples.splitlines()))
+
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """The options under what they are about."""
+        for panel in PANELS:
+            rows = [
+                record
+                for parameter in self.get_params(ctx)
+                if _panel(parameter) == panel and (record := parameter.get_help_record(ctx))
+            ]
+            if rows:
+                with formatter.section(panel or "Options"):
+                    formatter.write_dl(rows)
+
+    def _too_many(self, ctx: Context, values: dict[str, Any], extra: list[str]) -> UsageError:
+        named = [parameter for parameter in self.params if isinstance(parameter, TyperArgument)]
+        given = [str(values[parameter.name]) for parameter in named if parameter.name in values]
+        takes = f"one {named[0].make_metavar(ctx).strip('[]').lower()}" if named else "no argument"
+        words = ", ".join((*given, *extra))
+        several = "`ucseg compare` takes several models; " if "model" in takes else ""
+        return UsageError(
+            f"`{ctx.command_path}` takes {takes}; you gave {len(given) + len(extra)}: {words}",
+            help=f"{several}`{ctx.command_path} --help` shows how",
+        )
+
+
+class Group(TyperGroup):
+    """Typer's group, with its sub-commands in groups."""
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002
+        """The sub-commands under what they are for; all columns are equally wide."""
+        from ucseg_cli.cli.app import GROUPS
+
+        widest = max(map(len, self.commands))
+        for title, names in GROUPS.items():
+            known = [self.commands[name] for name in names if name in self.commands]
+            if known:
+                with formatter.section(title.capitalize()):
+                    formatter.write_dl(
+                        [(f"{each.name:{widest}}", each.get_short_help_str(60)) for each in known]
+                    )
+
+
+def _takes_one_value(parameter: Parameter) -> bool:
+    return isinstance(parameter, TyperOption) and not parameter.multiple and not parameter.is_flag
+
+
+def _panel(parameter: Parameter) -> str | None:
+    if isinstance(parameter, TyperArgument):
+        return MODEL
+    return getattr(parameter, "rich_help_panel", None)
