@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from ucseg_cli.analysis.counting.metrics import totals
-from ucseg_cli.engine.trace_model import loaded, trace_source
+from ucseg_cli.engine.trace_model import runnable_model, trace_source
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError
 from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
 from ucseg_cli.facts.trace import Trace
@@ -270,7 +270,7 @@ def test_a_model_that_downloads_is_refused_and_told_how_not_to(write: Write) -> 
                     torch.hub.load_state_dict_from_url("https://weights.example/net-12345678.pth", progress=False)
     """
     with pytest.raises(
-        ModelError, match=r"it wants to download https://weights\.example/net-12345678\.pth"
+        ModelError, match=r"it tries to download https://weights\.example/net-12345678\.pth"
     ) as caught:
         trace_source(write(code, "Downloading"), AT_8)
     assert (caught.value.help or "").endswith("net.py:Downloading+pretrained=false")
@@ -293,7 +293,7 @@ def test_a_model_that_downloads_is_refused_and_told_how_not_to(write: Write) -> 
             "cannot be imported: SystemExit",
         ),
         ("raise KeyboardInterrupt", None, ""),
-        ("x = 3", "x", "x is no class, function or model but int"),
+        ("x = 3", "x", "x is not a class, function or model but int"),
         ("def make(): return 3", "make", "make gives int, not a torch.nn.Module"),
         ("def make(): raise OSError('disk')", "make", "make cannot be built: OSError: disk"),
         ("def make(): return Net().cuda(99)", "make", "make cannot be built"),
@@ -337,7 +337,7 @@ def test_unknown_names_come_with_the_nearest(write: Write) -> None:
 
 
 def test_a_model_is_loaded_for_real_for_others_to_count(write: Write) -> None:
-    with loaded(write("")) as model:
+    with runnable_model(write("")) as model:
         assert not model.training
         assert model(torch.zeros(1, 3, 8, 8)).shape == (1, 4, 8, 8)
 

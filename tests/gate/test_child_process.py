@@ -20,7 +20,7 @@ from ucseg_cli.facts.conditions import DTYPES, Conditions, Input, Size, Tensors
 from ucseg_cli.facts.question import Question, decode_question, encode_question
 from ucseg_cli.facts.trace import Trace, decode_trace
 from ucseg_cli.gate import tracing
-from ucseg_cli.gate.child_process import asked_apart
+from ucseg_cli.gate.child_process import child_processes
 from ucseg_cli.references import Argument, FromFile, FromModule
 
 NET = """
@@ -40,10 +40,9 @@ AT_8 = Conditions(Size(8, 8))
 
 def ask(tmp_path: Path, code: str, name: str = "Net") -> Trace:
     (tmp_path / "net.py").write_text(f"{NET}\n{code}")
-    with asked_apart([Question("trace", FromFile(str(tmp_path / "net.py"), name), [AT_8])]) as (
-        asked,
-    ):
-        (found,) = asked.result()
+    question = Question("trace", FromFile(str(tmp_path / "net.py"), name), [AT_8])
+    with child_processes([question]) as (child,):
+        (found,) = child.wait_for_results()
         return decode_trace(found)
 
 

@@ -1,4 +1,4 @@
-"""The same network counted by others, run for real: fvcore, torch's FlopCounterMode, and parameters one by one."""
+"""The same network counted by other counters on real tensors: fvcore, torch's, and ``numel``."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ucseg_cli.engine.trace_model import input_tensors, loaded
-from ucseg_cli.engine.user_code.import_model import Importable, said
+from ucseg_cli.engine.recording.fused_kernels import (
+    without_attention_kernels,
+    without_lstm_kernel,
+)
+from ucseg_cli.engine.trace_model import input_tensors, runnable_model
+from ucseg_cli.engine.user_code.import_model import Importable, error_text
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.count import Count
@@ -24,119 +28,98 @@ TORCH_LABELS = {"convolution": "conv"}
 
 
 def count_model_of(model: Variant | Importable, conditions: Conditions) -> tuple[Count, ...]:
-    """What every other counter says of a model, built with weights and run on real tensors.
+    """The counts of every other counter for a model with random weights, run on real tensors.
 
-    Raises ResourceError where the memory does not suffice after all.
+    Raises ResourceError where the memory is too small after all.
     """
     try:
-        with loaded(model) as module:
+        with runnable_model(model) as module:
             return count_model(module, *input_tensors(conditions, "cpu"))
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or "allocate memory" in str(error):
-            raise ResourceError(
-                f"a run on real tensors needs more memory than there is: {conditions}",
-                help="verify at a smaller --size or --batch",
-            ) from error
-        raise
+        if not _is_out_of_memory(error):
+            raise
+        raise ResourceError(
+            f"a run on real tensors needs more memory than there is: {conditions}",
+            help="verify at a smaller --size or --batch",
+        ) from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "allocate memory" in str(error)
 
 
 def count_model(model: nn.Module, *inputs: Tensor) -> tuple[Count, ...]:
-    """What every other counter says of a module in eval mode on its inputs."""
+    """The counts of every other counter for a module in eval mode on its inputs."""
     with torch.no_grad():
         return tuple(_count(counter, model, *inputs) for counter in COUNTERS)
 
 
 def _count(counter: Callable[..., Count], model: nn.Module, *inputs: Tensor) -> Count:
-    """One counter's word; raises ModelError where it fails on a model that runs."""
+    """One counter's count; raises ModelError where it fails on a model that runs."""
     try:
         return counter(model, *inputs)
-    except (MemoryError, UcsegError):
+    except UcsegError:
         raise
     except Exception as error:
-        if "allocate memory" in str(error):
+        if _is_out_of_memory(error):
             raise
+        name = counter.__name__.removeprefix("count_").removeprefix("with_")
         raise ModelError(
-            f"{counter.__name__.removeprefix('count_').removeprefix('with_')} cannot count it: {said(error)[:200]}",
+            f"{name} cannot count it: {error_text(error)[:200]}",
             where=f"verify {type(model).__name__}",
-            notes=("what a counter cannot count, nothing can be held against",),
+            notes=("without that counter's answer there is nothing to compare ours with",),
         ) from error
 
 
 def count_parameters(model: nn.Module, *_inputs: Tensor) -> Count:
-    """``sum(p.numel())`` of each module's parameters, shared ones once, for the module that comes first."""
+    """``sum(p.numel())`` by module; a shared parameter counts once, where it comes first."""
     named = [(name, parameter.numel()) for name, parameter in model.named_parameters()]
-    modules = {
-        path: sum(count for name, count in named if not path or name.startswith(f"{path}."))
-        for path, _ in model.named_modules()
-    }
+
+    def at_or_below(path: str) -> int:
+        return sum(count for name, count in named if not path or name.startswith(f"{path}."))
+
+    modules = {path: at_or_below(path) for path, _ in model.named_modules()}
     return Count("numel", None, modules[""], modules)
 
 
 def count_with_fvcore(model: nn.Module, *inputs: Tensor) -> Count:
     """Fvcore's FlopCountAnalysis, by module and by operator."""
-    logging.getLogger("fvcore").setLevel(
-        logging.ERROR
-    )  # it would list what it does not count; so do we, elsewhere
-    with warnings.catch_warnings(), _without_whole_blocks(model):
-        warnings.simplefilter(
-            "ignore"
-        )  # torch.jit is deprecated, and warns of shapes read while tracing
+    # It would list the operators it does not count; ours are listed elsewhere.
+    logging.getLogger("fvcore").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), _without_fused_kernels(model):
+        # torch.jit is deprecated, and warns of shapes read while tracing.
+        warnings.simplefilter("ignore")
         from fvcore.nn import FlopCountAnalysis
 
-        counts = (
-            FlopCountAnalysis(model, inputs)
-            .unsupported_ops_warnings(enabled=False)
-            .uncalled_modules_warnings(enabled=False)
-        )
-        return Count(
-            "fvcore",
-            "fvcore",
-            _whole(counts.total()),
-            _wholes(counts.by_module()),
-            _wholes(counts.by_operator()),
-        )
+        counts = FlopCountAnalysis(model, inputs).unsupported_ops_warnings(enabled=False)
+        counts = counts.uncalled_modules_warnings(enabled=False)
+        total, modules = int(counts.total()), _integers(counts.by_module())
+        return Count("fvcore", "fvcore", total, modules, _integers(counts.by_operator()))
 
 
 def count_with_torch(model: nn.Module, *inputs: Tensor) -> Count:
     """Torch's FlopCounterMode, which learns of modules from their calls."""
     counter = FlopCounterMode(display=False)
-    # Out of inference mode a weight's gradient, that nobody asks for, decides which kernel a matmul becomes.
-    with torch.inference_mode(), _without_whole_blocks(model), counter:
+    # Outside inference mode, whether weights need gradients decides which kernel a matmul becomes.
+    with torch.inference_mode(), _without_fused_kernels(model), counter:
         model(*inputs)
     by_path = dict(counter.get_flop_counts())
-    overall = by_path.pop("Global", {})  # absent where it priced nothing
-    modules = {_below_root(path): sum(per_op.values()) for path, per_op in by_path.items()}
+    overall = by_path.pop("Global", {})  # absent if it priced nothing
+    modules = {path.partition(".")[2]: sum(per_op.values()) for path, per_op in by_path.items()}
     operators = Counter({_torch_label(op): count for op, count in overall.items()})
-    return Count(
-        "torch", "torch", counter.get_total_flops(), modules, operators, sees_uncalled=False
-    )
+    total = counter.get_total_flops()
+    return Count("torch", "torch", total, modules, operators, sees_uncalled=False)
 
 
 COUNTERS: tuple[Callable[..., Count], ...] = (count_parameters, count_with_fvcore, count_with_torch)
 
 
 @contextmanager
-def _without_whole_blocks(model: nn.Module) -> Iterator[None]:
-    """While it lasts, no kernel stands for a whole attention, encoder or LSTM layer: none of the counters knows these.
-
-    On the meta device there is none of them, and recording does without them too.
-    """
-    mha, cuda = torch.backends.mha, torch.backends.cuda
-    with ExitStack() as stack:
-        stack.callback(mha.set_fastpath_enabled, mha.get_fastpath_enabled())
-        stack.callback(cuda.enable_flash_sdp, cuda.flash_sdp_enabled())  # type: ignore[no-untyped-call]
-        mha.set_fastpath_enabled(False)
-        cuda.enable_flash_sdp(enabled=False)
-        if any(isinstance(module, nn.LSTM) for module in model.modules()):
-            stack.callback(
-                torch._C._set_mkldnn_enabled, torch._C._get_mkldnn_enabled()
-            )  # torch.backends warns here
-            torch._C._set_mkldnn_enabled(False)  # noqa: FBT003 - it takes no name
+def _without_fused_kernels(model: nn.Module) -> Iterator[None]:
+    """While it lasts, the model runs as it is recorded, without kernels that no counter knows."""
+    has_lstm = any(isinstance(module, nn.LSTM) for module in model.modules())
+    with without_attention_kernels(), without_lstm_kernel() if has_lstm else nullcontext():
         yield
-
-
-def _below_root(path: str) -> str:
-    return path.partition(".")[2]
 
 
 def _torch_label(op: object) -> str:
@@ -144,10 +127,6 @@ def _torch_label(op: object) -> str:
     return TORCH_LABELS.get(name, name)
 
 
-def _wholes(counts: Mapping[str, float]) -> dict[str, int]:
-    return {name: _whole(count) for name, count in counts.items()}
-
-
-def _whole(count: float) -> int:
+def _integers(counts: Mapping[str, float]) -> dict[str, int]:
     """Fvcore's counts are floats for some operators and numpy integers for others."""
-    return int(count)
+    return {name: int(count) for name, count in counts.items()}

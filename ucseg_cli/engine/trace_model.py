@@ -15,13 +15,13 @@ from ucseg_cli.engine.recording.move_to_meta import moved_to_meta
 from ucseg_cli.engine.recording.record import record, trace_modules
 from ucseg_cli.engine.user_code.import_model import (
     Builder,
-    DownloadRefusedError,
     Importable,
+    error_text,
     first_line,
     line_of,
-    loading,
-    said,
+    model_builder,
 )
+from ucseg_cli.engine.user_code.refuse_downloads import DownloadRefusedError
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, UsageError
 from ucseg_cli.facts.conditions import Conditions, Input
 from ucseg_cli.facts.trace import Trace
@@ -33,11 +33,11 @@ from ucseg_cli.units import format_bytes, plural
 from ucseg_cli.zoo.torchvision_models import missing_operators
 
 ACTIVATIONS = 64
-"""A guess at how many times its input a network that nobody has recorded yet holds at once; it only has to be not too low."""
+"""A guess: an unknown network needs this many times its input at once. It may be too high."""
 
 
 class Tracer:
-    """Traces models. What two variants of the family share, the backbone, is built and probed once."""
+    """Traces models. A backbone that two variants share is built and probed once."""
 
     def __init__(self) -> None:
         self._backbones: dict[tuple[int, int], Backbone] = {}
@@ -45,7 +45,7 @@ class Tracer:
     def trace(self, model: Variant | Importable, conditions: Conditions) -> Trace:
         """Build a model without weights and run it once without data.
 
-        Raises ModelError where it cannot be built, and, for a variant, where it cannot run on the input.
+        Raises ModelError where it cannot be built, and, for a variant, where it cannot run.
         """
         if isinstance(model, Variant):
             return self._trace_variant(model, conditions)
@@ -53,16 +53,14 @@ class Tracer:
 
     def _trace_variant(self, variant: Variant, conditions: Conditions) -> Trace:
         if len(conditions.inputs) > 1:  # the second would be taken for return_features
-            raise UsageError(
-                "a variant takes one tensor, N×3×H×W", where=f"--input {conditions.at}"
-            )
+            where = f"--input {conditions.at}"
+            raise UsageError("a variant takes one tensor, N×3×H×W", where=where)
         try:
             with building_on_meta():
                 network = SegmentationNetwork(variant, self._backbone(variant))
         except (RuntimeError, ValueError, TypeError) as error:
-            raise ModelError(
-                f"the network cannot be built: {first_line(error)}", where=variant.key
-            ) from error
+            what = f"the network cannot be built: {first_line(error)}"
+            raise ModelError(what, where=variant.key) from error
         return trace_module(network, conditions, taps=variant.taps)
 
     def _backbone(self, variant: Variant) -> Backbone:
@@ -73,12 +71,12 @@ class Tracer:
 
 
 def trace_variant(variant: Variant, conditions: Conditions) -> Trace:
-    """One variant's trace; raises ModelError where it cannot be built or cannot run on the input."""
+    """One variant's trace; raises ModelError where it cannot be built or cannot run."""
     return Tracer().trace(variant, conditions)
 
 
 def trace_module(model: nn.Module, conditions: Conditions, *, taps: dict[str, str]) -> Trace:
-    """Run a module on the meta device once on the input that *conditions* describe; raises ModelError where it cannot."""
+    """Run a module on meta once on the input of *conditions*; raises ModelError where it cannot."""
     try:
         return record(model, *input_tensors(conditions, "meta"), taps=taps)
     except UcsegError:
@@ -87,38 +85,39 @@ def trace_module(model: nn.Module, conditions: Conditions, *, taps: dict[str, st
         raise ModelError(
             f"the network cannot run on this input: {first_line(error)}",
             where=f"forward of {type(model).__name__} on {conditions}",
-            help="if the message speaks of sizes, try a larger --size, or one that is a multiple of 32",
+            help="if the message is about sizes, try a larger --size, or a multiple of 32",
         ) from error
 
 
 def trace_source(source: Importable, conditions: Conditions) -> Trace:
-    """Build a person's model and run it once: without data, or on real tensors where it needs some.
+    """Build a model from outside the family and run it once: on meta, or with data if it needs it.
 
-    Where it cannot run, the trace has its modules and the reason. Raises UsageError or ModelError where it cannot be built.
+    Where it cannot run, the trace has its modules and the reason. Raises UsageError or ModelError
+    where it cannot be built.
     """
-    with loading(source) as build:
+    with model_builder(source) as build:
         model, real = _build(build)
         try:
-            _refuse_misfit(model, conditions)
-            return _record_without_data(model, conditions) or record(
+            _refuse_other_inputs(model, conditions)
+            return _record_on_meta(model, conditions) or record(
                 real or _build_for_real(build, model, conditions), *input_tensors(conditions, "cpu")
             )
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the person's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's code
             return trace_modules(model, _reason(error, source))
 
 
 @contextmanager
-def loaded(model: Variant | Importable) -> Iterator[nn.Module]:
+def runnable_model(model: Variant | Importable) -> Iterator[nn.Module]:
     """A model with random weights, in eval mode, on the CPU; it may be run while this lasts."""
     if isinstance(model, Variant):
         yield build_variant(model).eval()
     else:
-        with loading(model) as build:
+        with model_builder(model) as build:
             yield build().eval()
 
 
 def _build(build: Builder) -> tuple[nn.Module, nn.Module | None]:
-    """The model without data where it can be built so, and where it cannot the same model twice, with random weights."""
+    """The model on meta and None; if it needs values to be built, the real model twice."""
     try:
         with building_on_meta():
             return build(), None
@@ -130,30 +129,29 @@ def _build(build: Builder) -> tuple[nn.Module, nn.Module | None]:
 
 
 def _build_for_real(build: Builder, model: nn.Module, conditions: Conditions) -> nn.Module:
-    """The model with random weights; raises ResourceError where it and its input are too large to be tried."""
-    weights = sum(t.nbytes for t in (*model.parameters(), *model.buffers()))
-    inputs = sum(
-        prod(each.shape) * getattr(torch, each.dtype).itemsize for each in conditions.inputs
-    )
+    """The model with random weights; raises ResourceError where a run would not fit in memory."""
+    weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
+    inputs = sum(prod(shape) * getattr(torch, dtype).itemsize for shape, dtype in conditions.inputs)
     needed, free = weights + ACTIVATIONS * inputs, free_memory()
     if free is not None and needed > free:
         raise ResourceError(
-            f"it needs data to run, and about {format_bytes(needed)} of memory for that; {format_bytes(free)} are free"
+            f"it needs data to run, and about {format_bytes(needed)} of memory for that; "
+            f"{format_bytes(free)} are free"
         )
     return build()
 
 
-def _record_without_data(model: nn.Module, conditions: Conditions) -> Trace | None:
-    """The trace on the meta device; None for a model that cannot run there, for want of data or at all."""
+def _record_on_meta(model: nn.Module, conditions: Conditions) -> Trace | None:
+    """The trace on meta; None for a model that cannot run there, or not at all."""
     try:
         with moved_to_meta(model):
             return record(model, *input_tensors(conditions, "meta"))
-    except (Exception, SystemExit):  # noqa: BLE001 - whatever it was, a run on real tensors tells it better
+    except (Exception, SystemExit):  # noqa: BLE001 - a run on real tensors gives the better message
         return None
 
 
-def _refuse_misfit(model: nn.Module, conditions: Conditions) -> None:
-    """Raise UsageError where the forward pass takes other arguments than the tensors there are."""
+def _refuse_other_inputs(model: nn.Module, conditions: Conditions) -> None:
+    """Raise UsageError where the forward pass takes other arguments than the input tensors."""
     try:
         signature = inspect.signature(model.forward)
     except (ValueError, TypeError):  # a script, or written in C
@@ -169,23 +167,23 @@ def _refuse_misfit(model: nn.Module, conditions: Conditions) -> None:
 
 
 def input_tensors(conditions: Conditions, device: str) -> list[Tensor]:
-    """The tensors that go in; of data, the same every time: between 0 and 1 as images are, and 0 for whole numbers."""
+    """The tensors that go in. Their data is the same every time: in 0 to 1, and 0 for integers."""
     generator = None if device == "meta" else torch.Generator().manual_seed(0)
-    return [_tensor(each, device, generator) for each in conditions.inputs]
+    return [_tensor(given, device, generator) for given in conditions.inputs]
 
 
-def _tensor(each: Input, device: str, generator: torch.Generator | None) -> Tensor:
-    dtype: torch.dtype = getattr(torch, each.dtype)
+def _tensor(given: Input, device: str, generator: torch.Generator | None) -> Tensor:
+    dtype: torch.dtype = getattr(torch, given.dtype)
     if generator is None or not (dtype.is_floating_point or dtype.is_complex):
-        return torch.zeros(each.shape, dtype=dtype, device=device)
-    return torch.rand(each.shape, dtype=dtype, generator=generator)
+        return torch.zeros(given.shape, dtype=dtype, device=device)
+    return torch.rand(given.shape, dtype=dtype, generator=generator)
 
 
 def _reason(error: BaseException, source: Importable) -> str:
-    """Why there is no forward pass, with the line in the person's file."""
+    """Why there is no forward pass, with the line in the user's file."""
     if isinstance(error, UcsegError):
         return error.what
     if isinstance(error, Exception) and (missing := missing_operators(error)) is not None:
         return f"{missing.what}; {missing.help}"
     line = line_of(error, source)
-    return f"{said(error)}{f' ({line})' if line else ''}"
+    return f"{error_text(error)}{f' ({line})' if line else ''}"

@@ -1,4 +1,7 @@
-"""Traces on disk, under a fingerprint of everything they depend on. A cache that fails costs one warning, never the answer."""
+"""Traces on disk, by a fingerprint of everything they depend on.
+
+A cache that fails costs one warning, never the answer.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,14 @@ ENVIRONMENT = "UCSEG_CACHE_DIR"
 MAX_ENTRIES = 512
 SUFFIXES = {".trace", ".totals"}
 TAG = "CACHEDIR.TAG"
-TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n# Traces kept by ucseg. Safe to delete. https://bford.info/cachedir/\n"
+TAG_TEXT = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# Traces kept by ucseg. Safe to delete. https://bford.info/cachedir/\n"
+)
 
 
 def default_directory() -> Path:
-    """Where the environment says, else the platform's place for caches."""
+    """The directory that the environment names, else the platform's place for caches."""
     if named := os.environ.get(ENVIRONMENT):
         return Path(named)
     from platformdirs import user_cache_path
@@ -36,12 +42,12 @@ def default_directory() -> Path:
 
 
 def _checksum(path: Path, body: bytes) -> bytes:
-    """Of an entry under its name, so that one copied to another's place is noticed."""
+    """The checksum of an entry and its name, so that one that was renamed is noticed."""
     return sha256(path.name.encode() + body).hexdigest().encode()
 
 
 def _decode_totals(data: Any) -> Totals:
-    """The totals as they were kept; raises TraceFormatError for anything else."""
+    """Totals out of JSON; raises TraceFormatError for anything else."""
     if not isinstance(data, dict) or not all(map(_are_figures, data.values())):
         raise TraceFormatError("it does not hold totals")
     return data
@@ -53,9 +59,9 @@ def _are_figures(data: Any) -> bool:
 
 @dataclass(slots=True)
 class Cache:
-    """A directory of traces. Every failure is told once through *warn* and is otherwise as if the cache were empty.
+    """A directory of traces. *warn* gets the first failure; after any, the cache seems empty.
 
-    Entries are replaced whole, so that any number of processes may fill one cache at once.
+    Entries are replaced whole, so any number of processes may fill one cache at once.
     """
 
     directory: Path
@@ -88,7 +94,7 @@ class Cache:
                 raise TraceFormatError("its checksum does not match")
             return decode(json.loads(body))
         except (ValueError, RecursionError) as error:
-            self._tell(f"{path} is damaged and will be replaced: {error}")
+            self._warn_once(f"{path} is damaged and will be replaced: {error}")
             return None
 
     def _keep(self, path: Path, data: Any) -> None:
@@ -98,28 +104,25 @@ class Cache:
             replace_file(path, _checksum(path, body) + b"\n" + body)
             self._drop_oldest()
         except OSError as error:
-            self._tell(f"cannot keep answers in {self.directory}: {error.strerror or error}")
+            self._warn_once(f"cannot keep answers in {self.directory}: {error.strerror or error}")
 
     def entries(self) -> list[tuple[Path, int]]:
-        """The files of the cache with their sizes in bytes, oldest use first; empty where there is none of ours."""
+        """The entries' files with their sizes in bytes, oldest use first; none if not our directory."""
         if not self._is_ours():
             return []
         try:
-            found = [
-                path
-                for path in self._entry_directory.iterdir()
-                if path.suffix in SUFFIXES and path.is_file()
-            ]
-            files = [(path, path.stat()) for path in found]
+            paths = [path for path in self._entry_directory.iterdir() if path.suffix in SUFFIXES]
+            files = [(path, path.stat()) for path in paths if path.is_file()]
         except OSError:
             return []
-        return [
-            (path, status.st_size)
-            for path, status in sorted(files, key=lambda file: file[1].st_mtime)
-        ]
+        files.sort(key=lambda file: file[1].st_mtime)
+        return [(path, status.st_size) for path, status in files]
 
     def clear(self) -> int:
-        """Delete every trace that can be, and nothing else; returns how many. Raises the first OSError once it is through."""
+        """Delete every entry that can be, and nothing else; returns how many.
+
+        Raises the first OSError, after trying all.
+        """
         entries, failures = self.entries(), []
         for path, _ in entries:
             try:
@@ -140,32 +143,32 @@ class Cache:
     def _read(self, path: Path) -> bytes | None:
         try:
             if path.exists() and not path.is_file():  # a pipe would keep us waiting
-                self._tell(f"cannot read {path}: it is no file")
+                self._warn_once(f"cannot read {path}: it is not a file")
                 return None
             data = path.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._tell(f"cannot read {path}: {error.strerror}")
+            self._warn_once(f"cannot read {path}: {error.strerror}")
             return None
         with suppress(OSError):
             os.utime(path)  # what is used stays longest
         return data
 
     def _make_directory(self) -> None:
-        """Make it on first use. A directory with other things in it that we did not mark is not ours to write to."""
+        """Make it on first use. An unmarked directory with other files in it is not ours."""
         if not self._is_ours():
             self.directory.mkdir(parents=True, exist_ok=True)
-            if (
-                any(not path.name.startswith(f".{TAG}") for path in self.directory.iterdir())
-                and not self._is_ours()
-            ):
+            names = [path.name for path in self.directory.iterdir()]
+            foreign = any(not name.startswith(f".{TAG}") for name in names)
+            # Another process may have marked it since.
+            if foreign and not self._is_ours():
                 raise OSError(0, f"it is not a cache of ucseg's; name another with {ENVIRONMENT}")
             replace_file(self.directory / TAG, TAG_TEXT.encode())
         self._entry_directory.mkdir(exist_ok=True)
 
     def _is_ours(self) -> bool:
-        """Whether it carries our mark, which comes first into a new directory, by way of a hidden file beside it."""
+        """Whether it has our mark: the first file of a new directory, renamed from a hidden one."""
         try:
             return (self.directory / TAG).read_bytes() == TAG_TEXT.encode()
         except OSError:
@@ -176,7 +179,7 @@ class Cache:
         for path, _ in entries[: max(0, len(entries) - MAX_ENTRIES)]:
             path.unlink(missing_ok=True)
 
-    def _tell(self, message: str) -> None:
+    def _warn_once(self, message: str) -> None:
         if not self._warned:
             self._warned = True
             self.warn(message)

@@ -1,4 +1,4 @@
-"""A process of its own for a person's code, so that nothing it does reaches the answer, the other models or the cache."""
+"""A child process for each user's model: nothing it does reaches the answer or the cache."""
 
 from __future__ import annotations
 
@@ -16,25 +16,28 @@ from ucseg_cli.errors import ModelError, decode_error
 from ucseg_cli.facts.question import Question, encode_question
 from ucseg_cli.references import OwnCode
 
-CHILD = "import sys; sys.path.append(sys.argv.pop()); from ucseg_cli.engine.user_code.answer_question import main; main()"
+CHILD = (
+    "import sys; sys.path.append(sys.argv.pop()); "
+    "from ucseg_cli.engine.user_code.answer_question import main; main()"
+)
 ROOT = Path(__file__).parents[2]
 
 
-class Asked(NamedTuple):
-    """A process at work."""
+class ChildProcess(NamedTuple):
+    """A process that works on a question, and the file for its answer."""
 
     question: Question
     process: subprocess.Popen[bytes]
     answer: Path
 
-    def result(self) -> list[Any]:
-        """What it found on each input, as JSON holds it.
+    def wait_for_results(self) -> list[Any]:
+        """The result for each input, as JSON holds it.
 
         Raises the error that it met, and ModelError where it ended without an answer.
         """
         status = self.process.wait()
         if not self.answer.exists():
-            raise _without_answer(self.question.source, status)
+            raise _ended_early(self.question.source, status)
         found = json.loads(self.answer.read_bytes())
         if "error" in found:
             raise decode_error(found["error"])
@@ -42,34 +45,32 @@ class Asked(NamedTuple):
 
 
 @contextmanager
-def asked_apart(questions: Sequence[Question]) -> Iterator[list[Asked]]:
-    """A process for each question, all at once; those that still run are ended with the context, as on Ctrl-C."""
+def child_processes(questions: Sequence[Question]) -> Iterator[list[ChildProcess]]:
+    """A process for each question, all at once; leaving the context, as on Ctrl-C, ends them."""
     with TemporaryDirectory(prefix="ucseg-", ignore_cleanup_errors=True) as folder:
-        asked = [
-            _ask(each, Path(folder) / f"{number}.json") for number, each in enumerate(questions)
-        ]
+        answers = [Path(folder) / f"{number}.json" for number in range(len(questions))]
+        children = list(map(_start, questions, answers))
         try:
-            yield asked
+            yield children
         finally:
-            for each in asked:
-                if each.process.poll() is None:
-                    each.process.kill()
-                    each.process.wait()
+            for child in children:
+                if child.process.poll() is None:
+                    child.process.kill()
+                    child.process.wait()
 
 
-def _ask(question: Question, answer: Path) -> Asked:
-    # What it prints joins our stderr, since stdout is for the answer; -P keeps this folder from hiding what is installed.
+def _start(question: Question, answer: Path) -> ChildProcess:
+    # Its prints join our stderr, since stdout is for the answer.
+    # -P keeps files of this folder from hiding installed packages.
     command = [sys.executable, "-P", "-c", CHILD, str(answer), encode_question(question), str(ROOT)]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2)  # noqa: S603 - ourselves
-    return Asked(question, process, answer)
+    nothing = subprocess.DEVNULL
+    process = subprocess.Popen(command, stdin=nothing, stdout=2)  # noqa: S603 - ourselves
+    return ChildProcess(question, process, answer)
 
 
-def _without_answer(source: OwnCode, status: int) -> BaseException:
+def _ended_early(source: OwnCode, status: int) -> BaseException:
     if status in {-signal.SIGINT, 128 + signal.SIGINT}:
         return KeyboardInterrupt()
-    how = (
-        f"was ended by {signal.Signals(-status).name}"
-        if status < 0
-        else f"ended itself with status {status}"
-    )
+    by_signal = f"was ended by {signal.Signals(-status).name}" if status < 0 else ""
+    how = by_signal or f"ended itself with status {status}"
     return ModelError(f"{source.name} {how}, before there was an answer", where=str(source))

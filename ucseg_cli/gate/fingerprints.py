@@ -18,49 +18,50 @@ OUR_SOURCES = (
     *("facts/conditions.py", "facts/trace.py", "references/variants"),
     *("nets", "engine/recording", "engine/trace_model.py"),
 )
-"""Files and folders of this package that a trace depends on."""
+"""Files and folders of this package that every trace depends on."""
 
 LOADING_SOURCES = ("references/sources.py", "engine/user_code", "zoo")
-"""What the trace of a network of torchvision's depends on besides."""
+"""Those that the trace of a torchvision network depends on besides."""
 
 TOTALS_SOURCES = ("analysis/counting", "analysis/memory", "facts/element_types.py")
-"""What totals depend on besides."""
+"""Those that totals depend on besides."""
 
 THEIR_SOURCES = (
     ("torch", ("version.py",)),
     ("torchvision", ("version.py", "models/_utils.py", "models/mobilenetv3.py", "ops/misc.py")),
 )
-"""Files of others that tell which release they are, or that the network is built from."""
+"""Files of other packages that name their release, or that the family is built from."""
 
 
 def fingerprint(variant: Variant, conditions: Conditions) -> str:
-    """A name for a variant's trace that changes with anything that could change the trace."""
-    asked = f"{variant.key}\n{conditions}\n{sys.version}\n"
-    return sha256(asked.encode() + _sources(OUR_SOURCES)).hexdigest()
+    """The name of a variant's trace."""
+    return _name(variant.key, conditions, _sources(OUR_SOURCES))
 
 
 def torchvision_fingerprint(source: FromTorchvision, conditions: Conditions) -> str:
-    """A name for the trace of a network of torchvision's: all of torchvision's own source is in it, as its content."""
-    asked = f"{source}{''.join(map(str, source.arguments))}\n{conditions}\n{sys.version}\n"
-    return sha256(
-        asked.encode() + _sources(OUR_SOURCES + LOADING_SOURCES) + _whole_package("torchvision")
-    ).hexdigest()
+    """The name of a torchvision network's trace; it depends on all of torchvision's source."""
+    model = f"{source}{''.join(map(str, source.arguments))}"
+    sources = _sources(OUR_SOURCES + LOADING_SOURCES) + _whole_package("torchvision")
+    return _name(model, conditions, sources)
 
 
 def lattice_fingerprint(before: Variant, after: Variant, conditions: Conditions) -> str:
-    """A name for the totals of the variants between two, that changes with anything that could change these."""
-    asked = f"{before.key}\n{after.key}\n{conditions}\n{sys.version}\n"
-    return sha256(asked.encode() + _sources(OUR_SOURCES + TOTALS_SOURCES)).hexdigest()
+    """The name of the totals of all variants between two."""
+    return _name(f"{before.key}\n{after.key}", conditions, _sources(OUR_SOURCES + TOTALS_SOURCES))
+
+
+def _name(model: str, conditions: Conditions, sources: bytes) -> str:
+    asked = f"{model}\n{conditions}\n{sys.version}\n"
+    return sha256(asked.encode() + sources).hexdigest()
 
 
 @lru_cache
 def _sources(names: tuple[str, ...]) -> bytes:
-    ours = [path for name in names for path in _python_files(PACKAGE / name)]
-    theirs = [
-        _package_directory(package) / name for package, files in THEIR_SOURCES for name in files
-    ]
+    paths = [path for name in names for path in _python_files(PACKAGE / name)]
+    for package, files in THEIR_SOURCES:
+        paths += [_package_directory(package) / name for name in files]
     digest = sha256()
-    for path in (*ours, *theirs):
+    for path in paths:
         digest.update(f"{path.name}\n".encode())
         digest.update(path.read_bytes() if path.is_file() else b"absent")
     return digest.digest()
@@ -77,11 +78,10 @@ def _whole_package(package: str) -> bytes:
 
 
 def _package_directory(package: str) -> Path:
-    """Where a package lies, without importing it."""
+    """The folder of a package, without importing it."""
     spec = find_spec(package)
-    return (
-        Path(spec.origin).parent if spec is not None and spec.origin is not None else Path("absent")
-    )
+    origin = None if spec is None else spec.origin
+    return Path("absent") if origin is None else Path(origin).parent
 
 
 def _python_files(path: Path) -> list[Path]:

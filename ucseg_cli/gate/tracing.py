@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import starmap
 from typing import NamedTuple
 
-from ucseg_cli.errors import ModelError, ResourceError
+from ucseg_cli.errors import ModelError
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.count import Count
 from ucseg_cli.facts.state_dict import NO_FORWARD, StateDict, state_dict_trace
@@ -30,8 +31,8 @@ def trace_all(
 
     Args:
         requests: what is needed.
-        cache: where to look and to keep; None records everything afresh and keeps nothing.
-        announce: told how many networks have to be recorded, before torch is imported.
+        cache: where to look and to keep; None records everything again and keeps nothing.
+        announce: called with the number of networks to record, before torch is imported.
     """
     wanted = list(dict.fromkeys(requests))
     traces = _find_all(wanted, cache) if cache else {}
@@ -45,7 +46,7 @@ def trace_all(
 
 
 def count_with_others(request: Request) -> tuple[Count, ...]:
-    """What every other counter says, run for real. Never from the cache: running them is the point.
+    """The counts of every other counter, run for real. Never from the cache: running is the point.
 
     Raises ModelError for a checkpoint, which has nothing to run.
     """
@@ -53,18 +54,22 @@ def count_with_others(request: Request) -> tuple[Count, ...]:
         raise ModelError(NO_FORWARD, where=request.model.path)
     if isinstance(request.model, OwnCode):
         from ucseg_cli.facts.question import Question
-        from ucseg_cli.gate.child_process import asked_apart
+        from ucseg_cli.gate.child_process import child_processes
 
-        with asked_apart([Question("count", request.model, [request.conditions])]) as (asked,):
-            return tuple(Count(*each) for each in asked.result()[0])
-    _require_torch()
+        question = Question("count", request.model, [request.conditions])
+        with child_processes([question]) as (child,):
+            (counts,) = child.wait_for_results()
+            return tuple(starmap(Count, counts))
+    from ucseg_cli.engine.require_torch import require_torch
+
+    require_torch()
     from ucseg_cli.engine.counters import count_model_of
 
     return count_model_of(request.model, request.conditions)
 
 
 def read_state_dict(source: FromCheckpoint) -> StateDict:
-    """What a checkpoint holds, without its data; torch is imported for torch's own files alone."""
+    """The state dict in a checkpoint, without its data; only torch's own files import torch."""
     from ucseg_cli.engine.checkpoints.read_checkpoint import read_state_dict
 
     return read_state_dict(source.path, source.key)
@@ -78,14 +83,13 @@ def _find_all(requests: Iterable[Request], cache: Cache) -> dict[Request, Trace]
 
 def _keep_all(recorded: Mapping[Request, Trace], cache: Cache) -> None:
     for request, trace in recorded.items():
-        if (
-            key := _key(request)
-        ) is not None and trace.failure is None:  # a failure may be this machine's
+        key = _key(request)
+        if key is not None and trace.failure is None:  # a failure may be this machine's
             cache.put(key, trace)
 
 
 def _key(request: Request) -> str | None:
-    """Under which name the trace is kept; None where nobody can know everything that it depends on."""
+    """The name of its cache entry; None for a user's own code, whose dependencies are unknown."""
     match request.model:
         case Variant() as variant:
             return fingerprint(variant, request.conditions)
@@ -96,49 +100,45 @@ def _key(request: Request) -> str | None:
 
 
 def _read_all(requests: Iterable[Request]) -> dict[Request, Trace]:
-    """The traces of checkpoints, each read once whatever the input; reading one costs no more than a cache would."""
-    sources = {
-        request: request.model for request in requests if isinstance(request.model, FromCheckpoint)
-    }
-    traces = {
-        source: state_dict_trace(read_state_dict(source))
-        for source in dict.fromkeys(sources.values())
-    }
-    return {request: traces[source] for request, source in sources.items()}
+    """The traces of checkpoints, each read once; reading one is as fast as a cache would be."""
+    traces: dict[FromCheckpoint, Trace] = {}
+    found: dict[Request, Trace] = {}
+    for request in requests:
+        if isinstance(source := request.model, FromCheckpoint):
+            if source not in traces:
+                traces[source] = state_dict_trace(read_state_dict(source))
+            found[request] = traces[source]
+    return found
 
 
 def _record_others(
     requests: Iterable[Request], announce: Callable[[int], None]
 ) -> dict[Request, Trace]:
-    """The traces of all that has to run, after *announce* was told how many these are.
-
-    A person's code runs beside us meanwhile.
-    """
+    """The traces of all that has to run, announced first; users' code runs in child processes."""
     others = [request for request in requests if not isinstance(request.model, FromCheckpoint)]
     if not others:
         return {}
     announce(len(others))
-    foreign = _by_source(others)
+    inputs = _inputs_of_own_code(others)
     ours = [request for request in others if not isinstance(request.model, OwnCode)]
-    if not foreign:
+    if not inputs:
         return _record_all(ours)
-    from ucseg_cli.facts.question import Question  # nothing else has use for processes
-    from ucseg_cli.gate.child_process import asked_apart
+    from ucseg_cli.facts.question import Question  # only a user's code needs processes
+    from ucseg_cli.gate.child_process import child_processes
 
-    with asked_apart(
-        [Question("trace", source, conditions) for source, conditions in foreign.items()]
-    ) as asked:
+    questions = [Question("trace", source, conditions) for source, conditions in inputs.items()]
+    with child_processes(questions) as children:
         recorded = _record_all(ours) if ours else {}
-        for each in asked:
-            found = zip(each.question.conditions, map(decode_trace, each.result()), strict=True)
-            recorded.update(
-                (Request(each.question.source, conditions), trace) for conditions, trace in found
-            )
+        for child in children:
+            _, source, conditions = child.question
+            requested = (Request(source, given) for given in conditions)
+            traces = map(decode_trace, child.wait_for_results())
+            recorded.update(zip(requested, traces, strict=True))
     return recorded
 
 
-def _by_source(requests: Iterable[Request]) -> dict[OwnCode, list[Conditions]]:
-    """The inputs of each model that is a person's own code."""
+def _inputs_of_own_code(requests: Iterable[Request]) -> dict[OwnCode, list[Conditions]]:
+    """The inputs of each model that is a user's own code."""
     found: dict[OwnCode, list[Conditions]] = {}
     for request in requests:
         if isinstance(request.model, OwnCode):
@@ -147,7 +147,9 @@ def _by_source(requests: Iterable[Request]) -> dict[OwnCode, list[Conditions]]:
 
 
 def _record_all(requests: Iterable[Request]) -> dict[Request, Trace]:
-    _require_torch()
+    from ucseg_cli.engine.require_torch import require_torch
+
+    require_torch()
     from ucseg_cli.engine.trace_model import Tracer
 
     tracer = Tracer()
@@ -156,12 +158,3 @@ def _record_all(requests: Iterable[Request]) -> dict[Request, Trace]:
         for request in requests
         if not isinstance(request.model, FromCheckpoint)
     }
-
-
-def _require_torch() -> None:
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise ResourceError(
-            f"torch cannot be imported: {error}", help="pip install torch torchvision"
-        ) from error

@@ -1,1 +1,1 @@
-"""Loading and running a user's code, isolated."""
+"""Importing and running a user's code, isolated."""

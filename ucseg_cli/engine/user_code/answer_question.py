@@ -1,4 +1,4 @@
-"""What happens in the process that a person's code has for itself."""
+"""The work of the child process that runs a user's code: trace or count a model, and answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from ucseg_cli.errors import ModelError, ResourceError, UcsegError, encode_error
+from ucseg_cli.engine.require_torch import require_torch
+from ucseg_cli.errors import ModelError, UcsegError, encode_error
+from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.question import Question, decode_question
 from ucseg_cli.facts.trace import encode_trace
 
@@ -23,30 +25,18 @@ def main() -> None:
 def answer(question: Question) -> dict[str, Any]:
     """The results, or the error, as JSON can hold them."""
     try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        return {
-            "error": encode_error(
-                ResourceError(
-                    f"torch cannot be imported: {error}", help="pip install torch torchvision"
-                )
-            )
-        }
-    try:
-        return {"results": [_result(question, each) for each in question.conditions]}
+        require_torch()
+        return {"results": [_result(question, conditions) for conditions in question.conditions]}
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 - it is the person's code, which may raise anything
+    except BaseException as error:  # noqa: BLE001 - the user's code may raise anything
         if os.environ.get("UCSEG_DEBUG"):
             traceback.print_exc()
-        return {
-            "error": encode_error(
-                error if isinstance(error, UcsegError) else _foreign(question, error)
-            )
-        }
+        known = error if isinstance(error, UcsegError) else _as_model_error(question, error)
+        return {"error": encode_error(known)}
 
 
-def _result(question: Question, conditions: Any) -> Any:
+def _result(question: Question, conditions: Conditions) -> Any:
     from ucseg_cli.engine.counters import count_model_of
     from ucseg_cli.engine.trace_model import trace_source
 
@@ -55,18 +45,18 @@ def _result(question: Question, conditions: Any) -> Any:
     return encode_trace(trace_source(question.source, conditions))
 
 
-def _foreign(question: Question, error: BaseException) -> ModelError:
-    from ucseg_cli.engine.user_code.import_model import said
+def _as_model_error(question: Question, error: BaseException) -> ModelError:
+    from ucseg_cli.engine.user_code.import_model import error_text
 
     return ModelError(
-        f"{question.source.name} cannot be inspected: {said(error)}",
+        f"{question.source.name} cannot be inspected: {error_text(error)}",
         where=str(question.source),
         help="UCSEG_DEBUG=1 shows its own traceback",
     )
 
 
 def write_answer(path: Path, found: dict[str, Any]) -> None:
-    """Leave the answer where it is looked for, whole or not at all, and end, whatever threads and hooks are left."""
+    """Write the answer whole or not at all, and end the process, even if threads still run."""
     waiting = path.with_suffix(".part")
     waiting.write_text(json.dumps(found), encoding="utf-8")
     waiting.replace(path)

@@ -1,13 +1,13 @@
-"""From a source to what builds it: a person's class or factory is found, and called with what they gave."""
+"""Importing a user's file or module, finding the class or factory in it, and building it."""
 
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -16,46 +16,44 @@ from typing import Any
 
 from torch import nn
 
-from ucseg_cli.engine.user_code.isolation import DownloadError, surroundings
+from ucseg_cli.engine.user_code.isolation import isolated
+from ucseg_cli.engine.user_code.refuse_downloads import (
+    DownloadRefusedError,
+    download_behind,
+    without_weights,
+)
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError, nearest_name
 from ucseg_cli.references import FromFile, FromTorchvision, OwnCode
 from ucseg_cli.zoo.torchvision_import import torchvision_packages_on_demand
-
-NO_WEIGHTS = "no count needs weights"
-ABOUT_WEIGHTS = re.compile(r"pretrain|weight|checkpoint|download", re.IGNORECASE)
-"""How parameters are called that keep a model from loading any."""
-
-
-class DownloadRefusedError(ModelError):
-    """The model asked the network for something while it was imported or built."""
-
-    kind = "download"
-
+from ucseg_cli.zoo.torchvision_models import build_torchvision
 
 Builder = Callable[[], nn.Module]
 Importable = OwnCode | FromTorchvision
+Parameters = Mapping[str, inspect.Parameter]
+
+_BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
 @contextmanager
-def loading(source: Importable) -> Iterator[Builder]:
-    """What builds the model, which may be called, and its models run, while this lasts.
+def model_builder(source: Importable) -> Iterator[Builder]:
+    """A function that builds the model; it may be called, and its models run, while this lasts.
 
-    Raises ModelError or UsageError where there is no such thing, or where the person's own code fails.
+    Raises ModelError or UsageError where there is no such model, or where the user's code fails.
     """
     script = source.path if isinstance(source, FromFile) else ""
     beside = [Path(script).resolve().parent] if script else []
     folders = [] if isinstance(source, FromTorchvision) else [*beside, Path.cwd()]
-    with surroundings(folders, script), torchvision_packages_on_demand():
+    with isolated(folders, script), torchvision_packages_on_demand():
         yield _builder(source)
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception says, in one line."""
+    """The first line of an exception's message, or its type's name where it has none."""
     return (_text(error) or type(error).__name__).splitlines()[0]
 
 
-def said(error: BaseException) -> str:
-    """The same with the exception's name, where that is more than torch's usual one."""
+def error_text(error: BaseException) -> str:
+    """The same after the type's name, unless that is RuntimeError, as for most errors of torch."""
     plain = type(error) is RuntimeError or not _text(error)
     return first_line(error) if plain else f"{type(error).__name__}: {first_line(error)}"
 
@@ -63,78 +61,57 @@ def said(error: BaseException) -> str:
 def _text(error: BaseException) -> str:
     try:
         return str(error).strip()
-    except Exception:  # noqa: BLE001 - an exception of a person's own may fail at that, too
+    except Exception:  # noqa: BLE001 - a user's own exception may fail even at that
         return ""
 
 
 def line_of(error: BaseException, source: Importable) -> str | None:
-    """The line in the person's own file that an exception came through last, as ``net.py:12``."""
+    """The last line of the user's own file that an exception came through, as ``net.py:12``."""
     if not isinstance(source, FromFile):
         return None
     file = str(Path(source.path).resolve())
     if isinstance(error, SyntaxError) and error.filename == file:
         return f"{source.path}:{error.lineno}"
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == file
-    ]
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
     return f"{source.path}:{lines[-1]}" if lines else None
 
 
 def _builder(source: Importable) -> Builder:
     arguments = {argument.name: argument.value for argument in source.arguments}
     if isinstance(source, FromTorchvision):
-        from ucseg_cli.zoo.torchvision_models import build_torchvision
-
-        return lambda: _called(source, lambda: build_torchvision(source.name, arguments))
+        return partial(_build, source, partial(build_torchvision, source.name, arguments))
     found = _find(_import(source), source)
     if isinstance(found, nn.Module):
         if arguments:
-            raise UsageError(
-                f"{source.name} is a model already, and takes no arguments", where=str(source)
-            )
+            what = f"{source.name} is a model already, and takes no arguments"
+            raise UsageError(what, where=str(source))
         return lambda: found
     parameters = _parameters(found)
     _refuse_arguments(parameters, arguments, source)
-    offline = "".join(
-        f"+{name}={_without(each)}"
-        for name, each in parameters.items()
-        if ABOUT_WEIGHTS.search(name)
-    )
-    return lambda: _called(source, lambda: found(**arguments), offline)
+    return partial(_build, source, partial(found, **arguments), without_weights(parameters))
 
 
 def _import(source: OwnCode) -> ModuleType:
+    place = source.path if isinstance(source, FromFile) else source.module
     try:
-        return (
-            _import_file(source.path)
-            if isinstance(source, FromFile)
-            else _import_module(source.module)
-        )
+        return _import_file(place) if isinstance(source, FromFile) else _import_module(place)
     except UcsegError:
         raise
     except (Exception, SystemExit) as error:
-        place = source.path if isinstance(source, FromFile) else source.module
         raise _failed(f"{place} cannot be imported", error, source) from error
 
 
 def _import_file(path: str) -> ModuleType:
-    """As ``import`` would, from that very file, whatever else goes by its name."""
+    """Import that very file, even if an installed module has its name."""
     file = Path(path)
     if not file.is_file():
-        files = (
-            [each.name for each in file.parent.glob("*.py") if each.is_file()]
-            if file.parent.is_dir()
-            else []
-        )
-        near = nearest_name(file.name, files)
-        raise UsageError(
-            f"there is no file {path}",
-            where=path,
-            help=f"did you mean '{file.with_name(near)}'?" if near else None,
-        )
-    name = file.stem if file.stem not in sys.modules else f"{file.stem} of {file.parent}"
+        names = [beside.name for beside in file.parent.glob("*.py") if beside.is_file()]
+        near = nearest_name(file.name, names)
+        help_ = f"did you mean '{file.with_name(near)}'?" if near else None
+        raise UsageError(f"there is no file {path}", where=path, help=help_)
+    # A module that is loaded keeps its name: others import it while the file runs.
+    name = f"{file.stem}_of_the_user" if file.stem in sys.modules else file.stem
     spec = spec_from_file_location(name, file.resolve())
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is not a Python file", where=path)
@@ -149,11 +126,12 @@ def _import_module(name: str) -> ModuleType:
         return import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise
+            raise  # the module is there, and imports another that is not
         raise UsageError(
             f"no module named '{error.name}'",
             where=name,
-            help="modules are looked for here and among what is installed; a file is named by its path, as in net.py:Net",
+            notes=("a module is searched for in this folder and among the installed packages",),
+            help="name a file by its path, as in net.py:Net",
         ) from error
 
 
@@ -161,57 +139,46 @@ def _find(module: ModuleType, source: OwnCode) -> Any:
     found: Any = module
     for name in source.name.split("."):
         if not hasattr(found, name):
-            known = [each for each, value in vars(found).items() if _builds(value, module)]
+            known = [other for other, value in vars(found).items() if _is_model(value, module)]
             raise UnknownNameError("model", source.name, known, where=str(source))
         found = getattr(found, name)
     if not callable(found):
-        raise UsageError(
-            f"{source.name} is no class, function or model but {type(found).__name__}",
-            where=str(source),
-        )
+        what = f"{source.name} is not a class, function or model but {type(found).__name__}"
+        raise UsageError(what, where=str(source))
     return found
 
 
-def _builds(value: Any, module: ModuleType) -> bool:
-    """Whether it is what a person would name: a model, a class of models, or a function of the module's own."""
-    if isinstance(value, type):
-        return issubclass(value, nn.Module) and value.__module__ == module.__name__
-    return isinstance(value, nn.Module) or (
-        inspect.isfunction(value) and value.__module__ == module.__name__
-    )
+def _is_model(value: Any, module: ModuleType) -> bool:
+    """Whether a user would name it: a model, or a class of models or function defined here."""
+    if isinstance(value, nn.Module):
+        return True
+    builds = issubclass(value, nn.Module) if isinstance(value, type) else inspect.isfunction(value)
+    return builds and value.__module__ == module.__name__
 
 
-def _parameters(found: Any) -> Mapping[str, inspect.Parameter]:
-    """What it is called with, as far as it tells."""
+def _parameters(found: Any) -> Parameters:
+    """Its parameters; any where its signature is unknown."""
     try:
         return inspect.signature(found).parameters
     except (ValueError, TypeError):  # written in C
         return {"arguments": inspect.Parameter("arguments", inspect.Parameter.VAR_KEYWORD)}
 
 
-def _without(parameter: inspect.Parameter) -> str:
-    return "false" if isinstance(parameter.default, bool) else "none"
-
-
 def _refuse_arguments(
-    parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any], source: OwnCode
+    parameters: Parameters, arguments: Mapping[str, Any], source: OwnCode
 ) -> None:
     """Raise UsageError for arguments that it does not take, or that it needs and was not given."""
-    kinds = {parameter.kind for parameter in parameters.values()}
-    named = [name for name, each in parameters.items() if each.kind in _BY_NAME]
-    for name in arguments:
-        if name in named or inspect.Parameter.VAR_KEYWORD in kinds:
-            continue
+    named = {name: p for name, p in parameters.items() if p.kind in _BY_NAME}
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    for name in [name for name in arguments if name not in named and not takes_any]:
+        where = f"{source}+{name}=…"
         if not named:
-            raise UsageError(f"{source.name} takes no arguments", where=f"{source}+{name}=…")
-        raise UnknownNameError(
-            f"argument of {source.name}", name, named, where=f"{source}+{name}=…"
-        )
-    missing = [
-        name
-        for name in named
-        if parameters[name].default is inspect.Parameter.empty and name not in arguments
-    ]
+            raise UsageError(
+                f"{source.name} takes no arguments", where=where, help=f"write {source}"
+            )
+        raise UnknownNameError(f"argument of {source.name}", name, named, where=where)
+    required = [name for name, p in named.items() if p.default is inspect.Parameter.empty]
+    missing = [name for name in required if name not in arguments]
     if missing:
         raise UsageError(
             f"{source.name} needs {', '.join(missing)}",
@@ -221,11 +188,8 @@ def _refuse_arguments(
         )
 
 
-_BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
-
-
-def _called(source: Importable, build: Builder, offline: str = "") -> nn.Module:
-    """What it builds; *offline* are arguments that may keep it from downloading."""
+def _build(source: Importable, build: Builder, offline: str = "") -> nn.Module:
+    """Build the model; *offline* are arguments that may keep it from downloading."""
     try:
         model = build()
     except UcsegError:
@@ -233,30 +197,21 @@ def _called(source: Importable, build: Builder, offline: str = "") -> nn.Module:
     except (Exception, SystemExit) as error:
         raise _failed(f"{source.name} cannot be built", error, source, offline) from error
     if not isinstance(model, nn.Module):
-        raise ModelError(
-            f"{source.name} gives {type(model).__name__}, not a torch.nn.Module", where=str(source)
-        )
+        what = f"{source.name} gives {type(model).__name__}, not a torch.nn.Module"
+        raise ModelError(what, where=str(source))
     return model
 
 
 def _failed(what: str, error: BaseException, source: Importable, offline: str = "") -> ModelError:
-    chain: BaseException | None = error
-    while chain is not None:
-        if isinstance(chain, DownloadError):
-            way = (
-                f"write {source}{offline}"
-                if offline
-                else f"let {source.name} take an argument that keeps it from loading any"
-            )
-            return DownloadRefusedError(
-                f"{what}: {chain}", where=str(source), help=f"{NO_WEIGHTS}: {way}"
-            )
-        chain = chain.__cause__ or chain.__context__
-    in_package = isinstance(source, FromFile) and "attempted relative import" in first_line(error)
-    return ModelError(
-        f"{what}: {said(error)}",
-        where=line_of(error, source) or str(source),
-        help=f"a file of a package is named as a module, as in package.{Path(source.path).stem}:{source.name}"
-        if in_package and isinstance(source, FromFile)
-        else "UCSEG_DEBUG=1 shows its own traceback",
-    )
+    """The error for a failure of the user's code, with the way out."""
+    if (download := download_behind(error)) is not None:
+        argument = f"let {source.name} take an argument that keeps it from loading any"
+        way = f"write {source}{offline}" if offline else argument
+        help_ = f"no count needs weights: {way}"
+        return DownloadRefusedError(f"{what}: {download}", where=str(source), help=help_)
+    help_ = "UCSEG_DEBUG=1 shows its own traceback"
+    if isinstance(source, FromFile) and "attempted relative import" in first_line(error):
+        package = f"package.{Path(source.path).stem}:{source.name}"
+        help_ = f"name a file of a package as a module, as in {package}"
+    where = line_of(error, source) or str(source)
+    return ModelError(f"{what}: {error_text(error)}", where=where, help=help_)
