@@ -1,4 +1,4 @@
-"""Inspect ultra-compact segmentation networks: parameters, operations, tap shapes, and why variants differ."""
+"""Show what compact networks cost, exactly, and why variants differ."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    """Import torch only for who asks for a model."""
+    """Import torch only when a model is asked for."""
     if name == "build_model":
         from ucseg_cli.nets import build_model
 

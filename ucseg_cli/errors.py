@@ -1,8 +1,8 @@
-"""What can go wrong, each class with its exit status; the tree is drawn here.
+"""Everything that can go wrong, each class with its exit status.
 
     UcsegError                      2   no verdict
     ├── UsageError                  2   what was typed does not fit the grammar
-    │   ├── UnknownNameError        2   a name that does not exist; carries the nearest known one
+    │   ├── UnknownNameError        2   an unknown name; carries the nearest known one
     │   └── ConfigurationError      2   a configuration or lock file says what it cannot
     ├── MistakesError               2   several of these together
     ├── ModelError                  2   the model cannot be built, or cannot run on this input
@@ -80,7 +80,7 @@ class UcsegError(Exception):
 
 
 class UsageError(UcsegError):
-    """What was typed does not fit the grammar."""
+    """The words that were typed do not fit the grammar."""
 
     kind = "usage"
 

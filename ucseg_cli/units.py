@@ -1,4 +1,4 @@
-"""Counts, bytes, ratios and shapes, to and from text: the only place where a number becomes words."""
+"""Counts, bytes, ratios and shapes to and from text; only here does a number become words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ WRITTEN_IN_FULL = 10_000
 """Counts below are as short in full as they are abbreviated."""
 
 _QUANTITY = re.compile(
-    r"(?P<number>(?:[0-9]{1,3}(?:[,_][0-9]{3}){1,20}|[0-9]{1,64})(?:\.[0-9]{1,63})?)\s*(?P<prefix>[kKMGTPE]?|[KMGT]i)(?P<unit>B?)"
+    r"(?P<number>(?:[0-9]{1,3}(?:[,_][0-9]{3}){1,20}|[0-9]{1,64})(?:\.[0-9]{1,63})?)\s*"
+    r"(?P<prefix>[kKMGTPE]?|[KMGT]i)(?P<unit>B?)"
 )
 
 
@@ -72,8 +73,8 @@ def exact_ratio(part: int | None, whole: int | None) -> Fraction | None:
 def parse_count(text: str, *, in_bytes: bool, where: Where = None) -> int:
     """A quantity such as ``650k``, ``1.5M`` or ``800_000``, or of bytes ``2.5MB`` or ``512KiB``, exactly.
 
-    Prefixes are decimal (k, M, G, T, P, E) or, with an i, binary. Raises UsageError for anything else,
-    for negative numbers, for a number that is not whole once scaled, and for bytes of what is no bytes.
+    Prefixes are decimal (k, M, G, T, P, E) or, with an i, binary. Raises UsageError for anything
+    else: a negative number, one that is not whole once scaled, bytes of a metric that counts none.
     """
     match = _QUANTITY.fullmatch(text.strip())
     if match is None:
@@ -95,7 +96,7 @@ def parse_count(text: str, *, in_bytes: bool, where: Where = None) -> int:
 
 
 def _scaled(magnitude: int) -> str:
-    """At least three digits and a prefix, carried where rounding reaches the next one (999,950 is 1.00M)."""
+    """At least three digits and a prefix; 999,950 is rounded to 1.00M, not to 1,000k."""
     prefix = next(
         (
             p

@@ -9,7 +9,7 @@ import pytest
 
 from ucseg_cli.errors import MistakesError
 from ucseg_cli.facts.settings import Settings
-from ucseg_cli.workflow.load_project import project
+from ucseg_cli.workflow.load_project import load_project
 
 Mistake = tuple[str, str, str]
 
@@ -20,7 +20,7 @@ def configured(tmp_path: Path) -> Callable[[str], Settings]:
 
     def read(text: str) -> Settings:
         (tmp_path / "ucseg.toml").write_text(text, "utf-8")
-        return project()
+        return load_project()
 
     return read
 

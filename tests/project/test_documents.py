@@ -10,7 +10,7 @@ import pytest
 from ucseg_cli.errors import ConfigurationError
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.project.config_file import ENVIRONMENT, Document, find_document
-from ucseg_cli.workflow.load_project import project
+from ucseg_cli.workflow.load_project import load_project
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -34,14 +34,14 @@ def found(directory: Path) -> Document:
 
 def test_where_nothing_is_configured_everything_is_built_in(tmp_path: Path) -> None:
     assert find_document(tmp_path) is None
-    assert project() == Settings()
+    assert load_project() == Settings()
 
 
 def test_a_shared_file_counts_from_its_table_of_ours(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(SHARED)
     document = found(tmp_path)
     assert (document.data, document.path) == ({"default": "v3"}, tmp_path / "pyproject.toml")
-    assert document.where(("default",)) == "pyproject.toml:5  default"
+    assert str(document.place(("default",))) == "pyproject.toml:5  default"
     assert document.line(()) == 4  # [tool.ucseg]
 
 
@@ -49,12 +49,12 @@ def test_our_own_file_is_the_table(tmp_path: Path) -> None:
     (tmp_path / "ucseg.toml").write_text('\ndefault = "v3"\n[tool.ucseg]\ndefault = "v1"\n')
     document = found(tmp_path)
     assert document.data["default"] == "v3"
-    assert document.where(("default",)) == "ucseg.toml:2  default"
+    assert str(document.place(("default",))) == "ucseg.toml:2  default"
 
 
 def test_an_empty_table_of_ours_is_a_configuration_that_settles_nothing(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.ucseg]\n")
-    assert project() == Settings(path=tmp_path / "pyproject.toml")
+    assert load_project() == Settings(path=tmp_path / "pyproject.toml")
 
 
 def test_two_files_that_configure_one_directory_are_refused(tmp_path: Path) -> None:
@@ -63,9 +63,9 @@ def test_two_files_that_configure_one_directory_are_refused(tmp_path: Path) -> N
     with pytest.raises(
         ConfigurationError, match=r"both ucseg\.toml and pyproject\.toml configure this folder"
     ):
-        project()
+        load_project()
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'ucseg'\n")
-    assert project().default == "v1"
+    assert load_project().default.name == "v1"
 
 
 @pytest.mark.parametrize("name", ["ucesg", "useg", "uc-seg"])
@@ -86,9 +86,9 @@ def test_the_nearest_directory_goes_before_our_own_file_further_up(
     tmp_path: Path, below: Path
 ) -> None:
     (tmp_path / "ucseg.toml").write_text('default = "v1"\n')
-    assert project().default == "v1"
+    assert load_project().default.name == "v1"
     (below.parent / "pyproject.toml").write_text(SHARED)
-    assert project().default == "v3"
+    assert load_project().default.name == "v3"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_shared_file_without_our_table_is_passed_over(
 ) -> None:
     (tmp_path / "pyproject.toml").write_text(SHARED)
     (below / "pyproject.toml").write_text(text)
-    assert project().path == tmp_path / "pyproject.toml"
+    assert load_project().path == tmp_path / "pyproject.toml"
 
 
 @pytest.mark.parametrize("name", ["ucseg.toml", "pyproject.toml"])
@@ -118,7 +118,7 @@ def test_a_directory_of_that_name_and_a_link_to_nowhere_are_no_configuration(
     (tmp_path / "ucseg.toml").write_text('default = "v1"\n')
     (below / name).mkdir()
     (below.parent / name).symlink_to(tmp_path / "gone.toml")
-    assert project().default == "v1"
+    assert load_project().default.name == "v1"
 
 
 def test_the_file_that_the_environment_names_goes_before_all(
@@ -127,9 +127,9 @@ def test_the_file_that_the_environment_names_goes_before_all(
     (tmp_path / "ucseg.toml").write_text('default = "v1"\n')
     (tmp_path / "ci.toml").write_text('default = "v3"\n')
     monkeypatch.setenv(ENVIRONMENT, "ci.toml")
-    assert (project().default, project().path) == ("v3", tmp_path / "ci.toml")
+    assert (load_project().default.name, load_project().path) == ("v3", tmp_path / "ci.toml")
     monkeypatch.setenv(ENVIRONMENT, "")
-    assert project().default == "v1"
+    assert load_project().default.name == "v1"
 
 
 def test_the_environment_may_name_a_shared_file(
@@ -138,7 +138,7 @@ def test_the_environment_may_name_a_shared_file(
     (tmp_path / "pyproject.toml").write_text(SHARED)
     (below / "ucseg.toml").write_text('default = "v1"\n')
     monkeypatch.setenv(ENVIRONMENT, "../../pyproject.toml")
-    assert project().default == "v3"
+    assert load_project().default.name == "v3"
 
 
 def test_an_empty_file_switches_a_configuration_off(
@@ -146,7 +146,7 @@ def test_an_empty_file_switches_a_configuration_off(
 ) -> None:
     (tmp_path / "ucseg.toml").write_text('default = "v1"\n')
     monkeypatch.setenv(ENVIRONMENT, "/dev/null")
-    assert project() == Settings(path=Path("/dev/null"))
+    assert load_project() == Settings(path=Path("/dev/null"))
 
 
 @pytest.mark.parametrize(
@@ -171,9 +171,9 @@ def test_a_file_that_the_environment_names_must_configure_something(
 
 def test_a_file_is_shown_as_the_person_would_write_it(tmp_path: Path, below: Path) -> None:
     (tmp_path / "ucseg.toml").write_text("size = 64\n")
-    assert found(tmp_path).where(("size",)) == f"{tmp_path}/ucseg.toml:1  size"
+    assert str(found(tmp_path).place(("size",))) == f"{tmp_path}/ucseg.toml:1  size"
     (below / "ucseg.toml").write_text("size = 64\n")
-    assert found(below).where(("size",)) == "ucseg.toml:1  size"
+    assert str(found(below).place(("size",))) == "ucseg.toml:1  size"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_key_that_is_absent_stands_where_what_would_hold_it_stands(
     tmp_path: Path, key: tuple[str | int, ...], where: str
 ) -> None:
     (tmp_path / "ucseg.toml").write_text("\n[[budgets]]\nmax = 1\n[[budgets]]\nmax = 2\n")
-    assert found(tmp_path).where(key) == where
+    assert str(found(tmp_path).place(key)) == where
 
 
 BROKEN = [
@@ -232,7 +232,7 @@ def test_a_broken_shared_file_matters_only_where_it_speaks_of_us(
 def test_a_broken_file_says_the_line(tmp_path: Path) -> None:
     (tmp_path / "ucseg.toml").write_text("default = 'v2'\nsize = = 3\n")
     with pytest.raises(ConfigurationError) as caught:
-        project()
+        load_project()
     assert "line 2" in caught.value.what
 
 

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.facts.budget import BUDGET_KEYS
 from ucseg_cli.facts.conditions import DTYPES
-from ucseg_cli.project.budget_section import KEYS as BUDGET_KEYS
 from ucseg_cli.project.configuration import KEYS, LINT_KEYS
 from ucseg_cli.references.variants import AXES
 

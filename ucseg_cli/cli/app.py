@@ -59,7 +59,7 @@ def root(
     *,
     version: VersionOption = False,
 ) -> None:
-    """Show what a network costs, exactly: parameters, operations, memory, and why variants differ."""
+    """Show what a network costs: parameters, operations, memory, and why variants differ."""
     if version:
         from ucseg_cli.terminal.streams import print_text  # the help has no use for it
 

@@ -86,7 +86,7 @@ class Group(TyperGroup):
             if known:
                 with formatter.section(title.capitalize()):
                     formatter.write_dl(
-                        [(f"{each.name:{widest}}", each.get_short_help_str(60)) for each in known]
+                        [(f"{one.name:{widest}}", one.get_short_help_str(60)) for one in known]
                     )
 
 

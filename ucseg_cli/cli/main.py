@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``ucseg`` and return its exit status; a traceback is only for UCSEG_DEBUG."""
     call = Invocation(sys.argv[1:] if arguments is None else arguments)
     if sys.stderr is None:  # closed by whoever started us
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - pathlib takes its time
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - pathlib is slow
     try:
         return _run(call)
     except KeyboardInterrupt:
@@ -84,7 +84,7 @@ def _complete(command: Any, instruction: str) -> int:
 
 
 def _usage_error(error: Any) -> UsageError:
-    """What the parser found, in the words and form of every other error."""
+    """The parser's error, in the words and form of every other."""
     message = getattr(error, "message", "") or error.format_message()
     first_line = message.strip().split("\n")[0]
     what, _, question = first_line.partition(". Did you mean ")

@@ -1,4 +1,4 @@
-"""Groups of options: a command takes a named tuple as one argument, Typer sees its fields as options."""
+"""Groups of options: a command takes a named tuple, of which Typer sees each field as an option."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options that several commands share, each spelled once, in groups that a command takes whole."""
+"""The options that several commands share, in groups that a command takes whole."""
 
 from __future__ import annotations
 
@@ -34,8 +34,14 @@ def one_of(noun: str, word: str, known: Iterable[str], option: str) -> str:
     return word
 
 
-def choice(*flags: str, noun: str, known: Sequence[str], help: str, panel: str = MEASURE) -> Any:  # noqa: A002
-    """An option whose value is a word out of a fixed set, completed and checked; *help* introduces them."""
+def choice(
+    *flags: str,
+    noun: str,
+    known: Sequence[str],
+    help: str,  # noqa: A002 - the word on the screen
+    panel: str = MEASURE,
+) -> Any:
+    """An option whose value is one of the *known* words, completed and checked."""
 
     def check(word: str | None) -> str | None:
         return word and one_of(noun, word, known, flags[0])
@@ -168,7 +174,7 @@ class OneInput(NamedTuple):
         return _conditions(self.size or settings.sizes[0], self.batch)
 
     def open_cache(self) -> Cache | None:
-        """The user's cache, unless it is to be ignored; one for each command, so that it warns once."""
+        """The user's cache, unless it is to be ignored; one for each command, to warn once."""
         return open_cache(no_cache=self.no_cache)
 
 

@@ -1,4 +1,4 @@
-"""The options that say where an answer goes, and in which form, checked before anything is measured."""
+"""The options that say where an answer goes and in which form, checked before any measuring."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from ucseg_cli.references import Reference
 BUDGET_KEYS = {
     "id": "its name, which no other has",
     "variant": "a name, a reference, or a pattern of names; else the default model",
-    "module": "a path, or a pattern: * stays within a name, ** crosses any number; else the whole network",
+    "module": "a path or pattern: * is within a name, ** crosses names; else the whole network",
     "metric": "see `ucseg explain metrics`",
     "dtype": "for bytes and peak-memory: as if floating-point tensors were of that type",
     "size": "one or several; else those of the configuration",

@@ -31,7 +31,7 @@ INPUT_DTYPES = (
 MAX_RANK = 8
 
 _SIZE_HELP = "write one number for a square (512) or HEIGHTxWIDTH (384x640)"
-_INPUT_HELP = "write lengths with x between, as in 1x3x16x112x112, and a dtype after a colon, as in 1x16:int64"
+_INPUT_HELP = "write lengths with x between, as in 1x3x16x112x112, and a dtype as in 1x16:int64"
 
 
 class Size(NamedTuple):
@@ -55,16 +55,16 @@ class Input(NamedTuple):
 
 
 class Tensors(NamedTuple):
-    """What goes in where it is no image."""
+    """The input of a model that does not take an image."""
 
     inputs: tuple[Input, ...]
 
     def __str__(self) -> str:
-        return ", ".join(format_shape(each.shape) for each in self.inputs)
+        return ", ".join(format_shape(tensor.shape) for tensor in self.inputs)
 
 
 class Conditions(NamedTuple):
-    """What a model runs on, in eval mode: N×3×H×W in float32, unless other tensors are *given*."""
+    """The input of a model in eval mode: N×3×H×W in float32, unless other tensors are *given*."""
 
     size: Size = Size()
     batch: int = 1
@@ -73,21 +73,19 @@ class Conditions(NamedTuple):
     @property
     def inputs(self) -> tuple[Input, ...]:
         """The tensors, in the order of the forward pass's arguments."""
-        return (
-            self.given.inputs
-            if self.given
-            else (Input((self.batch, CHANNELS, self.size.height, self.size.width)),)
-        )
+        if self.given:
+            return self.given.inputs
+        return (Input((self.batch, CHANNELS, self.size.height, self.size.width)),)
 
     @property
     def extent(self) -> Size | None:
-        """Height and width of the first tensor; None where it is no N×C×H×W."""
+        """Height and width of the first tensor; None if it is not N×C×H×W."""
         first = self.inputs[0].shape
         return Size(*first[2:]) if len(first) == SPATIAL_RANK else None
 
     @property
     def at(self) -> Size | Tensors:
-        """What tells these conditions from others, and how a sentence names them: the size, or the tensors given."""
+        """How a sentence names these conditions: by the size, or by the tensors given."""
         return self.given or self.size
 
     def __str__(self) -> str:
@@ -100,39 +98,27 @@ def parse_size(text: str, *, where: Where = None) -> Size:
     match = re.fullmatch(r"\s*([0-9]+)(?:\s*[x×X]\s*([0-9]+))?\s*", text)
     if match is None:
         raise UsageError(f"'{text}' is not an input size", where=where, help=_SIZE_HELP)
-    if (
-        max(len(side or "") for side in match.groups()) > 12
-    ):  # also spares int() a text of a million digits
-        raise UsageError(
-            f"the size {text[:12]}… is absurdly large",
-            where=where,
-            help=f"each side is at most {MAX_SIDE:,}",
-        )
-    height = int(match[1])
-    width = int(match[2]) if match[2] is not None else height
+    digits = (match[1], match[2] or match[1])
+    if max(map(len, digits)) > 12:  # also spares int() a text of a million digits
+        what = f"the size {text[:12]}… is absurdly large"
+        raise UsageError(what, where=where, help=f"each side is at most {MAX_SIDE:,}")
+    height, width = map(int, digits)
     if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
-        raise UsageError(
-            f"the size {height:,}×{width:,} is out of range",
-            where=where,
-            help=f"each side is between 1 and {MAX_SIDE:,} pixels",
-        )
+        what = f"the size {height:,}×{width:,} is out of range"
+        fix = f"each side is between 1 and {MAX_SIDE:,} pixels"
+        raise UsageError(what, where=where, help=fix)
     return Size(height, width)
 
 
-def make_conditions(at: Size | Tensors, batch: int) -> Conditions:
-    """Size and batch together, refused where the tensors' sizes would no longer fit 64 bits; or tensors as they are."""
-    if isinstance(at, Tensors):
-        return Conditions(given=at)
-    size = at
+def make_conditions(size: Size, batch: int) -> Conditions:
+    """Size and batch together; raises UsageError if the tensors' sizes would not fit 64 bits."""
     if not 1 <= batch <= MAX_BATCH:
-        raise UsageError(
-            f"the batch {batch:,} is out of range",
-            where=f"--batch {batch}",
-            help=f"it is between 1 and {MAX_BATCH:,}",
-        )
+        what, fix = f"the batch {batch:,} is out of range", f"it is between 1 and {MAX_BATCH:,}"
+        raise UsageError(what, where=f"--batch {batch}", help=fix)
     if batch * size.height * size.width > MAX_PIXELS:
+        images = f"{batch:,} images of {size.height:,}×{size.width:,} pixels"
         raise UsageError(
-            f"{batch:,} images of {size.height:,}×{size.width:,} pixels are more than can be addressed",
+            f"{images} are more than can be addressed",
             where=f"--batch {batch} --size {size}",
             help=f"batch × height × width is at most {MAX_PIXELS:,}",
         )
@@ -140,30 +126,26 @@ def make_conditions(at: Size | Tensors, batch: int) -> Conditions:
 
 
 def parse_inputs(text: str) -> Tensors:
-    """``1x3x16x112x112``, ``1x16:int64``, several with commas between; raises UsageError with the way to write it."""
+    """``1x3x16x112x112,1x16:int64`` as tensors; raises UsageError with the way to write it."""
     where = f"--input {text[:40]}"
     inputs = tuple(_parse_input(part, where) for part in text.split(","))
-    if sum(prod(each.shape) for each in inputs) > MAX_PIXELS:
-        raise UsageError(
-            "so large an input is more than can be addressed",
-            where=where,
-            help=f"all tensors together have at most {MAX_PIXELS:,} elements",
-        )
+    if sum(prod(tensor.shape) for tensor in inputs) > MAX_PIXELS:
+        what = "so large an input is more than can be addressed"
+        fix = f"all tensors together have at most {MAX_PIXELS:,} elements"
+        raise UsageError(what, where=where, help=fix)
     return Tensors(inputs)
 
 
 def _parse_input(text: str, where: Where) -> Input:
     shape, colon, dtype = text.strip().partition(":")
     lengths = re.split(r"[x×X]", shape)
-    if (
-        not all(re.fullmatch(r"[0-9]{1,15}", length) for length in lengths)
-        or len(lengths) > MAX_RANK
-    ):
+    readable = all(re.fullmatch(r"[0-9]{1,15}", length) for length in lengths)
+    if not readable or len(lengths) > MAX_RANK:
         raise UsageError(f"'{text}' is not an input shape", where=where, help=_INPUT_HELP)
     if colon and dtype not in INPUT_DTYPES:
         raise UnknownNameError("dtype", dtype, INPUT_DTYPES, where=where)
-    if "0" in {length.lstrip("0") or "0" for length in lengths}:
-        raise UsageError(
-            f"'{text}' has a length of 0", where=where, help="each length is at least 1"
-        )
-    return Input(tuple(map(int, lengths)), dtype or DTYPE)
+    numbers = tuple(map(int, lengths))
+    if 0 in numbers:
+        fix = "each length is at least 1"
+        raise UsageError(f"'{text}' has a length of 0", where=where, help=fix)
+    return Input(numbers, dtype or DTYPE)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 Leaf = int | str | tuple[int, ...]
 Tree = Mapping[str, "Tree | Leaf"]
-"""A locked model: ``axes``, ``weights`` and ``convs`` by module, and under ``sizes`` totals, modules and taps."""
+"""A locked model: ``axes``, ``weights``, ``convs``; by size ``total``, ``modules``, ``taps``."""
 Address = tuple[str, ...]
 
 
@@ -24,7 +24,7 @@ class Raise(NamedTuple):
 
 
 class Locked(NamedTuple):
-    """One model of the lock, the day since when it is so, and the reasons that were given for raises, oldest first."""
+    """One model of the lock, the day of its last change, and the reasons for raises, by date."""
 
     tree: Tree
     since: str
@@ -34,7 +34,7 @@ class Locked(NamedTuple):
 class Lock(NamedTuple):
     """Every locked model by name.
 
-    *text* is the file, in which a person finds a model's line; *in_conflict* says that a merge has left two in it.
+    *text* is the file; *in_conflict* says that a merge has left two sides in it.
     """
 
     models: Mapping[str, Locked]

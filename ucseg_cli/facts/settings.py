@@ -28,7 +28,7 @@ class LintSettings(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What is in force.
+    """Everything in force.
 
     Args:
         path: the file that it comes from; None if nothing is configured.

@@ -1,1 +1,1 @@
-"""What a repository says of itself: [tool.ucseg], and the lock file."""
+"""A repository's own words: [tool.ucseg], and the lock file."""

@@ -21,7 +21,7 @@ SHARED_TABLE: KeyPath = ("tool", "ucseg")
 
 
 class Document:
-    """A configuration file: *data* is its table of ours, *root* where that table stands in the file."""
+    """A configuration file: *data* is our table, *root* where that table stands in the file."""
 
     def __init__(self, path: Path, text: str, data: Mapping[str, Any], root: KeyPath) -> None:
         self.path = path
@@ -33,67 +33,46 @@ class Document:
     def _lines(self) -> dict[KeyPath, int]:
         try:
             return key_lines(self._text)
-        except (
-            RecursionError
-        ):  # somebody else's table may be nested as deep as the standard library reads
+        except RecursionError:  # another tool's table may be nested as deep as tomllib reads
             return {}
 
-    @property
-    def shown_path(self) -> str:
-        """The path as the person would write it from where they are."""
-        return shown(self.path)
-
-    def line(self, key: KeyPath) -> int:
-        """The line of a key, given below our table; that of what holds it where it has none."""
-        place = (*self._root, *key)
-        return next(
-            (
-                self._lines[place[:end]]
-                for end in range(len(place), 0, -1)
-                if place[:end] in self._lines
-            ),
-            1,
-        )
-
     def place(self, key: KeyPath) -> Place:
-        """Where a key stands: ``pyproject.toml:12  budgets[0].variant``."""
-        return Place(self.shown_path, self.line(key), _dotted(key))
+        """Where a key below our table stands: ``pyproject.toml:12  budgets[0].variant``.
+
+        A key without a line of its own is where its table is.
+        """
+        names = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+        path = (*self._root, *key)
+        while path and path not in self._lines:
+            path = path[:-1]
+        return Place(shown(self.path), self._lines.get(path, 1), names.removeprefix("."))
 
 
 def find_document(directory: Path) -> Document | None:
-    """The nearest file at or above *directory* that configures it, or the one that the environment names.
+    """The nearest file at or above *directory* that configures it, or the one UCSEG_CONFIG names.
 
-    A ``pyproject.toml`` counts only where it has ``[tool.ucseg]``. Raises ConfigurationError for one that cannot be read,
-    and where both are in one directory.
+    A ``pyproject.toml`` counts only with ``[tool.ucseg]``. Raises ConfigurationError for a file
+    that cannot be read, and for both files in one directory.
     """
     if named := os.environ.get(ENVIRONMENT):
         found = _read(Path(named).absolute(), required=True)
         if found is None:
             raise ConfigurationError(f"{named} has no [tool.ucseg]", where=f"{ENVIRONMENT}={named}")
         return found
-    for at in (directory, *directory.parents):
-        own, shared = (_read(at / name, required=False) for name in (OWN_NAME, SHARED_NAME))
+    for folder in (directory, *directory.parents):
+        own, shared = (_read(folder / name, required=False) for name in (OWN_NAME, SHARED_NAME))
         if own is not None and shared is not None:
-            raise ConfigurationError(
-                f"both {OWN_NAME} and {SHARED_NAME} configure this folder",
-                where=shared.place(()),
-                help="keep one of them",
-            )
+            what = f"both {OWN_NAME} and {SHARED_NAME} configure this folder"
+            raise ConfigurationError(what, where=shared.place(()), help="keep one of them")
         if own is not None or shared is not None:
             return own or shared
     return None
 
 
 def refuse_misspelt(directory: Path) -> None:
-    """Raise ConfigurationError where nothing is configured, and the nearest pyproject.toml has a table named almost so."""
-    path = next(
-        (
-            at / SHARED_NAME
-            for at in (directory, *directory.parents)
-            if (at / SHARED_NAME).is_file()
-        ),
-        None,
-    )
+    """Raise ConfigurationError if the nearest pyproject.toml has a table named almost like ours."""
+    paths = (folder / SHARED_NAME for folder in (directory, *directory.parents))
+    path = next((path for path in paths if path.is_file()), None)
     if path is None:
         return
     try:
@@ -103,29 +82,23 @@ def refuse_misspelt(directory: Path) -> None:
         return
     near = nearest_name("ucseg", tools) if isinstance(tools, dict) else None
     if near is not None:
-        document = Document(path, text, {}, ("tool", near))
-        raise ConfigurationError(
-            f"[tool.{near}] configures nothing here",
-            where=document.place(()),
-            help="did you mean [tool.ucseg]?",
-        )
+        where = Document(path, text, {}, ("tool", near)).place(())
+        what, fix = f"[tool.{near}] configures nothing here", "did you mean [tool.ucseg]?"
+        raise ConfigurationError(what, where=where, help=fix)
 
 
 def _read(path: Path, *, required: bool) -> Document | None:
+    here = Place(shown(path))
     try:
         if not required and not path.is_file():
             return None
         text = path.read_text("utf-8")
     except OSError as error:
-        raise ConfigurationError(
-            f"cannot read it: {error.strerror}", where=Place(shown(path))
-        ) from error
+        raise ConfigurationError(f"cannot read it: {error.strerror}", where=here) from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError("it is not UTF-8", where=Place(shown(path))) from error
-    root = () if path.name != SHARED_NAME else SHARED_TABLE
-    if (
-        root and "ucseg" not in text
-    ):  # somebody else's mistakes are theirs to tell, and reading costs
+        raise ConfigurationError("it is not UTF-8", where=here) from error
+    root = SHARED_TABLE if path.name == SHARED_NAME else ()
+    if root and "ucseg" not in text:  # another tool reports its own mistakes, and parsing costs
         return None
     data: Any = _parse(path, text)
     for name in root:
@@ -140,37 +113,25 @@ def _read(path: Path, *, required: bool) -> Document | None:
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
-    import tomllib  # where nothing is configured, nothing has to be read
+    import tomllib  # only needed if something is configured
 
     try:
         return tomllib.loads(text)
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # a number of too many digits is a plain ValueError
+    except (ValueError, RecursionError) as error:  # ValueError: a number of too many digits
         line = re.search(r"at line (\d+)", str(error))
-        place = Place(shown(path), int(line[1]) if line else None)
-        raise ConfigurationError(f"it is not TOML: {error}", where=place) from error
+        where = Place(shown(path), int(line[1]) if line else None)
+        raise ConfigurationError(f"it is not TOML: {error}", where=where) from error
 
 
-def _refuse_extremes(document: Document, value: Any, at: KeyPath) -> None:
-    """Refuse what TOML's own bounds leave out, and Python could not even print: huge numbers, and nesting without end."""
-    if len(at) > DEEPEST:
-        raise ConfigurationError("it is nested too deep", where=document.place(at[:1]))
+def _refuse_extremes(document: Document, value: Any, key: KeyPath) -> None:
+    """Refuse numbers and nesting that TOML allows and Python could not even print."""
+    if len(key) > DEEPEST:
+        raise ConfigurationError("it is nested too deep", where=document.place(key[:1]))
     if isinstance(value, int) and abs(value) >= 2**63:
-        raise ConfigurationError("the number is beyond 64 bits", where=document.place(at))
-    inner = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    for key, each in inner:
-        _refuse_extremes(document, each, (*at, key))
-
-
-def _dotted(key: KeyPath) -> str:
-    return "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in key
-    ).removeprefix(".")
+        raise ConfigurationError("the number is beyond 64 bits", where=document.place(key))
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _refuse_extremes(document, inner, (*key, name))
+    if isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_extremes(document, inner, (*key, index))

@@ -1,4 +1,4 @@
-"""A table of the configuration, read key by key; what is wrong is collected, so that it can all be told at once."""
+"""A table of the configuration, read key by key; mistakes are collected and reported together."""
 
 from __future__ import annotations
 
@@ -13,45 +13,49 @@ LONGEST = 40
 Value = TypeVar("Value")
 Default = TypeVar("Default")
 Read = Callable[[Any, Place], Value]
-"""From a raw value, and where it stands for the error, to what it means. Raises UcsegError."""
-
-
-Mistake = tuple[int, UcsegError]
-"""What is wrong, and on which line."""
+"""From a raw value, and where it stands, to its meaning. Raises UcsegError at that place."""
 
 
 class Section:
     """One table. *mistakes* is shared by all tables of a document."""
 
     def __init__(
-        self, document: Document, data: Mapping[str, Any], at: KeyPath, mistakes: list[Mistake]
+        self, document: Document, data: Mapping[str, Any], key: KeyPath, mistakes: list[UcsegError]
     ) -> None:
         self.document = document
-        self.at = at
+        self._key = key
         self._data = data
         self._mistakes = mistakes
 
     def place(self, *key: str | int) -> Place:
         """Where a key of this table stands."""
-        return self.document.place((*self.at, *key))
+        return self.document.place((*self._key, *key))
 
     def __contains__(self, key: str) -> bool:
         return key in self._data
 
+    def names(self) -> list[str]:
+        """Every key of the table."""
+        return list(self._data)
+
+    def raw(self, key: str) -> Any:
+        """A value as TOML has it; None if it is absent."""
+        return self._data.get(key)
+
     def read(self, key: str, read: Read[Value], default: Default) -> Value | Default:
-        """What *key* says; *default* where it is absent or mistaken."""
+        """The value of *key*; *default* if it is absent or mistaken."""
         if key not in self._data:
             return default
         try:
             return read(self._data[key], self.place(key))
         except UcsegError as error:
-            self._note(error, key)
+            self._mistakes.append(error)
             return default
 
     def read_each(
         self, key: str, read: Read[Value], default: tuple[Value, ...]
     ) -> tuple[Value, ...]:
-        """What each element of *key* says, or *key* itself where it is no array; each once, the mistaken ones left out."""
+        """The value of each element of *key*, or of *key* itself; each once, no mistaken ones."""
         value = self._data.get(key)
         if not isinstance(value, list):
             one = self.read(key, read, None)
@@ -59,55 +63,38 @@ class Section:
         if not value:
             self.mistaken("it is empty", key)
         found = []
-        for index, each in enumerate(value):
+        for index, element in enumerate(value):
             try:
-                found.append(read(each, self.place(key, index)))
+                found.append(read(element, self.place(key, index)))
             except UcsegError as error:
-                self._note(error, key, index)
+                self._mistakes.append(error)
         return tuple(dict.fromkeys(found)) or default
 
-    def mistaken(self, what: str, *key: str | int, help: str | None = None) -> None:  # noqa: A002 - the word on the screen
-        """Note something wrong that is not in one value."""
-        self._note(ConfigurationError(what, where=self.place(*key), help=help), *key)
+    def mistaken(self, what: str, *key: str | int, help: str | None = None) -> None:  # noqa: A002
+        """Note a mistake that is not in one value; *help* is the word on the screen."""
+        self._mistakes.append(ConfigurationError(what, where=self.place(*key), help=help))
 
     def only(self, known: Iterable[str]) -> None:
-        """Note every key that is none of *known*."""
+        """Note every key that is not *known*."""
         known = tuple(known)
         for key in self._data:
             if key not in known:
-                self._note(UnknownNameError("key", key, known, where=self.place(key)), key)
+                self._mistakes.append(UnknownNameError("key", key, known, where=self.place(key)))
 
     def table(self, key: str) -> Section:
-        """The table under *key*; an empty one where it is absent or no table."""
+        """The table under *key*; an empty one if it is absent or not a table."""
         data: dict[str, Any] = self.read(key, read_table, {})
-        return Section(self.document, data, (*self.at, key), self._mistakes)
+        return Section(self.document, data, (*self._key, key), self._mistakes)
 
     def tables(self, key: str) -> Iterator[Section]:
         """The tables of an array of tables."""
-        for index, data in enumerate(self._array(key)):
+        array: list[Any] = self.read(key, read_array, [])
+        for index, data in enumerate(array):
             if isinstance(data, dict):
-                yield Section(self.document, data, (*self.at, key, index), self._mistakes)
+                yield Section(self.document, data, (*self._key, key, index), self._mistakes)
             else:
-                self.mistaken(
-                    f"{spell(data)} is not a table",
-                    key,
-                    index,
-                    help=f"write [[{key}]] above its keys",
-                )
-
-    def _note(self, error: UcsegError, *key: str | int) -> None:
-        self._mistakes.append((self.document.line((*self.at, *key)), error))
-
-    def _array(self, key: str) -> list[Any]:
-        return self.read(key, read_array, [])
-
-    def names(self) -> list[str]:
-        """Every key of the table."""
-        return list(self._data)
-
-    def raw(self, key: str) -> Any:
-        """A value as TOML has it; None where it is absent."""
-        return self._data.get(key)
+                fix = f"write [[{key}]] above its keys"
+                self.mistaken(f"{spell(data)} is not a table", key, index, help=fix)
 
 
 def read_table(value: Any, where: Place) -> dict[str, Any]:
@@ -121,7 +108,7 @@ def read_array(value: Any, where: Place) -> list[Any]:
 
 
 def read_text(value: Any, where: Place) -> str:
-    """A string that says something."""
+    """A string that is not blank."""
     text = _expect(value, str, "text", where).strip()
     if not text:
         raise ConfigurationError("it is empty", where=where)
@@ -138,13 +125,8 @@ def read_known(noun: str, known: Iterable[str], value: Any, where: Place) -> str
 
 def spell(value: Any) -> str:
     """A value as TOML would have it, in a few words."""
-    text = (
-        str(value).lower()
-        if isinstance(value, bool)
-        else f"'{value}'"
-        if isinstance(value, str)
-        else str(value)
-    )
+    text = f"'{value}'" if isinstance(value, str) else str(value)
+    text = text.lower() if isinstance(value, bool) else text
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
-from ucseg_cli.errors import MistakesError, Place, UnknownNameError
+from ucseg_cli.errors import MistakesError, Place, UcsegError, UnknownNameError
 from ucseg_cli.facts.budget import Budget
 from ucseg_cli.facts.settings import FAIL_ON, LintSettings, Settings
 from ucseg_cli.project.budget_section import read_budget, read_size
 from ucseg_cli.project.config_file import Document
-from ucseg_cli.project.config_section import Mistake, Section, read_known, read_text
+from ucseg_cli.project.config_section import Section, read_known, read_text
 from ucseg_cli.project.variant_sections import read_variants
 from ucseg_cli.references import Reference
 
@@ -22,8 +22,8 @@ LINT_KEYS = ("select", "ignore", "fail-on")
 
 
 def read_settings(document: Document) -> Settings:
-    """What *document* says; raises MistakesError with everything wrong in it, from top to bottom."""
-    mistakes: list[Mistake] = []
+    """The settings of *document*; raises MistakesError with all that is wrong, from top to bottom."""
+    mistakes: list[UcsegError] = []
     root = Section(document, document.data, (), mistakes)
     root.only(KEYS)
     known = Settings(path=document.path, variants=read_variants(root.table("variants")))
@@ -39,8 +39,12 @@ def read_settings(document: Document) -> Settings:
         places=dict(_places(document)),
     )
     if mistakes:
-        raise MistakesError(error for _, error in sorted(mistakes, key=lambda mistake: mistake[0]))
+        raise MistakesError(sorted(mistakes, key=_line))
     return settings
+
+
+def _line(mistake: UcsegError) -> int:
+    return (mistake.place.line if mistake.place else None) or 0
 
 
 def _places(document: Document) -> Iterator[tuple[str, Place]]:

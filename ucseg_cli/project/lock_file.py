@@ -1,4 +1,4 @@
-"""The lock's file, which is kept with the code: read with care, since people merge it by hand, and written whole."""
+"""The lock's file: read with care, since people merge it by hand, and written whole."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ucseg_cli.errors import ConfigurationError, OutputError
+from ucseg_cli.errors import ConfigurationError, OutputError, Place
 from ucseg_cli.facts.lock import Leaf, Lock, Locked, Raise, Tree
 from ucseg_cli.system.atomic_write import replace_file
 from ucseg_cli.system.paths import shown
@@ -16,63 +16,59 @@ NAME = "ucseg.lock.json"
 KIND = "ucseg.lock"
 FORMAT_VERSION = "1.0"
 DEEPEST = 6
-"""Levels of a model's block: sizes, a size, what of it, a module, a figure, and one to spare."""
-_FIX = "restore it from version control, or delete it and run `ucseg lock`"
+"""Levels of a model's block: sizes, a size, a part, a module, a figure, and one to spare."""
+MARKS = {"<" * 7, "|" * 7, "=" * 7, ">" * 7}
+"""How git marks the sides of a merge conflict."""
+RESTORE = "restore it from version control, or delete it and run `ucseg lock`"
 
 
 def read_lock(path: Path, *, both_sides: bool = False) -> Lock | None:
-    """The lock in a file; None where there is none. Raises ConfigurationError for anything else that is there.
+    """The lock in a file; None if there is none. Raises ConfigurationError for anything else.
 
-    With *both_sides*, a file with the marks of a merge conflict is the models of either side, with all their reasons;
-    of a model that differs, the first side's.
+    With *both_sides*, a file in a merge conflict has the models of either side and all their
+    reasons; a model that differs is as on the first side.
     """
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"cannot read the lock: {error}", where=shown(path), help=_FIX
-        ) from error
+        raise _refused(path, f"cannot read the lock: {error}") from error
     if both_sides and _in_conflict(text):
         return Lock(_read_both(path, text), text, in_conflict=True)
     return Lock(_read_models(path, _parse(path, text)), text)
 
 
 def write_lock(path: Path, models: Mapping[str, Locked]) -> None:
-    """Write a lock whole: sorted, a block for each model, a line for each thing in it, so that merges stay small."""
-    entries = {
-        name: {
-            "since": models[name].since,
-            "raises": [each._asdict() for each in models[name].raises],
-            **models[name].tree,
-        }
-        for name in sorted(models)
-    }
+    """Write a lock whole and sorted, a line for each fact, so that merges stay small."""
+    entries = {}
+    for name, model in sorted(models.items()):
+        raises = [one._asdict() for one in model.raises]
+        entries[name] = {"since": model.since, "raises": raises, **model.tree}
     document = {"kind": KIND, "format_version": FORMAT_VERSION, "models": entries}
     try:
-        # what is no Unicode, as in a word that the shell passed on, is written as JSON escapes it
+        # a word of the shell's that is not Unicode is written as JSON escapes it
         replace_file(path, f"{_write(document)}\n".encode("utf-8", "backslashreplace"))
     except OSError as error:
-        raise OutputError(
-            f"cannot write the lock: {error.strerror or error}", where=shown(path)
-        ) from error
+        what = f"cannot write the lock: {error.strerror or error}"
+        raise OutputError(what, where=Place(shown(path))) from error
+
+
+def _refused(
+    path: Path, what: str, *, line: int | None = None, fix: str = RESTORE
+) -> ConfigurationError:
+    return ConfigurationError(what, where=Place(shown(path), line), help=fix)
 
 
 def _parse(path: Path, text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        return json.loads(text, object_pairs_hook=_refuse_repeated)
     except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", 1)
-        what, fix = f"it is not JSON: {error}", _FIX
+        what, fix = f"the lock cannot be read: it is not JSON: {error}", RESTORE
         if _in_conflict(text):
-            what, fix = (
-                "it has the marks of a merge conflict",
-                "`ucseg lock` takes the models of both sides",
-            )
-        raise ConfigurationError(
-            f"the lock cannot be read: {what}", where=f"{shown(path)}:{line}", help=fix
-        ) from error
+            what = "the lock cannot be read: it has the marks of a merge conflict"
+            fix = "`ucseg lock` takes the models of both sides"
+        raise _refused(path, what, line=getattr(error, "lineno", 1), fix=fix) from error
 
 
 def _in_conflict(text: str) -> bool:
@@ -83,83 +79,63 @@ def _read_both(path: Path, text: str) -> dict[str, Locked]:
     try:
         ours, theirs = (_read_models(path, _parse(path, side)) for side in _sides(text))
     except ConfigurationError as error:
-        raise ConfigurationError(
-            "it has the marks of a merge conflict, and a side of it is no lock",
-            where=shown(path),
-            help=_FIX,
-        ) from error
-    return _merged(ours, theirs)
+        what = "it has the marks of a merge conflict, and a side of it is not a lock"
+        raise _refused(path, what) from error
+    merged = {**theirs, **ours}
+    for name in ours.keys() & theirs.keys():
+        reasons = {*ours[name].raises, *theirs[name].raises}
+        merged[name] = merged[name]._replace(raises=tuple(sorted(reasons)))
+    return merged
 
 
 def _sides(text: str) -> Iterator[str]:
-    """The text as each of two branches has it where they differ."""
+    """The text as each of two branches has it."""
     for keep in ("<", "="):
         kept, side = [], ""
         for line in text.split("\n"):
-            mark = line[0] if line[:7] in {"<" * 7, "|" * 7, "=" * 7, ">" * 7} else ""
-            if mark:
-                side = "" if mark == ">" else mark
+            if line[:7] in MARKS:
+                side = "" if line[0] == ">" else line[0]
             elif side in {"", keep}:
                 kept.append(line)
         yield "\n".join(kept)
 
 
-def _merged(ours: Mapping[str, Locked], theirs: Mapping[str, Locked]) -> dict[str, Locked]:
-    both = {name: ours.get(name) or theirs[name] for name in dict.fromkeys((*ours, *theirs))}
-    reasons = {
-        name: [each for side in (ours, theirs) if name in side for each in side[name].raises]
-        for name in both
-    }
-    return {
-        name: locked._replace(raises=tuple(sorted(dict.fromkeys(reasons[name]))))
-        for name, locked in both.items()
-    }
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys are each there once; a bad merge repeats a block."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(
-            f"'{next(name for name in names if names.count(name) > 1)}' is there twice"
-        )
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; a bad merge repeats a block."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"'{name}' is there twice")
+        found[name] = value
     return found
 
 
 def _read_models(path: Path, data: Any) -> dict[str, Locked]:
     if not isinstance(data, dict) or data.get("kind") != KIND:
-        raise ConfigurationError("it is not a lock of ucseg's", where=shown(path), help=_FIX)
-    version = data.get("format_version")
-    if (
-        not isinstance(version, str)
-        or version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]
-    ):
+        raise _refused(path, "it is not a lock of ucseg")
+    version = str(data.get("format_version"))
+    if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
         raise ConfigurationError(
-            f"the lock has format {version!r}, which this version does not read",
-            where=shown(path),
+            f"the lock has format {version}, which this version does not read",
+            where=Place(shown(path)),
             notes=(f"known: {FORMAT_VERSION}",),
             help="use the release of ucseg that wrote it, or delete it and run `ucseg lock`",
         )
     models = data.get("models")
     if not isinstance(models, dict):
-        raise ConfigurationError("the lock has no models", where=shown(path), help=_FIX)
+        raise _refused(path, "the lock has no models")
     return {name: _read_model(path, name, entry) for name, entry in models.items()}
 
 
 def _read_model(path: Path, name: str, data: Any) -> Locked:
     try:
-        raises = tuple(
-            Raise(str(each["date"]), str(each["reason"])) for each in data.get("raises", [])
-        )
-        tree = _read_tree(
-            {key: value for key, value in data.items() if key not in {"since", "raises"}}
-        )
-        return Locked(tree, str(data.get("since", "")), raises)
+        entry = dict(data)
+        since, raises = str(entry.pop("since", "")), entry.pop("raises", [])
+        reasons = tuple(Raise(str(one["date"]), str(one["reason"])) for one in raises)
+        return Locked(_read_tree(entry), since, reasons)
     except (AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
-        raise ConfigurationError(
-            f"the lock says of '{name}' what it cannot: {error}", where=shown(path), help=_FIX
-        ) from error
+        what = f"the lock has an entry for '{name}' that cannot be: {error}"
+        raise _refused(path, what) from error
 
 
 def _read_tree(data: dict[str, Any], depth: int = DEEPEST) -> Tree:
@@ -176,9 +152,8 @@ def _read_leaf(name: str, value: Any) -> Leaf:
         return value  # type: ignore[no-any-return]
     if isinstance(value, list) and all(map(_is_count, value)):
         return tuple(value)
-    raise ValueError(
-        f"'{name}' is {str(value)[:40] if type(value) is not int else 'beyond 64 bits'}"
-    )
+    shown_value = "beyond 64 bits" if type(value) is int else str(value)[:40]
+    raise ValueError(f"'{name}' is {shown_value}")
 
 
 def _is_count(value: Any) -> bool:
@@ -186,12 +161,12 @@ def _is_count(value: Any) -> bool:
 
 
 def _write(value: Any, indent: str = "") -> str:
-    """JSON in which what holds only leaves stands on one line."""
-    if not isinstance(value, dict) or not any(isinstance(each, dict) for each in value.values()):
+    """JSON with one line for an object of leaves."""
+    nested = isinstance(value, dict) and any(isinstance(inner, dict) for inner in value.values())
+    if not nested:
         return json.dumps(value, ensure_ascii=False, sort_keys=True)
-    inner = f"{indent}  "
-    lines = (
-        f"{inner}{json.dumps(key, ensure_ascii=False)}: {_write(each, inner)}"
-        for key, each in value.items()
-    )
+    deeper = f"{indent}  "
+    lines = []
+    for key, inner in value.items():
+        lines.append(f"{deeper}{json.dumps(key, ensure_ascii=False)}: {_write(inner, deeper)}")
     return "{\n" + ",\n".join(lines) + f"\n{indent}}}"

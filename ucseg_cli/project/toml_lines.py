@@ -1,4 +1,4 @@
-"""On which line each key of a TOML document stands, which the standard library's reader does not tell."""
+"""The line of each key of a TOML document, which the standard library's reader does not give."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _PIECE = r"""
     | [^\s\[\]{}=,.\#"']+
     """
 _END = "\n"
+VALUE_ENDS = {"\n", ",", "]", "}"}
 
 
 class _Token(NamedTuple):
@@ -25,7 +26,7 @@ class _Token(NamedTuple):
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """The line of every key, table and array element, from 1. *text* is a document that ``tomllib`` reads."""
+    """The line, from 1, of every key, table and array element of what ``tomllib`` can read."""
     return _Reader(text).read()
 
 
@@ -108,12 +109,8 @@ class _Reader:
         elif self._skip("{"):
             self._inline_table(path)
         else:
-            while self._token.text not in {
-                "\n",
-                ",",
-                "]",
-                "}",
-            }:  # a point or a space may stand inside a number or a date
+            # a point or a space may stand inside a number or a date
+            while self._token.text not in VALUE_ENDS:
                 self._at += 1
 
     def _array(self, path: KeyPath) -> None:

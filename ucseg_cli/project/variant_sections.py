@@ -41,7 +41,7 @@ def _is_new_name(section: Section, name: str) -> bool:
 
 
 def _read_variant(table: Section, known: Mapping[str, Variant]) -> Variant:
-    """One variant; a mistaken one is known all the same, so that its name is not a second mistake."""
+    """One variant; a mistaken one is known, too, so that its name is not a second mistake."""
     base = table.read("from", partial(_read_base, known), known[DEFAULT])
     return base._replace(**_read_axes(table))
 

@@ -5,7 +5,7 @@
     CHECKPOINT := a path with "/", or with an ending of CHECKPOINTS
 
 ``variants`` reads a variant and the axes that change it. After a source, names and values are the
-keyword arguments with which it is called. Of two values for one name the later wins.
+keyword arguments with which it is called. The later of two values for one name wins.
 """
 
 from __future__ import annotations

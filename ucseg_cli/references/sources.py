@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 WORDS = {"true": True, "false": False, "none": None}
-"""What people also write for Python's own words; as text, ``pretrained=false`` would be true."""
+"""Other spellings of Python's own words; as text, ``pretrained=false`` would be true."""
 
 
 class Argument(NamedTuple):
@@ -16,7 +16,7 @@ class Argument(NamedTuple):
 
     @property
     def value(self) -> Any:
-        """A Python literal where it is one, ``true``, ``false`` and ``none`` in any case, else the text itself."""
+        """A Python literal, or ``true``, ``false``, ``none`` in any case; else the text itself."""
         if self.text.lower() in WORDS:
             return WORDS[self.text.lower()]
         from ast import literal_eval  # an answer out of the cache has no use for it
@@ -63,7 +63,7 @@ class FromTorchvision(NamedTuple):
 
 
 class FromCheckpoint(NamedTuple):
-    """A state dict in a file, at *key* where the file holds several."""
+    """A state dict in a file, at *key* if the file holds several."""
 
     path: str
     key: str | None = None
@@ -73,6 +73,6 @@ class FromCheckpoint(NamedTuple):
 
 
 OwnCode = FromFile | FromModule
-"""What runs a person's own code."""
+"""Sources that run a user's own code."""
 
 Source = OwnCode | FromTorchvision | FromCheckpoint

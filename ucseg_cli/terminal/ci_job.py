@@ -1,4 +1,4 @@
-"""What a job on GitHub tells over its environment, and takes over files."""
+"""A job on GitHub: the environment it sets, and the files it reads."""
 
 from __future__ import annotations
 
@@ -10,46 +10,42 @@ from ucseg_cli.report.document import Report
 
 SUMMARY, WORKSPACE = "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"
 MOST_BYTES = 1024 * 1024
-"""What GitHub takes for one step's summary; it drops a longer one whole."""
+"""GitHub drops a step's summary that is longer."""
 
 
 def summary_path() -> Path:
     """The file of the step's summary; raises UsageError outside a job."""
     named = os.environ.get(SUMMARY)
     if not named:
-        raise UsageError(
-            f"{SUMMARY} does not name a file",
-            where="--summary",
-            help="GitHub sets it; elsewhere use --export-markdown",
-        )
+        what, fix = f"{SUMMARY} does not name a file", "elsewhere, use --export-markdown"
+        raise UsageError(what, where="--summary", help=f"GitHub sets it; {fix}")
     return Path(named)
 
 
 def append_summary(report: Report, *, exact: bool) -> None:
-    """Append the report as Markdown to the step's summary; shortened where that would be too long for it.
+    """Append the report as Markdown to the step's summary, shortened if it would be too long.
 
-    Raises OutputError where it cannot be written.
+    Raises OutputError if it cannot be written.
     """
     path = summary_path()
     try:
         with path.open("ab") as file:
             file.write(_fitting(report, MOST_BYTES - file.tell(), exact=exact))
     except OSError as error:
-        raise OutputError(
-            f"cannot write the summary: {error.strerror or error}", where=str(path)
-        ) from error
+        what = f"cannot write the summary: {error.strerror or error}"
+        raise OutputError(what, where=str(path)) from error
 
 
 def from_workspace(report: Report) -> Report:
-    """The report with its paths as seen from the root of the checkout, which is how GitHub takes them."""
+    """The report with its paths relative to the root of the checkout, as GitHub needs them."""
     root = os.environ.get(WORKSPACE)
     if not root:
         return report
-    judged = (
-        each._replace(path=_relative(each.path, Path(root))) if each.path is not None else each
-        for each in report.judgements
+    judgements = (
+        one if one.path is None else one._replace(path=_relative(one.path, Path(root)))
+        for one in report.judgements
     )
-    return report._replace(judgements=tuple(judged))
+    return report._replace(judgements=tuple(judgements))
 
 
 def _fitting(report: Report, room: int, *, exact: bool) -> bytes:

@@ -1,4 +1,4 @@
-"""Files that a person named for an answer: seen to be writable before the work, and written whole after it."""
+"""Files that a user named for an answer: checked before the work, written whole after it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ucseg_cli.system.atomic_write import replace_file
 STDOUT = Path("-")
 STDOUT_NAMES = {STDOUT, Path("/dev/stdout"), Path("/dev/fd/1"), Path("/proc/self/fd/1")}
 CANNOT_REPLACE = {errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM}
-"""What renaming onto a file says where the file itself is mounted, or where its folder is not the person's to change."""
+"""Errors of renaming onto a file that is mounted, or in a folder that the user may not change."""
 
 
 def is_stdout(path: Path) -> bool:
-    """Whether *path* stands for stdout; opening it again by its name would begin anew at the start of a log."""
+    """Whether *path* stands for stdout; opened by its name, it would overwrite the start of a log."""
     return path in STDOUT_NAMES
 
 
@@ -26,32 +26,33 @@ def refuse_unwritable(path: Path) -> None:
     """Raise OutputError for a file that cannot be written, as far as can be seen without writing."""
     if is_stdout(path):
         return
+    folder = path.resolve().parent
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        (path.resolve().parent / ".").stat()  # tells a missing folder from a file in its place
-        if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
+        (folder / ".").stat()  # distinguishes a missing folder from a file in its place
+        if not os.access(path if path.exists() else folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise _cannot_write(path, error) from error
 
 
 def refuse_two_to_one(paths: Iterable[Path]) -> None:
-    """Raise UsageError where two answers are to go to one file, since one of them would be lost."""
+    """Raise UsageError if two answers are to go to one file, since one of them would be lost."""
     times = Counter("stdout" if is_stdout(path) else str(path.resolve()) for path in paths)
     for name, count in times.items():
         if count > 1:
-            raise UsageError(
-                f"two exports want {name}", where="--export-…", help="name a file for each"
-            )
+            what = f"two exports write to {name}"
+            raise UsageError(what, where="--export-…", help="name a file for each")
 
 
 def write_file(path: Path, text: str) -> None:
-    """Write an answer; raises OutputError. A device or a pipe is written to; a file is replaced whole where it can be."""
+    """Write an answer: into a device or a pipe, else as a whole new file. Raises OutputError."""
     data = text.encode()
     try:
         if path.exists() and not path.is_file():
-            _write_to(path, data)
+            with path.open("ab", buffering=0) as stream:
+                stream.write(data)
         else:
             _replace(path, data)
     except OSError as error:
@@ -67,14 +68,6 @@ def _replace(path: Path, data: bytes) -> None:
         path.write_bytes(data)
 
 
-def _write_to(path: Path, data: bytes) -> None:
-    with path.open("ab", buffering=0) as stream:
-        stream.write(data)
-
-
 def _cannot_write(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"cannot write {path}: {error.strerror or error}",
-        where=str(path),
-        help="name a file in a folder that exists",
-    )
+    what = f"cannot write {path}: {error.strerror or error}"
+    return OutputError(what, where=str(path), help="name a file in a folder that exists")

@@ -6,19 +6,16 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TextIO
 
 from ucseg_cli.errors import UcsegError
 from ucseg_cli.report.formats.cells import one_line, plain_ascii
 from ucseg_cli.report.formats.screen import Screen
 
-CLEAR_LINE = "\r\x1b[2K"
-
 
 def stdout_screen(*, exact: bool) -> Screen:
-    """What stdout can show. A pipe has no width; COLUMNS, NO_COLOR, FORCE_COLOR and TERM=dumb are heeded."""
+    """The screen that stdout is, by COLUMNS, NO_COLOR, FORCE_COLOR and TERM; a pipe has no width."""
     return Screen(
         width=_width(sys.stdout),
         colour=_has_colour(sys.stdout),
@@ -28,10 +25,10 @@ def stdout_screen(*, exact: bool) -> Screen:
 
 
 def print_text(text: str) -> None:
-    """Write an answer to stdout, now and whole, so that a full disk or a closed pipe is noticed here.
+    """Write an answer to stdout, now and whole, so that a full disk or a closed pipe is noticed.
 
-    What the stream's encoding lacks is written in ASCII. An unbuffered stream may take less than it is given, which
-    Python's text layer ignores.
+    Characters that the stream's encoding lacks are written in ASCII. An unbuffered stream may take
+    less than it is given, which Python's text layer ignores.
     """
     stream = sys.stdout
     data = _encode(text if text.endswith("\n") else f"{text}\n", stream)
@@ -44,22 +41,15 @@ def print_text(text: str) -> None:
     stream.flush()
 
 
-def _encode(text: str, stream: TextIO) -> bytes:
-    try:
-        return text.encode(stream.encoding or "ascii")
-    except UnicodeEncodeError:
-        return plain_ascii(text).encode("ascii")
-
-
 def say(word: str, message: str) -> None:
-    """A line on stderr, ``warning: …``, coloured where colour is welcome."""
+    """A line on stderr, ``warning: …``, coloured if colour is welcome."""
     colour = {"error": "31", "warning": "33"}.get(word, "36")
     mark = f"\x1b[1;{colour}m{word}\x1b[0m" if _has_colour(sys.stderr) else word
     _write_error(f"{mark}: {one_line(message)}")
 
 
 def say_error(error: UcsegError) -> None:
-    """What, where, how to fix."""
+    """An error on stderr: what, where, how to fix it."""
     say("error", error.what)
     for line in error_details(error):
         _write_error(line)
@@ -68,28 +58,8 @@ def say_error(error: UcsegError) -> None:
 def error_details(error: UcsegError) -> list[str]:
     """The lines under an error's first."""
     where = [f"  --> {one_line(error.where)}"] if error.where else []
-    notes = (f"   = {one_line(note)}" for note in error.notes)
-    return [*where, *notes, *([f"   = help: {one_line(error.help)}"] if error.help else [])]
-
-
-@contextmanager
-def say_while() -> Iterator[Callable[[str], None]]:
-    """A line on stderr that is gone once the work is done; nothing where stderr is not a terminal."""
-    said = False
-
-    def announce(message: str) -> None:
-        nonlocal said
-        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            said = True
-            sys.stderr.write(_spell(message, sys.stderr))
-            sys.stderr.flush()
-
-    try:
-        yield announce
-    finally:
-        if said:
-            sys.stderr.write(CLEAR_LINE)
-            sys.stderr.flush()
+    notes = [*error.notes, *([f"help: {error.help}"] if error.help else [])]
+    return [*where, *(f"   = {one_line(note)}" for note in notes)]
 
 
 def forget(stream: TextIO) -> None:
@@ -99,15 +69,23 @@ def forget(stream: TextIO) -> None:
 
 
 def _write_error(line: str) -> None:
-    """A line on stderr; where that takes none, the answer and the exit status say enough."""
+    """A line on stderr; if that takes none, the answer and the exit status say enough."""
     try:
-        sys.stderr.write(f"{_spell(line, sys.stderr)}\n")
+        sys.stderr.write(f"{spell_for(line, sys.stderr)}\n")
         sys.stderr.flush()
     except OSError:
         forget(sys.stderr)
 
 
-def _spell(text: str, stream: TextIO) -> str:
+def _encode(text: str, stream: TextIO) -> bytes:
+    try:
+        return text.encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return plain_ascii(text).encode("ascii")
+
+
+def spell_for(text: str, stream: TextIO) -> str:
+    """*text* in ASCII for a stream that encodes no more."""
     return text if _has_unicode(stream) else plain_ascii(text)
 
 
@@ -120,8 +98,8 @@ def _width(stream: TextIO) -> int | None:
 def _has_colour(stream: TextIO) -> bool:
     if os.environ.get("NO_COLOR"):
         return False
-    if os.environ.get("FORCE_COLOR"):
-        return os.environ["FORCE_COLOR"] != "0"
+    if forced := os.environ.get("FORCE_COLOR"):
+        return forced != "0"
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 

@@ -1,4 +1,4 @@
-"""What each changed axis adds: the variants between two, of which only the totals are kept."""
+"""The effect of each changed axis: the variants between two, of which only the totals are kept."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ucseg_cli.gate.cache import Cache, Totals
 from ucseg_cli.gate.fingerprints import lattice_fingerprint
 from ucseg_cli.references.variants import Variant
 from ucseg_cli.references.variants.lattice import lattice
-from ucseg_cli.terminal.streams import say_while
+from ucseg_cli.terminal.progress import show_progress
 from ucseg_cli.units import plural
 
 
 def attribute_axes(
     comparison: Comparison, conditions: Conditions, *, cache: Cache | None
 ) -> list[Attribution]:
-    """What each changed axis adds to every metric; empty if no axis changed that can be counted."""
+    """The effect of each changed axis on every metric; empty if none changed that can be counted."""
     changed = [change for change in comparison.axes if change.axis.counted]
     if not changed:
         return []
@@ -41,7 +41,7 @@ def attribute_axes(
 def measure_lattice(
     baseline: Subject, model: Subject, conditions: Conditions, *, cache: Cache | None
 ) -> dict[Taken, Mapping[str, int]]:
-    """Every metric of each variant between two, by the axes taken from the second, with both ends."""
+    """Every metric of each variant between two, and of both, by the axes taken from the second."""
     if baseline.variant is None or model.variant is None:
         return {}
     variants = lattice(baseline.variant, model.variant)
@@ -66,7 +66,7 @@ def _has_own_order(comparison: Comparison) -> bool:
 
 def _measure(variants: Mapping[Taken, Variant], conditions: Conditions, *, deploy: bool) -> Totals:
     requests = {taken: tracing.Request(variant, conditions) for taken, variant in variants.items()}
-    with say_while() as announce:
+    with show_progress() as announce:
         traces = tracing.trace_all(
             requests.values(),
             None,

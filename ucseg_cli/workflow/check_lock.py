@@ -110,7 +110,7 @@ def trees_now(
 
 
 def today() -> str:
-    """The date, or the one that a reproducible build asks for; raises UsageError for another text."""
+    """The date, or that of a reproducible build; raises UsageError if it sets another text."""
     epoch = os.environ.get(EPOCH)
     if not epoch:
         return datetime.now().astimezone().date().isoformat()

@@ -11,7 +11,7 @@ from ucseg_cli.gate import tracing
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.references import FromCheckpoint, Reference
 from ucseg_cli.references.variants import Variant
-from ucseg_cli.terminal.streams import say_while
+from ucseg_cli.terminal.progress import show_progress
 
 HOW_TO_NAME = (
     "name a .pt, .pth, .pth.tar, .bin, .ckpt or .safetensors file, "
@@ -20,7 +20,7 @@ HOW_TO_NAME = (
 
 
 def find_state_dict(reference: Reference, *, deploy: bool = False) -> StateDict | None:
-    """What a checkpoint holds; None for any other model.
+    """The state dict in a checkpoint; None for any other model.
 
     Raises UsageError if it is to be folded for *deploy*, which takes a forward pass.
     """
@@ -36,7 +36,7 @@ def find_state_dict(reference: Reference, *, deploy: bool = False) -> StateDict 
 
 
 def read_checkpoint(name: str, settings: Settings) -> StateDict:
-    """What the checkpoint of that name holds; raises UsageError for any other model."""
+    """The state dict in the checkpoint of that name; raises UsageError for any other model."""
     not_one = UsageError(f"'{name}' is not a checkpoint", where=name, help=HOW_TO_NAME)
     try:
         state = find_state_dict(settings.find(name))
@@ -50,9 +50,9 @@ def read_checkpoint(name: str, settings: Settings) -> StateDict:
 
 
 def trace_candidate(variant: Variant, cache: Cache | None) -> Trace:
-    """The trace of a variant that a checkpoint may be of, at any input: names and shapes are fixed."""
+    """The trace of a variant that may fit a checkpoint; its names and shapes hold at any input."""
     request = tracing.Request(variant, Conditions())
-    with say_while() as announce:
+    with show_progress() as announce:
         return tracing.trace_all([request], cache, lambda _: announce("recording 1 network…"))[
             request
         ]

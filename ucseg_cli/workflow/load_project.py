@@ -1,4 +1,4 @@
-"""What the project around the working directory has configured."""
+"""The configuration of the project around the working directory."""
 
 from __future__ import annotations
 

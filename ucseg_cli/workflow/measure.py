@@ -13,7 +13,8 @@ from ucseg_cli.facts.state_dict import NO_FORWARD
 from ucseg_cli.gate import tracing
 from ucseg_cli.gate.cache import Cache, default_directory
 from ucseg_cli.references import Reference
-from ucseg_cli.terminal.streams import say, say_while
+from ucseg_cli.terminal.progress import show_progress
+from ucseg_cli.terminal.streams import say
 from ucseg_cli.units import plural
 
 
@@ -35,7 +36,7 @@ def measure(
 
     Raises ModelError for one that does not run, unless the answer needs no *run*.
     """
-    points = [Point(reference, each) for reference in references for each in conditions]
+    points = [Point(model, given) for model in references for given in conditions]
     measured = measure_points(points, settings, cache=cache, deploy=deploy, run=run)
     return [measured[point] for point in points]
 
@@ -50,7 +51,7 @@ def measure_points(
 ) -> dict[Point, Subject]:
     """Each model on its input; what is needed twice is recorded once."""
     requests = {point: tracing.Request(point.reference.model, point.conditions) for point in points}
-    with say_while() as announce:
+    with show_progress() as announce:
         traces = tracing.trace_all(
             requests.values(),
             cache,

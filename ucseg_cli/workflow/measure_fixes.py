@@ -1,4 +1,4 @@
-"""What the fixes of a linter's findings save, measured."""
+"""The savings of the linter's fixes, measured."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ def refuse_what_does_not_fit(trace: Trace, conditions: Conditions) -> None:
     needed, free = real_run_bytes(trace), free_memory()
     if free is not None and needed > free:
         raise ResourceError(
-            f"a run on real tensors would need about {format_bytes(needed)} of memory; {format_bytes(free)} are free",
+            f"a run on real tensors would need about {format_bytes(needed)} of memory; "
+            f"{format_bytes(free)} are free",
             where=f"input {conditions}",
             notes=("every other command answers at this size, since it needs no data",),
             help="verify at a smaller --size or --batch",

@@ -64,7 +64,7 @@ def plan_update(
     *,
     cache: Cache | None,
 ) -> LockUpdate:
-    """What locking *models* at *sizes* would change.
+    """The update that locking *models* at *sizes* makes.
 
     Raises UsageError for an empty reason and for a model that cannot be dropped.
     """

@@ -28,7 +28,7 @@ class BashWords(BashComplete):
         return words, last
 
     def format_completion(self, item: CompletionItem) -> str:
-        """What bash puts in place of the word it sees."""
+        """The text that bash puts in place of the word it sees."""
         return str(item.value).removeprefix(self._kept)
 
 

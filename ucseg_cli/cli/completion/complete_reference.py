@@ -1,4 +1,4 @@
-"""Shell completion of a reference: what is in a person's file is read in its text, and never run."""
+"""Shell completion of a reference. A user's file is read as text, and never run."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from ucseg_cli.errors import UcsegError
 
 
 def complete_reference(incomplete: str) -> list[str]:
-    """How a reference may go on: a variant and its axes, a file and the classes in it, a checkpoint."""
+    """How a reference may go on: a variant and its axes, a file and its classes, a checkpoint."""
     head, plus, last = incomplete.rpartition("+")
     if ".py:" in incomplete:
         return [] if plus else list(_classes(incomplete))
     if plus:
-        return [
-            f"{head}+{assignment}" for assignment in _assignments() if assignment.startswith(last)
-        ]
-    return [*(name for name in _named() if name.startswith(last)), *(_files(last) if last else ())]
+        return [f"{head}+{change}" for change in _assignments() if change.startswith(last)]
+    named = [name for name in _named() if name.startswith(last)]
+    return [*named, *(_files(last) if last else ())]
 
 
 def _named() -> list[str]:
@@ -26,7 +25,7 @@ def _named() -> list[str]:
 
     try:
         return list(load_project().variants)
-    except UcsegError:  # a broken configuration is no reason to complete nothing
+    except UcsegError:  # a broken configuration still has the named variants
         return list(CATALOGUE)
 
 
@@ -37,24 +36,23 @@ def _assignments() -> Iterator[str]:
 
 
 def _files(begun: str) -> Iterator[str]:
-    """Folders, Python files and checkpoints whose path begins so."""
+    """Folders, Python files and checkpoints whose path begins like this."""
     from ucseg_cli.references.grammar import CHECKPOINTS
 
     folder, slash, name = begun.rpartition("/")
     try:
-        found = sorted(
-            each for each in Path(folder or slash or ".").iterdir() if each.name.startswith(name)
-        )
+        inside = sorted(Path(folder or slash or ".").iterdir())
     except OSError:
         return
-    for each in found:
-        ending = "/" if each.is_dir() else ":" if each.suffix == ".py" else ""
-        if ending or each.suffix.lower() in CHECKPOINTS:
-            yield f"{folder}{slash}{each.name}{ending}"
+    for path in inside:
+        ending = "/" if path.is_dir() else ":" if path.suffix == ".py" else ""
+        is_model = ending or path.suffix.lower() in CHECKPOINTS
+        if is_model and path.name.startswith(name):
+            yield f"{folder}{slash}{path.name}{ending}"
 
 
 def _classes(begun: str) -> Iterator[str]:
-    """The classes and functions that stand in a file, as far as it can be read."""
+    """The classes and functions of a file, as far as it can be read."""
     import ast
 
     file, _, name = begun.rpartition(":")
@@ -62,6 +60,7 @@ def _classes(begun: str) -> Iterator[str]:
         statements = ast.parse(Path(file).read_bytes()).body
     except (OSError, SyntaxError, ValueError, RecursionError):
         return
-    for each in statements:
-        if isinstance(each, ast.ClassDef | ast.FunctionDef) and each.name.startswith(name):
-            yield f"{file}:{each.name}"
+    for statement in statements:
+        is_model = isinstance(statement, ast.ClassDef | ast.FunctionDef)
+        if is_model and statement.name.startswith(name):
+            yield f"{file}:{statement.name}"

@@ -53,7 +53,7 @@ def lint(
 ) -> int:
     """Find what an architecture wastes.
 
-    Rules with codes, each finding with its numbers and, if there is one, the fix with what it saves.
+    Rules with codes; each finding has its numbers and, if there is one, a fix and its saving.
 
     Examples:
       ucseg lint v2 --size 512

@@ -1,4 +1,4 @@
-"""The design space of the family: axes, variants, the named ones, and how a person names them."""
+"""The design space of the family: axes, variants, the named ones, and how a user names them."""
 
 from ucseg_cli.references.variants.axes import AXES, Axis
 from ucseg_cli.references.variants.catalogue import BASELINE, CATALOGUE, DEFAULT, ORIGINS

@@ -22,12 +22,12 @@ class Axis(NamedTuple):
 
     Args:
         name: as in ``v2+NAME=value``.
-        accepts: what a value may be, in words for the person.
+        accepts: what a value may be, in words.
         meaning: what it governs, one sentence.
         parse: from text to a value; raises ValueError for anything else.
         examples: values worth completing in a shell.
         counted: whether it can change any count; one that cannot has no effect to attribute.
-        same_function: whether in eval mode every value of it computes the same from the same weights.
+        same_function: whether every value computes the same in eval mode, from the same weights.
     """
 
     name: str
@@ -43,14 +43,13 @@ class Axis(NamedTuple):
         try:
             return self.parse(text.strip())
         except ValueError:
+            example = f"for example {self.name}={self.examples[0]}"
             nearest = nearest_name(text, self.examples)
             raise UsageError(
                 f"'{text}' is not a value of the axis '{self.name}'",
                 where=where,
                 notes=(f"accepts: {self.accepts}",),
-                help=f"did you mean '{self.name}={nearest}'?"
-                if nearest
-                else f"for example {self.name}={self.examples[0]}",
+                help=f"did you mean '{self.name}={nearest}'?" if nearest else example,
             ) from None
 
     def write(self, value: Value) -> str:
@@ -59,14 +58,13 @@ class Axis(NamedTuple):
             case tuple():
                 return ",".join(map(str, value))
             case float():
-                return f"{value:.15f}".rstrip("0").rstrip(
-                    "."
-                )  # every digit that the grammar reads, and no exponent
+                # every digit that the grammar reads, and no exponent
+                return f"{value:.15f}".rstrip("0").rstrip(".")
             case _:
                 return str(value)
 
     def show(self, value: Value) -> str:
-        """The value as a person reads it: the backbone's cut carries its colon."""
+        """The value as a reader expects it: the backbone's cut has its colon."""
         return f":{value}" if self.name == "backbone" else self.write(value)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from ucseg_cli.references.variants.variant import Change, Variant, changes
 
 MAX_CHANGES = 6
-"""The lattice of n changes has 2 to the n variants; beyond this many, only a path through it is taken."""
+"""The lattice of n changes has 2 to the n variants; beyond these, only a path through it is taken."""
 
 Taken = frozenset[str]
-"""The axes on which a variant of the lattice is as the candidate; on the others it is as the baseline."""
+"""The axes on which a variant is as the candidate; on the others it is as the baseline."""
 
 
 def counted_changes(before: Variant, after: Variant) -> tuple[Change, ...]:
@@ -23,8 +23,8 @@ def counted_changes(before: Variant, after: Variant) -> tuple[Change, ...]:
 def lattice(before: Variant, after: Variant) -> dict[Taken, Variant]:
     """The variants that attribution needs, by the axes taken from *after*.
 
-    With at most MAX_CHANGES changes that is every subset. With more: none and all, each change alone, all but each,
-    and the path that takes them in the declared order.
+    Up to MAX_CHANGES changes that is every subset. With more: none and all, each change alone, all
+    but each, and the path that takes them in the declared order.
     """
     found = counted_changes(before, after)
     names = [change.axis.name for change in found]

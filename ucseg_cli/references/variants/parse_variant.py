@@ -1,8 +1,9 @@
-"""The family's part of the reference grammar: how a person names a variant.
+"""The family's part of the reference grammar: how a user names a variant.
 
     variant := NAME ( "+" AXIS "=" VALUE )*
 
-``v2`` is a named variant, ``v2+backbone=10+rates=6,12`` the same with two axes changed. Later changes of one axis win.
+``v2`` is a named variant, ``v2+backbone=10+rates=6,12`` the same with two axes changed. The
+later of two values for one axis wins.
 """
 
 from __future__ import annotations
@@ -47,6 +48,6 @@ def _parse_assignment(text: str, where: Where) -> tuple[str, Any]:
         )
     if name not in BY_NAME:
         raise UnknownNameError(
-            "axis", name, BY_NAME, where=where, hint="`ucseg explain axes` tells what each governs"
+            "axis", name, BY_NAME, where=where, hint="`ucseg explain axes` says what each governs"
         )
     return name, BY_NAME[name].read(value, where=where)
