@@ -1,4 +1,4 @@
-"""What tests of several rooms need: how hypothesis runs, random members of the family, and ``ucseg`` to call."""
+"""What tests of several rooms need: how hypothesis runs, traces without torch, and ``ucseg`` to call."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, product
 from math import prod
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -19,6 +19,20 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from support.fixture_types import (
+    Golden,
+    Grid,
+    ModelTraceOf,
+    Number,
+    Run,
+    Tables,
+    TraceOf,
+    WriteWeights,
+)
+from support.stored_counts import COUNTED, read_counts, write_counts
+from support.stored_traces import Pass, StoredTraces, write_traces
+from support.strategies import STORED_CONDITIONS, STORED_VARIANTS, any_small_conditions, any_variant
+from support.without_torch import is_torch_free, names_out_of_reach
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.family.fit_checkpoint import expected_shapes
 from ucseg_cli.cli.main import main
@@ -30,115 +44,153 @@ from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate import child_process, tracing
 from ucseg_cli.gate.cache import ENVIRONMENT, Cache
 from ucseg_cli.gate.fingerprints import fingerprint, lattice_fingerprint
+from ucseg_cli.references import FromTorchvision
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
 from ucseg_cli.references.variants.lattice import lattice
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker of pytest-xdist has a core to itself
 
-Grid = list[list[str]]
-TraceOf = Callable[[Variant, Conditions], Trace]
-Run = Callable[..., CompletedProcess[str]]
-WriteWeights = Callable[[Path, Variant], None]
-
 GOLDEN = Path(__file__).parent / "golden"
 SOURCE = Path(__file__).parents[1]
 HEEDED = (
-    *(
-        "COLUMNS",
-        "LINES",
-        "NO_COLOR",
-        "FORCE_COLOR",
-        "UCSEG_DEBUG",
-        "_UCSEG_COMPLETE",
-        "PYTHONIOENCODING",
-    ),
-    *("UCSEG_CONFIG", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "SOURCE_DATE_EPOCH"),
+    *("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "PYTHONIOENCODING", "_UCSEG_COMPLETE"),
+    *("UCSEG_DEBUG", "UCSEG_CONFIG"),
+    *("GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "SOURCE_DATE_EPOCH"),
 )
-"""What ucseg reads from the environment; a test sets what it means."""
+"""What ucseg reads from the environment; a test sets what it needs."""
 
 settings.register_profile(
     "default", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=500)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")
+THOROUGH = PROFILE == "thorough"
+settings.load_profile(PROFILE)
+
+
+# Random networks, and traces
 
 
 @pytest.fixture(scope="session")
 def variants() -> SearchStrategy[Variant]:
-    """Any variant, its widths small."""
-    return st.builds(
-        Variant,
-        backbone=st.integers(4, 13),
-        output_stride=st.sampled_from([32, 16]),
-        rates=st.lists(st.integers(1, 20), min_size=1, max_size=4).map(tuple),
-        conv=st.sampled_from(["regular", "separable"]),
-        decoder_blocks=st.integers(1, 3),
-        aspp_channels=st.integers(1, 12),
-        mid_channels=st.integers(1, 12),
-        decoder_channels=st.integers(1, 12),
-        low_skip=st.integers(0, 8),
-        head=st.sampled_from(["after-upsample", "before-upsample"]),
-        dropout=st.integers(0, 99).map(lambda percent: percent / 100),
-        classes=st.integers(2, 9),
-    )
+    """Any variant, its widths small. Their traces are recorded with torch."""
+    return any_variant()
 
 
 @pytest.fixture(scope="session")
 def small_conditions() -> SearchStrategy[Conditions]:
     """Inputs odd and even, rarely square, down to one pixel, of one to three images."""
-    side = st.one_of(st.integers(1, 9), st.integers(10, 100))
-    return st.builds(Conditions, st.builds(Size, side, side), st.integers(1, 3), st.none())
+    return any_small_conditions()
 
 
 @pytest.fixture(scope="session")
-def trace_of() -> TraceOf:
-    """The trace of a variant, each recorded once per session."""
-    from ucseg_cli.engine.trace_model import trace_variant
+def stored_variants() -> SearchStrategy[Variant]:
+    """Variants that differ in everything and whose traces are stored; any, with torch, if thorough."""
+    return any_variant() if THOROUGH else st.sampled_from(STORED_VARIANTS)
 
-    known: dict[tuple[Variant, Conditions], Trace] = {}
 
-    def trace(variant: Variant, conditions: Conditions) -> Trace:
-        if (variant, conditions) not in known:
-            known[variant, conditions] = trace_variant(variant, conditions)
-        return known[variant, conditions]
+@pytest.fixture(scope="session")
+def stored_conditions() -> SearchStrategy[Conditions]:
+    """Small inputs of which every stored variant has a trace."""
+    return any_small_conditions() if THOROUGH else st.sampled_from(STORED_CONDITIONS)
 
-    return trace
+
+@pytest.fixture(scope="session")
+def model_trace_of(pytestconfig: pytest.Config) -> Iterator[ModelTraceOf]:
+    """The trace of a network that a name describes, out of tests/data; what is not there is recorded."""
+    updating = bool(pytestconfig.getoption("--update-traces"))
+    stored = StoredTraces()
+    recorded: dict[Pass, Trace] = {}
+
+    def trace(model: Variant | FromTorchvision, conditions: Conditions) -> Trace:
+        wanted = Pass(model, conditions)
+        if not updating and (found := stored.get(wanted)) is not None:
+            return found
+        if wanted not in recorded:
+            recorded[wanted] = _record(wanted)
+        return recorded[wanted]
+
+    yield trace
+    if updating:
+        # hypothesis may draw another pair tomorrow
+        for variant, conditions in product(STORED_VARIANTS, {asked for _, asked in recorded}):
+            if any(Pass(other, conditions) in recorded for other in STORED_VARIANTS):
+                trace(variant, conditions)
+        write_traces(recorded)
+
+
+@pytest.fixture(scope="session")
+def trace_of(model_trace_of: ModelTraceOf) -> TraceOf:
+    """The trace of a variant."""
+    return model_trace_of
+
+
+def _record(wanted: Pass) -> Trace:
+    try:
+        from ucseg_cli.engine.trace_model import Tracer
+    except ImportError as error:
+        message = f"no trace of {wanted.model} on {wanted.conditions} is stored: `make update-traces` adds it"
+        raise LookupError(message) from error
+    return Tracer().trace(wanted.model, wanted.conditions)
+
+
+@pytest.fixture(autouse=True)
+def _out_of_reach(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No torch in the rooms that have to do without it, but for tests with the mark ``torch``."""
+    marked = request.node.get_closest_marker("torch") is not None
+    recording = THOROUGH or request.config.getoption("--update-traces")
+    if is_torch_free(request.path) and not marked and not recording:
+        for name in names_out_of_reach():
+            monkeypatch.setitem(sys.modules, name, None)
+
+
+# Expected texts
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden",
         action="store_true",
-        help="rewrite tests/golden and the README's examples",
+        help="rewrite tests/golden and the screens of the documentation",
     )
+    parser.addoption(
+        "--update-traces",
+        action="store_true",
+        help="rewrite tests/data with every trace that these tests ask for, in one process",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--update-traces") and hasattr(config, "workerinput"):
+        raise pytest.UsageError("--update-traces collects traces in one process: leave -n out")
 
 
 @pytest.fixture
 def updating(request: pytest.FixtureRequest) -> bool:
-    """Whether expected texts are to be rewritten rather than held against."""
+    """Whether expected texts are to be rewritten rather than compared."""
     return bool(request.config.getoption("--update-golden"))
 
 
 @pytest.fixture
-def golden(updating: bool) -> Callable[[str, str], None]:  # noqa: FBT001 - a fixture
-    """Hold a text against the file of that name in tests/golden."""
+def golden(updating: bool) -> Golden:  # noqa: FBT001 - a fixture
+    """Compare a text with the file of that name in tests/golden."""
 
-    def hold(name: str, text: str) -> None:
+    def compare(name: str, text: str) -> None:
         path = GOLDEN / name
         if updating:
             path.write_text(text, encoding="utf-8")
         assert path.is_file(), f"no golden file {name}: pytest --update-golden writes it"
         assert text == path.read_text("utf-8"), (
-            f"{name} differs: if that is meant, pytest --update-golden"
+            f"{name} differs: if this is intended, pytest --update-golden"
         )
 
-    return hold
+    return compare
 
 
 @pytest.fixture(autouse=True)
 def cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache of the test's own, never the person's, a place without a configuration, and a silent environment."""
+    """An empty cache of the test's own, a folder without a configuration, and a silent environment."""
     directory = tmp_path / "cache"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(ENVIRONMENT, str(directory))
@@ -149,42 +201,41 @@ def cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def fake_engine(trace_of: TraceOf, monkeypatch: pytest.MonkeyPatch) -> list[tracing.Request]:
-    """An engine that records each variant once per session; gives the requests that got past the cache."""
+def fake_engine(
+    model_trace_of: ModelTraceOf, monkeypatch: pytest.MonkeyPatch
+) -> list[tracing.Request]:
+    """An engine that has stored traces; gives the requests that got past the cache."""
     asked: list[tracing.Request] = []
-    really = tracing._record_all
 
     def record_all(requests: Iterable[tracing.Request]) -> dict[tracing.Request, Trace]:
         requests = list(requests)
         asked.extend(requests)
-        known = {
-            request: trace_of(request.model, request.conditions)
+        return {
+            request: model_trace_of(request.model, request.conditions)
             for request in requests
-            if isinstance(request.model, Variant)
+            if isinstance(request.model, Variant | FromTorchvision)
         }
-        others = [request for request in requests if request not in known]
-        return {**known, **(really(others) if others else {})}
 
     @contextmanager
     def asked_here(questions: Sequence[Question]) -> Iterator[list[AskedHere]]:
         asked.extend(
-            tracing.Request(each.source, conditions)
-            for each in questions
-            for conditions in each.conditions
+            tracing.Request(question.source, conditions)
+            for question in questions
+            for conditions in question.conditions
         )
-        yield [AskedHere(each) for each in questions]
+        yield [AskedHere(question) for question in questions]
 
     monkeypatch.setattr(tracing, "_record_all", record_all)
-    monkeypatch.setattr(child_process, "asked_apart", asked_here)
+    monkeypatch.setattr(child_process, "child_processes", asked_here)
     return asked
 
 
 class AskedHere(NamedTuple):
-    """A person's code in this process instead of one of its own, which takes torch's import for each."""
+    """A user's code in this process instead of one of its own, which would import torch for each."""
 
     question: Question
 
-    def result(self) -> Any:
+    def wait_for_results(self) -> Any:
         from ucseg_cli.engine.user_code.answer_question import answer
 
         found = json.loads(json.dumps(answer(self.question)))
@@ -209,19 +260,17 @@ def ucseg(fake_engine: list[tracing.Request], capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="session")
 def warm_cache(trace_of: TraceOf, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that knows v2 at 512 pixels, and at 224 the named variants, what fixes v2, and what lies between v1 and v2."""
+    """A cache with v2 at 512 pixels, and at 224 the named variants, v2's fixes and all between v1 and v2."""
     directory = tmp_path_factory.mktemp("warm")
     cache = Cache(directory, warn=pytest.fail)
     v1, v2, small = CATALOGUE["v1"], CATALOGUE["v2"], Conditions()
     fixed = map(as_variant, ("v2+head=before-upsample", "v2+rates=3,6,9", "v2+rates=6"))
-    for variant, conditions in [
-        (v2, Conditions(Size(512, 512))),
-        *((v, small) for v in (*CATALOGUE.values(), *fixed)),
-    ]:
+    known = [(variant, small) for variant in (*CATALOGUE.values(), *fixed)]
+    for variant, conditions in [(v2, Conditions(Size(512, 512))), *known]:
         cache.put(fingerprint(variant, conditions), trace_of(variant, conditions))
     between = {
-        ",".join(sorted(taken)): totals(trace_of(each, small))
-        for taken, each in lattice(v1, v2).items()
+        ",".join(sorted(taken)): totals(trace_of(variant, small))
+        for taken, variant in lattice(v1, v2).items()
     }
     cache.put_totals(lattice_fingerprint(v1, v2, small), between)
     return directory
@@ -229,7 +278,7 @@ def warm_cache(trace_of: TraceOf, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture
 def python(warm_cache: Path) -> Run:
-    """``python(*arguments)``: a Python of its own, with our sources, the warm cache, and no other word from the environment."""
+    """``python(*arguments)``: a Python of its own, with our sources and the warm cache."""
 
     def run(
         *arguments: str, environment: Mapping[str, str] | None = None, stdin: str = ""
@@ -254,7 +303,7 @@ def python(warm_cache: Path) -> Run:
 
 @pytest.fixture
 def ucseg_process(python: Run) -> Run:
-    """``ucseg(*arguments, environment=...)`` as a person starts it: a process of its own."""
+    """``ucseg(*arguments, environment=...)`` as a user starts it: a process of its own."""
 
     def run(*arguments: str, environment: Mapping[str, str] | None = None) -> CompletedProcess[str]:
         return python("-m", "ucseg_cli", *arguments, environment=environment)
@@ -263,14 +312,16 @@ def ucseg_process(python: Run) -> Run:
 
 
 @pytest.fixture(scope="session")
-def other_counts() -> tuple[Count, ...]:
-    """What the other counters say of v2 on an input of 16 by 16, run for real once."""
-    return tracing.count_with_others(tracing.Request(CATALOGUE["v2"], Conditions(Size(16, 16))))
+def other_counts(pytestconfig: pytest.Config) -> tuple[Count, ...]:
+    """What the other counters say of v2 on an input of 16 by 16, out of tests/data."""
+    if pytestconfig.getoption("--update-traces"):
+        write_counts(tracing.count_with_others(COUNTED))
+    return read_counts()
 
 
 @pytest.fixture(scope="session")
 def write_weights(trace_of: TraceOf) -> WriteWeights:
-    """Write a state dict of a variant as safetensors, all zeros: names and shapes are what is read of it."""
+    """Write a state dict of a variant as safetensors, all zeros: only names and shapes are read."""
 
     def write(path: Path, variant: Variant) -> None:
         shapes = expected_shapes(trace_of(variant, Conditions()))
@@ -288,14 +339,14 @@ def write_weights(trace_of: TraceOf) -> WriteWeights:
 
 
 @pytest.fixture(scope="session")
-def read_tables() -> Callable[[str], dict[str, Grid]]:
-    """The tables of a Markdown answer by title, each with its header first and every cell as plain text."""
+def read_tables() -> Tables:
+    """The tables of a Markdown answer by title, header first, every cell as plain text."""
     return _read_tables
 
 
 @pytest.fixture(scope="session")
-def number() -> Callable[[str], int]:
-    """A figure of an answer given with ``--exact``; what is missing counts nothing."""
+def number() -> Number:
+    """A figure of an answer given with ``--exact``; what is missing counts as 0."""
     return _number
 
 

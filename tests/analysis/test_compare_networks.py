@@ -42,15 +42,15 @@ def compared(trace_of: TraceOf) -> Compared:
 @settings(max_examples=12)
 @given(st.data())
 def test_the_deltas_of_the_modules_add_up_to_those_of_the_totals_at_every_depth(
-    variants: SearchStrategy[Variant],
-    small_conditions: SearchStrategy[Conditions],
+    stored_variants: SearchStrategy[Variant],
+    stored_conditions: SearchStrategy[Conditions],
     trace_of: TraceOf,
     data: st.DataObject,
 ) -> None:
-    conditions = data.draw(small_conditions)
+    conditions = data.draw(stored_conditions)
     before, after = (
         Subject(name, trace_of(variant, conditions), variant)
-        for name, variant in (("a", data.draw(variants)), ("b", data.draw(variants)))
+        for name, variant in (("a", data.draw(stored_variants)), ("b", data.draw(stored_variants)))
     )
     result = compare(before, after, depth=data.draw(st.integers(1, 6)))
     for metric in MODULE_METRICS:
@@ -63,9 +63,9 @@ def test_the_deltas_of_the_modules_add_up_to_those_of_the_totals_at_every_depth(
 @settings(max_examples=8)
 @given(st.data())
 def test_a_network_compared_with_itself_differs_in_nothing(
-    variants: SearchStrategy[Variant], trace_of: TraceOf, data: st.DataObject
+    stored_variants: SearchStrategy[Variant], trace_of: TraceOf, data: st.DataObject
 ) -> None:
-    variant = data.draw(variants)
+    variant = data.draw(stored_variants)
     subject = Subject("self", trace_of(variant, Conditions(Size(32, 32))), variant)
     result = compare(subject, subject, depth=data.draw(st.integers(1, 6)))
     assert not result.axes
@@ -77,11 +77,11 @@ def test_a_network_compared_with_itself_differs_in_nothing(
 @settings(max_examples=8)
 @given(st.data())
 def test_the_opposite_comparison_has_the_opposite_deltas(
-    variants: SearchStrategy[Variant], trace_of: TraceOf, data: st.DataObject
+    stored_variants: SearchStrategy[Variant], trace_of: TraceOf, data: st.DataObject
 ) -> None:
     one, other = (
         Subject(name, trace_of(variant, Conditions(Size(32, 32))), variant)
-        for name, variant in (("a", data.draw(variants)), ("b", data.draw(variants)))
+        for name, variant in (("a", data.draw(stored_variants)), ("b", data.draw(stored_variants)))
     )
     there, back = compare(one, other, depth=3), compare(other, one, depth=3)
     assert {metric: -delta.delta for metric, delta in there.totals.items()} == {

@@ -73,9 +73,9 @@ def as_variant_name(name: str) -> Any:
 
 @given(data=st.data())
 def test_every_axis_that_shapes_determine_is_read_and_only_those(
-    shapes_of: Callable[[Variant], Shapes], variants: SearchStrategy[Variant], data: DataObject
+    shapes_of: Callable[[Variant], Shapes], stored_variants: SearchStrategy[Variant], data: DataObject
 ) -> None:
-    variant = data.draw(variants)
+    variant = data.draw(stored_variants)
     seen = read_axes(shapes_of(variant))
     assert seen == {
         axis.name: visible(variant, axis.name)
@@ -88,10 +88,10 @@ def test_every_axis_that_shapes_determine_is_read_and_only_those(
 def test_any_variant_fits_what_it_looks_like(
     shapes_of: Callable[[Variant], Shapes],
     identified: Identify,
-    variants: SearchStrategy[Variant],
+    stored_variants: SearchStrategy[Variant],
     data: DataObject,
 ) -> None:
-    variant = data.draw(variants)
+    variant = data.draw(stored_variants)
     found = identified(shapes_of(variant))
     assert found.fits
     assert as_variant_name(found.candidate.name) == found.candidate.variant

@@ -81,11 +81,11 @@ def test_steps_lead_exactly_from_our_figure_to_theirs(trace_of: TraceOf, referen
 @given(data=st.data())
 def test_every_figure_of_every_variant_is_reconciled(
     trace_of: TraceOf,
-    variants: SearchStrategy[Variant],
-    small_conditions: SearchStrategy[Conditions],
+    stored_variants: SearchStrategy[Variant],
+    stored_conditions: SearchStrategy[Conditions],
     data: DataObject,
 ) -> None:
-    trace = trace_of(data.draw(variants), data.draw(small_conditions))
+    trace = trace_of(data.draw(stored_variants), data.draw(stored_conditions))
     assert [each.obstacle for each in reconcile(trace)] == [None] * len(PEERS)
     totals = {key: each.total for key, each in by_key(trace).items()}
     assert totals["fvcore", "macs"] == total_flops(trace)["fvcore"]

@@ -26,9 +26,9 @@ def recognised(trace: Trace, trace_of: TraceOf) -> list[Variant]:
 
 @given(st.data())
 def test_every_variant_is_recognised_as_itself_but_for_its_dropout(
-    variants: SearchStrategy[Variant], trace_of: TraceOf, data: DataObject
+    stored_variants: SearchStrategy[Variant], trace_of: TraceOf, data: DataObject
 ) -> None:
-    variant = data.draw(variants)
+    variant = data.draw(stored_variants)
     found = recognised(trace_of(variant, AT_64), trace_of)
     assert variant._replace(dropout=0.0) in [each._replace(dropout=0.0) for each in found]
 

@@ -1,20 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from ucseg_cli.analysis.counting.metrics import totals
-from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references.variants import AXES, CATALOGUE, Variant, as_variant
 from ucseg_cli.references.variants.lattice import MAX_CHANGES, counted_changes, lattice
-
-TraceOf = Callable[[Variant, Conditions], Trace]
 
 UNCOUNTED = [axis for axis in AXES if not axis.counted]
 
@@ -84,25 +75,3 @@ def test_a_variant_and_itself_are_one_point() -> None:
 
 def test_dropout_is_the_one_axis_that_changes_no_count() -> None:
     assert [axis.name for axis in UNCOUNTED] == ["dropout"]
-
-
-@pytest.mark.parametrize("axis", UNCOUNTED, ids=lambda axis: axis.name)
-@settings(max_examples=8)
-@given(data=st.data())
-def test_an_axis_that_is_not_counted_really_changes_no_metric(
-    variants: SearchStrategy[Variant],
-    small_conditions: SearchStrategy[Conditions],
-    trace_of: TraceOf,
-    axis: object,
-    data: st.DataObject,
-) -> None:
-    name = getattr(axis, "name", "")
-    variant, other, conditions = (
-        data.draw(variants),
-        data.draw(variants),
-        data.draw(small_conditions),
-    )
-    for value in (getattr(other, name), 0.0):
-        only: dict[str, Any] = {name: value}
-        changed = variant._replace(**only)
-        assert totals(trace_of(variant, conditions)) == totals(trace_of(changed, conditions))

@@ -1,0 +1,5 @@
+"""What is checked here against torch is what the engine records now."""
+
+from support.engine_fixtures import trace_of
+
+__all__ = ["trace_of"]

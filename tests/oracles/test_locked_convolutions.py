@@ -1,0 +1,75 @@
+"""What a lock keeps of each convolution, against the network that torch builds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from ucseg_cli.analysis.comparing.drift import locked_tree
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.lock import Tree
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references.variants import Variant, as_variant
+
+TraceOf = Callable[[Variant, Conditions], Trace]
+TreeOf = Callable[..., Tree]
+
+
+@pytest.fixture(scope="session")
+def tree_of(trace_of: TraceOf) -> TreeOf:
+    """What a lock keeps of a model at square sizes."""
+
+    def lock(model: str | Variant, *sides: int) -> Tree:
+        variant = as_variant(model)
+        sizes = [Size(side, side) for side in sides or (32,)]
+        return locked_tree(
+            {
+                str(size): Subject("m", trace_of(variant, Conditions(size)), variant)
+                for size in sizes
+            }
+        )
+
+    return lock
+
+
+def table(tree: Tree, *names: str) -> Mapping[str, Any]:
+    """The part of a tree under these names."""
+    found: Any = tree
+    for name in names:
+        found = found[name]
+    assert isinstance(found, Mapping)
+    return found
+
+
+@settings(max_examples=8)
+@given(st.data())
+def test_every_convolution_is_kept_as_torch_has_it(
+    variants: SearchStrategy[Variant], tree_of: TreeOf, data: st.DataObject
+) -> None:
+    from torch import nn
+
+    from ucseg_cli.engine.recording.build_on_meta import building_on_meta
+    from ucseg_cli.nets import SegmentationNetwork, build_backbone
+
+    variant = data.draw(variants)
+    with building_on_meta():
+        model = SegmentationNetwork(variant, build_backbone(variant))
+    convs = {path: each for path, each in model.named_modules() if isinstance(each, nn.Conv2d)}
+    kept = table(tree_of(variant), "convs")
+    assert list(kept) == sorted(convs)
+    for path, conv in convs.items():
+        assert kept[path] == {
+            "kernel": conv.kernel_size,
+            "stride": conv.stride,
+            "padding": conv.padding,
+            "dilation": conv.dilation,
+            "groups": conv.groups,
+            "transposed": 0,
+            "output_padding": (0, 0),
+        }

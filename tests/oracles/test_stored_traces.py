@@ -1,0 +1,55 @@
+"""The data that tests without torch run on, against what the engine and the other counters say now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+
+from support.stored_counts import COUNTED, read_counts
+from support.stored_traces import Pass, StoredTraces
+from support.strategies import STORED_CONDITIONS, STORED_VARIANTS
+from ucseg_cli.engine.trace_model import Tracer
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.gate.tracing import count_with_others
+
+PARTS = 8
+"""In so many tests, so that every worker has its share."""
+
+
+def differing(stored: StoredTraces, passes: list[Pass]) -> list[str]:
+    """The passes whose stored trace is not what the engine records."""
+    tracer = Tracer()
+    return [
+        f"{known.model} on {known.conditions}"
+        for known in passes
+        if stored.get(known) != tracer.trace(*known)
+    ]
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_stored_trace_is_what_the_engine_records_now(part: int) -> None:
+    stored = StoredTraces()
+    passes = list(islice(stored.passes(), part, None, PARTS))
+    assert len(passes) > 10
+    assert differing(stored, passes) == [], "if this is intended: make update-traces"
+
+
+def test_a_stored_trace_that_differs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = StoredTraces()
+    (known,) = islice(stored.passes(), 1)
+    trace = stored.get(known)
+    assert isinstance(trace, Trace)
+    monkeypatch.setattr(stored, "get", lambda _: replace(trace, ops=trace.ops[:-1]))
+    assert differing(stored, [known]) == [f"{known.model} on {known.conditions}"]
+
+
+def test_every_stored_variant_has_a_trace_under_all_stored_conditions() -> None:
+    passes = set(StoredTraces().passes())
+    for variant in STORED_VARIANTS:
+        assert {Pass(variant, conditions) for conditions in STORED_CONDITIONS} <= passes
+
+
+def test_the_stored_counts_are_what_the_other_counters_say_now() -> None:
+    assert count_with_others(COUNTED) == read_counts()

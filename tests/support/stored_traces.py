@@ -1,0 +1,95 @@
+"""Traces as data: what the engine recorded once, so that most tests need no torch.
+
+``make update-traces`` rewrites the file with every trace that those tests ask for, and a test in ``tests/oracles``
+checks that each is what the engine records today.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
+from ucseg_cli.facts.trace import Trace, decode_trace, encode_trace
+from ucseg_cli.references import Argument, FromTorchvision
+from ucseg_cli.references.variants import Variant
+
+DATA = Path(__file__).parents[1] / "data"
+TRACES = DATA / "traces.xz"
+
+
+class Pass(NamedTuple):
+    """A network and what goes into it: what a trace is stored under."""
+
+    model: Variant | FromTorchvision
+    conditions: Conditions
+
+
+class StoredTraces:
+    """The traces in a file: a line for each, with its pass, a tab, and the trace; read when they are asked for."""
+
+    def __init__(self, path: Path = TRACES) -> None:
+        self._path = path
+        self._decoded: dict[Pass, Trace] = {}
+
+    @cached_property
+    def _lines(self) -> dict[str, bytes]:
+        if not self._path.exists():
+            return {}
+        lines = lzma.decompress(self._path.read_bytes()).splitlines()
+        pairs = (line.split(b"\t", 1) for line in lines)
+        return {name.decode(): trace for name, trace in pairs}
+
+    def get(self, wanted: Pass) -> Trace | None:
+        """The trace of a pass, or None where it is not stored."""
+        if wanted not in self._decoded:
+            line = self._lines.get(encode_pass(wanted))
+            if line is None:
+                return None
+            self._decoded[wanted] = decode_trace(json.loads(line))
+        return self._decoded[wanted]
+
+    def passes(self) -> Iterator[Pass]:
+        """Every pass that has a stored trace."""
+        return map(decode_pass, self._lines)
+
+
+def write_traces(traces: Mapping[Pass, Trace], path: Path = TRACES) -> None:
+    """Write the file anew. Neighbours are alike and compressed together, so three hundred traces take little space."""
+    rows = sorted(
+        (encode_pass(stored), json.dumps(encode_trace(trace), separators=(",", ":")))
+        for stored, trace in traces.items()
+    )
+    text = "".join(f"{name}\t{trace}\n" for name, trace in rows)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(lzma.compress(text.encode()))
+
+
+def encode_pass(stored: Pass) -> str:
+    """A pass as one line of JSON."""
+    return json.dumps([type(stored.model).__name__, *stored])
+
+
+def decode_pass(text: str) -> Pass:
+    """The inverse of encode_pass."""
+    kind, model, conditions = json.loads(text)
+    return Pass(_decode_model(kind, model), _decode_conditions(*conditions))
+
+
+def _decode_model(kind: str, model: list[Any]) -> Variant | FromTorchvision:
+    if kind == "Variant":
+        return Variant(*(tuple(value) if isinstance(value, list) else value for value in model))
+    name, arguments = model
+    return FromTorchvision(name, tuple(Argument(*argument) for argument in arguments))
+
+
+def _decode_conditions(size: list[int], batch: int, given: list[Any] | None) -> Conditions:
+    if given is None:
+        return Conditions(Size(*size), batch)
+    (inputs,) = given
+    tensors = Tensors(tuple(Input(tuple(shape), dtype) for shape, dtype in inputs))
+    return Conditions(Size(*size), batch, tensors)
