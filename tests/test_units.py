@@ -15,6 +15,7 @@ from ucseg_cli.units import (
     format_shape,
     parse_count,
     plural,
+    spoken_count,
 )
 
 
@@ -51,6 +52,22 @@ def test_a_count_has_at_least_three_digits_and_the_prefix_that_its_rounded_value
     count: int, text: str
 ) -> None:
     assert format_count(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (391_905_280, "392M"),
+        (-75_013_120, "-75M"),
+        (6_441_024, "6.44M"),
+        (9_999, "9,999"),
+        (10_000, "10k"),
+        (999_600, "1M"),
+    ],
+)
+def test_in_a_sentence_a_count_is_rounded_as_a_speaker_would(count: int, text: str) -> None:
+    assert spoken_count(count) == text
+    assert spoken_count(abs(count), signed=True) == f"+{text.removeprefix('-')}"
 
 
 @pytest.mark.parametrize(

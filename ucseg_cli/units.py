@@ -29,6 +29,15 @@ def format_count(count: int | None, *, exact: bool = False, signed: bool = False
     return sign + (f"{magnitude:,}" if exact or magnitude < WRITTEN_IN_FULL else _scaled(magnitude))
 
 
+def spoken_count(count: int, *, signed: bool = False) -> str:
+    """A count in a sentence, rounded as a speaker would: ``391_905_280`` as ``392M``."""
+    if abs(count) < WRITTEN_IN_FULL:
+        return format_count(count, signed=signed)
+    three_digits = round(count, 3 - len(str(abs(count))))
+    text = format_count(three_digits, signed=signed)
+    return text[:-1].rstrip("0").rstrip(".") + text[-1]
+
+
 def format_bytes(count: int | None, *, exact: bool = False, signed: bool = False) -> str:
     """Bytes in decimal units, ``1_900_308`` as ``1.90 MB``; ``1,900,308 B`` when *exact*."""
     if count is None:
