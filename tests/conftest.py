@@ -1,4 +1,4 @@
-"""What tests of several rooms need: how hypothesis runs, traces without torch, and ``ucseg`` to call."""
+"""Fixtures of several rooms: how hypothesis runs, traces without torch, and ``ucseg``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from support.fixture_types import (
 from support.stored_counts import COUNTED, read_counts, write_counts
 from support.stored_traces import Pass, StoredTraces, write_traces
 from support.strategies import STORED_CONDITIONS, STORED_VARIANTS, any_small_conditions, any_variant
-from support.without_torch import is_torch_free, names_out_of_reach
+from support.without_torch import is_torch_free, refuse_torch
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.family.fit_checkpoint import expected_shapes
 from ucseg_cli.cli.main import main
@@ -86,7 +86,7 @@ def small_conditions() -> SearchStrategy[Conditions]:
 
 @pytest.fixture(scope="session")
 def stored_variants() -> SearchStrategy[Variant]:
-    """Variants that differ in everything and whose traces are stored; any, with torch, if thorough."""
+    """A few that differ in everything and have stored traces; any, with torch, if thorough."""
     return any_variant() if THOROUGH else st.sampled_from(STORED_VARIANTS)
 
 
@@ -98,7 +98,7 @@ def stored_conditions() -> SearchStrategy[Conditions]:
 
 @pytest.fixture(scope="session")
 def model_trace_of(pytestconfig: pytest.Config) -> Iterator[ModelTraceOf]:
-    """The trace of a network that a name describes, out of tests/data; what is not there is recorded."""
+    """The trace of a network by its name, out of tests/data; what is not there is recorded."""
     updating = bool(pytestconfig.getoption("--update-traces"))
     stored = StoredTraces()
     recorded: dict[Pass, Trace] = {}
@@ -130,8 +130,8 @@ def _record(wanted: Pass) -> Trace:
     try:
         from ucseg_cli.engine.trace_model import Tracer
     except ImportError as error:
-        message = f"no trace of {wanted.model} on {wanted.conditions} is stored: `make update-traces` adds it"
-        raise LookupError(message) from error
+        missing = f"no trace of {wanted.model} on {wanted.conditions} is stored"
+        raise LookupError(f"{missing}: `make update-traces` adds it") from error
     return Tracer().trace(wanted.model, wanted.conditions)
 
 
@@ -141,8 +141,7 @@ def _out_of_reach(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     marked = request.node.get_closest_marker("torch") is not None
     recording = THOROUGH or request.config.getoption("--update-traces")
     if is_torch_free(request.path) and not marked and not recording:
-        for name in names_out_of_reach():
-            monkeypatch.setitem(sys.modules, name, None)
+        refuse_torch(monkeypatch)
 
 
 # Expected texts
@@ -190,7 +189,7 @@ def golden(updating: bool) -> Golden:  # noqa: FBT001 - a fixture
 
 @pytest.fixture(autouse=True)
 def cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache of the test's own, a folder without a configuration, and a silent environment."""
+    """An empty cache of the test's own, no configuration, and nothing set in the environment."""
     directory = tmp_path / "cache"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(ENVIRONMENT, str(directory))
@@ -202,10 +201,11 @@ def cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def fake_engine(
-    model_trace_of: ModelTraceOf, monkeypatch: pytest.MonkeyPatch
+    model_trace_of: ModelTraceOf, other_counts: tuple[Count, ...], monkeypatch: pytest.MonkeyPatch
 ) -> list[tracing.Request]:
-    """An engine that has stored traces; gives the requests that got past the cache."""
+    """An engine that has stored traces and counts; gives the requests that got past the cache."""
     asked: list[tracing.Request] = []
+    really_count = tracing.count_with_others
 
     def record_all(requests: Iterable[tracing.Request]) -> dict[tracing.Request, Trace]:
         requests = list(requests)
@@ -215,6 +215,9 @@ def fake_engine(
             for request in requests
             if isinstance(request.model, Variant | FromTorchvision)
         }
+
+    def count(request: tracing.Request) -> tuple[Count, ...]:
+        return other_counts if request == COUNTED else really_count(request)
 
     @contextmanager
     def asked_here(questions: Sequence[Question]) -> Iterator[list[AskedHere]]:
@@ -226,12 +229,13 @@ def fake_engine(
         yield [AskedHere(question) for question in questions]
 
     monkeypatch.setattr(tracing, "_record_all", record_all)
+    monkeypatch.setattr(tracing, "count_with_others", count)
     monkeypatch.setattr(child_process, "child_processes", asked_here)
     return asked
 
 
 class AskedHere(NamedTuple):
-    """A user's code in this process instead of one of its own, which would import torch for each."""
+    """A user's code in this process: one of its own would import torch each time."""
 
     question: Question
 
@@ -260,7 +264,7 @@ def ucseg(fake_engine: list[tracing.Request], capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="session")
 def warm_cache(trace_of: TraceOf, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache with v2 at 512 pixels, and at 224 the named variants, v2's fixes and all between v1 and v2."""
+    """A cache with v2 at 512, and at 224 the named variants, v2's fixes and all from v1 to v2."""
     directory = tmp_path_factory.mktemp("warm")
     cache = Cache(directory, warn=pytest.fail)
     v1, v2, small = CATALOGUE["v1"], CATALOGUE["v2"], Conditions()

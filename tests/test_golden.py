@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
+from support.fixture_types import Golden, Number, Run, Tables, WriteWeights
 from ucseg_cli import __version__
 from ucseg_cli.facts.count import Count
 from ucseg_cli.gate import tracing
-from ucseg_cli.references.variants import CATALOGUE, Variant
+from ucseg_cli.references.variants import CATALOGUE
 from ucseg_cli.report.formats.screen import display_width
 from ucseg_cli.units import format_count
-
-Run = Callable[..., CompletedProcess[str]]
-WriteWeights = Callable[[Path, Variant], None]
-Golden = Callable[[str, str], None]
-Tables = Callable[[str], dict[str, list[list[str]]]]
-Number = Callable[[str], int]
 
 SCREENS = {
     "list": ["list"],

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
-Run = Callable[..., CompletedProcess[str]]
+from support.fixture_types import Run
 
 HEAVY = {"torch", "torchvision", "numpy", "fvcore", "jinja2"}
 """What takes long to import, and an answer from the cache has no use for."""

@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
-Run = Callable[..., CompletedProcess[str]]
+from support.fixture_types import Run
 
 
 def test_it_tells_where_answers_are_kept_and_how_many(ucseg: Run, cache_directory: Path) -> None:

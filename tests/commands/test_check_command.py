@@ -1,14 +1,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
-Run = Callable[..., CompletedProcess[str]]
-
+from support.fixture_types import Run
 
 V2 = {"params": 645_245, "fvcore": 141_328_192}
 

@@ -4,14 +4,14 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-Run = Callable[..., CompletedProcess[str]]
+from support.fixture_types import Run
+
 Configure = Callable[..., None]
 Checks = Callable[..., list[dict[str, Any]]]
 

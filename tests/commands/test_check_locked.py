@@ -9,10 +9,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from support.fixture_types import Run, Tables
 from ucseg_cli.project.lock_file import NAME
 
-Run = Callable[..., CompletedProcess[str]]
-Tables = Callable[[str], dict[str, list[list[str]]]]
 Configure = Callable[..., None]
 Edit = Callable[[Callable[[dict[str, Any]], object]], None]
 

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -14,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from support.fixture_types import Run
 from ucseg_cli.project.lock_file import NAME
 
-Run = Callable[..., CompletedProcess[str]]
 Edit = Callable[[str], str]
 
 FORMS = ("table", "json", "csv", "markdown", "html", "comment", "github", "junit", "sarif")

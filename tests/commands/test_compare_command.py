@@ -2,20 +2,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
+from support.fixture_types import Number, Run, Tables
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.gate.tracing import Request
-
-Run = Callable[..., CompletedProcess[str]]
-Tables = Callable[[str], dict[str, list[list[str]]]]
-Number = Callable[[str], int]
-
 
 WHERE_WHY_IS = "Why they differ is told of two models at a time, as in"
 BY_MODULE = ("Parameters by module", "FLOPs (fvcore) by module")

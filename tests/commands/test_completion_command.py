@@ -2,16 +2,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
+from support.fixture_types import Run
 from ucseg_cli.cli.app import COMMANDS
-
-Run = Callable[..., CompletedProcess[str]]
-
 
 SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 

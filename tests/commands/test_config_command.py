@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
+from support.fixture_types import Run, Tables
 from ucseg_cli.cli.completion.complete_reference import complete_reference
-
-Run = Callable[..., CompletedProcess[str]]
-Tables = Callable[[str], dict[str, list[list[str]]]]
 
 TINY = """
 default = "tiny"

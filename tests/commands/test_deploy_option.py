@@ -2,18 +2,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
+from support.fixture_types import Run
 from ucseg_cli.analysis.counting.fold_batch_norms import Folding, Kept, Pair
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.report.document import Report
 from ucseg_cli.report.parts.folding_notes import after_folding
-
-Run = Callable[..., CompletedProcess[str]]
 
 FOLDED = {
     "show": ["show", "v2"],

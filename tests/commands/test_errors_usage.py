@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
+from support.fixture_types import Run
 from ucseg_cli.cli.app import COMMANDS
-
-Run = Callable[..., CompletedProcess[str]]
 
 MISTAKES: list[tuple[list[str], list[str]]] = [
     # what is named

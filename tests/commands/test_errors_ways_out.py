@@ -6,16 +6,13 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
+from support.fixture_types import Run
 from ucseg_cli.errors import ModelError
 from ucseg_cli.gate import tracing
-
-Run = Callable[..., CompletedProcess[str]]
 
 WAITING = """
 import signal, sys, time

@@ -1,18 +1,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from subprocess import CompletedProcess
 
 import pytest
 
+from support.fixture_types import Run
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.errors import ExitStatus
 from ucseg_cli.references.variants import AXES
 from ucseg_cli.report.answers.trust.explain import topics
-
-Run = Callable[..., CompletedProcess[str]]
 
 
 @pytest.mark.parametrize("topic", topics())

@@ -1,15 +1,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from subprocess import CompletedProcess
 
 import pytest
 
-Run = Callable[..., CompletedProcess[str]]
-Tables = Callable[[str], dict[str, list[list[str]]]]
-Number = Callable[[str], int]
-
+from support.fixture_types import Number, Run, Tables
 
 TOTAL = {"fvcore": 141_328_192, "macs": 124_801_216, "torch": 249_602_432}
 OPERATORS = "Operations by operator"

@@ -3,15 +3,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
-import torch
 
+from support.fixture_types import Run, WriteWeights
 from ucseg_cli.references.variants import AXES, CATALOGUE, Variant, as_variant
 
-Run = Callable[..., CompletedProcess[str]]
-WriteWeights = Callable[[Path, Variant], None]
 Write = Callable[..., str]
 
 
@@ -105,23 +102,6 @@ def test_top_folds_modules_and_the_rows_add_up(
         )
 
 
-def test_another_network_is_told_in_a_sentence_rather_than_in_rows(
-    ucseg: Run, tmp_path: Path
-) -> None:
-    torch.save(
-        {f"layer{n}.conv.weight": torch.zeros(3) for n in range(200)}, tmp_path / "resnet.pt"
-    )
-    answer = ucseg("identify", "resnet.pt")
-    assert answer.returncode == 1
-    assert len(answer.stdout.splitlines()) < 12
-    assert answer.stdout.splitlines()[-1] == (
-        "resnet.pt is not of the family: not one of its 200 entries has the name and shape of a variant's."
-    )
-    script = json.loads(ucseg("identify", "resnet.pt", "-f", "json").stdout)
-    assert (script["variant"], script["fits"], script["axes"]) == (None, [], [])
-    assert len(script["differences"]) == 200 + 254  # of a plain dictionary torch misses no counters
-
-
 def test_variants_of_the_project_that_look_the_same_are_all_named(
     ucseg: Run, write: Write, tmp_path: Path
 ) -> None:
@@ -132,28 +112,6 @@ def test_variants_of_the_project_that_look_the_same_are_all_named(
         json.loads(ucseg("identify", write("v2"), "-f", "json").stdout)["fits"]
     )
     assert answer.stdout.count("✓ fits") == 2
-
-
-def test_a_wrapped_network_under_a_key_says_both(
-    ucseg: Run, tmp_path: Path, write_weights: WriteWeights
-) -> None:
-    from safetensors.torch import load_file
-
-    write_weights(tmp_path / "v2.safetensors", CATALOGUE["v2"])
-    weights = {
-        f"module.{name}": each for name, each in load_file(tmp_path / "v2.safetensors").items()
-    }
-    torch.save(
-        {"model": weights, "ema": {"shadow": weights | {"module.a": torch.zeros(1)}}, "epoch": 3},
-        "last.ckpt",
-    )
-    answer = ucseg("identify", "last.ckpt+key=model")
-    assert answer.returncode == 0
-    assert "format torch · entries 298 · key model · names without 'module.'" in answer.stdout
-    assert "strict loading takes all 298 entries once 'module.' is stripped" in answer.stdout
-    several = ucseg("identify", "last.ckpt")
-    assert several.returncode == 2
-    assert "= help: write last.ckpt+key=model" in several.stderr
 
 
 @pytest.mark.parametrize(

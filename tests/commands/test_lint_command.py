@@ -3,17 +3,14 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
+from support.fixture_types import Run, Tables
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
 from ucseg_cli.gate.tracing import Request
 from ucseg_cli.report.answers.choose.lint import _saving
-
-Run = Callable[..., CompletedProcess[str]]
-Tables = Callable[[str], dict[str, list[list[str]]]]
 
 EVERY_CODE = ["UC101", "UC103", "UC104", "UC107", "UC102", "UC108", "UC108"]
 """Of v2 at 512, as they are shown."""

@@ -1,12 +1,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from subprocess import CompletedProcess
 
-Run = Callable[..., CompletedProcess[str]]
-Tables = Callable[[str], dict[str, list[list[str]]]]
-Number = Callable[[str], int]
+from support.fixture_types import Run, Tables
 
 
 def test_every_named_variant_has_a_line_with_what_differs_from_the_baseline(

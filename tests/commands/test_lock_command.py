@@ -13,15 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from support.fixture_types import Run, TraceOf
 from ucseg_cli.analysis.counting.metrics import own_figures, totals
 from ucseg_cli.facts.conditions import Conditions, Size
-from ucseg_cli.facts.trace import Trace
 from ucseg_cli.project.lock_file import NAME
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
 from ucseg_cli.workflow import check_lock, update_lock
-
-Run = Callable[..., CompletedProcess[str]]
-TraceOf = Callable[[Variant, Conditions], Trace]
 
 CONFIGURATION = """
 [tool.ucseg]
@@ -119,9 +116,9 @@ def test_every_number_in_the_lock_is_what_the_other_commands_say(
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_model_that_was_just_locked_is_as_locked(
-    ucseg: Run, path: Path, variants: SearchStrategy[Variant], data: st.DataObject
+    ucseg: Run, path: Path, stored_variants: SearchStrategy[Variant], data: st.DataObject
 ) -> None:
-    name = f"v2+{data.draw(variants).key}"
+    name = f"v2+{data.draw(stored_variants).key}"
     path.unlink(missing_ok=True)
     assert ucseg("lock", name, "-s", "32").returncode == 0
     before = path.read_bytes()

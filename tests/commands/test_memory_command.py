@@ -1,17 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
+from support.fixture_types import Number, Run, Tables
 from ucseg_cli.report.answers.look.memory import NAMED
-
-Run = Callable[..., CompletedProcess[str]]
-Tables = Callable[[str], dict[str, list[list[str]]]]
-Number = Callable[[str], int]
 
 V2_AT_512 = 95_256_576
 LOGITS, UPSAMPLED, IMAGE = 21 * 512 * 512 * 4, 64 * 512 * 512 * 4, 3 * 512 * 512 * 4

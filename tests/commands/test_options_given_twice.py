@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from subprocess import CompletedProcess
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
 from typer.main import get_command
 
+from support.fixture_types import Run
 from ucseg_cli.cli.app import COMMANDS, make_app
-
-Run = Callable[..., CompletedProcess[str]]
 
 SEVERAL = {
     ("probe", "--size"),

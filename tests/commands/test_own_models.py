@@ -6,15 +6,13 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
+from support.fixture_types import Run
 from ucseg_cli.gate import tracing
 from ucseg_cli.references.variants import Variant, as_variant
-
-Run = Callable[..., CompletedProcess[str]]
 
 CODE = """
 import torch
@@ -38,6 +36,8 @@ class Looking(Net):
         return super().forward(x * x.mean().item())
 """
 PARAMS = 4 * 28 + 10
+
+pytestmark = pytest.mark.torch
 
 
 @pytest.fixture(autouse=True)

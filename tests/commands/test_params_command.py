@@ -1,15 +1,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
-Run = Callable[..., CompletedProcess[str]]
-Tables = Callable[[str], dict[str, list[list[str]]]]
-Number = Callable[[str], int]
+from support.fixture_types import Number, Run, Tables
 
 
 def test_the_command_of_the_contract_works_exactly_as_written(ucseg: Run) -> None:

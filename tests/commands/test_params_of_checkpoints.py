@@ -1,22 +1,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
-import torch
-from torch import nn
 
+from support.fixture_types import Run, WriteWeights
 from ucseg_cli.errors import ModelError
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.gate import tracing
 from ucseg_cli.references import FromCheckpoint
-from ucseg_cli.references.variants import CATALOGUE, Variant
-
-Run = Callable[..., CompletedProcess[str]]
-WriteWeights = Callable[[Path, Variant], None]
+from ucseg_cli.references.variants import CATALOGUE
 
 
 @pytest.fixture
@@ -76,33 +70,6 @@ def test_on_the_screen_it_is_a_dash_also_in_sums(
     ]
     assert rows
     assert all(row[at].split() == ["–", "–"] for row in rows)
-
-
-def test_tied_weights_count_once_and_that_is_told(ucseg: Run) -> None:
-    tied = nn.ModuleDict({"a": nn.Linear(3, 3), "b": nn.Linear(3, 3)})
-    tied["b"].weight = tied["a"].weight
-    torch.save(tied.state_dict(), "tied.pt")
-    answer = ucseg("params", "tied.pt")
-    assert "tied.pt has 15 parameters" in answer.stdout
-    assert "1 entry shares memory with another and counts once." in answer.stdout
-
-
-def test_what_was_left_out_is_told(ucseg: Run) -> None:
-    torch.save(
-        {"a.weight": torch.zeros(3), **{f"n{number}": number for number in range(6)}}, "odd.pt"
-    )
-    assert (
-        "Left out, since they are no tensors of the network: n0, n1, n2, n3 and 2 more."
-        in ucseg("params", "odd.pt").stdout
-    )
-
-
-def test_only_a_root_holds_all_of_its_own(ucseg: Run) -> None:
-    torch.save({"weight": torch.zeros(3)}, "one.pt")
-    assert (
-        ucseg("params", "one.pt").stdout.splitlines()[-1]
-        == "one.pt has 3 parameters (12 B with buffers)."
-    )
 
 
 def test_folding_takes_a_forward_pass(ucseg: Run, weights: str) -> None:

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from subprocess import CompletedProcess
 
 import pytest
 
-Run = Callable[..., CompletedProcess[str]]
-Tables = Callable[[str], dict[str, list[list[str]]]]
+from support.fixture_types import Run, Tables
 
 
 def last_line(answer: CompletedProcess[str]) -> str:

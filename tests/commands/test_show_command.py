@@ -1,14 +1,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from subprocess import CompletedProcess
 
 import pytest
 
-Run = Callable[..., CompletedProcess[str]]
-Tables = Callable[[str], dict[str, list[list[str]]]]
-Number = Callable[[str], int]
+from support.fixture_types import Number, Run, Tables
 
 
 def test_one_screen_holds_totals_axes_taps_and_the_heaviest_modules(ucseg: Run) -> None:

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
+from support.fixture_types import Run
 from ucseg_cli.gate.tracing import Request
-
-Run = Callable[..., CompletedProcess[str]]
 
 MOST = 1024 * 1024
 """Bytes that GitHub takes for the summary of a step."""

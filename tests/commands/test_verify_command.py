@@ -2,17 +2,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
+from support.fixture_types import Run
 from ucseg_cli.facts.count import Count
 from ucseg_cli.gate import tracing
 from ucseg_cli.system import free_memory
-
-Run = Callable[..., CompletedProcess[str]]
 
 
 def test_three_counters_agree_to_the_last_unit(ucseg: Run) -> None:
@@ -34,8 +31,8 @@ def test_three_counters_agree_to_the_last_unit(ucseg: Run) -> None:
 
 
 @pytest.fixture
-def tampered(other_counts: tuple[Count, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every other counter is off by one, in total and in the decoder."""
+def tampered(ucseg: Run, other_counts: tuple[Count, ...], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """``ucseg`` where every other counter is off by one, in total and in the decoder."""
     off_by_one = tuple(
         each._replace(
             total=each.total + 1, modules={**each.modules, "decoder": each.modules["decoder"] + 1}
@@ -43,11 +40,11 @@ def tampered(other_counts: tuple[Count, ...], monkeypatch: pytest.MonkeyPatch) -
         for each in other_counts
     )
     monkeypatch.setattr(tracing, "count_with_others", lambda _: off_by_one)
+    return ucseg
 
 
-@pytest.mark.usefixtures("tampered")
-def test_a_counter_that_is_off_by_one_is_noticed_and_the_place_named(ucseg: Run) -> None:
-    answer = ucseg("verify", "v2", "--size", "16", "-f", "json")
+def test_a_counter_that_is_off_by_one_is_noticed_and_the_place_named(tampered: Run) -> None:
+    answer = tampered("verify", "v2", "--size", "16", "-f", "json")
     assert answer.returncode == 1
     said = json.loads(answer.stdout)
     assert said["verdict"]["status"] == "differs"
@@ -60,9 +57,8 @@ def test_a_counter_that_is_off_by_one_is_noticed_and_the_place_named(ucseg: Run)
         assert all(each["theirs"] - each["ours"] == 1 for each in counter["differences"])
 
 
-@pytest.mark.usefixtures("tampered")
-def test_the_screen_lists_the_differences_and_exit_zero_forgives_them(ucseg: Run) -> None:
-    answer = ucseg("verify", "v2", "--size", "16", "--exit-zero")
+def test_the_screen_lists_the_differences_and_exit_zero_forgives_them(tampered: Run) -> None:
+    answer = tampered("verify", "v2", "--size", "16", "--exit-zero")
     assert answer.returncode == 0
     assert answer.stdout.count("✗ differs") == 3
     assert "\nDifferences\n" in answer.stdout
@@ -79,6 +75,7 @@ def test_what_does_not_fit_is_refused_before_it_is_tried(
     assert "= help: verify at a smaller --size or --batch" in answer.stderr
 
 
+@pytest.mark.torch
 def test_a_run_that_finds_no_memory_after_all_is_no_internal_error(
     ucseg: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,7 +85,7 @@ def test_a_run_that_finds_no_memory_after_all_is_no_internal_error(
         )
 
     monkeypatch.setattr("ucseg_cli.engine.counters.count_model", allocate)
-    answer = ucseg("verify", "v2", "--size", "16")
+    answer = ucseg("verify", "v2", "--size", "24")
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr.startswith("error: a run on real tensors needs more memory than there is")
 

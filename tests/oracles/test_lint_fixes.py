@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.rules.fixes import fix_reference
 from ucseg_cli.analysis.rules.lint_checks import Finding, lint
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions, Size
-from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references.variants import Variant, as_variant
 
-TraceOf = Callable[[Variant, Conditions], Trace]
 FVCORE = "fvcore"
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 """Without shrinking: recording a trace takes its time, and a variant's key says enough."""

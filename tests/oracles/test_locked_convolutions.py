@@ -10,14 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from support.fixture_types import TraceOf
 from ucseg_cli.analysis.comparing.drift import locked_tree
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.lock import Tree
-from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references.variants import Variant, as_variant
 
-TraceOf = Callable[[Variant, Conditions], Trace]
 TreeOf = Callable[..., Tree]
 
 

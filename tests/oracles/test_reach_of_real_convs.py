@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 
+from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counting.operations import total_flops
 from ucseg_cli.analysis.geometry.dilated_reach import reaches
 from ucseg_cli.analysis.geometry.window import Window, windows
@@ -22,9 +23,7 @@ from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
 from ucseg_cli.references import FromTorchvision
-from ucseg_cli.references.variants import Variant, as_variant
-
-TraceOf = Callable[[Variant, Conditions], Trace]
+from ucseg_cli.references.variants import as_variant
 
 
 def traced(module: nn.Module, *shape: int) -> Trace:

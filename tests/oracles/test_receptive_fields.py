@@ -13,6 +13,7 @@ from hypothesis.strategies import SearchStrategy
 from torch import Tensor, nn
 from torch.nn import functional
 
+from support.fixture_types import TraceOf
 from ucseg_cli.analysis.geometry.receptive_field import ReceptiveField, receptive_fields, sights
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.engine.trace_model import Tracer
@@ -21,8 +22,6 @@ from ucseg_cli.facts.trace import Tap, Trace
 from ucseg_cli.nets import build_model
 from ucseg_cli.references import FromTorchvision
 from ucseg_cli.references.variants import Variant, as_variant
-
-TraceOf = Callable[[Variant, Conditions], Trace]
 
 OUT = [Tap("out", "")]
 

@@ -1,4 +1,4 @@
-"""The data that tests without torch run on, against what the engine and the other counters say now."""
+"""The data of tests without torch, against what the engine and other counters say now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The axes that no comparison counts, against the figures of networks that differ in nothing else."""
+"""Axes that no comparison counts, against networks that differ in nothing else."""
 
 from __future__ import annotations
 

@@ -186,8 +186,8 @@ def test_lint_warns_and_with_fail_on_errs(ucseg: Run) -> None:
 
 
 def test_counters_that_agree_are_the_summary_alone(ucseg: Run) -> None:
-    answer = ucseg("verify", "--size", "32", "-f", "github")
-    assert answer.stdout == f"{ucseg('verify', '--size', '32').stdout.splitlines()[-1]}\n"
+    answer = ucseg("verify", "--size", "16", "-f", "github")
+    assert answer.stdout == f"{ucseg('verify', '--size', '16').stdout.splitlines()[-1]}\n"
 
 
 def test_what_a_terminal_would_obey_is_shown_instead() -> None:

@@ -151,6 +151,6 @@ def test_lint_tells_every_rule_that_was_looked_for(ucseg: Run, read: Read) -> No
 
 
 def test_verify_tells_every_counter(ucseg: Run, read: Read) -> None:
-    (suite,) = read(ucseg("verify", "--size", "32", "-f", "junit").stdout)
+    (suite,) = read(ucseg("verify", "--size", "16", "-f", "junit").stdout)
     assert [case.get("name") for case in suite] == ["numel", "fvcore", "torch"]
     assert suite.get("failures") == "0"

@@ -179,4 +179,4 @@ def test_a_budget_is_placed_at_the_line_of_its_limit(
 
 
 def test_counters_that_agree_are_no_results(ucseg: Run, read: Read) -> None:
-    assert read(ucseg("verify", "--size", "32", "-f", "sarif").stdout)["results"] == []
+    assert read(ucseg("verify", "--size", "16", "-f", "sarif").stdout)["results"] == []

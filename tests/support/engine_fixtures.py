@@ -1,4 +1,4 @@
-"""Fixtures for the rooms that check the engine itself: nothing of theirs comes out of tests/data."""
+"""Fixtures of the rooms that check the engine: nothing comes out of tests/data."""
 
 from __future__ import annotations
 

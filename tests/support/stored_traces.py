@@ -1,7 +1,7 @@
 """Traces as data: what the engine recorded once, so that most tests need no torch.
 
-``make update-traces`` rewrites the file with every trace that those tests ask for, and a test in ``tests/oracles``
-checks that each is what the engine records today.
+``make update-traces`` rewrites the file with every trace that those tests ask for. A test in
+``tests/oracles`` checks that each is what the engine records today.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Pass(NamedTuple):
 
 
 class StoredTraces:
-    """The traces in a file: a line for each, with its pass, a tab, and the trace; read when they are asked for."""
+    """The traces in a file: a line for each, with its pass, a tab, and the trace."""
 
     def __init__(self, path: Path = TRACES) -> None:
         self._path = path
@@ -59,7 +59,7 @@ class StoredTraces:
 
 
 def write_traces(traces: Mapping[Pass, Trace], path: Path = TRACES) -> None:
-    """Write the file anew. Neighbours are alike and compressed together, so three hundred traces take little space."""
+    """Write the file anew. Neighbours are alike and compressed together, which keeps it small."""
     rows = sorted(
         (encode_pass(stored), json.dumps(encode_trace(trace), separators=(",", ":")))
         for stored, trace in traces.items()
