@@ -49,7 +49,7 @@ DISTRIBUTIONS = {
     "cli": {"typer"},
     "gate": {"torch", "platformdirs"},
     "engine": {"torch", "fvcore", "safetensors"},
-    "nets": {"torch", "torchvision"},
+    "nets": {"torch"},
     "zoo": {"torch", "torchvision"},
     "report.formats.terminal": {"rich"},
     "report.formats.html": {"jinja2"},

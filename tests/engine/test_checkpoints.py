@@ -250,7 +250,7 @@ def test_a_file_of_torch_cut_short_anywhere_is_told(tmp_path: Path, legacy: bool
     whole = (tmp_path / "whole.pt").read_bytes()
     for length in sorted({9, 40, len(whole) // 2, len(whole) - 30, len(whole) - 1}):
         (tmp_path / "cut.pt").write_bytes(whole[:length])
-        assert "cut short" in (told := refusal(tmp_path / "cut.pt")) or "no file of torch" in told
+        assert "cut short" in (told := refusal(tmp_path / "cut.pt")) or "not a file of torch" in told
 
 
 def test_damage_in_the_middle_is_an_error_or_does_no_harm(tmp_path: Path) -> None:
@@ -380,7 +380,7 @@ def test_a_safetensors_file_has_no_keys(tmp_path: Path) -> None:
 
 def test_a_name_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
     torch.save({"a." * 5000 + "weight": torch.zeros(1)}, tmp_path / "long.pt")
-    assert "in 10,006 letters" in refusal(tmp_path / "long.pt")
+    assert "has 10,006 letters" in refusal(tmp_path / "long.pt")
 
 
 def test_a_missing_file_is_told_with_the_nearest(tmp_path: Path) -> None:
@@ -414,8 +414,8 @@ def _denied(self: Path, *_: object, **__: object) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="no such files there")
 def test_a_pipe_or_a_device_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.pt")
-    assert "no regular file" in refusal(tmp_path / "pipe.pt")
-    assert "no regular file" in refusal("/dev/zero")
+    assert "not a regular file" in refusal(tmp_path / "pipe.pt")
+    assert "not a regular file" in refusal("/dev/zero")
 
 
 def test_of_a_huge_safetensors_file_only_the_header_is_read(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_loading_a_state_dict_works_again_afterwards() -> None:
             {},
             UsageError,
             "a quantized network cannot be counted",
-            "name what it was made of: torchvision:resnet50",
+            "name the network it was made from: torchvision:resnet50",
         ),
         (
             "resnet50",

@@ -1,4 +1,4 @@
-"""What a counter says of a network."""
+"""A counter's answer for a network."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import NamedTuple
 class Count(NamedTuple):
     """A network's count in the units of a convention; *convention* is None for parameters.
 
-    *operators* is None for a counter that does not tell. One that learns of modules from their calls does not see
-    those that are only iterated: *sees_uncalled* is False.
+    *operators* is None for a counter that does not report them. One that learns of modules from
+    their calls does not see those that are only iterated: *sees_uncalled* is False.
     """
 
     counter: str

@@ -1,9 +1,10 @@
-"""What the process of a user's code is asked, and how it is written on a command line."""
+"""A question to the child process of a user's code, and its form on a command line."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import starmap
 from typing import Any, NamedTuple
 
 from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
@@ -11,7 +12,7 @@ from ucseg_cli.references import Argument, FromFile, FromModule, OwnCode
 
 
 class Question(NamedTuple):
-    """What a process is asked: to ``trace`` a model, or to ``count`` it with other counters, on each input."""
+    """A task, ``trace`` or ``count`` with other counters, for a model on each input."""
 
     task: str
     source: OwnCode
@@ -20,24 +21,18 @@ class Question(NamedTuple):
 
 def encode_question(question: Question) -> str:
     """The question as an argument on a command line."""
-    return json.dumps(
-        [question.task, type(question.source).__name__, question.source, question.conditions]
-    )
+    task, source, conditions = question
+    return json.dumps([task, type(source).__name__, source, conditions])
 
 
 def decode_question(text: str) -> Question:
     """The inverse of encode_question."""
     task, kind, (place, name, arguments), conditions = json.loads(text)
-    source = {each.__name__: each for each in (FromFile, FromModule)}[kind]
-    return Question(
-        task,
-        source(place, name, tuple(Argument(*each) for each in arguments)),
-        [_decode_conditions(*each) for each in conditions],
-    )
+    kinds: dict[str, type[OwnCode]] = {"FromFile": FromFile, "FromModule": FromModule}
+    source = kinds[kind](place, name, tuple(starmap(Argument, arguments)))
+    return Question(task, source, list(starmap(_decode_conditions, conditions)))
 
 
 def _decode_conditions(size: list[int], batch: int, given: list[Any] | None) -> Conditions:
-    tensors = (
-        Tensors(tuple(Input(tuple(shape), dtype) for shape, dtype in given[0])) if given else None
-    )
-    return Conditions(Size(*size), batch, tensors)
+    inputs = [Input(tuple(shape), dtype) for shape, dtype in given[0]] if given else []
+    return Conditions(Size(*size), batch, Tensors(tuple(inputs)) if inputs else None)

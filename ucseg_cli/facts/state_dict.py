@@ -1,4 +1,4 @@
-"""A state dict as a value: the names, shapes and element types that a checkpoint holds, without its data."""
+"""A state dict as a value: names, shapes and element types in a checkpoint, without its data."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ucseg_cli.facts.element_types import size_in_bytes
 from ucseg_cli.facts.trace import Module, Tensor, Trace, Weight
 
 BUFFERS = frozenset({"running_mean", "running_var", "num_batches_tracked"})
-"""What batch norm calls its buffers; a state dict does not tell buffers from parameters otherwise."""
+"""Batch norm's names for its buffers; nothing else in a state dict marks a buffer."""
 WRAPPERS = ("module.", "_orig_mod.")
-"""What wrappers put before every name: DataParallel and AveragedModel the first, torch.compile the second."""
+"""Prefixes of every name: the first of DataParallel and AveragedModel, then torch.compile's."""
 AVERAGED = "n_averaged"
 """The counter that AveragedModel keeps beside its module."""
 DENSE = "strided"
@@ -23,10 +23,10 @@ class Entry(NamedTuple):
     """One tensor of a state dict.
 
     Args:
-        name: as in the file, without what was stripped from all of them.
-        shape: its lengths. dtype: its element type, as torch calls it.
-        memory: equal for two that are the same memory, as tied weights are; None where that is not known.
-        layout: ``strided`` for what a parameter usually is, else as ``sparse_coo`` or ``quantized``.
+        name: as in the file, without the prefix that was stripped.
+        shape: its lengths. dtype: torch's name for its element type.
+        memory: equal for two in the same memory, such as tied weights; None where it is unknown.
+        layout: ``strided`` for most, else as ``sparse_coo`` or ``quantized``.
     """
 
     name: str
@@ -42,15 +42,15 @@ class Entry(NamedTuple):
 
 
 class StateDict(NamedTuple):
-    """What a checkpoint holds of one network.
+    """A network's state dict in a checkpoint.
 
     Args:
-        entries: its tensors, in the order of the file where that says something.
+        entries: its tensors, in the order of the file, or for safetensors of their names.
         format: of the file, ``torch`` or ``safetensors``.
-        key: where in the file it was found, as in ``model`` or ``ema.shadow``; None where the file is nothing else.
-        prefix: what was stripped from every name, as in ``module.``.
-        left_out: names beside these that are no tensors, as ``epoch`` is.
-        versioned: whether it says which version of its modules wrote it. To one that does not, torch adds the counters
+        key: where in the file it was found, as ``ema.shadow``; None for the whole file.
+        prefix: the part that was stripped from every name, such as ``module.``.
+        left_out: names beside these whose values are not tensors, such as ``epoch``.
+        versioned: whether it has the versions of its modules. If not, torch adds the counters
             ``num_batches_tracked`` that it lacks.
     """
 
@@ -63,17 +63,14 @@ class StateDict(NamedTuple):
 
 
 def unwrapped(state: StateDict) -> StateDict:
-    """The state dict of what a wrapper wraps: what the wrapper puts before every name is stripped, and told."""
+    """The state dict of a wrapper's inner network: the wrapper's prefix is stripped and kept."""
     inner = [entry for entry in state.entries if entry.name != AVERAGED]
-    wrapper = next((each for each in WRAPPERS if inner and _all_begin_with(inner, each)), None)
-    if wrapper is None:
-        return state
-    beside = (AVERAGED,) * (len(state.entries) - len(inner))
-    return unwrapped(
-        without_prefix(
-            state._replace(entries=tuple(inner), left_out=(*state.left_out, *beside)), wrapper
-        )
-    )
+    for prefix in WRAPPERS:
+        if inner and all(entry.name.startswith(prefix) for entry in inner):
+            beside = (AVERAGED,) * (len(state.entries) - len(inner))
+            kept = state._replace(entries=tuple(inner), left_out=(*state.left_out, *beside))
+            return unwrapped(without_prefix(kept, prefix))
+    return state
 
 
 def without_prefix(state: StateDict, prefix: str) -> StateDict:
@@ -84,23 +81,22 @@ def without_prefix(state: StateDict, prefix: str) -> StateDict:
 
 
 def state_dict_trace(state: StateDict) -> Trace:
-    """The module tree that the names tell, with the tensors that each module owns, and no forward pass.
+    """The module tree of the names, with the tensors that each module owns, and no forward pass.
 
-    What shares memory is one tensor. Modules have no type, since names do not tell it; nor what is trainable.
-    Raises ModelError for an element type of unknown size.
+    Entries in the same memory are one tensor. Names do not say the type of a module, nor whether a
+    weight is trainable. Raises ModelError for an element type of unknown size.
     """
-    first: dict[tuple[str, int], Entry] = {}
-    for at, entry in enumerate(state.entries):
-        first.setdefault(_memory(entry, at), entry)
-    index = {memory: tensor for tensor, memory in enumerate(first)}
-    tensors = tuple(
-        Tensor(entry.shape, entry.dtype, tensor) for tensor, entry in enumerate(first.values())
-    )
+    index: dict[int, int] = {}
+    shapes: list[tuple[tuple[int, ...], str]] = []
     owned: dict[str, list[tuple[Entry, int]]] = {}
-    for at, entry in enumerate(state.entries):
-        owned.setdefault(entry.name.rpartition(".")[0], []).append(
-            (entry, index[_memory(entry, at)])
-        )
+    for entry in state.entries:
+        number = len(shapes) if entry.memory is None else index.get(entry.memory, len(shapes))
+        if number == len(shapes):
+            shapes.append((entry.shape, entry.dtype))
+        if entry.memory is not None:
+            index[entry.memory] = number
+        owned.setdefault(entry.name.rpartition(".")[0], []).append((entry, number))
+    tensors = tuple(Tensor(*shape, number) for number, shape in enumerate(shapes))
     return Trace(
         modules=tuple(_module(path, owned.get(path, ())) for path in _in_tree_order(owned)),
         tensors=tensors,
@@ -113,25 +109,17 @@ def state_dict_trace(state: StateDict) -> Trace:
     )
 
 
-def _memory(entry: Entry, at: int) -> tuple[str, int]:
-    """What two entries have in common that are one tensor; of one whose memory is not known, its position."""
-    return ("unknown", at) if entry.memory is None else ("known", entry.memory)
-
-
 def _module(path: str, owned: Iterable[tuple[Entry, int]]) -> Module:
-    parameters, buffers = (
-        tuple(
-            Weight(entry.name.rpartition(".")[2], tensor, None)
-            for entry, tensor in owned
-            if entry.is_buffer is wanted
-        )
-        for wanted in (False, True)
-    )
-    return Module(path, "" if path else ROOT_TYPE, parameters, buffers)
+    parameters: list[Weight] = []
+    buffers: list[Weight] = []
+    for entry, tensor in owned:
+        weight = Weight(entry.name.rpartition(".")[2], tensor, None)
+        (buffers if entry.is_buffer else parameters).append(weight)
+    return Module(path, "" if path else ROOT_TYPE, tuple(parameters), tuple(buffers))
 
 
 def _in_tree_order(paths: Iterable[str]) -> list[str]:
-    """Every module above *paths* and these: the root first, children behind their parent as they are first met."""
+    """*paths* and every module above them: the root first, children after their parent."""
     met: dict[str, int] = {"": 0}
     for path in paths:
         for above in _down_to(path):
@@ -143,7 +131,3 @@ def _down_to(path: str) -> list[str]:
     """The modules from below the root to *path*."""
     parts = path.split(".") if path else []
     return [".".join(parts[: depth + 1]) for depth in range(len(parts))]
-
-
-def _all_begin_with(entries: Iterable[Entry], prefix: str) -> bool:
-    return all(entry.name.startswith(prefix) for entry in entries)

@@ -1,11 +1,12 @@
-"""What one forward pass did, as one small frozen value: everything else is arithmetic on it.
+"""A trace: one forward pass as one small frozen value. Everything else is arithmetic on it.
 
-A trace knows the module tree with its parameters and buffers, every tensor with its storage (so that views
-and in-place writes are known), and every operator in the order it ran. Operators stand at two levels: a composite
-such as ``linear``, as the model called it, is the parent of the kernels it was made of (``t``, ``addmm``), so that
-a convention may price whichever level it means, and nothing is ever counted at both.
+It has the module tree with its parameters and buffers, every tensor with its storage (so views and
+in-place writes are known), and every operator in the order it ran. Operators stand at two levels: a
+composite such as ``linear``, as the model called it, is the parent of the kernels it was made of
+(``t``, ``addmm``). A convention may price either level, and nothing is counted at both.
 
-Rows are named tuples rather than dataclasses: a trace has a thousand, and reading them back is most of a cached answer.
+Rows are named tuples, not dataclasses: a trace has a thousand, and reading them takes most of the
+time of a cached answer.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import starmap
+from math import prod
 from typing import Any, NamedTuple
 
 FORMAT = 3
+"""Version of encoded traces; raise it when their fields change, so that older ones are ignored."""
 
 
 class TraceFormatError(ValueError):
@@ -33,16 +36,13 @@ class Tensor(NamedTuple):
     @property
     def numel(self) -> int:
         """How many elements it has."""
-        count = 1
-        for length in self.shape:
-            count *= length
-        return count
+        return prod(self.shape)
 
 
 class Weight(NamedTuple):
     """A parameter or buffer as one module owns it: *tensor* is an index, equal where two share it.
 
-    *trainable* is None where nobody knows, as of a state dict.
+    *trainable* is None where it is unknown, as in a state dict.
     """
 
     name: str
@@ -53,9 +53,9 @@ class Weight(NamedTuple):
 class Module(NamedTuple):
     """One entry of ``named_modules``.
 
-    *alias_of* is the path under which the same object was met first. *calls* is 0 for a module that never
-    ran, as with a container that is only iterated. *outputs* are the tensors its last call returned, and *output_names*
-    how the model names them (``out``, ``aux.0``), empty where it does not.
+    *alias_of* is the first path of the same object, where this is another. *calls* is 0 for a
+    module that never ran, as for a container that is only iterated. *outputs* are the tensors of
+    its last call, *output_names* the model's names for them (``out``, ``aux.0``), if it has any.
     """
 
     path: str
@@ -72,9 +72,9 @@ class Op(NamedTuple):
     """One operator call, named as ATen names it.
 
     Args:
-        name: such as ``convolution`` (no namespace, no overload; other namespaces keep theirs, ``quantized::add``).
+        name: such as ``convolution`` (no overload; a namespace outside ATen, ``quantized::add``).
         module: index of the module whose forward ran it.
-        inputs: tensors in the order of the operator's schema; None stands for an optional one left out.
+        inputs: tensors in the order of the operator's schema; None for an optional one left out.
         outputs: the tensors it returned. One that is also an input was written in place.
         attributes: arguments that are not tensors and differ from the schema's default.
         parent: index of the composite operator that the model called and this is a part of.
@@ -101,11 +101,12 @@ class Tap(NamedTuple):
 class Trace:
     """One forward pass. Indices point into ``modules``, ``tensors``, ``storages`` and ``ops``.
 
-    *storages* are sizes in bytes. *freed* says for each how many operators had run when the program let go of it, as
-    Python's reference counts have it; None for what was still held at the end.
+    *storages* are sizes in bytes. *freed* has for each the number of operators that had run when
+    Python's reference counts freed it; None if it was alive at the end.
 
-    *device* is where it ran: ``meta``, without data, or ``cpu``, with random weights, where the model needs data to run.
-    *failure* is why there is no forward pass; then there are only modules, and nothing may be concluded from *ops*.
+    *device* is where it ran: ``meta``, without data, or ``cpu``, with random weights, for a model
+    that needs data. *failure* is why there is no forward pass: then there are only modules, and
+    *ops* mean nothing.
     """
 
     modules: tuple[Module, ...]
@@ -138,15 +139,14 @@ class Trace:
 
     def is_view(self, op: Op) -> bool:
         """Whether it only gives an existing storage a new shape, moving and computing nothing."""
-        held = {self.tensors[tensor].storage for tensor in op.inputs if tensor is not None}
-        return bool(op.outputs) and all(
-            tensor not in op.inputs and self.tensors[tensor].storage in held
-            for tensor in op.outputs
-        )
+        storages = {self.tensors[tensor].storage for tensor in op.inputs if tensor is not None}
+        made = {self.tensors[tensor].storage for tensor in op.outputs}
+        in_place = not set(op.outputs).isdisjoint(op.inputs)
+        return bool(made) and made <= storages and not in_place
 
 
 def encode_trace(trace: Trace) -> dict[str, Any]:
-    """The trace as JSON can hold it; its rows become lists there, which keeps it small."""
+    """The trace as JSON can hold it; rows become lists there, which keeps it small."""
     return {"format": FORMAT, **{field.name: getattr(trace, field.name) for field in fields(trace)}}
 
 
@@ -155,11 +155,10 @@ def decode_trace(data: Any) -> Trace:
     try:
         if data["format"] != FORMAT:
             raise TraceFormatError(f"trace format {data['format']!r}, expected {FORMAT}")
+        rows = data["tensors"]
         return Trace(
             modules=tuple(map(_decode_module, data["modules"])),
-            tensors=tuple(
-                Tensor(tuple(shape), dtype, storage) for shape, dtype, storage in data["tensors"]
-            ),
+            tensors=tuple(Tensor(tuple(shape), dtype, storage) for shape, dtype, storage in rows),
             storages=tuple(data["storages"]),
             freed=tuple(data["freed"]),
             ops=tuple(map(_decode_op, data["ops"])),

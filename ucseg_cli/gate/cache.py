@@ -107,7 +107,7 @@ class Cache:
             self._warn_once(f"cannot keep answers in {self.directory}: {error.strerror or error}")
 
     def entries(self) -> list[tuple[Path, int]]:
-        """The entries' files with their sizes in bytes, oldest use first; none if not our directory."""
+        """The entries with their sizes in bytes, oldest use first; none in a directory not ours."""
         if not self._is_ours():
             return []
         try:

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1]
 
 OUR_SOURCES = (
     *("facts/conditions.py", "facts/trace.py", "references/variants"),
-    *("nets", "engine/recording", "engine/trace_model.py"),
+    *("nets", "zoo/mobilenet_v3.py", "engine/recording", "engine/trace_model.py"),
 )
 """Files and folders of this package that every trace depends on."""
 

@@ -1,4 +1,4 @@
-"""How the family is built: plain torch modules that people train."""
+"""The built-in family as plain torch modules that users train."""
 
 from ucseg_cli.nets.backbone import Backbone, build_backbone
 from ucseg_cli.nets.network import SegmentationNetwork, build_model

@@ -1,4 +1,4 @@
-"""The backbone: the first entries of torchvision's MobileNetV3-Small, and the widths of its taps."""
+"""The backbone: the first entries of MobileNetV3-Small, and the widths of its taps."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ucseg_cli.references.variants import Variant
-from ucseg_cli.zoo.torchvision_import import torchvision_packages_on_demand
+from ucseg_cli.zoo.mobilenet_v3 import mobilenet_v3_small_features
 
 PROBE_SIDE = 32
+"""Side of the dummy input on which the widths of the taps are seen."""
 
 
 class Backbone(NamedTuple):
@@ -22,29 +23,23 @@ class Backbone(NamedTuple):
 
 
 def build_backbone(variant: Variant, *, pretrained: bool = False) -> Backbone:
-    """The backbone of a variant; two variants that agree on ``backbone`` and ``output_stride`` have the same."""
-    features = build_features(
-        variant.backbone, output_stride=variant.output_stride, pretrained=pretrained
-    )
+    """The backbone of a variant; its axes ``backbone`` and ``output_stride`` decide it alone."""
+    stride = variant.output_stride
+    features = build_features(variant.backbone, output_stride=stride, pretrained=pretrained)
     return Backbone(features, probe_widths(features, variant.taps))
 
 
 def build_features(entries: int, *, output_stride: int, pretrained: bool) -> nn.Sequential:
-    """``mobilenet_v3_small().features[:entries]``, with ImageNet weights where *pretrained*.
+    """``mobilenet_v3_small().features[:entries]``, with ImageNet weights if *pretrained*.
 
-    An output stride of 16 is torchvision's ``dilated=True``: the last stage dilates instead of striding.
+    An output stride of 16 is torchvision's ``dilated=True``.
     """
-    with torchvision_packages_on_demand():
-        from torchvision.models.mobilenetv3 import MobileNet_V3_Small_Weights, mobilenet_v3_small
-    weights = MobileNet_V3_Small_Weights.IMAGENET1K_V1 if pretrained else None
-    features: nn.Sequential = mobilenet_v3_small(
-        weights=weights, dilated=output_stride == 16
-    ).features
+    features = mobilenet_v3_small_features(dilated=output_stride == 16, pretrained=pretrained)
     return nn.Sequential(*list(features)[:entries])
 
 
 def run_features(features: nn.Sequential, x: Tensor, taps: Mapping[str, str]) -> dict[str, Tensor]:
-    """The output of each tapped entry, by tap name; *taps* maps names to paths such as ``features.3``."""
+    """The output of each tapped entry by tap name; *taps* maps names to paths: ``features.3``."""
     tapped: dict[str, Tensor] = {}
     for index, entry in enumerate(features):
         x = entry(x)
@@ -54,15 +49,14 @@ def run_features(features: nn.Sequential, x: Tensor, taps: Mapping[str, str]) ->
 
 
 def probe_widths(features: nn.Sequential, taps: Mapping[str, str]) -> dict[str, int]:
-    """Channels of each tap, seen in a dummy pass that leaves no trace: train/eval flags and buffers stay as they were."""
+    """Channels of each tap, seen in a dummy pass; flags and buffers are afterwards as they were."""
     device = next(features.parameters()).device
     flags = {module: module.training for module in features.modules()}
     features.eval()
     try:
         with torch.no_grad():
-            tapped = run_features(
-                features, torch.zeros(1, 3, PROBE_SIDE, PROBE_SIDE, device=device), taps
-            )
+            x = torch.zeros(1, 3, PROBE_SIDE, PROBE_SIDE, device=device)
+            tapped = run_features(features, x, taps)
     finally:
         for module, training in flags.items():
             module.training = training

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,15 +35,8 @@ class Separable(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, dilation: int = 1) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(
-            in_channels,
-            in_channels,
-            3,
-            padding=dilation,
-            dilation=dilation,
-            groups=in_channels,
-            bias=False,
-        )
+        options: dict[str, Any] = {"padding": dilation, "dilation": dilation, "groups": in_channels}
+        self.depthwise = nn.Conv2d(in_channels, in_channels, 3, **options, bias=False)
         self.bn1 = nn.BatchNorm2d(in_channels)
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(out_channels)
@@ -75,22 +69,18 @@ class ImagePooling(nn.Sequential):
 
 
 class Aspp(nn.Module):
-    """Atrous spatial pyramid pooling (Chen et al. 2017, arXiv:1706.05587): parallel branches, concatenated, projected."""
+    """Atrous spatial pyramid pooling (Chen et al. 2017, arXiv:1706.05587).
 
-    def __init__(
-        self, in_channels: int, channels: int, rates: tuple[int, ...], block: Block
-    ) -> None:
+    Parallel branches are concatenated and projected.
+    """
+
+    def __init__(self, inputs: int, channels: int, rates: tuple[int, ...], block: Block) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(
-            [
-                nn.Sequential(*pointwise(in_channels, channels)),
-                *(block(in_channels, channels, dilation=rate) for rate in rates),
-                ImagePooling(in_channels, channels),
-            ]
-        )
-        self.project = nn.Sequential(
-            *pointwise(len(self.branches) * channels, channels), nn.Dropout(0.5)
-        )
+        dilated = [block(inputs, channels, dilation=rate) for rate in rates]
+        first, pooled = nn.Sequential(*pointwise(inputs, channels)), ImagePooling(inputs, channels)
+        self.branches = nn.ModuleList([first, *dilated, pooled])
+        merge = pointwise(len(self.branches) * channels, channels)
+        self.project = nn.Sequential(*merge, nn.Dropout(0.5))
 
     def forward(self, x: Tensor) -> Tensor:
         """N×in×H×W to N×channels×H×W."""

@@ -14,7 +14,7 @@ class SegmentationNetwork(nn.Module):
     """A variant of the family as a plain module.
 
     Attributes:
-        variant: what was built.
+        variant: the variant that was built.
         low_ch, mid_ch, high_ch: channels of the taps, as probed.
     """
 
@@ -23,23 +23,20 @@ class SegmentationNetwork(nn.Module):
         self.variant = variant
         self.features = backbone.features
         self.low_ch, self.mid_ch, self.high_ch = (
-            backbone.widths[tap] for tap in ("low", "mid", "high")
+            backbone.widths[t] for t in ("low", "mid", "high")
         )
 
         block, width = BLOCKS[variant.conv], variant.decoder_channels
         self.aspp = Aspp(self.high_ch, variant.aspp_channels, variant.rates, block)
         self.mid_conv = nn.Sequential(*pointwise(self.mid_ch, variant.mid_channels))
-        inputs = [
-            variant.aspp_channels + variant.mid_channels,
-            *[width] * (variant.decoder_blocks - 1),
-        ]
+        first = variant.aspp_channels + variant.mid_channels
+        inputs = [first, *[width] * (variant.decoder_blocks - 1)]
         self.decoder = nn.Sequential(*(block(channels, width) for channels in inputs))
         if variant.low_skip:
             self.low_conv = nn.Sequential(*pointwise(self.low_ch, variant.low_skip))
             self.refine = block(width + variant.low_skip, width)
-        self.classifier = nn.Sequential(
-            nn.Dropout(variant.dropout), nn.Conv2d(width, variant.classes, 1)
-        )
+        classify = nn.Conv2d(width, variant.classes, 1)
+        self.classifier = nn.Sequential(nn.Dropout(variant.dropout), classify)
         self._initialise_new_layers()
 
     def forward(
@@ -64,17 +61,18 @@ class SegmentationNetwork(nn.Module):
         return logits
 
     def _initialise_new_layers(self) -> None:
-        """Kaiming-normal (fan_out, relu) convs, zero biases, BN at 1/0; the backbone is left alone."""
+        """Kaiming-normal (fan_out, relu) convs, zero biases, BN at 1/0; not in the backbone."""
         for name, child in self.named_children():
             if name != "features":
                 child.apply(_initialise)
 
 
 def build_model(model: str | Variant = "v2", *, pretrained: bool = False) -> SegmentationNetwork:
-    """The network of a variant, given as a name (``v2``), a reference (``v2+backbone=10``) or a Variant.
+    """The network of a variant: a name (``v2``), a reference (``v2+backbone=10``) or a Variant.
 
-    It is in train mode, on torch's default device. *pretrained* loads torchvision's ImageNet weights into the
-    backbone, downloading them once. Freeze the backbone with ``model.features.requires_grad_(False)``.
+    It is in train mode, on torch's default device. *pretrained* loads torchvision's ImageNet
+    weights into the backbone, downloading them once. Freeze the backbone with
+    ``model.features.requires_grad_(False)``.
 
     Raises UsageError for an unknown variant, axis or value.
     """

@@ -9,9 +9,9 @@ from pathlib import Path
 def replace_file(path: Path, data: bytes) -> None:
     """Write beside *path* and rename; the file keeps its mode, and a link stays a link.
 
-    Raises OSError, and then leaves nothing behind.
+    Raises OSError, and then leaves no file behind.
     """
-    import tempfile  # what only reads has no use for it
+    import tempfile  # a command that writes no file need not import it
 
     target = path.resolve()
     handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:32]}.")

@@ -1,4 +1,4 @@
-"""How much memory this machine has left, as far as it tells."""
+"""Reading how much memory this machine, container and process have left."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 def free_memory() -> int | None:
-    """Bytes that this process can have without swapping, the least that any limit leaves; None where none is told."""
+    """Bytes left to this process without swapping, under the tightest limit; None if unknown."""
     left = (_left_on_the_machine(), _left_in_the_container(), _left_to_the_process())
-    return min((each for each in left if each is not None), default=None)
+    return min((count for count in left if count is not None), default=None)
 
 
 def _left_on_the_machine() -> int | None:
     try:
-        fields = dict(
-            line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines()
-        )
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
         return int(fields["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         pass
@@ -30,18 +29,17 @@ def _left_on_the_machine() -> int | None:
 
 
 def _left_in_the_container() -> int | None:
-    """What the memory controller of Linux's cgroups (version 2) leaves."""
+    """Bytes left under the memory limit of Linux's cgroups (version 2)."""
     try:
-        most, used = (
-            int((CGROUP / name).read_text("ascii")) for name in ("memory.max", "memory.current")
-        )
+        most = int((CGROUP / "memory.max").read_text("ascii"))
+        used = int((CGROUP / "memory.current").read_text("ascii"))
     except (OSError, ValueError):  # there is none, or its limit is "max"
         return None
     return max(most - used, 0)
 
 
 def _left_to_the_process() -> int | None:
-    """What ``ulimit -v`` leaves."""
+    """Bytes left under the limit of ``ulimit -v``."""
     try:
         import resource
 

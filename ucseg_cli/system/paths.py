@@ -7,5 +7,5 @@ from pathlib import Path
 
 
 def shown(path: Path) -> str:
-    """A path as the person would write it from where they are."""
+    """A path as the user would write it in this folder."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

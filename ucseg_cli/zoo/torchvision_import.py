@@ -1,12 +1,13 @@
-"""torchvision's packages, run when first used, so that one network does not cost the import of all of it.
+"""torchvision's packages, run when first used: one network must not import all of torchvision.
 
-``import torchvision.models.mobilenetv3`` runs four package files (``torchvision``, ``.models``, ``.ops``,
-``.transforms``) that import every model, transform and dataset, and torch's compiler for custom operators: longer
-than torch itself takes. Inside the context below these files run only once something asks the package for a name
-it does not have yet. The modules are torchvision's own either way, loaded once, and stay what they would have been.
+``import torchvision.models.mobilenetv3`` runs four package files (``torchvision``, ``.models``,
+``.ops``, ``.transforms``) that import every model, transform and dataset, and torch's compiler for
+custom operators: longer than torch itself takes. Inside the context below a package file runs only
+once something asks the package for a name it does not have yet. The modules are torchvision's own
+either way, loaded once, and stay what they would have been.
 
-It also makes torchvision usable where its compiled operators cannot be loaded (a CUDA build of torchvision beside
-a CPU build of torch), since few networks ask for one, and those only when they run.
+It also makes torchvision usable where its compiled operators cannot be loaded (a CUDA build of
+torchvision beside a CPU build of torch): few networks need one, and those only when they run.
 """
 
 from __future__ import annotations
@@ -28,14 +29,18 @@ import torch
 from ucseg_cli.errors import ResourceError
 
 _SET_BY_IMPORT = {"__path__", "__file__", "__cached__", "__package__", "__loader__", "__spec__"}
-"""What the import system asks a new module for before it sets it."""
+"""Attributes that the import system reads from a new module before it sets them."""
 
-DESCRIBED_OPERATORS = dict.fromkeys(
-    ("nms", "qnms"), "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-)
-"""Schemas of the operators that torchvision describes to torch also where it could not load them."""
+_NMS = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+DESCRIBED_OPERATORS = {"nms": _NMS, "qnms": _NMS}
+"""Schemas of operators that torchvision registers rules for, even if it could not load them."""
 
-_LIBRARY = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # lives as its contents do
+# Kept in a global, since what it declares lives as long as it does.
+_LIBRARY = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+
+
+_ALL = re.compile(r"^__all__ = [\[(](.*?)[\])]", re.DOTALL | re.MULTILINE)
+"""A module's list of its public names."""
 
 
 class _PackageOnDemand(ModuleType):
@@ -44,19 +49,18 @@ class _PackageOnDemand(ModuleType):
     def __getattr__(self, name: str) -> object:
         if name in _SET_BY_IMPORT:
             raise AttributeError(name)
-        if (
-            f"{self.__name__}.{name}" in sys.modules
-        ):  # being imported: its parent gets it as an attribute afterwards
-            return sys.modules[f"{self.__name__}.{name}"]
+        submodule = f"{self.__name__}.{name}"
+        if submodule in sys.modules:  # still being imported: Python sets the attribute afterwards
+            return sys.modules[submodule]
         if _is_active() and (home := _home(self, name)) is not None:
             module = import_module(home)
-            return module if home == f"{self.__name__}.{name}" else getattr(module, name)
+            return module if home == submodule else getattr(module, name)
         _run_package(self)
         return getattr(self, name)
 
 
 class _OnDemandLoader(Loader):
-    """Puts off running a package's file; *original* is who would have run it."""
+    """Puts off running a package's file, which *original* would have run."""
 
     def __init__(self, original: Loader) -> None:
         self.original = original
@@ -69,29 +73,21 @@ class _OnDemandLoader(Loader):
 
 
 def _home(package: ModuleType, name: str) -> str | None:
-    """The module that a package's file would have *name* from, or that *name* is; None where that is not plain to see."""
-    if (
-        package.__file__ is None or package.__name__ == "torchvision.transforms"
-    ):  # small, and sufficient to itself
-        return None
+    """The module that a package's file imports *name* from, or that *name* is; None if unclear."""
+    if package.__file__ is None or package.__name__ == "torchvision.transforms":
+        return None  # transforms is small, and needs none of the others
     for statement in ast.parse(Path(package.__file__).read_bytes()).body:
-        if (
-            isinstance(statement, ast.ImportFrom)
-            and statement.level == 1
-            and _is_public(statement.module)
-        ):
-            home = f"{package.__name__}.{statement.module}"
-            if any(
-                alias.name == name or (alias.name == "*" and _exports(home, name))
-                for alias in statement.names
-            ):
-                return home
-    return f"{package.__name__}.{name}" if find_spec(f"{package.__name__}.{name}") else None
-
-
-def _is_public(module: str | None) -> bool:
-    """What is not public, the register of all models, is right only once the whole package has run."""
-    return module is not None and not module.startswith("_")
+        if not isinstance(statement, ast.ImportFrom) or statement.level != 1:
+            continue
+        # A private module, the register of all models, is complete only once the package has run.
+        if statement.module is None or statement.module.startswith("_"):
+            continue
+        home = f"{package.__name__}.{statement.module}"
+        names = {alias.name for alias in statement.names}
+        if name in names or ("*" in names and _exports(home, name)):
+            return home
+    submodule = f"{package.__name__}.{name}"
+    return submodule if find_spec(submodule) else None
 
 
 def _exports(module: str, name: str) -> bool:
@@ -99,11 +95,7 @@ def _exports(module: str, name: str) -> bool:
     spec = find_spec(module)
     if spec is None or spec.origin is None or spec.submodule_search_locations is not None:
         return False
-    listed = re.search(
-        r"^__all__ = [\[(](.*?)[\])]",
-        Path(spec.origin).read_text(encoding="utf-8"),
-        re.DOTALL | re.MULTILINE,
-    )
+    listed = _ALL.search(Path(spec.origin).read_text(encoding="utf-8"))
     return listed is not None and f'"{name}"' in listed[1]
 
 
@@ -112,7 +104,7 @@ def _is_active() -> bool:
 
 
 def _run_package(package: ModuleType) -> None:
-    """Run a package's file as if it had just been imported; once we are done, its parents' before, as Python does."""
+    """Run a package's file as if just imported; outside the context, its parents' files first."""
     spec = package.__spec__
     if spec is None or not isinstance(spec.loader, _OnDemandLoader):
         return
@@ -130,19 +122,15 @@ def _run_package(package: ModuleType) -> None:
         spec.loader = package.__loader__ = pending
         package.__class__ = _PackageOnDemand
         raise
-    if (
-        parent is not None
-    ):  # torchvision itself would bring everything; in the others, those below register networks
-        for below in [
-            module
-            for name, module in sys.modules.items()
-            if name.startswith(f"{package.__name__}.")
-        ]:
+    # The packages below register networks; below torchvision itself, that would be everything.
+    if parent is not None:
+        prefix = f"{package.__name__}."
+        for below in [sys.modules[name] for name in sys.modules if name.startswith(prefix)]:
             _run_package(below)
 
 
 class _PackagesOnDemand(MetaPathFinder):
-    """Finds torchvision's packages and puts their files off; leaves its modules alone."""
+    """Finds torchvision's packages and puts off running their files; its modules run at once."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -150,11 +138,9 @@ class _PackagesOnDemand(MetaPathFinder):
         if fullname.partition(".")[0] != "torchvision":
             return None
         spec = PathFinder.find_spec(fullname, path, target)
-        if (
-            spec is not None
-            and spec.submodule_search_locations is not None
-            and spec.loader is not None
-        ):
+        if spec is None or spec.loader is None:
+            return spec
+        if spec.submodule_search_locations is not None:  # a package
             spec.loader = _OnDemandLoader(spec.loader)
         return spec
 
@@ -178,7 +164,7 @@ def torchvision_packages_on_demand() -> Iterator[None]:
 
 
 def has_compiled_operators() -> bool:
-    """Whether torchvision's compiled operators (``nms``, ``roi_align`` and others) load beside this torch."""
+    """Whether torchvision's compiled operators (``nms``, ``roi_align``…) load beside this torch."""
     with torchvision_packages_on_demand():
         extension = import_module("torchvision.extension")
     return bool(extension._has_ops())
@@ -187,8 +173,8 @@ def has_compiled_operators() -> bool:
 def declare_missing_operators() -> None:
     """Let torchvision's own packages run where its compiled operators do not load.
 
-    They describe some of these operators to torch, which refuses as long as it does not know them. Declared, they
-    are known and still not there: whoever runs one gets torchvision's error.
+    They register rules for some of these operators, which torch refuses for unknown ones. A
+    declared operator is known but has no kernel: running it raises torchvision's error.
     """
     if not has_compiled_operators():
         for name, schema in DESCRIBED_OPERATORS.items():

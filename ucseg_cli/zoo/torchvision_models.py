@@ -1,4 +1,4 @@
-"""The networks that torchvision lists, by name: only the module that defines one is imported, and nothing downloaded."""
+"""torchvision's networks by name: only a network's own module is imported, nothing downloaded."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ Builder = Callable[..., nn.Module]
 REGISTRATION = re.compile(
     r'^@register_model\((?:name="(\w+)")?\)\n(?:.*\n)*?def (\w+)\(', re.MULTILINE
 )
-"""How a builder stands in torchvision's source: listed under its own name, unless another is given."""
+"""A builder in torchvision's source, listed under its own name unless another is given."""
 
 QUANTIZED = "quantized_"
 WITHOUT_OPERATORS = re.compile(r"custom C\+\+ ops|torchvision::")
 
 
 def torchvision_names() -> tuple[str, ...]:
-    """Every network that torchvision lists, sorted, but for those that are already quantized."""
+    """Every network that torchvision lists, sorted, except those that are already quantized."""
     return tuple(sorted(name for name in _modules() if not name.startswith(QUANTIZED)))
 
 
 def build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """The network that ``torchvision.models.get_model(name, **arguments)`` builds, with no weights read.
+    """The network of ``torchvision.models.get_model(name, **arguments)``, with no weights read.
 
-    Neither it nor its backbone is pretrained unless *arguments* say so. ``weights="DEFAULT"`` and the like give the
-    network the shape that these weights need and leave its values alone: counts depend on them in detection only,
-    where they decide how many boxes there are.
+    Neither it nor its backbone is pretrained unless *arguments* say so. ``weights="DEFAULT"`` and
+    the like give the network the shape that these weights need and leave its values alone: counts
+    depend on them in detection only, where they decide how many boxes there are.
 
-    Raises UnknownNameError for a network, a parameter or weights that do not exist, ModelError where torchvision
-    refuses the arguments, ResourceError where torchvision cannot be imported.
+    Raises UnknownNameError for a network, a parameter or weights that do not exist, ModelError
+    where torchvision refuses the arguments, ResourceError where it cannot be imported.
     """
     where = f"torchvision:{name}"
     builder = _builder(name)
@@ -59,12 +59,11 @@ def build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
             raise UnknownNameError("parameter", parameter, _parameters(builder), where=where)
     weights = _weights(builder)
     for parameter in arguments.keys() & weights:
-        _check_weights(
-            arguments[parameter], weights[parameter], f"{where}+{parameter}={arguments[parameter]}"
-        )
+        value = arguments[parameter]
+        _check_weights(value, weights[parameter], f"{where}+{parameter}={value}")
     try:
         with without_reading_weights(), _NumbersWithValues(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of initial values, which nobody will look at
+            warnings.simplefilter("ignore")  # of initial values, which are never used
             model = builder(**{**dict.fromkeys(weights), **arguments})
     except Exception as error:
         raise ModelError(f"torchvision cannot build it: {error}", where=where) from error
@@ -72,56 +71,52 @@ def build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
 
 
 def missing_operators(error: Exception) -> ResourceError | None:
-    """What to say instead where *error* came of compiled operators that could not be loaded; else None.
+    """The reason for *error* if it came from compiled operators that do not load; else None.
 
-    Detection networks need these operators when they run, and only then.
+    Only detection networks need these operators, and only when they run.
     """
     if not WITHOUT_OPERATORS.search(str(error)) or has_compiled_operators():
         return None
     return ResourceError(
-        "the compiled operators of the installed torchvision (nms, roi_align) do not load beside this torch",
-        help="install the torchvision that was built for this torch: both from the same place, for the same device",
+        "the compiled operators of the installed torchvision (nms, roi_align) do not load "
+        "beside this torch",
+        help="install the torchvision that was built for this torch: both from the same place, "
+        "for the same device",
     )
 
 
 @cache
 def _modules() -> Mapping[str, str]:
-    """The module that defines each network, by the name it is listed under: read in the source, so nothing is imported."""
+    """The module that defines each network, by listed name; read in the source, without imports."""
     package = find_spec("torchvision")
     if package is None or package.origin is None:
-        raise ResourceError(
-            "torchvision cannot be imported: it is not installed", help="pip install torchvision"
-        )
+        what = "torchvision cannot be imported: it is not installed"
+        raise ResourceError(what, help="pip install torchvision")
     root = Path(package.origin).parent
-    return {
-        listed or function: ".".join(("torchvision", *file.relative_to(root).with_suffix("").parts))
-        for file in root.glob("models/**/*.py")
-        for listed, function in REGISTRATION.findall(file.read_text(encoding="utf-8"))
-    }
+    modules: dict[str, str] = {}
+    for file in root.glob("models/**/*.py"):
+        module = ".".join(("torchvision", *file.relative_to(root).with_suffix("").parts))
+        builders = REGISTRATION.findall(file.read_text(encoding="utf-8"))
+        modules |= {listed or function: module for listed, function in builders}
+    return modules
 
 
 def _builder(name: str) -> Builder:
     where = f"torchvision:{name}"
     if name.startswith(QUANTIZED) and name in _modules():
-        plain = f"torchvision:{name.removeprefix(QUANTIZED)}"
-        raise UsageError(
-            "a quantized network cannot be counted",
-            where=where,
-            help=f"name what it was made of: {plain}",
-        )
+        help_ = f"name the network it was made from: torchvision:{name.removeprefix(QUANTIZED)}"
+        raise UsageError("a quantized network cannot be counted", where=where, help=help_)
     if name not in torchvision_names():
         raise UnknownNameError("torchvision model", name, torchvision_names(), where=where)
     with torchvision_packages_on_demand():
         builder: Builder = getattr(import_module(_modules()[name]), name)
-    if (
-        "torchvision.extension" in sys.modules
-    ):  # it will run torchvision's own package, if only to ask it something
+    if "torchvision.extension" in sys.modules:  # which will run torchvision's own package file
         declare_missing_operators()
     return builder
 
 
 def _weights(builder: Builder) -> dict[str, type[Any]]:
-    """The enumerations of weights that a builder takes, by parameter: the network's, and its backbone's."""
+    """The enumerations of weights of a builder's parameters: its own, and its backbone's."""
     return {
         parameter.name: kind
         for parameter in signature(builder).parameters.values()
@@ -137,59 +132,45 @@ def _check_weights(value: Any, known: type[Any], where: str) -> None:
 
 
 def _parameters(builder: Builder) -> list[str]:
-    """The parameters of a builder and, as far as each passes further ones on, of its class and that class's bases."""
+    """The parameters of a builder and, as long as ``**kwargs`` pass on, of its class and bases."""
     names: dict[str, None] = {}
-    functions: list[Callable[..., Any]] = [builder, *_kinds(builder)]
+    functions: list[Callable[..., Any]] = [builder, *_classes(builder)]
     for function in functions:
         parameters = signature(function).parameters.values()
-        names |= dict.fromkeys(
-            each.name for each in parameters if each.kind is not Parameter.VAR_KEYWORD
-        )
-        if all(each.kind is not Parameter.VAR_KEYWORD for each in parameters):
+        own = [p.name for p in parameters if p.kind is not Parameter.VAR_KEYWORD]
+        names |= dict.fromkeys(own)
+        if len(own) == len(parameters):
             break
     return list(names)
 
 
 def _accepted(builder: Builder) -> set[str]:
-    """Those, and all that functions and classes around take: some builders pass their arguments to one of these.
+    """Those, and the parameters of all functions and classes around: some builders call these.
 
-    What is in neither some builders would ignore without a word.
+    Any other argument some builders would silently ignore.
     """
-    homes = {builder.__module__, *(kind.__module__ for kind in _kinds(builder))}
+    homes = {builder.__module__, *(base.__module__ for base in _classes(builder))}
     around = chain.from_iterable(vars(sys.modules[home]).values() for home in homes)
-    used = [
-        each
-        for each in around
-        if isfunction(each) or (isclass(each) and issubclass(each, nn.Module))
-    ]
-    return {
-        *_parameters(builder),
-        *chain.from_iterable(signature(each).parameters for each in used),
-    }
+    used = [it for it in around if isfunction(it) or (isclass(it) and issubclass(it, nn.Module))]
+    return {*_parameters(builder), *chain.from_iterable(signature(it).parameters for it in used)}
 
 
-def _kinds(builder: Builder) -> list[type[nn.Module]]:
+def _classes(builder: Builder) -> list[type[nn.Module]]:
     """The class of the network, and those of its bases that torchvision defines."""
     bases = signature(builder).return_annotation.__mro__
     return [base for base in bases if base.__module__.startswith("torchvision.")]
 
 
 class _NumbersWithValues(TorchFunctionMode):
-    """Gives numbers that are written out values also on the meta device: RegNet works its widths and depths out from some."""
+    """Makes numbers on the CPU even on meta: RegNet computes its widths and depths from some."""
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: tuple[type, ...],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         own = {"device": "cpu"} if func in {torch.arange, torch.linspace, torch.tensor} else {}
         return func(*args, **{**own, **(kwargs or {})})
 
 
 def _on_default_device(model: nn.Module) -> nn.Module:
-    """The model with the buffers that were made from such numbers where the others are."""
+    """The model with buffers made from such numbers moved to where the others are."""
     device = torch.get_default_device()
     for module in model.modules():
         for name, buffer in module.named_buffers(recurse=False):

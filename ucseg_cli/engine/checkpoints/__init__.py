@@ -1,1 +1,1 @@
-"""Names, shapes and element types out of checkpoint files."""
+"""Reading names, shapes and element types out of checkpoint files."""

@@ -1,4 +1,4 @@
-"""Where in a checkpoint the state dict is: beside epochs, optimizers and averages, under whatever key it was put."""
+"""Finding the state dict in a checkpoint that may also hold epochs, optimizers and averages."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import torch
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError
 
 DEEPEST = 6
-"""Levels of mappings that are looked through."""
+"""Levels of mappings that are searched."""
 _BESIDE_A_MODEL = re.compile(r"optim|callback|loop|.*sched|.*scaler")
-"""Keys of what training keeps beside a model, which may hold tensors too."""
+"""Keys that training saves beside a model, whose values may hold tensors too."""
 
 StateDicts = dict[str, Mapping[Any, Any]]
 """Mappings that hold tensors themselves, by dotted path; the empty path is the whole."""
 
 
 def find_state_dict(value: Any, key: str | None, path: str) -> tuple[str | None, Mapping[Any, Any]]:
-    """The one mapping of tensors in *value*, with its key; at or below *key* where that is given.
+    """The one mapping of tensors in *value*, with its key; at or below *key* if that is given.
 
-    Raises ModelError where there is none, UsageError where there are several, UnknownNameError for another *key*.
+    Raises ModelError where there is none, UsageError for several, UnknownNameError for another key.
     """
     found = _mappings_of_tensors(value, "", set(), 0)
     if not found:
@@ -37,55 +37,44 @@ def find_state_dict(value: Any, key: str | None, path: str) -> tuple[str | None,
 
 
 def _mappings_of_tensors(value: Any, path: str, seen: set[int], depth: int) -> StateDicts:
-    """Each once, even where a file lets one contain itself. Of a mapping and those in it, whichever has more tensors."""
+    """Each mapping once, even if one contains itself; if two are nested, the larger one."""
     if not isinstance(value, Mapping) or id(value) in seen or depth > DEEPEST:
         return {}
     seen.add(id(value))
     inside: StateDicts = {}
-    for name, each in value.items():
+    for name, part in value.items():
         if isinstance(name, str):
-            inside |= _mappings_of_tensors(
-                each, f"{path}.{name}" if path else name, seen, depth + 1
-            )
+            below = f"{path}.{name}" if path else name
+            inside |= _mappings_of_tensors(part, below, seen, depth + 1)
     return {path: value} if _tensors(value) > sum(map(_tensors, inside.values())) else inside
 
 
 def _tensors(mapping: Mapping[Any, Any]) -> int:
-    return sum(
-        isinstance(name, str) and isinstance(each, torch.Tensor) for name, each in mapping.items()
-    )
+    return sum(isinstance(name, str) and isinstance(t, torch.Tensor) for name, t in mapping.items())
 
 
 def _likely(found: StateDicts) -> StateDicts:
-    """Those that can be a model's: no optimizer's, and not only of scalars, as a best score is; all where none can."""
-    likely = {
-        name: mapping
-        for name, mapping in found.items()
-        if not _BESIDE_A_MODEL.match(name) and _has_weights(mapping)
-    }
-    return likely or found
+    """Those that can be a model's: not an optimizer's, nor only scalars; all if none can."""
+    named = {name: mapping for name, mapping in found.items() if not _BESIDE_A_MODEL.match(name)}
+    return {name: mapping for name, mapping in named.items() if _has_weights(mapping)} or found
 
 
 def _has_weights(mapping: Mapping[Any, Any]) -> bool:
-    return any(isinstance(each, torch.Tensor) and each.dim() for each in mapping.values())
+    return any(isinstance(value, torch.Tensor) and value.dim() for value in mapping.values())
 
 
 def _at(found: StateDicts, key: str) -> StateDicts:
-    return (
-        {key: found[key]}
-        if key in found
-        else {name: each for name, each in found.items() if name.startswith(f"{key}.")}
-    )
+    if key in found:
+        return {key: found[key]}
+    return {name: mapping for name, mapping in found.items() if name.startswith(f"{key}.")}
 
 
 def _several(chosen: StateDicts, path: str) -> UcsegError:
-    listed = ", ".join(
-        f"{name} ({_tensors(mapping):,} tensors)" for name, mapping in chosen.items()
-    )
+    listed = (f"{name} ({_tensors(mapping):,} tensors)" for name, mapping in chosen.items())
     return UsageError(
         f"{path} holds {len(chosen):,} state dicts",
         where=path,
-        notes=(f"keys: {listed}",),
+        notes=(f"keys: {', '.join(listed)}",),
         help=f"write {path}+key={next(iter(chosen))}",
     )
 

@@ -1,4 +1,4 @@
-"""What a file is that holds no weights, from its first bytes, and what a person can do about it."""
+"""Recognising a file without weights by its first bytes, and how to fix it."""
 
 from __future__ import annotations
 
@@ -23,30 +23,24 @@ _ANOTHER = "name a file that torch.save or safetensors wrote"
 
 
 def foreign_format(head: bytes) -> tuple[str, str]:
-    """What begins with *head*, and how to fix it."""
+    """The format of a file that begins with *head*, and how to fix it."""
     if head.startswith(LFS_POINTER):
-        return (
-            "a git-lfs pointer, which stands for a file that was not fetched",
-            "fetch it: `git lfs pull`",
-        )
+        what = "a git-lfs pointer, which stands for a file that was not fetched"
+        return what, "fetch it: `git lfs pull`"
     if (text := describe_text(head)) is not None:
         return text
     for magic, what in _FORMATS.items():
         if head.startswith(magic):
             return what, "decompress it first" if what.startswith(_COMPRESSED) else _ANOTHER
     if head[257:262] == b"ustar":
-        return (
-            "a tar archive, which torch reads only without its guard",
-            "torch.save it again with a newer torch",
-        )
-    return (
-        "neither a torch file nor safetensors",
-        "if it was copied or downloaded, it may be damaged: fetch it again",
-    )
+        what = "a tar archive, which torch reads only without its guard"
+        return what, "torch.save it again with a newer torch"
+    what = "neither a torch file nor safetensors"
+    return what, "if it was copied or downloaded, it may be damaged: fetch it again"
 
 
 def describe_text(head: bytes) -> tuple[str, str] | None:
-    """What kind of text begins so, and how to fix it; None for what is no text."""
+    """The kind of text that begins with *head*, and how to fix it; None if it is not text."""
     text = _as_text(head)
     if text is None:
         return None
@@ -59,7 +53,7 @@ def describe_text(head: bytes) -> tuple[str, str] | None:
 
 
 def _as_text(head: bytes) -> str | None:
-    """The bytes as text; None where they are none. The last character may be cut off."""
+    """The bytes as text; None if they are not text. The last character may be cut off."""
     text = head.decode("utf-8", errors="replace")
     body = text.removesuffix("\ufffd")
     control = any(ord(character) < ord(" ") and character not in "\t\r\n\f" for character in body)

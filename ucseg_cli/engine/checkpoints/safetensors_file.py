@@ -1,4 +1,4 @@
-"""The state dict of a safetensors file, from its header alone; torch has no part in it."""
+"""The state dict of a safetensors file, from its header alone and without torch."""
 
 from __future__ import annotations
 
@@ -12,33 +12,30 @@ from ucseg_cli.errors import ModelError, UcsegError, UsageError
 from ucseg_cli.facts.state_dict import Entry, StateDict
 
 DTYPES = {
-    "BOOL": "bool", "U8": "uint8", "I8": "int8", "U16": "uint16", "I16": "int16", "U32": "uint32", "I32": "int32",
-    "U64": "uint64", "I64": "int64", "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64",
-    "C64": "complex64", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
-    "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz", "F4": "float4_e2m1fn",
-    "F6_E2M3": "float6_e2m3fn", "F6_E3M2": "float6_e3m2fn",
+    "BOOL": "bool", "U8": "uint8", "I8": "int8", "U16": "uint16", "I16": "int16",
+    "U32": "uint32", "I32": "int32", "U64": "uint64", "I64": "int64",
+    "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64", "C64": "complex64",
+    "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
+    "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz",
+    "F4": "float4_e2m1fn", "F6_E2M3": "float6_e2m3fn", "F6_E3M2": "float6_e3m2fn",
 }  # fmt: skip
-"""What torch calls the element types of safetensors."""
+"""Torch's names for the element types of safetensors."""
 LENGTH = 8
+"""Bytes that say how long the header is."""
 
 
 def read_safetensors(path: str, key: str | None) -> StateDict:
-    """Names, shapes and types; the header lists tensors by size, so they are put into the order of their names."""
+    """Names, shapes and types, sorted by name, since the header lists tensors by size."""
     if key is not None:
-        raise UsageError(
-            "a safetensors file has no keys: it is one state dict",
-            where=f"{path}+key={key}",
-            help=f"write {path}",
-        )
+        what, where = "a safetensors file has no keys: it is one state dict", f"{path}+key={key}"
+        raise UsageError(what, where=where, help=f"write {path}")
     try:
         with safe_open(path, framework="numpy") as file:
             names = sorted(file.keys(), key=_natural)
-            return StateDict(
-                tuple(_entry(at, name, file.get_slice(name)) for at, name in enumerate(names)),
-                "safetensors",
-            )
+            entries = [_entry(at, name, file.get_slice(name)) for at, name in enumerate(names)]
     except (SafetensorError, OSError) as error:
         raise _broken(path, error) from error
+    return StateDict(tuple(entries), "safetensors")
 
 
 def _entry(memory: int, name: str, tensor: Any) -> Entry:
@@ -48,7 +45,7 @@ def _entry(memory: int, name: str, tensor: Any) -> Entry:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """A name as people sort it: ``features.9`` before ``features.10``."""
+    """A key that sorts numbers by value: ``features.9`` before ``features.10``."""
     parts = re.split(r"([0-9]+)", name)
     return [(len(part.lstrip("0")) if at % 2 else 0, part) for at, part in enumerate(parts)]
 
@@ -57,12 +54,10 @@ def _broken(path: str, error: Exception) -> UcsegError:
     with Path(path).open("rb") as file:
         length = int.from_bytes(file.read(LENGTH), "little")
     size = Path(path).stat().st_size
+    sizes = f"its header should have {length:,} bytes, and the file has {size:,}"
     return ModelError(
-        f"{path} is cut short or damaged, or no safetensors file",
+        f"{path} is cut short or damaged, or not a safetensors file",
         where=path,
-        notes=(
-            f"its header should have {length:,} bytes, and the file has {size:,}",
-            f"safetensors says: {error}",
-        ),
+        notes=(sizes, f"safetensors says: {error}"),
         help="copy or download it again",
     )

@@ -148,7 +148,7 @@ class _Recorder(DispatchMode):
     def _run_composite(
         self, func: Any, operator: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Let torch take it apart while we watch. Of nested composites the outermost is kept."""
+        """Let torch take it apart while we watch, and keep the outermost of nested composites."""
         outermost = self._composite is None
         if outermost:
             self._composite = self._append(operator, args, kwargs, None)

@@ -197,8 +197,9 @@ def _build(source: Importable, build: Builder, offline: str = "") -> nn.Module:
     except (Exception, SystemExit) as error:
         raise _failed(f"{source.name} cannot be built", error, source, offline) from error
     if not isinstance(model, nn.Module):
-        what = f"{source.name} gives {type(model).__name__}, not a torch.nn.Module"
-        raise ModelError(what, where=str(source))
+        raise ModelError(
+            f"{source.name} gives {type(model).__name__}, not a torch.nn.Module", where=str(source)
+        )
     return model
 
 
