@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
 from ucseg_cli.errors import ModelError, UnknownNameError, UsageError, decode_error, encode_error
-from ucseg_cli.facts.conditions import DTYPES, Conditions, Input, Size, Tensors
+from ucseg_cli.facts.choices import DTYPES
+from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
 from ucseg_cli.facts.question import Question, decode_question, encode_question
 from ucseg_cli.facts.trace import Trace, decode_trace
 from ucseg_cli.gate import tracing

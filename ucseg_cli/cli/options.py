@@ -10,7 +10,7 @@ import typer
 
 from ucseg_cli.cli.completion.complete_reference import complete_reference
 from ucseg_cli.errors import UnknownNameError, UsageError
-from ucseg_cli.facts.settings import CONVENTION_NAMES
+from ucseg_cli.facts.choices import CONVENTION_NAMES
 
 if TYPE_CHECKING:
     from ucseg_cli.facts.conditions import Conditions, Size

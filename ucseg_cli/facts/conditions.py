@@ -7,6 +7,7 @@ from math import prod
 from typing import NamedTuple
 
 from ucseg_cli.errors import UnknownNameError, UsageError, Where
+from ucseg_cli.facts.choices import DTYPE, DTYPES
 from ucseg_cli.units import format_shape
 
 DEFAULT_SIDE = 224
@@ -15,8 +16,6 @@ MAX_BATCH = 2**16
 MAX_PIXELS = 2**44
 CHANNELS = 3
 SPATIAL_RANK = 4
-DTYPE = "float32"
-DTYPES = (DTYPE, "float16", "bfloat16", "float64")
 INPUT_DTYPES = (
     *DTYPES,
     "int64",

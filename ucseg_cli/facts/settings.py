@@ -9,14 +9,10 @@ from typing import NamedTuple
 
 from ucseg_cli.errors import Place, Where
 from ucseg_cli.facts.budget import Budget
+from ucseg_cli.facts.choices import DEFAULT_CONVENTION, FAIL_ON
 from ucseg_cli.facts.conditions import Size
 from ucseg_cli.references import Reference, parse_reference
 from ucseg_cli.references.variants import BASELINE, CATALOGUE, DEFAULT, Variant
-
-DEFAULT_CONVENTION = "fvcore"
-CONVENTION_NAMES = (DEFAULT_CONVENTION, "macs", "torch")
-FAIL_ON = ("never", "info", "warning", "error")
-"""The severity from which a finding of the linter fails."""
 
 
 class LintSettings(NamedTuple):
@@ -24,7 +20,7 @@ class LintSettings(NamedTuple):
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
-    fail_on: str = "never"
+    fail_on: str = FAIL_ON[0]
 
 
 class Settings(NamedTuple):

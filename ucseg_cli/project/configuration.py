@@ -10,7 +10,8 @@ from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
 from ucseg_cli.errors import MistakesError, Place, UcsegError, UnknownNameError
 from ucseg_cli.facts.budget import Budget
-from ucseg_cli.facts.settings import FAIL_ON, LintSettings, Settings
+from ucseg_cli.facts.choices import FAIL_ON
+from ucseg_cli.facts.settings import LintSettings, Settings
 from ucseg_cli.project.budget_section import read_budget, read_size
 from ucseg_cli.project.config_file import Document
 from ucseg_cli.project.config_section import Section, read_known, read_text
@@ -22,7 +23,7 @@ LINT_KEYS = ("select", "ignore", "fail-on")
 
 
 def read_settings(document: Document) -> Settings:
-    """The settings of *document*; raises MistakesError with all that is wrong, from top to bottom."""
+    """The settings of *document*; raises MistakesError with all that is wrong, top to bottom."""
     mistakes: list[UcsegError] = []
     root = Section(document, document.data, (), mistakes)
     root.only(KEYS)

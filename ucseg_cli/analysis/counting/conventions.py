@@ -198,7 +198,6 @@ CONVENTIONS = {
         ),
     )
 }
-DEFAULT_CONVENTION = "fvcore"
 
 
 def find_convention(name: str) -> Convention:

@@ -9,7 +9,7 @@ from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ucseg_cli.analysis.counting.conventions import DEFAULT_CONVENTION
+from ucseg_cli.facts.choices import DEFAULT_CONVENTION
 from ucseg_cli.analysis.counting.metrics import own_figures, totals
 from ucseg_cli.analysis.counting.module_tree import module_rows, partition
 from ucseg_cli.analysis.geometry.dilated_reach import Reach, reaches

@@ -60,7 +60,7 @@ def _classes(begun: str) -> Iterator[str]:
         statements = ast.parse(Path(file).read_bytes()).body
     except (OSError, SyntaxError, ValueError, RecursionError):
         return
+    named = (ast.ClassDef, ast.FunctionDef)
     for statement in statements:
-        is_model = isinstance(statement, ast.ClassDef | ast.FunctionDef)
-        if is_model and statement.name.startswith(name):
+        if isinstance(statement, named) and statement.name.startswith(name):
             yield f"{file}:{statement.name}"

@@ -9,7 +9,7 @@ import typer
 from ucseg_cli.cli.options import JUDGE, ExitZeroOption, OneInput, OneModel, choice
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus
-from ucseg_cli.facts.settings import FAIL_ON
+from ucseg_cli.facts.choices import FAIL_ON
 
 SelectOption = Annotated[
     list[str] | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 from ucseg_cli.cli.options import OneInput, OneModel, TopOption, choice
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus
-from ucseg_cli.facts.conditions import DTYPE, DTYPES
+from ucseg_cli.facts.choices import DTYPE, DTYPES
 
 DtypeOption = Annotated[
     str,

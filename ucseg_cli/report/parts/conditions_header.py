@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ucseg_cli.analysis.counting.conventions import Convention
-from ucseg_cli.facts.conditions import DTYPE, Conditions, Input
+from ucseg_cli.facts.choices import DTYPE
+from ucseg_cli.facts.conditions import Conditions, Input
 from ucseg_cli.units import format_shape
 
 
