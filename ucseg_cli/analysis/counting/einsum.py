@@ -1,4 +1,7 @@
-"""What fvcore charges for an einsum: an exact matmul for two equations, NumPy's printed estimate for all others."""
+"""The price that fvcore gives an einsum.
+
+It is an exact matmul for two equations and NumPy's printed estimate for all others.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,22 @@ Shape = Sequence[int]
 Term = frozenset[str]
 
 MATMULS = {"abc,abd->acd": -1, "abc,adc->adb": 1}
-"""Equations that fvcore knows as a matmul, with the axis of the second operand that the first one does not have."""
+"""The equations that fvcore knows as a matmul, with the second operand's axis that is its own."""
 
 
 def einsum_cost(equation: str, shapes: Sequence[Shape]) -> int:
     """Multiply-adds of an einsum as fvcore has them.
 
-    Half of ``numpy.einsum_path``'s best operation count and one, which fvcore reads in the text that NumPy prints,
-    with four digits.
+    Half of ``numpy.einsum_path``'s best operation count and one, which fvcore reads in the text
+    that NumPy prints, with four digits.
     """
     equation = equation.replace(" ", "")
     if (axis := MATMULS.get(_renamed(equation))) is not None:
         return prod(shapes[0]) * shapes[1][axis]
-    terms, output, sides = _read(equation, shapes)
-    in_one = output.issuperset(sides)  # where no axis is summed over, NumPy looks for no order
-    cost = _contraction(terms, output, sides) if in_one else _cheapest(terms, output, sides)
+    terms, output, sides = _parse(equation, shapes)
+    # where no axis is summed over, NumPy looks for no order
+    in_one = output.issuperset(sides)
+    cost = (_contraction if in_one else _cheapest)(terms, output, sides)
     return int(float(f"{cost + 1:.3e}") // 2)
 
 
@@ -34,41 +38,39 @@ def _renamed(equation: str) -> str:
     return equation.translate({ord(letter): 97 + place for place, letter in enumerate(letters)})
 
 
-def _read(equation: str, shapes: Sequence[Shape]) -> tuple[list[Term], Term, Mapping[str, int]]:
-    """The axes of each operand, those of the output, and how long each axis is."""
-    left, _, right = equation.partition("->")
-    spelled = [
-        _spelled(term, len(shape)) for term, shape in zip(left.split(","), shapes, strict=True)
-    ]
+def _parse(equation: str, shapes: Sequence[Shape]) -> tuple[list[Term], Term, Mapping[str, int]]:
+    """The axes of each operand, those of the output, and the length of each axis."""
+    left, arrow, right = equation.partition("->")
+    terms = [_axes(term, len(shape)) for term, shape in zip(left.split(","), shapes, strict=True)]
     sides: dict[str, int] = {}
-    for term, shape in zip(spelled, shapes, strict=True):
+    for term, shape in zip(terms, shapes, strict=True):
         for axis, side in zip(term, shape, strict=True):
             sides[axis] = max(side, sides.get(axis, 1))
-    unnamed = [axis for axis in sides if axis.isdigit()]
-    plain = [axis for term in spelled for axis in term]
-    implied = [axis for axis in sides if plain.count(axis) == 1]
-    named = list(right.replace("...", "")) if "->" in equation else implied
-    output = [*named, *(unnamed if "..." in right or "->" not in equation else [])]
-    return [frozenset(term) for term in spelled], frozenset(output), sides
+    written = [axis for term in terms for axis in term]
+    implied = [axis for axis in sides if written.count(axis) == 1]
+    output = set(right.replace("...", "")) if arrow else set(implied)
+    if "..." in right or not arrow:
+        output.update(filter(str.isdigit, sides))  # the axes that an ellipsis stands for
+    return [frozenset(term) for term in terms], frozenset(output), sides
 
 
-def _spelled(term: str, rank: int) -> list[str]:
+def _axes(term: str, rank: int) -> list[str]:
     """The axes of an operand; those that an ellipsis stands for are numbered from the right."""
     before, dots, after = term.partition("...")
     hidden = rank - len(before) - len(after) if dots else 0
-    return [*before, *(str(place) for place in reversed(range(hidden))), *after]
+    return [*before, *map(str, reversed(range(hidden))), *after]
 
 
 def _cheapest(terms: Sequence[Term], output: Term, sides: Mapping[str, int]) -> int:
-    """The fewest operations over every order of contracting two operands at a time; all at once where there are two."""
+    """The fewest operations over every order of contracting two operands at a time."""
     if len(terms) <= 2:
         return _contraction(terms, output, sides)
     costs = []
     for pair in combinations(range(len(terms)), 2):
         rest = [term for place, term in enumerate(terms) if place not in pair]
         kept = (terms[pair[0]] | terms[pair[1]]) & output.union(*rest)
-        one = _contraction([terms[place] for place in pair], kept, sides)
-        costs.append(one + _cheapest([*rest, kept], output, sides))
+        contraction = _contraction([terms[place] for place in pair], kept, sides)
+        costs.append(contraction + _cheapest([*rest, kept], output, sides))
     return min(costs)
 
 

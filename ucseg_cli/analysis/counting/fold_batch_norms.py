@@ -1,26 +1,28 @@
-"""The network as it is deployed: each batch norm folded into the convolution or linear layer before it.
+"""The network as it is deployed: batch norms folded into the convolution or linear layer before.
 
-In eval mode a batch norm is an affine map of each channel, and so is the end of a convolution: scaling the weight's
-output channels and shifting the bias gives the same outputs (what ``torch.nn.utils.fusion`` does to real weights).
-A trace has no weights, so here only the shapes, the operators and who owns what change.
+In eval mode a batch norm is an affine map of each channel, and so is the end of a convolution:
+scaling the weight's output channels and shifting the bias gives the same outputs (what
+``torch.nn.utils.fusion`` does to real weights). A trace has no weights, so here only the shapes,
+the operators and who owns what change.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import accumulate
 from typing import NamedTuple, cast
 
-from ucseg_cli.analysis.counting.operations import TAKEN_APART
-from ucseg_cli.analysis.counting.parameters import BYTES
+from ucseg_cli.analysis.counting.module_tree import parent_path
+from ucseg_cli.analysis.counting.operations import TAKEN_APART, whole_call
+from ucseg_cli.facts.element_types import size_in_bytes
 from ucseg_cli.facts.trace import Module, Op, Tensor, Trace, Weight
 
 LAYERS = TAKEN_APART | {"convolution", "linear"}
 """Calls that a norm can be folded into; all take input, weight and bias."""
 KERNELS = {"convolution", "mm", "addmm"}
-"""What their output comes from where its channels are its second dimension, as the norm has them."""
+"""Kernels of these calls whose output has the channels second, where the norm has them."""
 
 BATCH_STATISTICS = "it normalises by the statistics of the batch"
 NO_LAYER = "no convolution or linear layer comes directly before it"
@@ -44,7 +46,7 @@ class Pair(NamedTuple):
 
 
 class Folding(NamedTuple):
-    """What folding came to: the trace after it, what was folded, and what was not, in the order it ran."""
+    """The trace after folding, the pairs that were folded, and the norms that were not."""
 
     trace: Trace
     folded: tuple[Pair, ...]
@@ -59,24 +61,24 @@ class _Fold(NamedTuple):
 
 
 def fold_batch_norms(trace: Trace) -> Folding:
-    """The trace of the same network after every batch norm that can be has been folded into the layer before it.
+    """The same network with every batch norm folded into the layer before it, where that can be.
 
-    Its operators disappear and its module becomes an identity without parameters or buffers; the layer gets a bias
-    where it had none, trainable as its weight. A norm stays where folding would change what anything else computes.
+    Its operators disappear and its module becomes an identity without parameters or buffers. The
+    layer gets a bias if it had none, trainable as its weight. A norm stays where folding would
+    change what anything else computes. Pairs and norms stand in the order they ran.
     """
     uses = _Uses(trace)
-    norms = [
-        index for index, op in enumerate(trace.ops) if op.name == "batch_norm" and op.parent is None
-    ]
-    judged = {norm: uses.fold(norm) for norm in norms}
-    folds = [fold for fold in judged.values() if isinstance(fold, _Fold)]
-    return Folding(
-        trace=_rewrite(trace, folds),
-        folded=tuple(Pair(_path(trace, fold.layer), _path(trace, fold.norm)) for fold in folds),
-        kept=tuple(
-            Kept(_path(trace, norm), why) for norm, why in judged.items() if isinstance(why, str)
-        ),
-    )
+    folds: list[_Fold] = []
+    kept: list[Kept] = []
+    for index, op in enumerate(trace.ops):
+        if op.name == "batch_norm" and op.parent is None:
+            match uses.fold(index):
+                case _Fold() as fold:
+                    folds.append(fold)
+                case reason:
+                    kept.append(Kept(_path(trace, index), reason))
+    pairs = (Pair(_path(trace, fold.layer), _path(trace, fold.norm)) for fold in folds)
+    return Folding(_Rewrite(trace, folds).trace(), tuple(pairs), tuple(kept))
 
 
 def _path(trace: Trace, op: int) -> str:
@@ -84,31 +86,29 @@ def _path(trace: Trace, op: int) -> str:
 
 
 class _Uses:
-    """Who makes, touches and owns each tensor of a trace; calls are operators as the model called them."""
+    """Who makes, touches and owns each tensor of a trace; calls are those that the model made."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.maker: dict[int, int] = {}
         self.touched: defaultdict[int, set[int]] = defaultdict(set)
         self.calls_of = Counter(op.module for op in trace.ops if op.parent is None)
-        self.owners = Counter(
-            weight.tensor for module in trace.modules for weight in module.parameters
-        )
-        taps = (tensor for tap in trace.taps for tensor in trace.by_path[tap.module].outputs)
-        self.kept = {
-            trace.tensors[tensor].storage for tensor in (*trace.inputs, *trace.outputs, *taps)
-        }
+        self.owners = Counter(weight.tensor for m in trace.modules for weight in m.parameters)
+        tapped = (tensor for tap in trace.taps for tensor in trace.by_path[tap.module].outputs)
+        self.shown = set(map(self.storage, (*trace.inputs, *trace.outputs, *tapped)))
         for index, op in enumerate(trace.ops):
-            for tensor in (*op.inputs, *op.outputs):
-                if tensor is not None:
-                    self.touched[trace.tensors[tensor].storage].add(_call(op, index))
+            for tensor in (*_present(op.inputs), *op.outputs):
+                self.touched[self.storage(tensor)].add(whole_call(trace, index))
             if not op.composite:
                 self.maker.update(dict.fromkeys(op.outputs, index))
 
+    def storage(self, tensor: int) -> int:
+        return self.trace.tensors[tensor].storage
+
     def fold(self, norm: int) -> _Fold | str:
-        """How a norm is folded, or why it is not."""
+        """The fold of a norm, or why there is none."""
         op, layer = self.trace.ops[norm], self._layer_before(norm)
-        if op.attributes.get("training") or op.inputs[3] is None or op.inputs[4] is None:
+        if op.attributes.get("training") or None in op.inputs[3:5]:
             return BATCH_STATISTICS
         if layer is None:
             return NO_LAYER
@@ -116,8 +116,8 @@ class _Uses:
             return NOT_ITS_OWN
         if not self._has_its_weights_to_itself(layer):
             return SHARED_LAYER
-        normalised = self.trace.tensors[_given(op, 0)].storage
-        if normalised in self.kept or self.touched[normalised] != {layer, norm}:
+        normalised = self.storage(_given(op, 0))
+        if normalised in self.shown or self.touched[normalised] != {layer, norm}:
             return READ_ELSEWHERE
         return _Fold(norm, layer)
 
@@ -125,42 +125,39 @@ class _Uses:
         maker = self.maker.get(_given(self.trace.ops[norm], 0))
         if maker is None or self.trace.ops[maker].name not in KERNELS:
             return None
-        call = _call(self.trace.ops[maker], maker)
+        call = whole_call(self.trace, maker)
         return call if self.trace.ops[call].name in LAYERS else None
 
     def _is_its_own(self, norm: Op) -> bool:
-        """Whether its module holds its tensors and nothing else, runs it once, and nothing but norms reads them."""
+        """Whether its module holds its tensors alone, runs it once, and only norms read them."""
         module = self.trace.modules[norm.module]
-        held = {weight.tensor for weight in (*module.parameters, *module.buffers)}
-        used = {tensor for tensor in norm.inputs[1:] if tensor is not None}
-        counters = {
-            buffer.tensor for buffer in module.buffers if buffer.name == "num_batches_tracked"
+        held = {
+            weight.tensor
+            for weight in (*module.parameters, *module.buffers)
+            if weight.name != "num_batches_tracked"
         }
-        readers = {
-            call for tensor in used for call in self.touched[self.trace.tensors[tensor].storage]
-        }
+        used = set(_present(norm.inputs[1:]))
+        readers = {call for tensor in used for call in self.touched[self.storage(tensor)]}
         return (
-            held - counters == used
+            held == used
             and module.calls == self.calls_of[norm.module] == 1
             and all(self.trace.ops[call].name == "batch_norm" for call in readers)
         )
 
     def _has_its_weights_to_itself(self, layer: int) -> bool:
-        """Whether weight and bias are parameters of the layer's module and of no other, and only this call uses them."""
+        """Whether its weight and bias are parameters of its module alone, and only it uses them."""
         op = self.trace.ops[layer]
         held = {weight.tensor for weight in self.trace.modules[op.module].parameters}
         return all(
             tensor in held
             and self.owners[tensor] == 1
-            and self.touched[self.trace.tensors[tensor].storage] == {layer}
-            for tensor in op.inputs[1:]
-            if tensor is not None
+            and self.touched[self.storage(tensor)] == {layer}
+            for tensor in _present(op.inputs[1:])
         )
 
 
-def _call(op: Op, index: int) -> int:
-    """The call that an operator is a part of."""
-    return index if op.parent is None else op.parent
+def _present(tensors: Iterable[int | None]) -> list[int]:
+    return [tensor for tensor in tensors if tensor is not None]
 
 
 def _given(op: Op, position: int) -> int:
@@ -168,92 +165,75 @@ def _given(op: Op, position: int) -> int:
     return cast("int", op.inputs[position])
 
 
-def _rewrite(trace: Trace, folds: list[_Fold]) -> Trace:
-    trace, biases = _with_new_biases(trace, folds)
-    same = {trace.ops[fold.norm].outputs[0]: _given(trace.ops[fold.norm], 0) for fold in folds}
-    norms = {fold.norm for fold in folds}
-    stays = [_call(op, index) not in norms for index, op in enumerate(trace.ops)]
-    position = list(accumulate(stays, initial=0))
-    ops = (
-        _rewrite_op(op, biases.get(_call(op, index)), same, position)
-        for index, op in enumerate(trace.ops)
-        if stays[index]
-    )
-    return replace(
-        trace,
-        modules=_rewrite_modules(trace, folds, biases, same),
-        freed=_rewrite_freed(trace, same, position),
-        ops=tuple(ops),
-        outputs=tuple(same.get(tensor, tensor) for tensor in trace.outputs),
-    )
+class _Rewrite:
+    """A trace after folding. Tensors and modules keep their indices, operators move up."""
 
+    def __init__(self, trace: Trace, folds: list[_Fold]) -> None:
+        self.before, self.folds = trace, folds
+        self.same = {trace.ops[norm].outputs[0]: _given(trace.ops[norm], 0) for norm, _ in folds}
+        norms = {fold.norm for fold in folds}
+        self.stays = [whole_call(trace, index) not in norms for index in range(len(trace.ops))]
+        self.position = list(accumulate(self.stays, initial=0))
+        without = [fold for fold in folds if trace.ops[fold.layer].inputs[2] is None]
+        self.added = [self._new_bias(fold, number) for number, fold in enumerate(without)]
+        self.biases = {fold.layer: len(trace.tensors) + n for n, fold in enumerate(without)}
 
-def _with_new_biases(trace: Trace, folds: list[_Fold]) -> tuple[Trace, dict[int, int]]:
-    """The trace with a tensor more for each layer without a bias, and these by layer."""
-    without = [fold for fold in folds if trace.ops[fold.layer].inputs[2] is None]
-    added = [
-        _new_bias(trace, fold, len(trace.storages) + number) for number, fold in enumerate(without)
-    ]
-    extended = replace(
-        trace,
-        tensors=(*trace.tensors, *added),
-        storages=(*trace.storages, *(bias.numel * BYTES[bias.dtype] for bias in added)),
-        freed=(*trace.freed, *(None for _ in added)),
-    )
-    return extended, {
-        fold.layer: len(trace.tensors) + number for number, fold in enumerate(without)
-    }
+    def trace(self) -> Trace:
+        trace, added = self.before, self.added
+        sizes = (size_in_bytes(bias.numel, bias.dtype) for bias in added)
+        return replace(
+            trace,
+            modules=self._modules(),
+            tensors=(*trace.tensors, *added),
+            storages=(*trace.storages, *sizes),
+            freed=(*self._freed(), *(None for _ in added)),
+            ops=tuple(self._op(index) for index, stays in enumerate(self.stays) if stays),
+            outputs=self._renamed(trace.outputs),
+        )
 
+    def _new_bias(self, fold: _Fold, number: int) -> Tensor:
+        trace = self.before
+        weight, mean = _given(trace.ops[fold.layer], 1), _given(trace.ops[fold.norm], 3)
+        storage = len(trace.storages) + number
+        return Tensor(trace.tensors[mean].shape, trace.tensors[weight].dtype, storage)
 
-def _new_bias(trace: Trace, fold: _Fold, storage: int) -> Tensor:
-    weight, mean = _given(trace.ops[fold.layer], 1), _given(trace.ops[fold.norm], 3)
-    return Tensor(trace.tensors[mean].shape, trace.tensors[weight].dtype, storage)
+    def _renamed(self, tensors: Iterable[int]) -> tuple[int, ...]:
+        """With the layer's output in place of the norm's."""
+        return tuple(self.same.get(tensor, tensor) for tensor in tensors)
 
+    def _op(self, index: int) -> Op:
+        op = self.before.ops[index]
+        inputs = tuple(t if t is None else self.same.get(t, t) for t in op.inputs)
+        parent = None if op.parent is None else self.position[op.parent]
+        op = op._replace(inputs=inputs, outputs=self._renamed(op.outputs), parent=parent)
+        bias = self.biases.get(whole_call(self.before, index))
+        if bias is not None and op.name in LAYERS:
+            return op._replace(inputs=(*inputs[:2], bias))
+        if bias is not None and op.name == "mm":
+            return op._replace(name="addmm", inputs=(bias, *inputs))
+        return op
 
-def _rewrite_op(op: Op, bias: int | None, same: Mapping[int, int], position: list[int]) -> Op:
-    op = op._replace(
-        inputs=tuple(
-            tensor if tensor is None else same.get(tensor, tensor) for tensor in op.inputs
-        ),
-        outputs=tuple(same.get(tensor, tensor) for tensor in op.outputs),
-        parent=None if op.parent is None else position[op.parent],
-    )
-    if bias is not None and op.name in LAYERS:
-        return op._replace(inputs=(*op.inputs[:2], bias))
-    if bias is not None and op.name == "mm":
-        return op._replace(name="addmm", inputs=(bias, *op.inputs))
-    return op
+    def _modules(self) -> tuple[Module, ...]:
+        ops = self.before.ops
+        modules = [m._replace(outputs=self._renamed(m.outputs)) for m in self.before.modules]
+        parents = {parent_path(module.path) for module in modules if module.path}
+        for fold in self.folds:
+            at = ops[fold.norm].module
+            # a norm with children runs an activation of its own and keeps its type
+            kind = modules[at].type if modules[at].path in parents else "Identity"
+            modules[at] = modules[at]._replace(type=kind, parameters=(), buffers=())
+        for layer, bias in self.biases.items():
+            at, weight = ops[layer].module, ops[layer].inputs[1]
+            owned = modules[at].parameters
+            trainable = next(own.trainable for own in owned if own.tensor == weight)
+            modules[at] = modules[at]._replace(parameters=(*owned, Weight("bias", bias, trainable)))
+        return tuple(modules)
 
-
-def _rewrite_modules(
-    trace: Trace, folds: list[_Fold], biases: Mapping[int, int], same: Mapping[int, int]
-) -> tuple[Module, ...]:
-    modules = [
-        m._replace(outputs=tuple(same.get(tensor, tensor) for tensor in m.outputs))
-        for m in trace.modules
-    ]
-    parents = {module.path.rpartition(".")[0] for module in modules if module.path}
-    for fold in folds:
-        at, norm = trace.ops[fold.norm].module, modules[trace.ops[fold.norm].module]
-        name = (
-            norm.type if norm.path in parents else "Identity"
-        )  # some run an activation of their own
-        modules[at] = norm._replace(type=name, parameters=(), buffers=())
-    for layer, bias in biases.items():
-        at = trace.ops[layer].module
-        weight = next(w for w in modules[at].parameters if w.tensor == trace.ops[layer].inputs[1])
-        added = Weight("bias", bias, weight.trainable)
-        modules[at] = modules[at]._replace(parameters=(*modules[at].parameters, added))
-    return tuple(modules)
-
-
-def _rewrite_freed(
-    trace: Trace, same: Mapping[int, int], position: list[int]
-) -> tuple[int | None, ...]:
-    """When storages are let go: the layer's output when the norm's was, if that is later."""
-    freed = list(trace.freed)
-    for norm_output, output in same.items():
-        mine, other = (trace.tensors[tensor].storage for tensor in (output, norm_output))
-        times = (freed[mine], freed[other])
-        freed[mine] = None if None in times else max(time for time in times if time is not None)
-    return tuple(time if time is None else position[time] for time in freed)
+    def _freed(self) -> list[int | None]:
+        """When storages are freed: the layer's output when the norm's was, if that is later."""
+        freed = list(self.before.freed)
+        for norm_output, output in self.same.items():
+            mine, other = (self.before.tensors[t].storage for t in (output, norm_output))
+            times = [time for time in (freed[mine], freed[other]) if time is not None]
+            freed[mine] = max(times) if len(times) == 2 else None
+        return [time if time is None else self.position[time] for time in freed]

@@ -1,4 +1,4 @@
-"""A network in a handful of integers: every metric that can be compared or held to a budget."""
+"""A network in a handful of integers: every metric that can be compared or have a budget."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ucseg_cli.analysis.counting.operations import own_flops
 from ucseg_cli.analysis.counting.parameters import own_params, total_params
 from ucseg_cli.analysis.memo import once_per_trace
 from ucseg_cli.analysis.memory.peak_memory import peak_memory
+from ucseg_cli.errors import UnknownNameError, UsageError, Where
 from ucseg_cli.facts.trace import Trace
 
 
@@ -23,7 +24,7 @@ class Metric(NamedTuple):
         meaning: what is counted, one sentence.
         in_bytes: whether it counts bytes.
         depends_on_size: whether it changes with the input.
-        additive: whether a network has the sum of what its modules have; a peak is not a sum.
+        additive: whether a network has the sum of its modules' figures; a peak is not a sum.
     """
 
     name: str
@@ -34,44 +35,87 @@ class Metric(NamedTuple):
     additive: bool = True
 
 
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("params", "parameters", "Elements of all parameters; what is shared counts once."),
-        Metric("trainable", "trainable", "Elements of parameters that require a gradient."),
-        Metric("frozen", "frozen", "Elements of parameters that do not require a gradient."),
-        Metric(
-            "buffers",
-            "buffers",
-            "Elements of buffers: running statistics and the counters of batch norm.",
-        ),
-        Metric(
-            "bytes",
-            "weights and buffers",
-            "Bytes of parameters and buffers: the tensor data of a checkpoint.",
-            in_bytes=True,
-        ),
-        *(
-            Metric(convention.name, convention.title, convention.meaning, depends_on_size=True)
-            for convention in CONVENTIONS.values()
-        ),
-        Metric(
-            "peak-memory",
-            "peak activations",
-            "Bytes of the storages alive at once in a forward pass, with the input, without weights.",
-            in_bytes=True,
-            depends_on_size=True,
-            additive=False,
-        ),
-    )
+_METRICS = (
+    Metric("params", "parameters", "Elements of all parameters; what is shared counts once."),
+    Metric("trainable", "trainable", "Elements of parameters that require a gradient."),
+    Metric("frozen", "frozen", "Elements of parameters that do not require a gradient."),
+    Metric(
+        name="buffers",
+        title="buffers",
+        meaning="Elements of buffers: running statistics and the counters of batch norm.",
+    ),
+    Metric(
+        name="bytes",
+        title="weights and buffers",
+        meaning="Bytes of parameters and buffers: the tensor data of a checkpoint.",
+        in_bytes=True,
+    ),
+    *(
+        Metric(convention.name, convention.title, convention.meaning, depends_on_size=True)
+        for convention in CONVENTIONS.values()
+    ),
+    Metric(
+        name="peak-memory",
+        title="peak activations",
+        meaning="Bytes of the storages alive at once in a forward pass, "
+        "with the input, without weights.",
+        in_bytes=True,
+        depends_on_size=True,
+        additive=False,
+    ),
+)
+METRICS = {metric.name: metric for metric in _METRICS}
+
+SYNONYMS = {
+    "parameters": "params",
+    "parameter": "params",
+    "param": "params",
+    "trainable-params": "trainable",
+    "trainable-parameters": "trainable",
+    "frozen-params": "frozen",
+    "frozen-parameters": "frozen",
+    "buffer": "buffers",
+    "byte": "bytes",
+    "size": "bytes",
+    "weights": "bytes",
+    "mac": "macs",
+    "multiply-accumulates": "macs",
+    "fvcore-flops": "fvcore",
+    "torch-flops": "torch",
+    "memory": "peak-memory",
+    "peak": "peak-memory",
+    "peak-activations": "peak-memory",
 }
+"""Other names that users type, each for one metric alone."""
+OPERATIONS = frozenset({"flop", "flops", "ops", "operations", "gflops", "mflops"})
+"""Names that every convention could answer to."""
+
+
+def find_metric(name: str, where: Where) -> Metric:
+    """The metric of that name or synonym, in any case, with spaces or underscores for hyphens.
+
+    Raises UsageError for a name that several metrics share, and UnknownNameError.
+    """
+    spelled = "-".join(name.casefold().replace("_", " ").replace("-", " ").split())
+    if spelled in OPERATIONS:
+        *others, last = CONVENTIONS
+        raise UsageError(
+            f"'{name}' has more than one meaning: which? {', '.join(others)} or {last}",
+            where=where,
+            notes=tuple(f"{table.name}: {table.unit}" for table in CONVENTIONS.values()),
+            help=f"write {next(iter(CONVENTIONS))}, as in {next(iter(CONVENTIONS))}=300M",
+        )
+    metric = METRICS.get(SYNONYMS.get(spelled, spelled))
+    if metric is None:
+        raise UnknownNameError("metric", name, METRICS, where=where)
+    return metric
 
 
 @once_per_trace
 def own_figures(trace: Trace) -> dict[str, Figures]:
-    """What each module itself holds and runs, beside its children, by path: under every metric.
+    """Every metric of what each module itself holds and runs, without its children, by path.
 
-    Of a model that could not run there are only the metrics that need no run.
+    For a model that could not run there are only the metrics that need no run.
     """
     if trace.failure is not None:
         return {**own_params(trace)}
@@ -81,7 +125,7 @@ def own_figures(trace: Trace) -> dict[str, Figures]:
 
 @once_per_trace
 def totals(trace: Trace) -> dict[str, int]:
-    """Every metric of METRICS for the whole network, by name; of one that could not run those that need no run."""
+    """Every metric of the whole network by name; only those that need no run if it cannot run."""
     if trace.failure is not None:
         return total_params(trace)
     return {**add_up(own_figures(trace).values()), "peak-memory": peak_memory(trace).bytes}
@@ -89,9 +133,6 @@ def totals(trace: Trace) -> dict[str, int]:
 
 def add_up(figures: Iterable[Figures]) -> dict[str, int]:
     """The sum of figures, each additive metric of METRICS present."""
-    figures = list(figures)
-    return {
-        name: sum(each.get(name, 0) for each in figures)
-        for name, metric in METRICS.items()
-        if metric.additive
-    }
+    rows = list(figures)
+    additive = [metric.name for metric in _METRICS if metric.additive]
+    return {name: sum(row.get(name, 0) for row in rows) for name in additive}

@@ -1,4 +1,4 @@
-"""Figures by module: rolled up by path, so that children and own remainder add up to the total at every level."""
+"""Figures by module, rolled up by path: children and own remainder add up at every level."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Figures = Mapping[str, int]
 
 
 class TreeRow(NamedTuple):
-    """A module with everything below it, or, where *own*, only what it holds or runs beside its children."""
+    """A module with everything below it; if *own*, only what it holds or runs itself."""
 
     path: str
     type: str
@@ -23,37 +23,32 @@ class TreeRow(NamedTuple):
 
 
 def module_rows(trace: Trace, own: Mapping[str, Figures], *, max_depth: int) -> list[TreeRow]:
-    """The tree in order, down to *max_depth* levels below the root, with a row for each remainder that is not zero.
+    """The tree in order, *max_depth* levels down, with a row for each remainder that is not zero.
 
-    The root is not among the rows: those of depth 1 add up to it, and each row's children add up to it.
+    The root is not among the rows: those of depth 1 add up to it, as children do to their parent.
     """
     totals = roll_up(trace, own)
     parents = {parent_path(module.path) for module in trace.modules if module.path}
     rows: list[TreeRow] = []
     for module in trace.modules:
-        depth = path_depth(module.path)
-        if module.path and depth <= max_depth:
-            leaf = depth == max_depth or module.path not in parents
-            rows.append(TreeRow(module.path, _type(module), depth, totals[module.path], leaf=leaf))
-        if module.path in parents and depth < max_depth and any(own.get(module.path, {}).values()):
-            rows.append(
-                TreeRow(module.path, module.type, depth + 1, own[module.path], own=True, leaf=True)
-            )
+        path, depth = module.path, path_depth(module.path)
+        opened = path in parents and depth < max_depth
+        if path and depth <= max_depth:
+            rows.append(TreeRow(path, _type(module), depth, totals[path], leaf=not opened))
+        if opened and any(own.get(path, {}).values()):
+            rows.append(TreeRow(path, module.type, depth + 1, own[path], own=True, leaf=True))
     return rows
 
 
 def partition(rows: Iterable[TreeRow]) -> list[TreeRow]:
-    """Only the rows that do not contain another, at one level: together they are the total, each thing once."""
+    """Only the rows that do not contain another, at one level: they add up to the total."""
     return [row._replace(depth=1) for row in rows if row.leaf]
 
 
 def roll_up(trace: Trace, own: Mapping[str, Figures]) -> dict[str, dict[str, int]]:
-    """Each module's own figures and those of everything below its path; every metric of any module is present."""
-    metrics = dict.fromkeys(metric for figures in own.values() for metric in figures)
-    totals = {
-        module.path: {**dict.fromkeys(metrics, 0), **own.get(module.path, {})}
-        for module in trace.modules
-    }
+    """Each module's figures and those of all below its path; every metric of any is present."""
+    nothing = dict.fromkeys((metric for figures in own.values() for metric in figures), 0)
+    totals = {module.path: {**nothing, **own.get(module.path, {})} for module in trace.modules}
     for path in reversed(totals):  # children stand after their parents
         if path:
             above = totals[parent_path(path)]

@@ -1,27 +1,21 @@
-"""Operations of a trace under a convention: in total, by module, by operator, and what the convention leaves out."""
+"""Operations under a convention: in total, by module, by operator, and those without a price."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import starmap
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, Level, Price
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, Level, price_label
 from ucseg_cli.facts.trace import Op, Trace
 
-TAKEN_APART = {
-    "conv1d",
-    "conv2d",
-    "conv3d",
-    "conv_transpose1d",
-    "conv_transpose2d",
-    "conv_transpose3d",
-}
+TAKEN_APART = frozenset(f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3))
 """Composites that a torch.jit trace does not show, only the convolution inside."""
 
 
 class Charge(NamedTuple):
-    """What one operator call costs."""
+    """The cost of one operator call."""
 
     op: int
     module: str
@@ -39,16 +33,15 @@ class Uncounted(NamedTuple):
 def charges(trace: Trace, convention: Convention) -> Iterator[Charge]:
     """Every priced call, in order."""
     for index, op in enumerate(trace.ops):
-        price = _price(trace, convention, op)
-        if price is not None:
-            yield Charge(index, trace.modules[op.module].path, price.label, price.cost(trace, op))
+        if _is_priced(trace, convention, op):
+            cost = convention.prices[op.name](trace, op)
+            yield Charge(index, trace.modules[op.module].path, price_label(op.name), cost)
 
 
 def own_flops(trace: Trace) -> dict[str, Counter[str]]:
-    """What each module's own forward costs under every convention, by path; its children's calls are theirs."""
-    own: dict[str, Counter[str]] = {
-        module.path: Counter(dict.fromkeys(CONVENTIONS, 0)) for module in trace.modules
-    }
+    """The cost of each module's own forward under every convention, by path, without children."""
+    nothing = dict.fromkeys(CONVENTIONS, 0)
+    own = {module.path: Counter(nothing) for module in trace.modules}
     for name, convention in CONVENTIONS.items():
         for charge in charges(trace, convention):
             own[charge.module][name] += charge.cost
@@ -57,10 +50,8 @@ def own_flops(trace: Trace) -> dict[str, Counter[str]]:
 
 def total_flops(trace: Trace) -> dict[str, int]:
     """The whole network's figure under every convention."""
-    return {
-        name: sum(charge.cost for charge in charges(trace, convention))
-        for name, convention in CONVENTIONS.items()
-    }
+    own = own_flops(trace).values()
+    return {name: sum(figures[name] for figures in own) for name in CONVENTIONS}
 
 
 def flops_by_operator(trace: Trace, convention: Convention) -> dict[str, tuple[int, int]]:
@@ -74,41 +65,31 @@ def flops_by_operator(trace: Trace, convention: Convention) -> dict[str, tuple[i
 
 
 def uncounted(trace: Trace, convention: Convention) -> list[Uncounted]:
-    """What the convention does not price, most calls first, named as the model called it, in place or not.
+    """The operators without a price, most calls first, as the model called them, in place or not.
 
     Views and new empty tensors are not listed: they compute nothing.
     """
-    missed = {
-        index if op.parent is None else op.parent
-        for index, op in trace.kernels()
-        if not _is_covered(trace, convention, op)
-        and any(t is not None for t in op.inputs)
-        and not trace.is_view(op)
-    }
+    missed: set[int] = set()
+    for index, op in trace.kernels():
+        call = whole_call(trace, index)
+        is_priced = any(_is_priced(trace, convention, part) for part in (op, trace.ops[call]))
+        computes = any(tensor is not None for tensor in op.inputs) and not trace.is_view(op)
+        if computes and not is_priced:
+            missed.add(call)
     calls = Counter(trace.ops[index].name.removesuffix("_") for index in missed)
-    return [
-        Uncounted(op, count)
-        for op, count in sorted(calls.items(), key=lambda item: (-item[1], item[0]))
-    ]
+    return list(starmap(Uncounted, sorted(calls.items(), key=lambda row: (-row[1], row[0]))))
 
 
-def _is_covered(trace: Trace, convention: Convention, kernel: Op) -> bool:
-    if _price(trace, convention, kernel) is not None:
-        return True
-    return (
-        kernel.parent is not None
-        and _price(trace, convention, trace.ops[kernel.parent]) is not None
-    )
+def whole_call(trace: Trace, index: int) -> int:
+    """The operator that the model called, of which the one at *index* is a part or the whole."""
+    parent = trace.ops[index].parent
+    return index if parent is None else parent
 
 
-def _price(trace: Trace, convention: Convention, op: Op) -> Price | None:
-    price = convention.prices.get(op.name)
-    return price if price is not None and _is_seen(trace, convention.level, op) else None
-
-
-def _is_seen(trace: Trace, level: Level, op: Op) -> bool:
-    match level:
-        case Level.KERNELS:
-            return not op.composite
-        case Level.CALLS:
-            return op.parent is None or trace.ops[op.parent].name in TAKEN_APART
+def _is_priced(trace: Trace, convention: Convention, op: Op) -> bool:
+    """Whether it has a price and stands at the level that the convention looks at."""
+    if op.name not in convention.prices:
+        return False
+    if convention.level is Level.KERNELS:
+        return not op.composite
+    return op.parent is None or trace.ops[op.parent].name in TAKEN_APART

@@ -1,14 +1,16 @@
-"""How much memory a forward pass holds at once, from when each storage is made, last used and let go."""
+"""The memory that a forward pass needs at once: when storages are made, last used and freed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from math import prod
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.parameters import BYTES, as_type
+from ucseg_cli.analysis.counting.conventions import shape
+from ucseg_cli.analysis.counting.operations import whole_call
+from ucseg_cli.analysis.counting.parameters import as_type, total_params
+from ucseg_cli.facts.element_types import BITS
 from ucseg_cli.facts.trace import Op, Trace
 
 
@@ -18,8 +20,8 @@ class Held(NamedTuple):
     Args:
         bytes: its size.
         shape, dtype: of the tensor it was made for.
-        module, op: whose forward made it, and the operator as the model called it; *op* is empty for the input.
-        needed: whether an operator from then on reads or writes it, or it is the model's input or output.
+        module, op: whose forward made it, and the model's call; *op* is empty for the input.
+        needed: whether an operator still reads or writes it, or it is the input or the output.
     """
 
     bytes: int
@@ -34,9 +36,9 @@ class Peak(NamedTuple):
     """The moment at which most is alive.
 
     Args:
-        bytes: the storages alive together, the input among them; weights and buffers are not.
+        bytes: the storages alive together, with the input, without weights and buffers.
         input_bytes: the part of it that is the model's input.
-        module, op: whose forward runs then, and the operator as the model called it; *op* is empty where none runs.
+        module, op: whose forward runs then, and the model's call; *op* is empty if none runs.
         alive: the storages, largest first.
     """
 
@@ -48,145 +50,130 @@ class Peak(NamedTuple):
 
     @property
     def overdue(self) -> tuple[Held, ...]:
-        """What is alive although nothing needs it any more."""
+        """The storages that are alive although nothing needs them any more."""
         return tuple(held for held in self.alive if not held.needed)
 
 
 class Life(NamedTuple):
-    """A storage that is the model's input or made by an operator: alive while operators *begin* to *end* - 1 run.
+    """A storage that is an input or made by an operator, alive in operators *begin* to *end* - 1.
 
     *tensor* is the first on it, *used* one more than the last operator that reads or writes it.
     """
 
     storage: int
     tensor: int
+    dtype: str
+    bytes: int
     begin: int
     end: int
     used: int
 
 
 def peak_memory(trace: Trace, dtype: str | None = None) -> Peak:
-    """The peak as the program holds its tensors: a storage lives until the last Python reference to it goes.
+    """The peak as Python holds tensors: a storage lives until the last reference to it goes.
 
-    With *dtype*, as if every floating-point tensor were of that type. What a kernel allocates for itself is not seen.
+    With *dtype*, as if every floating-point tensor were of that type. Memory that a kernel
+    allocates for itself is not seen.
     """
-    return _peak(trace, storage_lives(trace), dtype)
+    return _peak(trace, storage_lives(trace, dtype))
 
 
-def least_memory(trace: Trace, dtype: str | None = None) -> Peak:
-    """The peak if each storage were let go after its last use: no run of these operators in this order needs less."""
-    return _peak(trace, [life._replace(end=life.used) for life in storage_lives(trace)], dtype)
+def minimum_memory(trace: Trace, dtype: str | None = None) -> Peak:
+    """The peak if each storage were freed after its last use: the minimum for this order."""
+    lives = storage_lives(trace, dtype)
+    return _peak(trace, [life._replace(end=life.used) for life in lives])
 
 
 def weights_bytes(trace: Trace, dtype: str | None = None) -> int:
     """Parameters and buffers, each once; with *dtype*, floating-point ones as if of that type."""
-    weights = {
-        weight.tensor
-        for module in trace.modules
-        for weight in (*module.parameters, *module.buffers)
-    }
-    rows = map(trace.tensors.__getitem__, weights)
-    return sum(row.numel * BYTES[as_type(row.dtype, dtype)] for row in rows)
+    return total_params(trace, dtype)["bytes"]
 
 
 def real_run_bytes(trace: Trace) -> int:
-    """An upper estimate of what a run on real tensors in eval mode needs, in bytes.
+    """An upper estimate of the memory of a run on real tensors in eval mode, in bytes.
 
-    Weights, twice the peak of the activations (the counters keep some alive that the model has let go), and what a
-    convolution may unfold at most: its input once for each tap of the kernel.
+    Weights, twice the peak of the activations (the counters keep some alive that the model has
+    freed), and the most that a convolution may unfold: its input once for each kernel position.
     """
-    unfolded = max(map(partial(_unfolded_bytes, trace), trace.ops), default=0)
+    unfolded = max((_unfolded_bytes(trace, op) for op in trace.ops), default=0)
     return weights_bytes(trace) + 2 * peak_memory(trace).bytes + unfolded
 
 
-def storage_lives(trace: Trace) -> list[Life]:
-    """When each storage is alive, inputs first. What is there before an operator made it, as weights are, is left out."""
-    end, first = len(trace.ops) + 1, _first_tensors(trace)
-    used = {trace.tensors[tensor].storage: end for tensor in (*trace.inputs, *trace.outputs)}
+def storage_lives(trace: Trace, dtype: str | None = None) -> list[Life]:
+    """The life of each storage, inputs first; weights, there before any operator, are left out."""
+    end = len(trace.ops) + 1
+    used = dict.fromkeys(_storages(trace, (*trace.inputs, *trace.outputs)), end)
     for index, op in reversed([*trace.kernels()]):
         for storage in _storages(trace, (*op.inputs, *op.outputs)):
             used.setdefault(storage, index + 1)
-    freed = [end if at is None else at for at in trace.freed]
-    return [
-        Life(storage, tensor, begin, max(freed[storage], begin + 1), used[storage])
-        for storage, (tensor, begin) in first.items()
-    ]
+    lives = []
+    for storage, (tensor, begin) in _first_tensors(trace).items():
+        own, freed = trace.tensors[tensor].dtype, trace.freed[storage]
+        known, size = as_type(own, dtype), trace.storages[storage]
+        if known != own:  # else the size is torch's, also of a type that is not known here
+            size = size * BITS[known] // BITS[own]
+        # one that is dropped at once was alive while its operator ran
+        last = end if freed is None else max(freed, begin + 1)
+        lives.append(Life(storage, tensor, known, size, begin, last, used[storage]))
+    return lives
 
 
 def _first_tensors(trace: Trace) -> dict[int, tuple[int, int]]:
-    """For each storage that is an input or made by an operator: the first tensor on it, and that operator."""
+    """By storage that is an input or made by an operator: the first tensor on it, the operator."""
     first = {trace.tensors[tensor].storage: (tensor, 0) for tensor in trace.inputs}
     there_before: set[int] = set()
     for index, op in trace.kernels():
-        there_before.update(
-            storage for storage in _storages(trace, op.inputs) if storage not in first
-        )
+        there_before.update(set(_storages(trace, op.inputs)) - first.keys())
         for tensor in op.outputs:
             if (storage := trace.tensors[tensor].storage) not in there_before:
                 first.setdefault(storage, (tensor, index))
     return first
 
 
-def _peak(trace: Trace, lives: Sequence[Life], dtype: str | None) -> Peak:
-    moment = _fullest_moment(trace, lives, dtype)
+def _peak(trace: Trace, lives: Sequence[Life]) -> Peak:
+    moment = _fullest_moment(trace, lives)
     alive = [life for life in lives if life.begin <= moment < life.end]
-    inputs = {trace.tensors[tensor].storage for tensor in trace.inputs}
+    inputs = set(_storages(trace, trace.inputs))
     module, op = _call(trace, moment) if trace.ops else ("", "")
+    held = [_held(trace, life, moment) for life in alive]
     return Peak(
-        bytes=sum(_size(trace, life, dtype) for life in alive),
-        input_bytes=sum(_size(trace, life, dtype) for life in lives if life.storage in inputs),
+        bytes=sum(life.bytes for life in alive),
+        input_bytes=sum(life.bytes for life in lives if life.storage in inputs),
         module=module,
         op=op,
-        alive=tuple(
-            sorted(
-                (_held(trace, life, moment, dtype) for life in alive), key=lambda held: -held.bytes
-            )
-        ),
+        alive=tuple(sorted(held, key=lambda storage: -storage.bytes)),
     )
 
 
-def _fullest_moment(trace: Trace, lives: Iterable[Life], dtype: str | None) -> int:
+def _fullest_moment(trace: Trace, lives: Iterable[Life]) -> int:
     """The first operator during which most bytes are alive."""
     changes = [0] * (len(trace.ops) + 2)
     for life in lives:
-        changes[life.begin] += _size(trace, life, dtype)
-        changes[life.end] -= _size(trace, life, dtype)
+        changes[life.begin] += life.bytes
+        changes[life.end] -= life.bytes
     alive = list(accumulate(changes))
     return alive.index(max(alive))
 
 
-def _held(trace: Trace, life: Life, moment: int, dtype: str | None) -> Held:
-    tensor = trace.tensors[life.tensor]
+def _held(trace: Trace, life: Life, moment: int) -> Held:
+    lengths = trace.tensors[life.tensor].shape
     module, op = ("", "") if life.tensor in trace.inputs else _call(trace, life.begin)
-    return Held(
-        bytes=_size(trace, life, dtype),
-        shape=tensor.shape,
-        dtype=as_type(tensor.dtype, dtype),
-        module=module,
-        op=op,
-        needed=moment < life.used,
-    )
+    return Held(life.bytes, lengths, life.dtype, module, op, needed=moment < life.used)
 
 
 def _call(trace: Trace, kernel: int) -> tuple[str, str]:
     """The module whose forward runs a kernel, and the operator as the model called it."""
-    op = trace.ops[kernel]
-    return trace.modules[op.module].path, op.name if op.parent is None else trace.ops[
-        op.parent
-    ].name
+    module = trace.modules[trace.ops[kernel].module]
+    return module.path, trace.ops[whole_call(trace, kernel)].name
 
 
-def _size(trace: Trace, life: Life, dtype: str | None) -> int:
-    size, own = trace.storages[life.storage], trace.tensors[life.tensor].dtype
-    return size if as_type(own, dtype) == own else size // BYTES[own] * BYTES[as_type(own, dtype)]
-
-
-def _storages(trace: Trace, tensors: Iterable[int | None]) -> Iterable[int]:
+def _storages(trace: Trace, tensors: Iterable[int | None]) -> Iterator[int]:
     return (trace.tensors[tensor].storage for tensor in tensors if tensor is not None)
 
 
 def _unfolded_bytes(trace: Trace, op: Op) -> int:
+    """Torch unfolds the input of a dilated convolution on the CPU, 4 bytes an element."""
     if op.name != "convolution" or set(op.attributes["dilation"]) == {1}:
         return 0
-    kernel, out = trace.shape(op.inputs[1]) or (), trace.shape(op.outputs[0]) or ()
+    kernel, out = shape(trace, op.inputs[1]), shape(trace, op.outputs[0])
     return 4 * prod(kernel[1:]) * prod(out[2:])
