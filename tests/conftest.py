@@ -34,7 +34,7 @@ from support.stored_traces import Pass, StoredTraces, write_traces
 from support.strategies import STORED_CONDITIONS, STORED_VARIANTS, any_small_conditions, any_variant
 from support.without_torch import is_torch_free, refuse_torch
 from ucseg_cli.analysis.counting.metrics import totals
-from ucseg_cli.analysis.family.fit_checkpoint import expected_shapes
+from ucseg_cli.analysis.family.axes_from_shapes import expected_shapes
 from ucseg_cli.cli.main import main
 from ucseg_cli.errors import decode_error
 from ucseg_cli.facts.conditions import Conditions, Size

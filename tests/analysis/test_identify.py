@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
-from ucseg_cli.analysis.family.axes_from_shapes import UNSEEN, read_axes, visible
+from ucseg_cli.analysis.family.axes_from_shapes import UNSEEN, expected_shapes, read_axes, visible
 from ucseg_cli.analysis.family.fit_checkpoint import (
     Identification,
     by_module,
-    expected_shapes,
     identify,
     propose,
 )

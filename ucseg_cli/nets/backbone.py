@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ucseg_cli.references.variants import Variant
+from ucseg_cli.references.variants.layout import FEATURES
 from ucseg_cli.zoo.mobilenet_v3 import mobilenet_v3_small_features
 
 PROBE_SIDE = 32
@@ -43,7 +44,7 @@ def run_features(features: nn.Sequential, x: Tensor, taps: Mapping[str, str]) ->
     tapped: dict[str, Tensor] = {}
     for index, entry in enumerate(features):
         x = entry(x)
-        if (path := f"features.{index}") in taps.values():
+        if (path := f"{FEATURES}.{index}") in taps.values():
             tapped[path] = x
     return {name: tapped[path] for name, path in taps.items()}
 

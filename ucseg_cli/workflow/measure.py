@@ -13,6 +13,7 @@ from ucseg_cli.facts.state_dict import NO_FORWARD
 from ucseg_cli.gate import tracing
 from ucseg_cli.gate.cache import Cache, default_directory
 from ucseg_cli.references import Reference
+from ucseg_cli.references.variants.layout import FIRST_BRANCH
 from ucseg_cli.terminal.progress import show_progress
 from ucseg_cli.terminal.streams import say
 from ucseg_cli.units import plural
@@ -72,7 +73,7 @@ def _recognised(
     subject: Subject, conditions: Conditions, settings: Settings, cache: Cache | None
 ) -> Subject:
     """The subject as the variant that it is, if a user's own model is one."""
-    if subject.variant is not None or "aspp.branches.0" not in subject.trace.by_path:
+    if subject.variant is not None or FIRST_BRANCH not in subject.trace.by_path:
         return subject
     from ucseg_cli.analysis.family.recognise import candidates, is_same_network, reference_to
 

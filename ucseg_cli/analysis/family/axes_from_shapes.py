@@ -1,117 +1,158 @@
-"""The axes of a variant as the shapes of its tensors show them."""
+"""The axes of a variant, read from the shapes of its tensors."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references.variants import AXES, Variant
+from ucseg_cli.references.variants.layout import (
+    BRANCHES,
+    CLASSIFIER_CONV,
+    CONV_NORM,
+    DECODER,
+    FEATURES,
+    LOW_CONV,
+    MID_CONV,
+    POOLED_CONV_NORM,
+    PROJECT,
+    REFINE,
+    SEPARABLE_END,
+    SEPARABLE_START,
+)
 
+Value = TypeVar("Value")
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
 """Shapes of tensors by name."""
 
 UNSEEN = frozenset({"output_stride", "rates", "head", "dropout"})
-"""Axes that no shape depends on; of the rates, their number is seen and their values are not."""
+"""Axes that no shape depends on; shapes show how many rates there are, not their values."""
 BESIDE_RATES = 2
-"""Branches of the ASPP that are no atrous ones: the 1×1 conv and the image pooling."""
+"""Branches of the ASPP beside the atrous ones: the 1×1 conv and the image pooling."""
 
 
-def read_axes(shapes: Shapes) -> dict[str, Any]:
-    """The value of every axis that *shapes* determine, of the rates their number; what no variant has is left out."""
+def expected_shapes(trace: Trace) -> dict[str, Shape]:
+    """The entries that a state dict of the traced network has, by name."""
     return {
-        name: value
-        for name, read in _READ.items()
-        if (value := _accepted(name, read(shapes))) is not None
+        f"{module.path}.{weight.name}".lstrip("."): trace.tensors[weight.tensor].shape
+        for module in trace.modules
+        for weight in (*module.parameters, *module.buffers)
     }
 
 
+def read_axes(shapes: Shapes) -> dict[str, Any]:
+    """The value of every axis that *shapes* determine, for rates their number.
+
+    A value that no variant has is left out.
+    """
+    values = {name: read(shapes) for name, read in _READ.items()}
+    return {name: value for name, value in values.items() if _is_accepted(name, value)}
+
+
 def visible(variant: Variant, axis: str) -> Any:
-    """What shapes show of an axis's value; None where they show nothing."""
+    """The part of an axis's value that shapes show; None where they show nothing."""
     if axis == "rates":
         return len(variant.rates)
     return None if axis in UNSEEN else getattr(variant, axis)
 
 
-def _accepted(name: str, value: Any) -> Any:
-    """A value that was read, where the axis can have it; None where it cannot, or nothing was read."""
+def _is_accepted(name: str, value: Any) -> bool:
+    if value is None:
+        return False
     axis = next(axis for axis in AXES if axis.name == name)
     try:
-        if value is not None:
-            axis.parse(",".join("1" * value) if name == "rates" else str(value))
+        axis.parse(",".join("1" * value) if name == "rates" else str(value))
     except ValueError:
-        return None
-    return value
+        return False
+    return True
 
 
 def _count(shapes: Shapes, place: str) -> int | None:
-    """How many children the container at *place* has, by the highest index; None where it has none."""
-    indices = (re.match(rf"{re.escape(place)}\.([0-9]{{1,4}})\.", name) for name in shapes)
-    return max((int(index[1]) + 1 for index in indices if index), default=None)
+    """The children of the container at *place*, by the highest index; None where it has none."""
+    child = re.compile(rf"{re.escape(place)}\.([0-9]{{1,4}})\.")
+    indices = [int(match[1]) for match in map(child.match, shapes) if match]
+    return max(indices) + 1 if indices else None
 
 
 def _rates(shapes: Shapes) -> int | None:
-    branches = _count(shapes, "aspp.branches")
+    branches = _count(shapes, BRANCHES)
     return None if branches is None else max(branches - BESIDE_RATES, 0)
 
 
 def _conv(shapes: Shapes) -> str | None:
     """The kind of most 3×3 blocks."""
-    kinds = Counter(kind for name, shape in shapes.items() if (kind := _kind(name, shape)))
-    return kinds.most_common(1)[0][0] if kinds else None
+    return _most_frequent(_kind(name, shape) for name, shape in shapes.items())
 
 
 def _kind(name: str, shape: Shape) -> str | None:
-    if not re.match(r"aspp\.branches\.|decoder\.|refine\.", name):
+    if not name.startswith((f"{BRANCHES}.", f"{DECODER}.", f"{REFINE}.")):
         return None
-    if name.endswith(".depthwise.weight"):
+    if name.endswith(f".{SEPARABLE_START[0]}.weight"):
         return "separable"
-    return "regular" if name.endswith(".0.weight") and shape[2:] == (3, 3) else None
+    return "regular" if name.endswith(f".{CONV_NORM[0]}.weight") and shape[2:] == (3, 3) else None
 
 
-def _width(name: str) -> Callable[[Shapes], int | None]:
-    """Reads the length that most of the tensors have which the axis *name* governs."""
-    places = [(re.compile(pattern), dimension) for pattern, dimension in _WIDTHS[name]]
+def _most_frequent(values: Iterable[Value | None]) -> Value | None:
+    found = Counter(value for value in values if value is not None)
+    return found.most_common(1)[0][0] if found else None
+
+
+def _low_skip(shapes: Shapes) -> int | None:
+    """0 where there is nothing of it, and something of the decoder."""
+    if any(name.startswith((f"{LOW_CONV}.", f"{REFINE}.")) for name in shapes):
+        return _WIDTHS["low_skip"](shapes)
+    return 0 if _count(shapes, DECODER) else None
+
+
+def _width(*places: tuple[str, int]) -> Callable[[Shapes], int | None]:
+    """Reads the length that most tensors have in these places: a pattern and a dimension."""
+    patterns = [(re.compile(pattern), dimension) for pattern, dimension in places]
 
     def read(shapes: Shapes) -> int | None:
-        lengths = Counter(
+        return _most_frequent(
             shape[dimension]
-            for pattern, dimension in places
-            for place, shape in shapes.items()
-            if pattern.fullmatch(place) and len(shape) > dimension
+            for pattern, dimension in patterns
+            for name, shape in shapes.items()
+            if pattern.fullmatch(name) and len(shape) > dimension
         )
-        return lengths.most_common(1)[0][0] if lengths else None
 
     return read
 
 
-def _low_skip(shapes: Shapes) -> int | None:
-    """0 where nothing of it is there, and something of the decoder is."""
-    if any(name.startswith(("low_conv.", "refine.")) for name in shapes):
-        return _width("low_skip")(shapes)
-    return 0 if _count(shapes, "decoder") else None
+def _names(place: str, *names: str) -> str:
+    """A pattern for these names at *place*, where ``#`` stands for any index."""
+    escaped = (re.escape(f"{place}.{name}").replace(re.escape("#"), "[0-9]+") for name in names)
+    return "|".join(escaped)
 
 
+_CONV_NORM = tuple(f"{child}.weight" for child in CONV_NORM)
+_BLOCK = (*_CONV_NORM, *(f"{child}.weight" for child in SEPARABLE_END))
+_POOLED = tuple(f"{child}.weight" for child in POOLED_CONV_NORM)
 _WIDTHS = {
-    "aspp_channels": [(r"aspp\.(branches\.\d+\.([012]|pointwise|bn2)|project\.[01])\.weight", 0)],
-    "mid_channels": [(r"mid_conv\.[01]\.weight", 0)],
-    "decoder_channels": [
-        (r"(decoder\.\d+|refine)\.([01]|pointwise|bn2)\.weight", 0),
-        (r"classifier\.1\.weight", 1),
-    ],
-    "low_skip": [(r"low_conv\.[01]\.weight", 0)],
-    "classes": [(r"classifier\.1\.(weight|bias)", 0)],
+    "aspp_channels": _width(
+        (_names(f"{BRANCHES}.#", *_BLOCK, *_POOLED), 0), (_names(PROJECT, *_CONV_NORM), 0)
+    ),
+    "mid_channels": _width((_names(MID_CONV, *_CONV_NORM), 0)),
+    "decoder_channels": _width(
+        (_names(f"{DECODER}.#", *_BLOCK), 0),
+        (_names(REFINE, *_BLOCK), 0),
+        (_names(CLASSIFIER_CONV, "weight"), 1),
+    ),
+    "low_skip": _width((_names(LOW_CONV, *_CONV_NORM), 0)),
+    "classes": _width((_names(CLASSIFIER_CONV, "weight", "bias"), 0)),
 }
-"""The tensors that an axis gives a length, and in which dimension: one that was changed by hand misleads nobody."""
+"""The axes that are the length of several tensors: one changed by hand misleads no one."""
 
 _READ: dict[str, Callable[[Shapes], Any]] = {
-    "backbone": lambda shapes: _count(shapes, "features"),
+    "backbone": lambda shapes: _count(shapes, FEATURES),
     "rates": _rates,
     "conv": _conv,
-    "decoder_blocks": lambda shapes: _count(shapes, "decoder"),
-    **{name: _width(name) for name in _WIDTHS},
+    "decoder_blocks": lambda shapes: _count(shapes, DECODER),
+    **_WIDTHS,
     "low_skip": _low_skip,
 }
-"""How each axis is read that shapes determine; of the rates, their number."""
+"""How each axis is read that shapes determine; for rates their number."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ucseg_cli.references.variants import layout
 from ucseg_cli.references.variants.axes import AXES, Axis, Value
 
 
@@ -26,7 +27,8 @@ class Variant(NamedTuple):
     @property
     def taps(self) -> dict[str, str]:
         """The family's taps by name: the module whose output each is."""
-        return {"low": "features.1", "mid": "features.3", "high": f"features.{self.backbone - 1}"}
+        high = f"{layout.FEATURES}.{self.backbone - 1}"
+        return {"low": layout.LOW_TAP, "mid": layout.MID_TAP, "high": high}
 
     @property
     def key(self) -> str:
@@ -36,10 +38,8 @@ class Variant(NamedTuple):
     def roles(self) -> dict[str, str]:
         """What each ASPP branch is for, by path, so that branches are compared by role rather than by index."""
         atrous = (_atrous_role(self.rates[:count]) for count in range(1, len(self.rates) + 1))
-        roles = ("1×1", *atrous, "image pooling")
-        return {
-            f"aspp.branches.{index}": f"aspp.branches[{role}]" for index, role in enumerate(roles)
-        }
+        roles = enumerate(("1×1", *atrous, "image pooling"))
+        return {f"{layout.BRANCHES}.{index}": f"{layout.BRANCHES}[{role}]" for index, role in roles}
 
     def governing_axes(self, path: str) -> tuple[str, ...]:
         """The axes that decide what the module at *path* costs."""
@@ -49,14 +49,14 @@ class Variant(NamedTuple):
 
 
 _GOVERNED = {
-    "features": ("backbone",),
-    "aspp.branches": ("rates", "conv", "aspp_channels"),
-    "aspp.project": ("aspp_channels", "rates"),
-    "mid_conv": ("mid_channels",),
-    "decoder": ("conv", "decoder_channels", "decoder_blocks"),
-    "low_conv": ("low_skip",),
-    "refine": ("low_skip", "conv", "decoder_channels"),
-    "classifier": ("head", "classes", "decoder_channels"),
+    layout.FEATURES: ("backbone",),
+    layout.BRANCHES: ("rates", "conv", "aspp_channels"),
+    layout.PROJECT: ("aspp_channels", "rates"),
+    layout.MID_CONV: ("mid_channels",),
+    layout.DECODER: ("conv", "decoder_channels", "decoder_blocks"),
+    layout.LOW_CONV: ("low_skip",),
+    layout.REFINE: ("low_skip", "conv", "decoder_channels"),
+    layout.CLASSIFIER: ("head", "classes", "decoder_channels"),
 }
 
 
