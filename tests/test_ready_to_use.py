@@ -1,4 +1,4 @@
-"""What other repositories use as it is: the action, the hooks, and the README's recipes, held to their schemas and run."""
+"""The action, the hooks and the recipes of docs/ci.md: checked by their schemas, and run."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from ruamel.yaml import YAML
 Environment = Mapping[str, str]
 
 ROOT = Path(__file__).parents[1]
-ACTION, HOOKS, README = (
-    ROOT / name for name in ("action.yml", ".pre-commit-hooks.yaml", "README.md")
+ACTION, HOOKS, PAGE = (
+    ROOT / name for name in ("action.yml", ".pre-commit-hooks.yaml", "docs/ci.md")
 )
+BESIDE = "tools/ucseg"
+"""The folder with a checkout of ucseg, in the repositories that the page is about."""
 RECIPE = re.compile(r"^```yaml\n(?P<text># (?P<path>\S+)\n.*?)^```$", re.DOTALL | re.MULTILINE)
 EXPRESSION = re.compile(r"\$\{\{ *(.*?) *\}\}")
 CONFIGURATION = """\
@@ -34,8 +36,7 @@ id = "light"
 metric = "params"
 max = "{limit}"
 """
-LINE = 7
-"""Of the limit."""
+LINE_OF_LIMIT = 7
 
 
 def _load(text: str) -> Any:
@@ -57,7 +58,7 @@ def _schema_complaints(name: str, path: Path) -> str:
 
 
 class Job(NamedTuple):
-    """A job of GitHub's in a checkout of its own, and the files over which its steps speak."""
+    """A job of GitHub's in a checkout of its own, with the files that its steps write to."""
 
     checkout: Path
     environment: Environment
@@ -88,11 +89,10 @@ class Job(NamedTuple):
         )
 
     def step(self, name: str, **inputs: str) -> CompletedProcess[str]:
-        """Run a step's script as the runner would, with inputs that are given and defaults for the others."""
+        """Run a step's script as the runner would; inputs that are not given have defaults."""
         step = _step(name)
-        values = {
-            f"inputs.{key}": each.get("default", "") for key, each in _action()["inputs"].items()
-        }
+        known = _action()["inputs"].items()
+        values = {f"inputs.{key}": known_input.get("default", "") for key, known_input in known}
         values |= {f"inputs.{key.replace('_', '-')}": value for key, value in inputs.items()}
         values["steps.place.outputs.cache"] = self.environment["UCSEG_CACHE_DIR"]
 
@@ -148,31 +148,29 @@ def _action() -> dict[str, Any]:
 
 
 def _step(name: str) -> dict[str, Any]:
-    step: dict[str, Any] = next(
-        each for each in _action()["runs"]["steps"] if each.get("id") == name
-    )
-    return step
+    steps: list[dict[str, Any]] = _action()["runs"]["steps"]
+    return next(step for step in steps if step.get("id") == name)
 
 
 def _strings(value: Any) -> Iterator[str]:
     match value:
         case dict():
-            for each in value.values():
-                yield from _strings(each)
+            for inner in value.values():
+                yield from _strings(inner)
         case list():
-            for each in value:
-                yield from _strings(each)
+            for inner in value:
+                yield from _strings(inner)
         case str():
             yield value
         case _:
             assert isinstance(value, bool | int | float | None)
 
 
-def test_the_action_holds_to_its_schema() -> None:
+def test_the_action_fits_its_schema() -> None:
     assert _schema_complaints("github-actions", ACTION) == ""
 
 
-def test_the_schema_would_tell_a_mistake(tmp_path: Path) -> None:
+def test_the_schema_finds_a_mistake(tmp_path: Path) -> None:
     broken = tmp_path / "action.yml"
     broken.write_text(
         ACTION.read_text("utf-8").replace("shell: bash", "shel: bash"), encoding="utf-8"
@@ -195,7 +193,7 @@ def test_every_input_is_used_and_nothing_else_is() -> None:
         for name in re.findall(r"\binputs\.([\w-]+)", text)
     }
     assert used == set(action["inputs"])
-    assert all(each["description"] for each in action["inputs"].values())
+    assert all(described["description"] for described in action["inputs"].values())
 
 
 def test_other_actions_are_pinned_to_a_major_version() -> None:
@@ -204,7 +202,7 @@ def test_other_actions_are_pinned_to_a_major_version() -> None:
     assert all(re.fullmatch(r"actions/[\w-]+@v\d+", name) for name in used)
 
 
-def test_a_budget_that_holds_passes_without_annotations(job: Job) -> None:
+def test_a_budget_within_its_limit_passes_without_annotations(job: Job) -> None:
     job.configure("650k")
     answer = job.step("ask")
     assert (answer.returncode, answer.stdout) == (0, "1 limit: 1 held, 0 exceeded.\n")
@@ -225,14 +223,14 @@ def test_a_budget_that_is_exceeded_fails_at_its_line_with_summary_and_comment(
     path = "inner/pyproject.toml" if folder == "inner" else "pyproject.toml"
     assert answer.returncode == 1
     assert answer.stdout.startswith(
-        f"::error file={path},line={LINE},title=light (v2)::v2 has params 645,245"
+        f"::error file={path},line={LINE_OF_LIMIT},title=light (v2)::v2 has params 645,245"
     )
     assert answer.stderr.startswith("wrote: ")
     assert "✗ fail" in job.summary
     assert "### ❌ check v2" in Path(job.outputs["comment"]).read_text("utf-8")
 
 
-def test_what_drifted_from_the_lock_fails_where_that_is_asked_for(job: Job) -> None:
+def test_drift_from_the_lock_fails_if_the_action_is_to_look_for_it(job: Job) -> None:
     job.configure("650k")
     assert job.run("ucseg", "lock").returncode == 0
     assert job.step("ask", locked="true").returncode == 0
@@ -256,7 +254,7 @@ def test_two_uses_in_a_job_have_a_comment_each(job: Job) -> None:
     ]
 
 
-def test_a_mistake_has_the_status_of_one_and_no_comment(job: Job) -> None:
+def test_a_mistake_exits_with_2_and_leaves_no_comment(job: Job) -> None:
     answer = job.step("ask", args="check v22 --max params=1M")
     assert answer.returncode == 2
     assert "no variant named 'v22'" in answer.stderr
@@ -268,7 +266,7 @@ def test_the_summary_can_be_left_out(job: Job) -> None:
     assert job.summary == ""
 
 
-def test_arguments_may_go_over_several_lines(job: Job) -> None:
+def test_arguments_may_span_several_lines(job: Job) -> None:
     answer = job.step("ask", args="check v1 v2\n  --max params=1M\n\t--max bytes=3MB\n")
     assert answer.stdout == "4 limits: 4 held, 0 exceeded.\n"
 
@@ -282,7 +280,7 @@ def test_arguments_are_words_and_never_run(job: Job, args: str) -> None:
     assert [path.name for path in job.checkout.iterdir()] == ["pyproject.toml"]
 
 
-def test_arguments_are_no_patterns(job: Job) -> None:
+def test_arguments_are_not_patterns(job: Job) -> None:
     (job.checkout / "v1").touch()
     answer = job.step("ask", args="check v* --max params=1M")
     assert answer.returncode == 2
@@ -298,8 +296,8 @@ def test_without_a_spec_the_action_installs_itself_as_it_is_tested(fake_python: 
     ]
 
 
-def test_a_spec_is_one_word_of_pip_s_and_never_run(fake_python: Job) -> None:
-    spec = "ucseg_cli == 0.1.0; touch run $(touch run)"
+def test_a_spec_is_one_argument_of_pip_and_never_run(fake_python: Job) -> None:
+    spec = "wheels/ucseg.whl; touch run $(touch run)"
     assert fake_python.step("install", spec=spec).stdout.splitlines() == [
         "-m",
         "pip",
@@ -310,7 +308,7 @@ def test_a_spec_is_one_word_of_pip_s_and_never_run(fake_python: Job) -> None:
     assert list(fake_python.checkout.iterdir()) == []
 
 
-def test_measurements_are_kept_where_the_job_says_or_in_its_temporary_folder(job: Job) -> None:
+def test_traces_are_kept_where_the_job_says_or_in_its_temporary_folder(job: Job) -> None:
     job.step("place")
     assert job.outputs == {"cache": job.environment["UCSEG_CACHE_DIR"]}
     elsewhere = {key: value for key, value in job.environment.items() if key != "UCSEG_CACHE_DIR"}
@@ -319,7 +317,7 @@ def test_measurements_are_kept_where_the_job_says_or_in_its_temporary_folder(job
     assert bare.outputs == {"cache": f"{job.environment['RUNNER_TEMP']}/ucseg-cache"}
 
 
-def test_the_hooks_hold_to_their_schema_and_have_no_unknown_key() -> None:
+def test_the_hooks_fit_their_schema_and_have_no_unknown_key() -> None:
     known = {item.key for item in MANIFEST_HOOK_DICT.items if hasattr(item, "key")}
     assert {hook["id"] for hook in load_manifest(HOOKS)} == {"ucseg-check", "ucseg-check-locked"}
     assert [
@@ -328,7 +326,7 @@ def test_the_hooks_hold_to_their_schema_and_have_no_unknown_key() -> None:
 
 
 @pytest.mark.parametrize("hook", _load(HOOKS.read_text("utf-8")), ids=lambda hook: hook["id"])
-def test_a_hook_runs_once_without_files_and_fails_where_its_check_does(
+def test_a_hook_runs_once_without_files_and_fails_if_its_check_fails(
     job: Job, hook: dict[str, Any]
 ) -> None:
     entry = shlex.split(hook["entry"])
@@ -362,71 +360,92 @@ def test_the_locked_hook_fails_without_a_lock_and_the_other_does_not(job: Job) -
         ("my-pyproject.toml", False),
     ],
 )
-def test_a_hook_is_woken_by_what_can_change_its_answer(path: str, wakes: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_hook_runs_for_files_that_can_change_its_answer(path: str, wakes: bool) -> None:  # noqa: FBT001 - a parameter
     assert [bool(re.search(hook["files"], path)) for hook in load_manifest(HOOKS)] == [wakes, wakes]
 
 
 def _recipes(start: str) -> list[str]:
-    found = [
-        match["text"]
-        for match in RECIPE.finditer(README.read_text("utf-8"))
-        if match["path"].startswith(start)
-    ]
-    assert found, f"the README has no block of yaml that begins with '# {start}…'"
+    recipes = RECIPE.finditer(PAGE.read_text("utf-8"))
+    found = [recipe["text"] for recipe in recipes if recipe["path"].startswith(start)]
+    assert found, f"{PAGE.name} has no block of yaml that begins with '# {start}…'"
     return found
+
+
+def _workflow_steps() -> list[dict[str, Any]]:
+    workflows = [_load(text) for text in _recipes(".github/workflows/")]
+    jobs = [job for workflow in workflows for job in workflow["jobs"].values()]
+    return [step for job in jobs for step in job["steps"]]
+
+
+def _pipeline_lines() -> list[str]:
+    pipelines = [_load(text) for text in _recipes(".gitlab-ci.yml")]
+    jobs = [job for pipeline in pipelines for job in pipeline.values()]
+    return [line for job in jobs for line in job["script"]]
 
 
 @pytest.mark.parametrize(
     ("start", "schema"),
     [(".github/workflows/", "github-workflows"), (".gitlab-ci.yml", "gitlab-ci")],
 )
-def test_the_readme_s_recipes_for_ci_hold_to_their_schemas(
-    tmp_path: Path, start: str, schema: str
-) -> None:
+def test_the_recipes_for_ci_fit_their_schemas(tmp_path: Path, start: str, schema: str) -> None:
     for text in _recipes(start):
         path = tmp_path / "recipe.yml"
         path.write_text(text, encoding="utf-8")
         assert _schema_complaints(schema, path) == ""
 
 
-def test_the_readme_s_recipe_for_pre_commit_names_hooks_that_there_are(tmp_path: Path) -> None:
-    known = {hook["id"] for hook in load_manifest(HOOKS)}
-    for text in _recipes(".pre-commit-config.yaml"):
-        path = tmp_path / ".pre-commit-config.yaml"
-        path.write_text(text, encoding="utf-8")
-        named = {
-            hook["id"] for repository in load_config(path)["repos"] for hook in repository["hooks"]
-        }
-        assert named
-        assert named <= known
+def test_the_recipe_for_pre_commit_runs_and_fails_if_a_limit_is_exceeded(job: Job) -> None:
+    (recipe,) = _recipes(".pre-commit-config.yaml")
+    path = job.checkout / ".pre-commit-config.yaml"
+    path.write_text(recipe, encoding="utf-8")
+    load_config(path)
+    hooks = (sys.executable, "-m", "pre_commit", "run", "--all-files")
+    home = {"PRE_COMMIT_HOME": str(job.checkout.parent / "pre-commit")}
+    assert job.run("git", "init", "--quiet").returncode == 0
+
+    def status(limit: str) -> tuple[int, str]:
+        job.configure(limit)
+        assert job.run("git", "add", ".").returncode == 0
+        answer = job.run(*hooks, **home)
+        return answer.returncode, answer.stdout
+
+    assert status("650k")[0] == 0
+    failed, output = status("600k")
+    assert failed == 1
+    assert "645,245" in output
 
 
-def test_the_readme_s_workflows_give_the_action_inputs_that_it_has() -> None:
-    jobs = [job for text in _recipes(".github/workflows/") for job in _load(text)["jobs"].values()]
-    uses = [step for job in jobs for step in job["steps"] if "/ucseg@" in step.get("uses", "")]
-    assert uses
-    assert {name for step in uses for name in step.get("with", {})} <= set(_action()["inputs"])
+def test_the_page_names_every_hook_of_this_repository() -> None:
+    page = PAGE.read_text("utf-8")
+    assert [hook["id"] for hook in load_manifest(HOOKS) if f"`{hook['id']}`" not in page] == []
 
 
-def test_the_readme_s_scripts_hold_no_expression_and_their_ucseg_runs(job: Job) -> None:
-    workflows, pipelines = map(_recipes, (".github/workflows/", ".gitlab-ci.yml"))
-    steps = [
-        step
-        for text in workflows
-        for each in _load(text)["jobs"].values()
-        for step in each["steps"]
-    ]
-    scripts = [step["run"] for step in steps if "run" in step]
+def test_the_page_names_every_input_of_the_action() -> None:
+    page = PAGE.read_text("utf-8")
+    assert [name for name in _action()["inputs"] if f"| `{name}` |" not in page] == []
+
+
+def test_the_workflow_uses_the_action_in_a_checkout_with_inputs_that_it_has(job: Job) -> None:
+    (step,) = (step for step in _workflow_steps() if step.get("uses", "").startswith("./"))
+    assert set(step["with"]) <= set(_action()["inputs"])
+    (job.checkout / "tools").mkdir()
+    (job.checkout / BESIDE).symlink_to(ROOT)
+    assert (job.checkout / step["uses"] / "action.yml").is_file()
+
+
+def test_recipes_install_from_the_checkout_that_they_have_fetched() -> None:
+    scripts = [step.get("run", "") for step in _workflow_steps()]
+    installs = [text for text in (*scripts, *_pipeline_lines()) if " pip install " in text]
+    assert installs == [f"python -m pip install ./{BESIDE}"] * 2
+    checkouts = [step for step in _workflow_steps() if "actions/checkout" in step.get("uses", "")]
+    assert [step["with"]["submodules"] for step in checkouts] == [True, True]
+
+
+def test_the_scripts_of_recipes_hold_no_expression_and_their_ucseg_runs(job: Job) -> None:
+    scripts = [step["run"] for step in _workflow_steps() if "run" in step]
     assert [script for script in scripts if EXPRESSION.search(script)] == []
-    script = [
-        line for text in pipelines for each in _load(text).values() for line in each["script"]
-    ]
-    commands = [
-        line
-        for text in (*scripts, *script)
-        for line in text.splitlines()
-        if line.startswith("ucseg ")
-    ]
+    lines = [line for text in (*scripts, *_pipeline_lines()) for line in text.splitlines()]
+    commands = [line for line in lines if line.startswith("ucseg ")]
     assert len(commands) >= 2
     job.configure("650k")
     assert job.run("ucseg", "lock").returncode == 0
