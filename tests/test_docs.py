@@ -24,6 +24,7 @@ from ucseg_cli.report.formats.render import FORMATS, JUDGED_FORMATS
 
 ROOT = Path(__file__).parents[1]
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
+REFERENCE = ROOT / "docs" / "reference.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")), CONTRIBUTING)
 
 WIDTH = 100
@@ -105,18 +106,28 @@ def excerpt(shown: str, screen: str) -> str:
     Parts stand between blank lines and are found by their first line. The last is found by its
     place, since it is a sentence.
     """
-    wanted = [part.partition("\n")[0] for part in shown.strip("\n").split("\n\n")]
-    if OMITTED not in wanted:
+    *titles, last = _titles(shown)
+    if OMITTED not in (*titles, last):
         return screen
-    parts = screen.strip("\n").split("\n\n")
-    by_title = {part.partition("\n")[0]: part for part in parts}
-    *titles, last = wanted
-    for title in titles:
-        known = [OMITTED, *by_title]
-        assert title in known, f"the screen has no part '{title}' any more; it has {known}"
-    kept = [by_title.get(title, OMITTED) for title in titles]
-    end = OMITTED if last == OMITTED else parts[-1]
-    return "\n\n".join([*kept, end]) + "\n"
+    known = _titles(screen)
+    gone = [title for title in titles if title not in (OMITTED, *known)]
+    assert gone == [], f"the screen has no part {gone} any more; it has {known}"
+    final = [] if last == OMITTED else known[-1:]
+    kept: list[str] = []
+    for part, title in zip(_parts(screen), known, strict=True):
+        if title in (*titles, *final):
+            kept.append(part)
+        elif kept[-1:] != [OMITTED]:
+            kept.append(OMITTED)
+    return "\n\n".join(kept) + "\n"
+
+
+def _parts(screen: str) -> list[str]:
+    return screen.strip("\n").split("\n\n")
+
+
+def _titles(screen: str) -> list[str]:
+    return [part.partition("\n")[0] for part in _parts(screen)]
 
 
 def test_an_excerpt_keeps_the_parts_that_a_page_shows_and_the_last() -> None:
@@ -124,11 +135,14 @@ def test_an_excerpt_keeps_the_parts_that_a_page_shows_and_the_last() -> None:
     shown = "show v2\nold\n\n…\n\nAxes\nold\n\n…\n\nv2 had 3.\n"
     assert excerpt(shown, screen) == "show v2\ninput\n\n…\n\nAxes\n2\n\n…\n\nv2 has 4.\n"
     assert excerpt("show v2\n\n…\n", screen) == "show v2\ninput\n\n…\n"
+    assert excerpt("…\n\nTotals\n\nAxes\n\nTaps\n\n…\n\nv2\n", screen) == (
+        "…\n\nTotals\n1\n\nAxes\n2\n\nTaps\n3\n\nv2 has 4.\n"
+    )
     assert excerpt("anything\n", screen) == screen
 
 
 def test_an_excerpt_of_a_part_that_is_gone_fails() -> None:
-    with pytest.raises(AssertionError, match="no part 'Lint' any more"):
+    with pytest.raises(AssertionError, match=r"no part \['Lint'\] any more"):
         excerpt("Lint\n\n…\n", "Totals\n1\n\nthe end\n")
 
 
@@ -168,12 +182,15 @@ def pages() -> Pages:
     return Pages("\n".join(page.read_text("utf-8") for page in PAGES))
 
 
-def _long_options() -> set[str]:
+def _commands_by_option() -> dict[str, set[str]]:
+    """The commands that have each long option."""
     app = get_command(make_app([]))
-    commands = [app, *getattr(app, "commands", {}).values()]
-    parameters = [parameter for command in commands for parameter in command.params]
-    options = {option for parameter in parameters for option in parameter.opts}
-    return {option for option in options if option.startswith("--")} | {"--help"}
+    found: dict[str, set[str]] = {}
+    for name, command in getattr(app, "commands", {}).items():
+        for parameter in command.params:
+            for option in parameter.opts:
+                found.setdefault(option, set()).add(name)
+    return {option: names for option, names in found.items() if option.startswith("--")}
 
 
 def test_every_command_is_on_a_page_and_has_a_screen(pages: Pages) -> None:
@@ -182,7 +199,20 @@ def test_every_command_is_on_a_page_and_has_a_screen(pages: Pages) -> None:
 
 
 def test_every_option_is_on_a_page(pages: Pages) -> None:
-    assert pages.lack(_long_options(), r"{}(?![\w-])") == []
+    assert pages.lack([*_commands_by_option(), "--version", "--help"], r"{}(?![\w-])") == []
+
+
+def test_the_table_of_options_names_the_commands_that_have_each() -> None:
+    text = REFERENCE.read_text("utf-8").partition("## Options\n")[2].partition("\n## ")[0]
+    known = _commands_by_option()
+    measuring = re.findall(r"\w+", text.partition(" measure")[0].replace(" and ", " "))
+    groups = {"measuring": set(measuring), "all": set(COMMANDS) - SILENT}
+    assert groups["measuring"] == known["--batch"]
+    shown: dict[str, set[str]] = {}
+    for options, names, _ in re.findall(r"(?m)^\| (`-.*?) \| (.*?) \| (.*) \|$", text):
+        commands = set[str]().union(*(groups.get(name, {name}) for name in names.split(", ")))
+        shown |= dict.fromkeys(re.findall(r"`(--[\w-]+)`", options), commands)
+    assert {name: shown[name] for name in known} == known
 
 
 def test_every_exit_status_is_on_a_page(pages: Pages) -> None:
