@@ -184,12 +184,12 @@ def test_ptflops_leaves_frozen_parameters_out() -> None:
         (
             "ptflops",
             net(conv(), op("add", 0, (3, 3), 3), kinds=("Conv2d",)),
-            "it sees add if called as a function, which a trace does not tell",
+            "it sees add if called as a function, which a trace does not show",
         ),
         (
             "torchinfo",
             net(conv(), conv(), kinds=("Conv2d",), calls=2),
-            "a trace does not tell what every call of m0 returned",
+            "a trace does not show what every call of m0 returned",
         ),
     ],
 )

@@ -1,1 +1,1 @@
-"""What other counters print, and whether they agree with us."""
+"""The figures that other counters print, and whether they agree with ours."""

@@ -1,4 +1,4 @@
-"""Our counts held against those of another counter, to the last unit."""
+"""Our counts compared with those of another counter, to the last unit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
-from ucseg_cli.analysis.counting.module_tree import roll_up
+from ucseg_cli.analysis.counting.module_tree import Figures, roll_up
 from ucseg_cli.analysis.counting.operations import flops_by_operator, own_flops
 from ucseg_cli.analysis.counting.parameters import own_params
 from ucseg_cli.facts.count import Count
@@ -14,7 +14,10 @@ from ucseg_cli.facts.trace import Trace
 
 
 class Difference(NamedTuple):
-    """A place where two counters disagree. *scope* is ``total``, ``module`` or ``operator``; None means not counted."""
+    """A place where two counters disagree; None means not counted.
+
+    *scope* is ``total``, ``module`` or ``operator``.
+    """
 
     scope: str
     name: str
@@ -23,7 +26,7 @@ class Difference(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """One counter's total beside ours, how many figures were held against each other, and where they differ."""
+    """One counter's total beside ours, the number of figures compared, and where they differ."""
 
     counter: str
     convention: str | None
@@ -40,55 +43,37 @@ class Agreement(NamedTuple):
 
 def our_count(trace: Trace, convention: str | None) -> Count:
     """Our own count of a trace under a convention, or its parameters."""
+    own: Mapping[str, Figures] = own_params(trace) if convention is None else own_flops(trace)
+    rolled_up = roll_up(trace, own)
+    metric = convention or "params"
+    modules = {path: figures.get(metric, 0) for path, figures in rolled_up.items()}
     if convention is None:
-        modules = {
-            path: figures.get("params", 0)
-            for path, figures in roll_up(trace, own_params(trace)).items()
-        }
         return Count("ucseg", None, modules[""], modules)
-    flops = {
-        path: figures.get(convention, 0)
-        for path, figures in roll_up(trace, own_flops(trace)).items()
-    }
     by_operator = flops_by_operator(trace, CONVENTIONS[convention])
-    return Count(
-        "ucseg",
-        convention,
-        flops[""],
-        flops,
-        {label: count for label, (_, count) in by_operator.items()},
-    )
+    operators = {label: count for label, (_, count) in by_operator.items()}
+    return Count("ucseg", convention, modules[""], modules, operators)
 
 
 def agreement(trace: Trace, theirs: Count) -> Agreement:
-    """Every figure that either has, held against the other's; a module or operator of no cost may be left out."""
+    """Every figure that either has; a module or operator of no cost may be left out."""
     ours = our_count(trace, theirs.convention)
+    # modules that the other counter cannot see are the sum of others that it can
+    seen = {
+        path: count
+        for path, count in ours.modules.items()
+        if theirs.sees_uncalled or trace.by_path[path].calls
+    }
     pairs = [
         Difference("total", "", ours.total, theirs.total),
-        *_pairs("module", _visible(trace, ours.modules, theirs), theirs.modules),
+        *_pairs("module", seen, theirs.modules),
         *_pairs("operator", ours.operators or {}, theirs.operators or {}),
     ]
+    differences = tuple(pair for pair in pairs if (pair.ours or 0) != (pair.theirs or 0))
     return Agreement(
-        counter=theirs.counter,
-        convention=theirs.convention,
-        ours=ours.total,
-        theirs=theirs.total,
-        compared=len(pairs),
-        differences=tuple(pair for pair in pairs if (pair.ours or 0) != (pair.theirs or 0)),
+        theirs.counter, theirs.convention, ours.total, theirs.total, len(pairs), differences
     )
 
 
 def _pairs(scope: str, ours: Mapping[str, int], theirs: Mapping[str, int]) -> list[Difference]:
-    return [
-        Difference(scope, name, ours.get(name), theirs.get(name))
-        for name in dict.fromkeys((*ours, *theirs))
-    ]
-
-
-def _visible(trace: Trace, modules: Mapping[str, int], theirs: Count) -> dict[str, int]:
-    """Our modules that the other counter can see; those it cannot are the sum of others that it can."""
-    return {
-        path: count
-        for path, count in modules.items()
-        if theirs.sees_uncalled or trace.by_path[path].calls
-    }
+    names = dict.fromkeys((*ours, *theirs))
+    return [Difference(scope, name, ours.get(name), theirs.get(name)) for name in names]

@@ -1,35 +1,34 @@
-"""Modules priced by their class, as counters do that hook modules: what any such counter needs.
+"""Modules priced by their class, as counters do that hook modules.
 
-A module is priced by its exact class, with the shapes of its call, and what runs outside of a class they know is not
-seen. Here the price is taken at the operator that the class runs, which also shows that the class is torch's own.
-Where a trace does not tell what a counter would do, NotDerivedError says why.
+Such a counter prices a module by its exact class, with the shapes of its call, and does not see
+calls outside of a class it knows. Here the price is taken at the operator that the class runs,
+which also shows that the class is torch's own.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from math import prod
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS
-from ucseg_cli.analysis.counting.operations import charges
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS, shape
+from ucseg_cli.analysis.counting.operations import charges, whole_call
 from ucseg_cli.facts.trace import Op, Trace
 
 
 class NotDerivedError(Exception):
-    """A trace does not tell what the counter would print; the message says why."""
+    """A trace does not show what the counter would print; the message says why."""
 
 
 class Step(NamedTuple):
-    """What a counter adds to the figure before, or leaves out of it."""
+    """An amount that a counter adds to the figure before, or leaves out of it."""
 
     label: str
     amount: int
 
 
 class ModulePrice(NamedTuple):
-    """What a class of modules costs beyond the MACs of *runs*, the operator that it runs once in every call."""
+    """The cost of a class beyond the MACs of *runs*, the operator it runs once in every call."""
 
     runs: str
     label: str
@@ -41,48 +40,30 @@ WITHOUT_BATCH = "it takes the first axis of an input for the batch, and there is
 
 
 def hooked(
-    trace: Trace, rules: Mapping[str, ModulePrice], elsewhere: frozenset[str]
+    trace: Trace, prices: Mapping[str, ModulePrice], elsewhere: frozenset[str]
 ) -> Iterator[Step]:
-    """What modules with a rule cost beyond their MACs; raises NotDerivedError for one of a class priced *elsewhere*."""
+    """The cost of priced modules beyond their MACs, less the MACs of all others.
+
+    Raises NotDerivedError for a module of a class priced *elsewhere*.
+    """
     refuse_shared(trace)
     calls: Counter[str] = Counter()
-    for op in trace.ops:
+    for index, op in enumerate(trace.ops):
         module = trace.modules[op.module]
-        rule = rules.get(module.type)
-        if rule is not None and op.name.removesuffix("_") == rule.runs:
-            _refuse_without_batch(trace, op)
+        price = prices.get(module.type)
+        if price is not None and op.name.removesuffix("_") == price.runs:
+            _refuse_without_batch(trace, index)
             calls[module.path] += 1
-            yield Step(rule.label, rule.beyond(trace, op))
-    for module in trace.modules:
-        if module.calls and module.type in elsewhere:
-            raise NotDerivedError(f"its price of {module.type} is not derived here")
-        if module.type in rules and calls[module.path] != module.calls:
-            raise NotDerivedError(
-                f"{module.path or 'the model'} is a {module.type} that does not run {rules[module.type].runs}"
-            )
-
-
-def unhooked_macs(trace: Trace, rules: Mapping[str, ModulePrice]) -> Iterator[Step]:
-    """MACs of modules without a rule, taken off."""
-    types = {module.path: module.type for module in trace.modules}
-    for path, macs in own_macs(trace).items():
-        if types[path] not in rules:
-            yield Step(UNSEEN, -macs)
-
-
-def shape(trace: Trace, tensor: int | None) -> tuple[int, ...]:
-    """The shape of a tensor by index; empty for one left out."""
-    return trace.shape(tensor) or ()
-
-
-def elements_in(trace: Trace, op: Op) -> int:
-    """Elements of the first input."""
-    return prod(shape(trace, op.inputs[0]))
-
-
-def elements_out(trace: Trace, op: Op) -> int:
-    """Elements of the first output."""
-    return prod(shape(trace, op.outputs[0]))
+            yield Step(price.label, price.beyond(trace, op))
+    macs = own_macs(trace)
+    for path, kind, times in ((m.path, m.type, m.calls) for m in trace.modules):
+        if times and kind in elsewhere:
+            raise NotDerivedError(f"its price of {kind} is not derived here")
+        if kind not in prices:
+            yield Step(UNSEEN, -macs[path])
+        elif calls[path] != times:
+            missing = f"is a {kind} that does not run {prices[kind].runs}"
+            raise NotDerivedError(f"{path or 'the model'} {missing}")
 
 
 def own_macs(trace: Trace) -> Counter[str]:
@@ -93,28 +74,21 @@ def own_macs(trace: Trace) -> Counter[str]:
     return own
 
 
-def total_macs(trace: Trace) -> int:
-    """MACs of the whole network."""
-    return sum(own_macs(trace).values())
-
-
 def refuse_shared(trace: Trace) -> None:
     """Raise NotDerivedError where parameters or modules are shared."""
     tensors = [weight.tensor for module in trace.modules for weight in module.parameters]
-    if len(set(tensors)) < len(tensors) or any(
-        module.alias_of is not None for module in trace.modules
-    ):
-        raise NotDerivedError(
-            "modules share parameters or stand at two places, which it may count twice"
-        )
+    aliases = any(module.alias_of is not None for module in trace.modules)
+    if aliases or len(set(tensors)) < len(tensors):
+        what = "modules share parameters or stand at two places"
+        raise NotDerivedError(f"{what}, which it may count twice")
 
 
-def _refuse_without_batch(trace: Trace, op: Op) -> None:
-    whole = op if op.parent is None else trace.ops[op.parent]
-    if op.name == "convolution" and len(shape(trace, whole.inputs[0])) != len(
-        shape(trace, op.inputs[1])
-    ):
-        raise NotDerivedError(WITHOUT_BATCH)
+def _refuse_without_batch(trace: Trace, index: int) -> None:
+    op, call = trace.ops[index], trace.ops[whole_call(trace, index)]
+    if op.name == "convolution":
+        ranks = (len(shape(trace, tensor)) for tensor in (call.inputs[0], op.inputs[1]))
+        if len({*ranks}) > 1:
+            raise NotDerivedError(WITHOUT_BATCH)
 
 
 def summed(steps: Iterable[Step]) -> list[Step]:

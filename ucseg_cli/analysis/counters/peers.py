@@ -1,4 +1,4 @@
-"""What other counters print for a network, and the steps from our figure that lead there: each adds up exactly."""
+"""The figures that other counters print, and the steps from ours that lead there exactly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ucseg_cli.analysis.counters.peer_prices import (
     torchinfo_mult_adds,
     torchinfo_params,
 )
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.conventions import BILINEAR_PRICE, CONVENTIONS
 from ucseg_cli.analysis.counting.operations import flops_by_operator, total_flops
 from ucseg_cli.analysis.counting.parameters import total_params
 from ucseg_cli.facts.trace import Trace
@@ -26,8 +26,8 @@ class Peer(NamedTuple):
     Args:
         name: the counter's distribution.
         figure: our figure that it is about, from which the steps start.
-        unit: what it calls the unit.
-        call: what a person runs to see it.
+        unit: the counter's name for the unit.
+        call: the code that a user runs to see it.
         why: how it counts, in a sentence.
         steps: from our figure to its; raises NotDerivedError.
     """
@@ -50,16 +50,14 @@ class Reconciliation(NamedTuple):
 
     @property
     def total(self) -> int | None:
-        """What the counter prints; None where that is not derived."""
-        return (
-            None
-            if self.obstacle is not None
-            else self.ours + sum(step.amount for step in self.steps)
-        )
+        """The figure that the counter prints; None where that is not derived."""
+        if self.obstacle is not None:
+            return None
+        return self.ours + sum(step.amount for step in self.steps)
 
 
 def reconcile(trace: Trace) -> tuple[Reconciliation, ...]:
-    """Every figure that others print of a network, with the way there."""
+    """Every figure that others print for a network, with the way there."""
     ours = {"macs": total_flops(trace)["macs"], "params": total_params(trace)["params"]}
     return tuple(_reconcile(trace, peer, ours[peer.figure]) for peer in PEERS)
 
@@ -74,7 +72,7 @@ def _reconcile(trace: Trace, peer: Peer, ours: int) -> Reconciliation:
 _MATMULS = frozenset({"conv", "linear", "addmm", "mm", "bmm", "matmul", "einsum"})
 _FVCORE_LABELS = {
     "batch_norm": "batch norm, 2 per element",
-    "upsample_bilinear2d": "bilinear upsampling, 4 per output element",
+    "upsample_bilinear2d": f"bilinear upsampling, {BILINEAR_PRICE} per output element",
     "upsample_nearest2d": "nearest upsampling, 1 per output element",
     "adaptive_avg_pool2d": "adaptive average pooling, 1 per input element",
 }
@@ -83,95 +81,93 @@ _FVCORE_LABELS = {
 def _fvcore(trace: Trace) -> list[Step]:
     if any(isinstance(op.attributes.get("padding"), str) for op in trace.ops):
         raise NotDerivedError("it misses convs whose padding is a word")
-    counts = {
-        label: count
-        for label, (_, count) in flops_by_operator(trace, CONVENTIONS["fvcore"]).items()
-    }
-    priced = sum(count for label, count in counts.items() if label in _MATMULS)
-    missed = Step(
-        "conv and matmul within operators that it takes whole", priced - total_flops(trace)["macs"]
-    )
-    others = [
-        Step(_FVCORE_LABELS.get(label, label), counts[label])
-        for label in counts
-        if label not in _MATMULS
-    ]
-    return [step for step in (missed, *others) if step.amount]
+    by_operator = flops_by_operator(trace, CONVENTIONS["fvcore"])
+    missed = -total_flops(trace)["macs"]
+    others = []
+    for label, (_, count) in by_operator.items():
+        if label in _MATMULS:
+            missed += count
+        else:
+            others.append(Step(_FVCORE_LABELS.get(label, label), count))
+    first = Step("conv and matmul within operators that it takes whole", missed)
+    return [step for step in (first, *others) if step.amount]
 
 
 def _torch(trace: Trace) -> list[Step]:
     if any(op.name == "scaled_dot_product_attention" for op in trace.ops):
-        raise NotDerivedError(
-            "it misses attention where torch has one kernel for it, as on the CPU"
-        )
+        kernel = "torch has one kernel for it, as on the CPU"
+        raise NotDerivedError(f"it misses attention where {kernel}")
     doubled = Step("every multiply-add as two operations", total_flops(trace)["macs"])
     return [doubled] if doubled.amount else []
 
 
+_OF_PTFLOPS = "as_strings=False, input_constructor=lambda _: x"
+_PTFLOPS = f"ptflops.get_model_complexity_info(model, (3, H, W), {_OF_PTFLOPS})"
+_TORCHINFO = "torchinfo.summary(model, input_size=(N, 3, H, W))"
+
 PEERS = (
     Peer(
-        name="fvcore",
-        figure="macs",
-        unit="FLOPs",
-        call="fvcore.nn.FlopCountAnalysis(model, x).total()",
-        why="Operators: batch norm, upsampling and pooling beside conv and matmul; no bias, no activation.",
-        steps=_fvcore,
+        "fvcore",
+        "macs",
+        "FLOPs",
+        "fvcore.nn.FlopCountAnalysis(model, x).total()",
+        "Operators: batch norm, upsampling and pooling beside conv and matmul; "
+        "no bias, no activation.",
+        _fvcore,
     ),
     Peer(
-        name="torch",
-        figure="macs",
-        unit="FLOPs",
-        call="torch.utils.flop_counter.FlopCounterMode().get_total_flops()",
-        why="Kernels: conv and matmul only, each multiply-add as two operations.",
-        steps=_torch,
+        "torch",
+        "macs",
+        "FLOPs",
+        "torch.utils.flop_counter.FlopCounterMode().get_total_flops()",
+        "Kernels: conv and matmul only, each multiply-add as two operations.",
+        _torch,
     ),
     Peer(
-        name="thop",
-        figure="macs",
-        unit="MACs",
-        call="thop.profile(model, inputs=(x,))[0]",
-        why="Modules: batch norm at 4 per element, and pooling; no bias, no activation, no function such as F.interpolate.",
-        steps=thop_macs,
+        "thop",
+        "macs",
+        "MACs",
+        "thop.profile(model, inputs=(x,))[0]",
+        "Modules: batch norm at 4 per element, and pooling; no bias, no activation, "
+        "no function such as F.interpolate.",
+        thop_macs,
     ),
     Peer(
-        name="ptflops",
-        figure="macs",
-        unit="MACs",
-        call="ptflops.get_model_complexity_info(model, (3, H, W), as_strings=False, input_constructor=lambda _: x)[0]",
-        why="Modules and functions, so that ReLU and pooling modules count twice; bias, F.interpolate; no hardswish, + or *.",
-        steps=ptflops_macs,
+        "ptflops",
+        "macs",
+        "MACs",
+        f"{_PTFLOPS}[0]",
+        "Modules and functions, so that ReLU and pooling modules count twice; "
+        "bias, F.interpolate; no hardswish, + or *.",
+        ptflops_macs,
     ),
     Peer(
-        name="torchinfo",
-        figure="macs",
-        unit="mult-adds",
-        call="torchinfo.summary(model, input_size=(N, 3, H, W)).total_mult_adds",
-        why="Parameters: of convs per output position, bias included, of others per image; nothing without parameters.",
-        steps=torchinfo_mult_adds,
+        "torchinfo",
+        "macs",
+        "mult-adds",
+        f"{_TORCHINFO}.total_mult_adds",
+        "Parameters: of convs per output position, bias included, of others per image; "
+        "nothing without parameters.",
+        torchinfo_mult_adds,
     ),
     Peer(
-        name="thop",
-        figure="params",
-        unit="parameters",
-        call="thop.profile(model, inputs=(x,))[1]",
-        why="Of modules that ran and for which it has a rule.",
-        steps=thop_params,
+        "thop",
+        "params",
+        "parameters",
+        "thop.profile(model, inputs=(x,))[1]",
+        "Only modules that ran and for which it has a rule.",
+        thop_params,
     ),
     Peer(
-        name="ptflops",
-        figure="params",
-        unit="parameters",
-        call="ptflops.get_model_complexity_info(model, (3, H, W), as_strings=False, input_constructor=lambda _: x)[1]",
-        why="Trainable ones only.",
-        steps=ptflops_params,
+        "ptflops", "params", "parameters", f"{_PTFLOPS}[1]", "Trainable ones only.", ptflops_params
     ),
     Peer(
-        name="torchinfo",
-        figure="params",
-        unit="parameters",
-        call="torchinfo.summary(model, input_size=(N, 3, H, W)).total_params",
-        why="All, trainable or frozen.",
-        steps=torchinfo_params,
+        "torchinfo",
+        "params",
+        "parameters",
+        f"{_TORCHINFO}.total_params",
+        "All, trainable or frozen.",
+        torchinfo_params,
     ),
 )
-"""Every figure, in the order to show them; held against the releases in constraints.txt, run for real, by a test."""
+"""Every figure, in the order to show them; a test runs the releases in constraints.txt for real."""

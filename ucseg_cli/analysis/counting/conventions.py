@@ -77,17 +77,11 @@ def conv_macs(trace: Trace, op: Op) -> int:
     return shape(trace, x)[0] * prod(shape(trace, weight)) * prod(shape(trace, placed)[2:])
 
 
-def matmul_macs(first: int) -> Cost:
-    """Rows × inner × columns, for every matrix of a batch; *first* is the left operand's position.
-
-    A vector on the right is one column.
-    """
-
-    def cost(trace: Trace, op: Op) -> int:
-        right = shape(trace, op.inputs[first + 1])
-        return prod(shape(trace, op.inputs[first])) * (right[-1] if len(right) > 1 else 1)
-
-    return cost
+def matmul_macs(trace: Trace, op: Op) -> int:
+    """Rows × inner × columns, for every matrix of a batch; a vector on the right is one column."""
+    added = op.name in {"addmm", "baddbmm"}  # their first operand is added to the product
+    left, right = (shape(trace, tensor) for tensor in op.inputs[added : added + 2])
+    return prod(left) * (right[-1] if len(right) > 1 else 1)
 
 
 def attention_macs(trace: Trace, op: Op) -> int:
@@ -100,22 +94,19 @@ def _doubled(cost: Cost) -> Cost:
     return lambda trace, op: 2 * cost(trace, op)
 
 
-def _per_output(count: int) -> Cost:
-    return lambda trace, op: count * elements_out(trace, op)
+def _bilinear(trace: Trace, op: Op) -> int:
+    return BILINEAR_PRICE * elements_out(trace, op)
 
 
 def _linear(trace: Trace, op: Op) -> int:
     return elements_in(trace, op) * shape(trace, op.inputs[1])[0]
 
 
-def _cell(weights: int) -> Cost:
-    """The two matmuls of a recurrent cell; *weights* is the position of the first weight."""
-
-    def cost(trace: Trace, op: Op) -> int:
-        pairs = ((op.inputs[0], op.inputs[weights]), (op.inputs[1], op.inputs[weights + 1]))
-        return sum(prod(shape(trace, x)) * shape(trace, weight)[0] for x, weight in pairs)
-
-    return cost
+def _recurrent_cell(trace: Trace, op: Op) -> int:
+    """The two matmuls of a recurrent cell, of its input and of its state."""
+    first = 3 if op.name == "lstm_cell" else 2  # its state is two tensors; the weights follow
+    pairs = zip(op.inputs[:2], op.inputs[first : first + 2], strict=True)
+    return sum(prod(shape(trace, x)) * shape(trace, weight)[0] for x, weight in pairs)
 
 
 def _norm(trace: Trace, op: Op) -> int:
@@ -141,33 +132,21 @@ ATTENTION = tuple(
 
 _MACS: dict[str, Cost] = {
     "convolution": conv_macs,
-    "mm": matmul_macs(0),
-    "addmm": matmul_macs(1),
-    "bmm": matmul_macs(0),
-    "baddbmm": matmul_macs(1),
-    "_scaled_mm": matmul_macs(0),
+    **dict.fromkeys(("mm", "addmm", "bmm", "baddbmm", "_scaled_mm"), matmul_macs),
     **dict.fromkeys(ATTENTION, attention_macs),
 }
 _FVCORE: dict[str, Cost] = {
     "convolution": conv_macs,
     "linear": _linear,
-    "lstm_cell": _cell(3),  # its state is two tensors
-    "gru_cell": _cell(2),
-    "rnn_tanh_cell": _cell(2),
-    "rnn_relu_cell": _cell(2),
-    "addmm": matmul_macs(1),
-    "mm": matmul_macs(0),
-    "bmm": matmul_macs(0),
-    "matmul": matmul_macs(0),
+    **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), _recurrent_cell),
+    **dict.fromkeys(("addmm", "mm", "bmm", "matmul"), matmul_macs),
     "einsum": _einsum,
     "batch_norm": _batch_norm,
-    "group_norm": _norm,
-    "layer_norm": _norm,
-    "instance_norm": _norm,
-    "upsample_nearest2d": _per_output(1),
-    "upsample_bilinear2d": _per_output(BILINEAR_PRICE),
+    **dict.fromkeys(("group_norm", "layer_norm", "instance_norm"), _norm),
+    "upsample_nearest2d": elements_out,
+    "upsample_bilinear2d": _bilinear,
     "adaptive_avg_pool2d": elements_in,
-    "grid_sampler": _per_output(BILINEAR_PRICE),
+    "grid_sampler": _bilinear,
 }
 
 _TABLES = (

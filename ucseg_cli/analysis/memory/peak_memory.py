@@ -57,13 +57,11 @@ class Peak(NamedTuple):
 class Life(NamedTuple):
     """A storage that is an input or made by an operator, alive in operators *begin* to *end* - 1.
 
-    *tensor* is the first on it, *used* one more than the last operator that reads or writes it.
+    *used* is one more than the last operator that reads or writes it.
     """
 
     storage: int
-    tensor: int
-    dtype: str
-    bytes: int
+    held: Held
     begin: int
     end: int
     used: int
@@ -108,14 +106,21 @@ def storage_lives(trace: Trace, dtype: str | None = None) -> list[Life]:
             used.setdefault(storage, index + 1)
     lives = []
     for storage, (tensor, begin) in _first_tensors(trace).items():
-        own, freed = trace.tensors[tensor].dtype, trace.freed[storage]
-        known, size = as_type(own, dtype), trace.storages[storage]
-        if known != own:  # else the size is torch's, also of a type that is not known here
-            size = size * BITS[known] // BITS[own]
+        freed = trace.freed[storage]
         # one that is dropped at once was alive while its operator ran
         last = end if freed is None else max(freed, begin + 1)
-        lives.append(Life(storage, tensor, known, size, begin, last, used[storage]))
+        lives.append(Life(storage, _held(trace, tensor, begin, dtype), begin, last, used[storage]))
     return lives
+
+
+def _held(trace: Trace, index: int, maker: int, dtype: str | None) -> Held:
+    """The storage of a tensor, the first on it."""
+    tensor = trace.tensors[index]
+    size, known = trace.storages[tensor.storage], as_type(tensor.dtype, dtype)
+    if known != tensor.dtype:  # else the size is torch's, even if the type is not known here
+        size = size * BITS[known] // BITS[tensor.dtype]
+    module, op = ("", "") if index in trace.inputs else _call(trace, maker)
+    return Held(size, tensor.shape, known, module, op, needed=True)
 
 
 def _first_tensors(trace: Trace) -> dict[int, tuple[int, int]]:
@@ -135,10 +140,10 @@ def _peak(trace: Trace, lives: Sequence[Life]) -> Peak:
     alive = [life for life in lives if life.begin <= moment < life.end]
     inputs = set(_storages(trace, trace.inputs))
     module, op = _call(trace, moment) if trace.ops else ("", "")
-    held = [_held(trace, life, moment) for life in alive]
+    held = [life.held._replace(needed=moment < life.used) for life in alive]
     return Peak(
-        bytes=sum(life.bytes for life in alive),
-        input_bytes=sum(life.bytes for life in lives if life.storage in inputs),
+        bytes=sum(storage.bytes for storage in held),
+        input_bytes=sum(life.held.bytes for life in lives if life.storage in inputs),
         module=module,
         op=op,
         alive=tuple(sorted(held, key=lambda storage: -storage.bytes)),
@@ -149,16 +154,10 @@ def _fullest_moment(trace: Trace, lives: Iterable[Life]) -> int:
     """The first operator during which most bytes are alive."""
     changes = [0] * (len(trace.ops) + 2)
     for life in lives:
-        changes[life.begin] += life.bytes
-        changes[life.end] -= life.bytes
+        changes[life.begin] += life.held.bytes
+        changes[life.end] -= life.held.bytes
     alive = list(accumulate(changes))
     return alive.index(max(alive))
-
-
-def _held(trace: Trace, life: Life, moment: int) -> Held:
-    lengths = trace.tensors[life.tensor].shape
-    module, op = ("", "") if life.tensor in trace.inputs else _call(trace, life.begin)
-    return Held(life.bytes, lengths, life.dtype, module, op, needed=moment < life.used)
 
 
 def _call(trace: Trace, kernel: int) -> tuple[str, str]:
