@@ -1,6 +1,7 @@
-"""``make bench``: the speed we promise, as ratios of whole processes measured in turn, so that a noisy machine cancels out.
+"""``make bench``: the speed we promise, as ratios of whole processes.
 
-What happens after imports, in one process, is measured by recording.py, which runs last.
+Both are measured in turn, so that a noisy machine cancels out. The work after imports, in one
+process, is measured by recording.py, which runs last.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """*command*, run in *folder*, costs at most *most_time* and *most_memory* times what *yardstick* costs; None promises nothing."""
+    """*command*, run in *folder*, costs at most *most_time* and *most_memory* times *yardstick*.
+
+    None promises nothing.
+    """
 
     title: str
     command: Sequence[str]

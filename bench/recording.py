@@ -1,9 +1,10 @@
-"""Recording torchvision's networks on meta, against the peers in one process, and the memory that takes at any size.
+"""Recording torchvision's networks on meta, compared with the peers, and its memory at any size.
 
-Each peer does what it is asked for most: fvcore counts in total, by module and by operator; torchinfo sums up every
-layer. Both get a network without weights on meta where they run there, and else the real one; fvcore traces with
-torch.jit, which does not run on meta. We record everything that ours and their tables are made of. Rounds are taken in
-turn, and each ratio is between neighbours, so that a noisy machine cancels out.
+Each peer does its most usual task: fvcore counts in total, by module and by operator; torchinfo
+sums up every layer. Both get a network without weights on meta where they run there, and else the
+real one; fvcore traces with torch.jit, which does not run on meta. We record everything that ours
+and their tables are made of. Rounds are taken in turn, and each ratio is between neighbours, so
+that a noisy machine cancels out.
 """
 
 from __future__ import annotations
@@ -40,11 +41,12 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 
 
 def main() -> int:
-    """Measure every network; 1 where a peer is faster, or where a larger input takes more memory."""
+    """Measure every network; 1 if a peer is faster, or if a larger input takes more memory."""
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     print(
-        f"recording a network on meta / a peer's answer, both after imports: {ROUNDS} rounds in turn, wall time"
+        "recording a network on meta / a peer's answer, both after imports: "
+        f"{ROUNDS} rounds in turn, wall time"
     )
     kept = [report(name, build) for name, build in NETWORKS.items()]
     return 0 if all([*kept, report_memory()]) else 1
@@ -68,13 +70,13 @@ def report(name: str, build: Callable[..., nn.Module]) -> bool:
         ratios = [ours / theirs for ours, theirs in rounds]
         kept = kept and median(ratios) <= MOST_TIME
         title = f"{name} / {peer} on {given.device}"
-        milliseconds = f"{1000 * median(ours for ours, _ in rounds):.0f} ms / {1000 * median(t for _, t in rounds):.0f} ms"
-        print(f"  {title:44}{spread(ratios, MOST_TIME)}  {milliseconds}")
+        ours, theirs = (1000 * median(side) for side in zip(*rounds, strict=True))
+        print(f"  {title:44}{spread(ratios, MOST_TIME)}  {ours:.0f} ms / {theirs:.0f} ms")
     return kept
 
 
 def report_memory() -> bool:
-    """Print what a larger input adds to the most that Python holds while recording; whether that is as promised."""
+    """Print the ratio of Python's peak memory at a larger input; whether it is as promised."""
     model, _ = on(torch.device("meta"), models.resnet50)
     record(model, picture(SIDE))
     ratios = [peak(model, LARGE_SIDE) / peak(model, SIDE) for _ in range(ROUNDS)]
@@ -114,7 +116,7 @@ def raises(answer: Callable[[nn.Module, Tensor], object], model: nn.Module, x: T
     """Whether a peer cannot answer."""
     try:
         answer(model, x)
-    except Exception:  # noqa: BLE001 - whatever it is, it is no answer
+    except Exception:  # noqa: BLE001 - any error means that it cannot
         return True
     return False
 
@@ -140,8 +142,8 @@ def peak(model: nn.Module, side: int) -> int:
 
 def spread(ratios: list[float], limit: float) -> str:
     """Median, range, and the limit with its verdict."""
-    verdict = "kept" if median(ratios) <= limit else "BROKEN"
-    return f"{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})  at most {limit:g}: {verdict}"
+    verdict = f"at most {limit:g}: {'kept' if median(ratios) <= limit else 'BROKEN'}"
+    return f"{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})  {verdict}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is checked here against torch is what the engine records now."""
+"""These tests check what the engine records now, not stored traces."""
 
 from support.engine_fixtures import trace_of
 

@@ -36,7 +36,7 @@ TRAINING = True
 
 
 class Model(nn.Module):
-    """A module whose forward is a function of itself and the input, with any children and attributes."""
+    """A module whose forward is a function of itself and the input, with any parts."""
 
     def __init__(self, function: Callable[..., Any], **parts: Any) -> None:
         super().__init__()
@@ -232,7 +232,7 @@ def writes_to_its_input() -> nn.Module:
 
 
 def trains_in_eval() -> nn.Module:
-    """Batch statistics whatever the flags say, written without the operator's schema telling."""
+    """Batch statistics whatever the flags say, written although the schema hides it."""
 
     def run(self: Any, x: Tensor) -> Any:
         return functional.batch_norm(x, self.mean, self.variance, training=TRAINING)
@@ -338,7 +338,7 @@ def build(name: str, device: str) -> tuple[nn.Module, Tensor]:
 
 
 class Fingerprint:
-    """All that may not change, told by identity where it has one, and kept alive so that no identity is used twice."""
+    """All that may not change, by identity where it has one; kept alive, so no identity returns."""
 
     def __init__(self, model: nn.Module, *inputs: Tensor) -> None:
         self.alive: list[Any] = []
@@ -396,10 +396,11 @@ class Fingerprint:
         return {
             "flags": [(path, module.training) for path, module in model.named_modules()],
             "parameters": [
-                (name, id(each)) for name, each in model.named_parameters(remove_duplicate=False)
+                (name, id(tensor))
+                for name, tensor in model.named_parameters(remove_duplicate=False)
             ],
             "buffers": [
-                (name, id(each)) for name, each in model.named_buffers(remove_duplicate=False)
+                (name, id(tensor)) for name, tensor in model.named_buffers(remove_duplicate=False)
             ],
             "state dict": list(state),
             "metadata of the state dict": repr(state._metadata),  # type: ignore[attr-defined]
@@ -421,7 +422,8 @@ class Fingerprint:
             "below autograd": torch._C._dispatch_tls_is_dispatch_key_excluded(
                 torch._C.DispatchKey.AutogradCPU
             ),
-            "fast paths": (mha.get_fastpath_enabled(), cuda.flash_sdp_enabled()),  # type: ignore[no-untyped-call]
+            "fast path": mha.get_fastpath_enabled(),
+            "flash": cuda.flash_sdp_enabled(),  # type: ignore[no-untyped-call]
             "chance in torch": torch.get_rng_state().tolist(),
             "chance in Python": random.getstate(),
             "chance in numpy": (name, np.asarray(keys).tolist(), numbers),
@@ -430,7 +432,7 @@ class Fingerprint:
 
 
 def differences(before: Fingerprint, after: Fingerprint) -> list[str]:
-    """What changed, by name."""
+    """The names of all that changed."""
     assert before.alive
     assert after.alive
     return [
@@ -514,7 +516,7 @@ CHANGES: Mapping[str, tuple[str, Callable[[Any], object]]] = {
     "Python's chance": ("chance in Python", lambda _: random.random()),
     "numpy's chance": ("chance in numpy", lambda _: np.random.rand()),  # noqa: NPY002
     "warnings": ("warnings", lambda _: warnings.simplefilter("ignore")),
-    "a fast path": ("fast paths", lambda _: mha.set_fastpath_enabled(not TRAINING)),
+    "a fast path": ("fast path", lambda _: mha.set_fastpath_enabled(not TRAINING)),
     "a hook of every module": (
         "_global_forward_hooks",
         lambda _: nn.modules.module.register_module_forward_hook(print),
@@ -567,8 +569,8 @@ def test_parameters_are_those_of_torch_with_shared_ones_once(name: str) -> None:
     trace = record(model, x)
     if name == "lazy modules":
         model(x)
-    assert total_params(trace)["params"] == sum(each.numel() for each in model.parameters())
-    assert total_params(trace)["buffers"] == sum(each.numel() for each in model.buffers())
+    assert total_params(trace)["params"] == sum(tensor.numel() for tensor in model.parameters())
+    assert total_params(trace)["buffers"] == sum(tensor.numel() for tensor in model.buffers())
 
 
 @pytest.mark.usefixtures("settings_again")
@@ -642,7 +644,7 @@ def test_a_weight_resized_in_forward_is_listed_as_it_was() -> None:
     assert all(weight.trainable for weight in trace.by_path["conv"].parameters)
 
 
-# What only torch makes of a model
+# Models that torch made of other models
 
 IN_WORDS_OF_TORCH = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
@@ -695,7 +697,7 @@ def refuse(*_: Any) -> Any:
 
 @IN_WORDS_OF_TORCH
 @pytest.mark.parametrize("whole", [True, False])
-def test_what_would_be_compiled_is_recorded_as_it_is_written(whole: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_model_to_be_compiled_is_recorded_as_it_is_written(*, whole: bool) -> None:
     plain, compiled = halves(), halves()
     expected = record(plain, torch.ones(IMAGE))
     body: Any = compiled.body

@@ -1,4 +1,4 @@
-"""Files as people have them: of every format, nested, wrapped, quantised, huge, broken, hostile, and not weights at all."""
+"""Checkpoints of every kind: nested, wrapped, quantised, huge, broken, hostile, or no weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -22,13 +21,12 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from support.fixture_types import Run
 from ucseg_cli.analysis.counting.parameters import total_params
 from ucseg_cli.engine.checkpoints import torch_file
 from ucseg_cli.engine.checkpoints.read_checkpoint import read_state_dict
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, UnknownNameError, UsageError
 from ucseg_cli.facts.state_dict import state_dict_trace
-
-Run = Callable[..., CompletedProcess[str]]
 
 WEIGHTS = {"a.weight": torch.zeros(2, 3), "a.bias": torch.zeros(2, dtype=torch.float16)}
 
@@ -38,18 +36,18 @@ def shapes(path: Path | str, key: str | None = None) -> dict[str, tuple[int, ...
 
 
 def refusal(path: Path | str, key: str | None = None) -> str:
-    """What, where, facts and help of the error that a file gives, as one text."""
+    """The error that a file gives, with its notes and help as one text."""
     with pytest.raises(UcsegError) as error:
         read_state_dict(str(path), key)
     assert error.value.exit_status == 2
     assert str(path) in (error.value.where or "")
-    told = " | ".join((error.value.what, *error.value.notes, error.value.help or ""))
-    assert "weights_only" not in told
-    return told
+    message = " | ".join((error.value.what, *error.value.notes, error.value.help or ""))
+    assert "weights_only" not in message
+    return message
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-def test_a_file_of_torch_has_its_names_shapes_and_types(tmp_path: Path, legacy: bool) -> None:  # noqa: FBT001
+def test_a_file_of_torch_has_its_names_shapes_and_types(tmp_path: Path, *, legacy: bool) -> None:
     torch.save(WEIGHTS, tmp_path / "weights", _use_new_zipfile_serialization=not legacy)
     state = read_state_dict(str(tmp_path / "weights"))
     assert [entry[:3] for entry in state.entries] == [
@@ -73,8 +71,10 @@ def test_a_safetensors_file_is_read_in_the_order_of_its_names(tmp_path: Path) ->
 def test_a_safetensors_file_is_read_without_torch(python: Run, tmp_path: Path) -> None:
     save_file(WEIGHTS, tmp_path / "weights.safetensors")
     program = (
-        "import sys; from pathlib import Path; from ucseg_cli.gate import tracing; from ucseg_cli.references import FromCheckpoint\n"
-        "print(len(tracing.read_state_dict(FromCheckpoint(sys.argv[1])).entries), 'torch' in sys.modules)"
+        "import sys\nfrom ucseg_cli.gate import tracing\n"
+        "from ucseg_cli.references import FromCheckpoint\n"
+        "state = tracing.read_state_dict(FromCheckpoint(sys.argv[1]))\n"
+        "print(len(state.entries), 'torch' in sys.modules)"
     )
     assert python("-c", program, str(tmp_path / "weights.safetensors")).stdout == "2 False\n"
     torch.save(WEIGHTS, tmp_path / "weights.pt")
@@ -90,7 +90,7 @@ def test_tied_weights_are_the_same_memory(tmp_path: Path, legacy: bool) -> None:
     torch.save(tied.state_dict(), tmp_path / "tied.pt", _use_new_zipfile_serialization=not legacy)
     state = read_state_dict(str(tmp_path / "tied.pt"))
     assert total_params(state_dict_trace(state))["params"] == sum(
-        each.numel() for each in tied.parameters()
+        weight.numel() for weight in tied.parameters()
     )
     assert state.versioned
 
@@ -124,13 +124,13 @@ def test_tensors_of_every_kind_are_read(tmp_path: Path) -> None:
     torch.save(kinds, tmp_path / "kinds.pt")
     state = read_state_dict(str(tmp_path / "kinds.pt"))
     assert {entry.name: entry.shape for entry in state.entries} == {
-        name: each.shape for name, each in kinds.items()
+        name: tensor.shape for name, tensor in kinds.items()
     }
     assert {entry.name for entry in state.entries if entry.layout != "strided"} == {
         "sparse", "rows", "quantised", "by channel",
     }  # fmt: skip
     assert total_params(state_dict_trace(state))["params"] == sum(
-        each.numel() for each in kinds.values()
+        tensor.numel() for tensor in kinds.values()
     )
 
 
@@ -160,13 +160,33 @@ def test_the_state_dict_is_found_under_its_key(
     assert [entry.name for entry in state.entries] == list(WEIGHTS)
 
 
-def test_of_several_state_dicts_a_key_chooses(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["optimizer", "optim_states", "callbacks", "loops", "lr_schedulers", "grad_scaler"]
+)
+def test_the_other_tensors_of_training_are_not_taken_for_a_model(tmp_path: Path, name: str) -> None:
+    torch.save({"model": WEIGHTS, name: {"exp_avg": torch.zeros(9)}}, tmp_path / "last.ckpt")
+    assert read_state_dict(str(tmp_path / "last.ckpt")).key == "model"
+
+
+@pytest.mark.parametrize(("levels", "found"), [(6, True), (7, False)])
+def test_six_levels_of_mappings_are_searched(tmp_path: Path, levels: int, *, found: bool) -> None:
+    nested: dict[str, Any] = WEIGHTS
+    for _ in range(levels):
+        nested = {"in": nested}
+    torch.save(nested, tmp_path / "deep.pt")
+    if found:
+        assert read_state_dict(str(tmp_path / "deep.pt")).key == ".".join(["in"] * levels)
+    else:
+        assert "holds no state dict" in refusal(tmp_path / "deep.pt")
+
+
+def test_a_key_chooses_one_of_several_state_dicts(tmp_path: Path) -> None:
     path = tmp_path / "last.ckpt"
     torch.save({"model": WEIGHTS, "ema": {"shadow": {"b": torch.zeros(4)}}, "epoch": 3}, path)
-    told = refusal(path)
-    assert "holds 2 state dicts" in told
-    assert "model (2 tensors), ema.shadow (1 tensors)" in told
-    assert f"write {path}+key=model" in told
+    message = refusal(path)
+    assert "holds 2 state dicts" in message
+    assert "model (2 tensors), ema.shadow (1 tensors)" in message
+    assert f"write {path}+key=model" in message
     assert shapes(path, "ema.shadow") == shapes(path, "ema") == {"b": (4,)}
     with pytest.raises(UnknownNameError, match="no key named 'modle'") as error:
         read_state_dict(str(path), "modle")
@@ -178,7 +198,7 @@ def test_an_optimizer_s_tensors_are_read_where_they_are_asked_for(tmp_path: Path
     assert shapes(tmp_path / "last.ckpt", "optimizer") == {"exp_avg": (9,)}
 
 
-def test_what_is_no_tensor_is_left_out_and_told(tmp_path: Path) -> None:
+def test_values_that_are_not_tensors_are_left_out_and_listed(tmp_path: Path) -> None:
     odd: dict[Any, Any] = {**WEIGHTS, "epoch": 3, "a._extra_state": None, 7: torch.zeros(1)}
     torch.save(odd, tmp_path / "weights.pt")
     state = read_state_dict(str(tmp_path / "weights.pt"))
@@ -197,7 +217,7 @@ def test_a_mapping_that_holds_itself_or_one_thing_in_many_places_is_read_in_no_t
     torch.save({"a": itself, "b": many}, tmp_path / "odd.pt")
     started = time.monotonic()
     assert shapes(tmp_path / "odd.pt") == {
-        name: tuple(each.shape) for name, each in WEIGHTS.items()
+        name: tuple(tensor.shape) for name, tensor in WEIGHTS.items()
     }
     assert time.monotonic() - started < 5
 
@@ -237,20 +257,23 @@ def _header(dtype: str = "F32", shape: list[int] | None = None, end: int = 8) ->
         _safetensors(b"{garbage", bytes(8)),
     ],
 )
-def test_a_broken_safetensors_file_is_told_with_its_sizes(tmp_path: Path, content: bytes) -> None:
+def test_a_broken_safetensors_file_is_refused_with_its_sizes(
+    tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / "a.safetensors").write_bytes(content)
-    told = refusal(tmp_path / "a.safetensors")
-    assert "cut short or damaged" in told
-    assert f"the file has {len(content):,}" in told
+    message = refusal(tmp_path / "a.safetensors")
+    assert "cut short or damaged" in message
+    assert f"the file has {len(content):,}" in message
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-def test_a_file_of_torch_cut_short_anywhere_is_told(tmp_path: Path, legacy: bool) -> None:  # noqa: FBT001
+def test_a_file_of_torch_cut_short_anywhere_is_refused(tmp_path: Path, *, legacy: bool) -> None:
     torch.save(WEIGHTS, tmp_path / "whole.pt", _use_new_zipfile_serialization=not legacy)
     whole = (tmp_path / "whole.pt").read_bytes()
     for length in sorted({9, 40, len(whole) // 2, len(whole) - 30, len(whole) - 1}):
         (tmp_path / "cut.pt").write_bytes(whole[:length])
-        assert "cut short" in (told := refusal(tmp_path / "cut.pt")) or "not a file of torch" in told
+        message = refusal(tmp_path / "cut.pt")
+        assert "cut short" in message or "not a file of torch" in message
 
 
 def test_damage_in_the_middle_is_an_error_or_does_no_harm(tmp_path: Path) -> None:
@@ -294,35 +317,38 @@ def test_a_file_that_holds_no_weights_is_called_what_it_is(
     assert what in refusal(tmp_path / "weights.pt")
 
 
-def test_how_to_fix_a_git_lfs_pointer_is_told(tmp_path: Path) -> None:
+def test_the_help_says_how_to_fetch_a_git_lfs_pointer(tmp_path: Path) -> None:
     (tmp_path / "weights.pt").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     assert "`git lfs pull`" in refusal(tmp_path / "weights.pt")
 
 
-def test_a_torchscript_archive_is_told_apart(tmp_path: Path) -> None:
+def test_a_torchscript_archive_is_refused_by_that_name(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "script.pt", "w") as archive:
         archive.writestr("script/data.pkl", b"")
         archive.writestr("script/constants.pkl", b"")
     assert "is a TorchScript archive" in refusal(tmp_path / "script.pt")
 
 
-def test_a_zip_archive_of_something_else_is_told(tmp_path: Path) -> None:
+def test_a_zip_archive_of_another_program_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "arrays.npz", "w") as archive:
         archive.writestr("a.npy", b"")
     assert "torch.save did not write" in refusal(tmp_path / "arrays.npz")
 
 
-def test_a_pickle_that_unpacks_to_a_flood_is_refused(
+def test_a_pickle_that_unpacks_to_more_than_a_gibibyte_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch_file, "MOST_PICKLE", 1000)
-    with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("bomb/data.pkl", bytes(100_000))
-    assert "unpacks to 100,000 bytes" in refusal(tmp_path / "bomb.pt")
+    torch.save(WEIGHTS, tmp_path / "bomb.pt")
+    member = zipfile.ZipInfo("bomb/data.pkl")
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", lambda _: [member])
+    member.file_size = 2**30
+    assert shapes(tmp_path / "bomb.pt")
+    member.file_size += 1
+    assert "unpacks to 1,073,741,825 bytes" in refusal(tmp_path / "bomb.pt")
 
 
 class Harmful:
-    """What writes a file when it is unpickled."""
+    """An object that makes a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -333,7 +359,7 @@ class Harmful:
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("form", ["zip", "legacy", "pickle"])
-def test_a_pickle_that_wants_more_is_refused_by_name_and_not_run(
+def test_a_pickle_that_needs_more_is_refused_by_name_and_not_run(
     tmp_path: Path, form: str, protocol: int
 ) -> None:
     path, harm = tmp_path / "evil.pt", tmp_path / "harm"
@@ -346,11 +372,11 @@ def test_a_pickle_that_wants_more_is_refused_by_name_and_not_run(
             pickle_protocol=protocol,
             _use_new_zipfile_serialization=form == "zip",
         )
-    told = refusal(path)
+    message = refusal(path)
     assert not harm.exists()
-    assert "torch.save(model.state_dict(), 'weights.pt')" in told
+    assert "torch.save(model.state_dict(), 'weights.pt')" in message
     if protocol == 2 or form == "pickle":
-        assert f"would call {os.mkdir.__module__}.mkdir, which is refused" in told
+        assert f"would call {os.mkdir.__module__}.mkdir, which is refused" in message
 
 
 def test_a_whole_module_is_refused_by_its_class(tmp_path: Path) -> None:
@@ -361,13 +387,15 @@ def test_a_whole_module_is_refused_by_its_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "value", [torch.zeros(2), [torch.zeros(2)], {"epoch": 3}, {}, 5, {1: torch.zeros(2)}]
 )
-def test_a_file_without_a_state_dict_is_told_with_what_it_holds(tmp_path: Path, value: Any) -> None:
+def test_a_file_without_a_state_dict_is_refused_with_its_content(
+    tmp_path: Path, value: Any
+) -> None:
     torch.save(value, tmp_path / "other.pt")
-    assert "holds no state dict" in (told := refusal(tmp_path / "other.pt"))
-    assert "it holds" in told
+    assert "holds no state dict" in (message := refusal(tmp_path / "other.pt"))
+    assert "it holds" in message
 
 
-def test_a_safetensors_file_without_tensors_is_told(tmp_path: Path) -> None:
+def test_a_safetensors_file_without_tensors_is_refused(tmp_path: Path) -> None:
     (tmp_path / "none.safetensors").write_bytes(_safetensors(b"{}"))
     assert "holds no tensors" in refusal(tmp_path / "none.safetensors")
 
@@ -379,17 +407,21 @@ def test_a_safetensors_file_has_no_keys(tmp_path: Path) -> None:
 
 
 def test_a_name_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    torch.save({"a" * 1000: torch.zeros(1)}, tmp_path / "long.pt")
+    assert shapes(tmp_path / "long.pt") == {"a" * 1000: (1,)}
+    torch.save({"a" * 1001: torch.zeros(1)}, tmp_path / "longer.pt")
+    assert "has 1,001 letters" in refusal(tmp_path / "longer.pt")
     torch.save({"a." * 5000 + "weight": torch.zeros(1)}, tmp_path / "long.pt")
     assert "has 10,006 letters" in refusal(tmp_path / "long.pt")
 
 
-def test_a_missing_file_is_told_with_the_nearest(tmp_path: Path) -> None:
+def test_a_missing_file_comes_with_the_nearest_name(tmp_path: Path) -> None:
     (tmp_path / "weights.pt").touch()
     assert f"did you mean '{tmp_path / 'weights.pt'}'?" in refusal(tmp_path / "wieghts.pt")
     assert "there is no folder" in refusal(tmp_path / "none" / "weights.pt")
 
 
-def test_a_folder_is_told_with_a_file_in_it(tmp_path: Path) -> None:
+def test_a_folder_is_refused_with_a_file_in_it(tmp_path: Path) -> None:
     (tmp_path / "last.ckpt").touch()
     assert f"as in {tmp_path / 'last.ckpt'}" in refusal(tmp_path)
 
@@ -399,7 +431,7 @@ def test_a_name_that_no_file_can_have_is_an_error_like_another(name: str) -> Non
     assert "cannot be read" in refusal(name)
 
 
-def test_a_file_that_may_not_be_read_is_told(
+def test_a_file_without_permission_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.save(WEIGHTS, tmp_path / "secret.pt")
@@ -418,7 +450,7 @@ def test_a_pipe_or_a_device_is_not_waited_for(tmp_path: Path) -> None:
     assert "not a regular file" in refusal("/dev/zero")
 
 
-def test_of_a_huge_safetensors_file_only_the_header_is_read(tmp_path: Path) -> None:
+def test_only_the_header_of_a_huge_safetensors_file_is_read(tmp_path: Path) -> None:
     elements = 10**10
     header = _header(shape=[elements], end=4 * elements)
     with (tmp_path / "huge.safetensors").open("wb") as file:
@@ -444,7 +476,7 @@ def huge(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.skipif(
     sys.platform != "linux", reason="holes, and a limit on memory, as Linux has them"
 )
-def test_of_a_huge_file_of_torch_no_data_is_read(huge: Path) -> None:
+def test_no_data_of_a_huge_file_of_torch_is_read(huge: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     state = read_state_dict(str(huge))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
@@ -463,7 +495,8 @@ def test_a_file_that_cannot_be_mapped_is_read_all_the_same(
     def load(path: str, *, mmap: bool, **more: Any) -> Any:
         if mmap:
             raise RuntimeError(
-                "unable to mmap 40000001608 bytes from file <weights.pt>: Cannot allocate memory (12)"
+                "unable to mmap 40000001608 bytes from file <weights.pt>: "
+                "Cannot allocate memory (12)"
             )
         return really(path, mmap=mmap, **more)
 
@@ -477,7 +510,7 @@ def test_a_file_that_cannot_be_mapped_is_read_all_the_same(
     ]
 
 
-def test_too_little_memory_for_an_old_file_is_told(
+def test_an_old_file_larger_than_the_memory_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.save(WEIGHTS, tmp_path / "old.pt", _use_new_zipfile_serialization=False)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counters.agreement import Difference, agreement
 from ucseg_cli.engine.counters import (
     count_model,
@@ -21,9 +22,8 @@ from ucseg_cli.engine.recording.record import record
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.count import Count
 from ucseg_cli.facts.trace import Trace
-from ucseg_cli.references.variants import CATALOGUE, Variant
+from ucseg_cli.references.variants import CATALOGUE
 
-TraceOf = Callable[[Variant, Conditions], Trace]
 X = (2, 4, 6, 8)
 
 

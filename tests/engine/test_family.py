@@ -1,10 +1,9 @@
-"""Random members of the family on random inputs: other counters, closed forms, and what a trace must hold to."""
+"""Random members of the family on random inputs: other counters, closed forms, invariants."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -16,6 +15,7 @@ from hypothesis.strategies import SearchStrategy
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counters.agreement import agreement
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.metrics import own_figures
@@ -24,7 +24,7 @@ from ucseg_cli.analysis.counting.operations import charges, own_flops, total_flo
 from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, own_params, total_params
 from ucseg_cli.analysis.geometry.tap_shapes import tap_shapes
 from ucseg_cli.analysis.memory.peak_memory import (
-    least_memory,
+    minimum_memory,
     peak_memory,
     storage_lives,
     weights_bytes,
@@ -37,7 +37,6 @@ from ucseg_cli.nets import build_model
 from ucseg_cli.nets.backbone import build_features
 from ucseg_cli.references.variants import CATALOGUE, Variant
 
-TraceOf = Callable[[Variant, Conditions], Trace]
 Variants = SearchStrategy[Variant]
 AllConditions = SearchStrategy[Conditions]
 
@@ -285,7 +284,7 @@ def test_the_peak_of_memory_lies_between_what_is_needed_and_all_there_is(
     variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
 ) -> None:
     trace = trace_of(data.draw(variants), data.draw(small_conditions))
-    peak, least = peak_memory(trace), least_memory(trace)
+    peak, least = peak_memory(trace), minimum_memory(trace)
     given_and_returned = {trace.tensors[index].storage for index in (*trace.inputs, *trace.outputs)}
     assert (
         sum(trace.storages[storage] for storage in given_and_returned) <= least.bytes <= peak.bytes
@@ -301,7 +300,7 @@ def test_the_peak_is_what_a_count_at_each_operator_says(
 ) -> None:
     trace = trace_of(data.draw(variants), data.draw(small_conditions))
     assert peak_memory(trace).bytes == max(map(sum, _alive_at_each(trace, held=True)))
-    assert least_memory(trace).bytes == max(map(sum, _alive_at_each(trace, held=False)))
+    assert minimum_memory(trace).bytes == max(map(sum, _alive_at_each(trace, held=False)))
 
 
 def _alive_at_each(trace: Trace, *, held: bool) -> list[list[int]]:
@@ -311,7 +310,7 @@ def _alive_at_each(trace: Trace, *, held: bool) -> list[list[int]]:
         trace.tensors[w.tensor].storage for m in trace.modules for w in (*m.parameters, *m.buffers)
     }
     inputs, outputs = (
-        {trace.tensors[index].storage for index in each} for each in (trace.inputs, trace.outputs)
+        {trace.tensors[index].storage for index in ends} for ends in (trace.inputs, trace.outputs)
     )
     for storage in set(range(len(trace.storages))) - weights:
         tensors = {index for index, tensor in enumerate(trace.tensors) if tensor.storage == storage}
@@ -330,7 +329,7 @@ def test_half_the_element_size_is_half_the_activations(
     variants: Variants, small_conditions: AllConditions, trace_of: TraceOf, data: st.DataObject
 ) -> None:
     trace = trace_of(data.draw(variants), data.draw(small_conditions))
-    for memory in (peak_memory, least_memory):
+    for memory in (peak_memory, minimum_memory):
         assert 2 * memory(trace, "float16").bytes == memory(trace).bytes
         assert memory(trace, "float64").bytes == 2 * memory(trace).bytes
     assert weights_bytes(trace) == total_params(trace)["bytes"]

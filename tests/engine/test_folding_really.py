@@ -1,4 +1,4 @@
-"""The deploy view held against torch's own folding of real modules: same outputs, and the very trace that we foretold."""
+"""The deploy view compared with torch's own folding of real modules, and its refusals."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def family(variant: str | Variant) -> nn.Module:
 
 
 def lively(model: nn.Module) -> nn.Module:
-    """In eval mode and float64, with statistics and weights of norms as training might leave them."""
+    """In eval mode and float64, with statistics and weights of norms as if trained."""
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             for weight, low, high in (
@@ -70,12 +70,13 @@ def really_folded(model: nn.Module, pairs: Iterable[Pair]) -> nn.Module:
 def _fuse(layer: nn.Module, norm: Any) -> Any:
     if isinstance(layer, nn.Linear):
         return fuse_linear_bn_eval(layer, norm)
+    convolution: Any = layer
     transposed = isinstance(layer, nn.modules.conv._ConvTransposeNd)
-    return fuse_conv_bn_eval(layer, norm, transpose=transposed)  # type: ignore[type-var]  # a convolution, by its name
+    return fuse_conv_bn_eval(convolution, norm, transpose=transposed)
 
 
 def as_numbered_anew(trace: Trace) -> Trace:
-    """The same trace with tensors and storages numbered in the order in which operators and modules use them."""
+    """The same trace with tensors and storages numbered in the order of their use."""
     owned = (
         weight.tensor
         for module in trace.modules
@@ -119,7 +120,7 @@ def as_numbered_anew(trace: Trace) -> Trace:
 
 
 def assert_folds_as_torch_does(model: nn.Module, x: Tensor) -> Folding:
-    """Outputs, the whole trace, and every other counter's figures agree with the really folded module."""
+    """Outputs, trace and every other counter's figures agree with the really folded module."""
     folding = fold_batch_norms(record(model, x))
     real = really_folded(model, folding.folded)
     with torch.no_grad():
@@ -287,7 +288,7 @@ def test_every_counter_agrees_on_a_linear_layer_that_got_a_bias() -> None:
         assert agreement(folding.trace, count).differences == (), count.counter
 
 
-# What is not folded
+# Norms that are not folded
 
 
 class _Net(nn.Module):
@@ -356,7 +357,8 @@ class _Bare(nn.Module):
         self.register_buffer("variance", torch.ones(3))
 
     def forward(self, x: Tensor) -> Any:
-        return functional.batch_norm(functional.conv2d(x, self.weight), self.mean, self.variance)  # type: ignore[arg-type]
+        convolved, norm = functional.conv2d(x, self.weight), (self.mean, self.variance)
+        return functional.batch_norm(convolved, *norm)  # type: ignore[arg-type]
 
 
 def _tied() -> nn.Module:

@@ -1,4 +1,4 @@
-"""Whether a checkpoint that is said to fit really loads, and one that is said to differ really does not."""
+"""A checkpoint that is reported to fit really loads, and one that differs really does not."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
+from support.fixture_types import TraceOf
 from ucseg_cli.analysis.family.fit_checkpoint import Identification, identify, propose
 from ucseg_cli.engine.checkpoints.read_checkpoint import read_state_dict
 from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
 from ucseg_cli.references.variants import CATALOGUE, Variant
 
-TraceOf = Callable[[Variant, Conditions], Trace]
 FEW = settings(max_examples=10)
 
 Weights = dict[str, Any]
@@ -29,7 +28,7 @@ Weights = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def identified(trace_of: TraceOf) -> Callable[[Weights], Identification]:
-    """What is said of a state dict that is saved and read again."""
+    """The identification of a state dict that is saved and read again."""
 
     def run(weights: Weights) -> Identification:
         with TemporaryDirectory() as folder:

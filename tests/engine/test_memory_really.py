@@ -1,9 +1,8 @@
-"""The peak of activations from a trace without data, held against the peak of runs on real tensors."""
+"""The peak of activations from a trace without data, compared with runs on real tensors."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,13 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from support.fixture_types import TraceOf
 from ucseg_cli.analysis.memory.peak_memory import Peak, peak_memory
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.engine.trace_model import trace_module
 from ucseg_cli.facts.conditions import Conditions, Size
-from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
 from ucseg_cli.references.variants import Variant, as_variant
-
-TraceOf = Callable[[Variant, Conditions], Trace]
 
 REFERENCES = ("v1", "v2", "v3", "v2+head=before-upsample", "v2+output_stride=16", "v2+backbone=4")
 SIZES = (Conditions(), Conditions(Size(97, 130), 2), Conditions(Size(512, 512)))
@@ -39,7 +36,7 @@ def of(reference: str) -> Variant:
 
 
 class StoragesAlive(TorchDispatchMode):
-    """The most bytes of real storages alive at once, by torch's own weak references to them: nothing of ours."""
+    """The most bytes of real storages alive at once, by torch's own weak references to them."""
 
     def __init__(self, *inputs: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -56,7 +53,10 @@ class StoragesAlive(TorchDispatchMode):
         self.most = max(self.most, sum(size for _, size in self.alive.values()))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.alive = {key: kept for key, kept in self.alive.items() if not kept[0].expired()}  # type: ignore[no-untyped-call]
+        references: Any = {key: reference for key, (reference, _) in self.alive.items()}
+        dead = [key for key, reference in references.items() if reference.expired()]
+        for key in dead:
+            del self.alive[key]
         given = {storage._cdata for storage in storages_in((args, kwargs))}
         self.there_before |= (
             given - self.alive.keys()
@@ -112,7 +112,7 @@ def test_in_another_element_type_the_peak_is_that_of_a_real_run_too(
 
 
 class Hoarder(nn.Module):
-    """Keeps what it no longer needs, drops what it never needed, views, writes in place, and makes constants."""
+    """Keeps maps it does not need, drops others early, views, writes in place, makes constants."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ class Kept(nn.Module):
 
 
 @pytest.mark.parametrize(("keep", "maps"), [(False, 4), (True, 5)])
-def test_a_variable_of_the_program_keeps_a_map(keep: bool, maps: int) -> None:  # noqa: FBT001 - a parameter
+def test_a_variable_of_the_program_keeps_a_map(maps: int, *, keep: bool) -> None:
     model, conditions = Kept(keep=keep).eval(), Conditions(Size(8, 8))
     peak = peak_memory(trace_module(model, conditions, taps={}))
     assert (
@@ -164,7 +164,7 @@ def test_a_variable_of_the_program_keeps_a_map(keep: bool, maps: int) -> None:  
     assert len(peak.overdue) == maps - 3
 
 
-# What the allocator hands out: also what a kernel allocates for itself
+# Bytes of the allocator, which include those that a kernel allocates for itself
 
 
 @pytest.mark.parametrize("conditions", SIZES, ids=str)
@@ -190,11 +190,11 @@ def most_allocated(chrome_trace: Path) -> int:
     events = json.loads(chrome_trace.read_text("utf-8"))["traceEvents"]
     allocations = [event["args"] for event in events if event["name"] == "[memory]"]
     before = allocations[0]["Total Allocated"] - allocations[0]["Bytes"]
-    return int(max(each["Total Allocated"] for each in allocations) - before)
+    return int(max(event["Total Allocated"] for event in allocations) - before)
 
 
 def upsampling_tables(peak: Peak, conditions: Conditions) -> int:
-    """A bilinear kernel on the CPU has two indices and a weight, 24 bytes in all, for each row and column of its output."""
+    """Two indices and a weight, 24 bytes, for each row and column of a bilinear kernel's output."""
     return (
         24 * (conditions.size.height + conditions.size.width)
         if peak.op == "upsample_bilinear2d"
@@ -224,9 +224,9 @@ def test_on_a_gpu_the_storages_of_a_real_run_are_the_same(
 def test_on_a_gpu_the_allocator_asks_for_the_peak_and_hands_out_whole_blocks(
     trace_of: TraceOf, reference: str, conditions: Conditions
 ) -> None:
-    """Without cuDNN, whose workspace is its own choice, and after a first run, which leaves cuBLAS its workspace.
+    """Without cuDNN, which chooses its workspace, and after a run that makes cuBLAS's.
 
-    A block is a multiple of 512 bytes, and one above 1 MiB may keep up to another MiB that was not worth a split.
+    A block is a multiple of 512 bytes; one above 1 MiB may keep up to another MiB without a split.
     """
     variant = of(reference)
     peak = peak_memory(trace_of(variant, conditions))

@@ -19,6 +19,7 @@ from packaging.version import Version
 from torch import Tensor, nn
 from torch.nn import functional
 
+from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counters import peer_prices
 from ucseg_cli.analysis.counters.hooked_modules import ModulePrice
 from ucseg_cli.analysis.counters.peers import PEERS, Reconciliation, reconcile
@@ -30,7 +31,6 @@ from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
 
-TraceOf = Callable[[Variant, Conditions], Trace]
 Printed = dict[tuple[str, str], int]
 Count = Callable[[nn.Module, Tensor], Printed]
 
@@ -42,11 +42,10 @@ HOOKING = ("thop", "ptflops", "torchinfo")
 
 @pytest.fixture(scope="session")
 def printed() -> Count:
-    """What each counter says of a module on an input. Each gets a copy: thop leaves buffers behind."""
+    """The figures of each counter for a module; each gets a copy: thop leaves buffers."""
     without_torchvision = pytest.MonkeyPatch()
-    without_torchvision.setitem(
-        sys.modules, "torchvision.ops", None
-    )  # ptflops would import all of it for one layer
+    # ptflops would import all of torchvision for one layer.
+    without_torchvision.setitem(sys.modules, "torchvision.ops", None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # thop compares versions the deprecated way
         import ptflops
@@ -75,7 +74,7 @@ def printed() -> Count:
 
 
 def operators(model: nn.Module, x: Tensor) -> Printed:
-    """What those say that look at operators."""
+    """The figures of the counters that look at operators."""
     with torch.no_grad():
         return {
             ("fvcore", "macs"): count_with_fvcore(model, x).total,
@@ -84,11 +83,11 @@ def operators(model: nn.Module, x: Tensor) -> Printed:
 
 
 def derived(trace: Trace, names: Container[str] = HOOKING) -> dict[tuple[str, str], int | None]:
-    """What we say that counters of these names print."""
+    """Our prediction of the figures that counters of these names print."""
     return {
-        (each.peer.name, each.peer.figure): each.total
-        for each in reconcile(trace)
-        if each.peer.name in names
+        (row.peer.name, row.peer.figure): row.total
+        for row in reconcile(trace)
+        if row.peer.name in names
     }
 
 

@@ -1,4 +1,4 @@
-"""Recording holds for any module, however it calls what it calls, and leaves nothing behind."""
+"""Recording works for any module, however it calls its parts, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.module_tree import roll_up
 from ucseg_cli.analysis.counting.operations import own_flops, total_flops, uncounted
 from ucseg_cli.analysis.counting.parameters import total_params
+from ucseg_cli.engine.recording.build_on_meta import building_on_meta
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.facts.trace import Trace
 
@@ -111,7 +112,7 @@ def test_a_module_whose_error_is_caught_gives_the_floor_back_to_its_caller() -> 
     assert names(trace, "")[-1] == "relu"
 
 
-# What counts once and what twice
+# Counted once, or twice
 
 
 def test_a_module_called_twice_costs_twice_and_its_parameters_count_once() -> None:
@@ -151,7 +152,7 @@ def test_a_parameter_of_two_modules_counts_once(device: str) -> None:
     }
 
 
-def test_frozen_and_trainable_parameters_and_buffers_are_told_apart() -> None:
+def test_frozen_and_trainable_parameters_and_buffers_are_counted_separately() -> None:
     norm = nn.BatchNorm2d(4)
     norm.bias.requires_grad = False
     figures = total_params(on_meta(norm, X))
@@ -165,14 +166,16 @@ def test_frozen_and_trainable_parameters_and_buffers_are_told_apart() -> None:
     }
 
 
-# What single operators cost
+# Costs of single operators
 
 
 @pytest.mark.parametrize(
     ("module", "shape", "macs"),
     [
-        # grouped: each of 6 filters reads 4 / 2 channels under 3·1; height (6+2-5)//2+1 = 2, width (8+2-1)//2+1 = 5
-        (nn.Conv2d(4, 6, (3, 1), stride=2, padding=1, dilation=2, groups=2), X, 2 * 2 * 5 * 6 * (4 // 2) * 3),
+        # grouped: each of 6 filters reads 4 / 2 channels under 3·1;
+        # height (6+2-5)//2+1 = 2, width (8+2-1)//2+1 = 5
+        (nn.Conv2d(4, 6, (3, 1), stride=2, padding=1, dilation=2, groups=2), X,
+         2 * 2 * 5 * 6 * (4 // 2) * 3),
         # depthwise: as many groups as channels
         (nn.Conv2d(4, 4, 3, padding=1, groups=4), X, 2 * 48 * 4 * 9),
         # transposed: every input position meets the whole kernel
@@ -231,6 +234,22 @@ def test_a_view_and_a_write_in_place_keep_their_storage() -> None:
     assert len(trace.storages) == 2
 
 
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_tensor_given_as_out_counts_with_the_size_to_which_it_was_resized(device: str) -> None:
+    model = Wrapped(lambda _, x: torch.add(x, 1, out=x.new_empty(0)))
+    trace = record(model, torch.zeros(X, device=device))
+    size = 4 * 2 * 4 * 6 * 8  # bytes of float32 · N · C · H · W
+    assert trace.storages == (size, size)
+    assert trace.tensors[trace.outputs[0]].shape == X
+
+
+def test_building_on_meta_still_fills_a_tensor_with_data() -> None:
+    with building_on_meta():
+        bare, real = torch.ones(2), torch.ones(2, device="cpu")
+        assert bare.zero_() is bare
+        assert real.zero_().tolist() == [0, 0]
+
+
 # Outputs and inputs of any form
 
 
@@ -262,7 +281,7 @@ def test_taps_are_kept_by_name() -> None:
 
 
 class Fragile(nn.Module):
-    """Everything that recording could disturb, and a forward that raises half way when told to."""
+    """Everything that recording could disturb, and a forward that raises half way on demand."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -457,7 +476,7 @@ class InThreads(nn.Module):
         return outputs[0] + outputs[1]
 
 
-def test_what_runs_in_another_thread_is_refused_and_not_told_as_nothing() -> None:
+def test_a_layer_that_runs_in_another_thread_is_refused_and_not_counted_as_nothing() -> None:
     with pytest.raises(
         RuntimeError, match="computes where no operator is seen, as in another thread"
     ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -11,16 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.rules.lint_checks import Finding, lint
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.facts.conditions import Conditions, Size
-from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
-from ucseg_cli.references.variants import Variant, as_variant
-
-TraceOf = Callable[[Variant, Conditions], Trace]
+from ucseg_cli.references.variants import as_variant
 
 CLOSE = 1e-12
 SIDES = st.integers(1, 12)
@@ -53,7 +50,9 @@ def distance(one: Tensor, other: Tensor) -> float:
 
 
 def findings(model: nn.Module, x: Tensor, code: str) -> list[Finding]:
-    return [each for each in lint(Subject("net", record(model, x))) if each.rule.code == code]
+    return [
+        finding for finding in lint(Subject("net", record(model, x))) if finding.rule.code == code
+    ]
 
 
 def picture(*shape: int) -> Tensor:
@@ -94,7 +93,7 @@ def test_any_pointwise_conv_and_any_bilinear_upsample_commute(
     late, early = lively(nn.Sequential(grow, conv)), lively(nn.Sequential(conv, grow))
     x = picture(2, 4, height, width)
     assert distance(run(late, x), run(early, x)) <= CLOSE
-    assert [each.module for each in findings(late, x, "UC104")] == ["1"]
+    assert [finding.module for finding in findings(late, x, "UC104")] == ["1"]
     assert findings(early, x, "UC104") == []
 
 
@@ -109,12 +108,12 @@ def test_a_conv_that_is_not_pointwise_does_not_commute() -> None:
     ("name", "saved"),
     [("v1", 391_905_280), ("v2", 391_905_280), ("v2+classes=2", None), ("v3", None)],
 )
-def test_what_the_mended_head_saves_is_the_difference_of_totals(
+def test_the_fixed_head_saves_the_difference_of_totals(
     trace_of: TraceOf, name: str, saved: int | None
 ) -> None:
     at = Conditions(Size(512, 512))
     late, early = (
-        totals(trace_of(as_variant(each), at)) for each in (name, f"{name}+head=before-upsample")
+        totals(trace_of(as_variant(head), at)) for head in (name, f"{name}+head=before-upsample")
     )
     assert late["fvcore"] - early["fvcore"] > 0
     assert saved is None or late["fvcore"] - early["fvcore"] == saved
@@ -161,21 +160,22 @@ def test_a_dilated_conv_is_the_1x1_conv_of_its_centre_exactly_where_the_rule_say
 @pytest.mark.parametrize(
     ("name", "side", "rates"), [("v2", 512, [18]), ("v2", 224, [12, 18]), ("v1", 224, [12])]
 )
-def test_a_variant_s_degenerate_branches_are_1x1_convs_at_that_size_and_not_where_the_rule_is_silent(
+def test_a_variant_s_degenerate_branches_are_1x1_convs_at_that_size_and_at_no_larger(
     name: str, side: int, rates: list[int]
 ) -> None:
     model = lively(build_model(name))
     x = picture(1, 3, side, side)
     found = findings(model, x, "UC101")
-    assert [each.evidence["rate"] for each in found] == rates
+    assert [finding.evidence["rate"] for finding in found] == rates
     fixed = copy.deepcopy(model)
-    for each in found:
-        conv = fixed.get_submodule(each.module)
+    for finding in found:
+        conv = fixed.get_submodule(finding.module)
         assert isinstance(conv, nn.Conv2d)
-        fixed.set_submodule(each.module, lively(centre_alone(conv)))
+        fixed.set_submodule(finding.module, lively(centre_alone(conv)))
     assert distance(run(model, x), run(fixed, x)) <= CLOSE
     larger = picture(1, 3, 32 * max(rates) + 32, 32 * max(rates) + 32)
-    assert max(rates) not in [each.evidence["rate"] for each in findings(model, larger, "UC101")]
+    still_dead = findings(model, larger, "UC101")
+    assert max(rates) not in [finding.evidence["rate"] for finding in still_dead]
     assert distance(run(model, larger), run(fixed, larger)) > CLOSE
 
 
@@ -235,7 +235,7 @@ def test_without_its_unused_parameters_a_model_computes_the_same() -> None:
     fixed = copy.deepcopy(model)
     delattr(fixed, found.module)
     assert torch.equal(run(model, x), run(fixed, x))
-    before, after = (totals(record(each, x))["params"] for each in (model, fixed))
+    before, after = (totals(record(net, x))["params"] for net in (model, fixed))
     assert before - after == found.evidence["params"]
     assert findings(fixed, x, "UC105") == []
 
@@ -246,7 +246,7 @@ def test_without_its_unused_parameters_a_model_computes_the_same() -> None:
 def test_training_at_batch_1_really_fails_where_the_rule_says_so() -> None:
     model = build_model("v2").train()
     found = findings(copy.deepcopy(model).eval(), torch.randn(1, 3, 64, 64), "UC107")
-    assert [each.module for each in found] == ["aspp.branches.4.2"]
+    assert [finding.module for finding in found] == ["aspp.branches.4.2"]
     with pytest.raises(ValueError, match="Expected more than 1 value per channel when training"):
         model(torch.randn(1, 3, 64, 64))
     model(torch.randn(2, 3, 64, 64))

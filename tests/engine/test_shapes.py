@@ -1,4 +1,4 @@
-"""Every rule of engine/shapes.py held against torch's own meta kernel."""
+"""Every shape rule compared with torch's own kernel, on plain arguments and on others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def meta(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def form(value: Any) -> Any:
-    """What a rule must get right of each tensor."""
+    """The parts of an output that a rule must get right."""
     match value:
         case Tensor():
             return tuple(value.shape), value.dtype, value.device.type, value.is_contiguous()
@@ -35,7 +35,7 @@ def form(value: Any) -> Any:
 
 
 def both(operator: Any, *args: Any) -> tuple[Any, Any]:
-    """The rule's answer and torch's; where torch raises, its answer is None as the rule's has to be."""
+    """The rule's answer and torch's; where torch raises, both must be None."""
     ours = output_on_meta(operator_name(operator), args, {})
     try:
         theirs = operator(*args)
@@ -125,7 +125,7 @@ def test_batch_norm_in_eval_has_its_input_s_shape_and_empty_statistics(
         ATEN.native_batch_norm.default, x, weight, bias, vector, vector, TRAINING, 0.1, 1e-5
     )
     assert ours is not None
-    # torch sizes the statistics differently by device: on CPU, as a trace must have them, they are empty
+    # torch sizes the statistics by device: on the CPU, as a trace must have them, they are empty
     assert ours[0] == theirs[0]
     assert [statistic[0] for statistic in ours[1:]] == [(0,), (0,)]
 
@@ -388,7 +388,7 @@ def test_every_rule_is_held_against_torch_here() -> None:
 
 
 class OfAnotherClass(Tensor):
-    """What a subclass returns is its own affair."""
+    """A subclass decides itself what its operators return."""
 
 
 NOT_PLAIN = (

@@ -1,4 +1,4 @@
-"""Models out of a person's own files: found, built, run, and nothing of it stays."""
+"""Models out of a user's own files: found, built, run, and nothing of them stays."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 import sys
 import textwrap
 from collections.abc import Callable
+from itertools import starmap
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.engine.trace_model import runnable_model, trace_source
+from ucseg_cli.engine.user_code.refuse_downloads import DownloadError, downloads_refused
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError
 from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
 from ucseg_cli.facts.trace import Trace
@@ -39,7 +41,7 @@ Write = Callable[..., FromFile]
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """``write("class …", "Name", argument=…)``: a file in a folder that is not where we are, and the model in it."""
+    """``write("class …", "Name", argument=…)``: a model in a file of another folder."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
@@ -48,7 +50,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     def write(code: str, name: str = "Net", /, file: str = "net.py", **arguments: str) -> FromFile:
         path = tmp_path / "nets" / file
         path.write_text(f"{HEADER}\n{textwrap.dedent(code)}")
-        return FromFile(str(path), name, tuple(Argument(*each) for each in arguments.items()))
+        return FromFile(str(path), name, tuple(starmap(Argument, arguments.items())))
 
     return write
 
@@ -88,7 +90,7 @@ def test_it_is_built_and_run_without_data(write: Write) -> None:
     assert (trace.device, trace.failure) == ("meta", None)
 
 
-def test_what_cannot_be_built_without_data_is_built_with_it_and_run_without(write: Write) -> None:
+def test_a_model_that_needs_data_to_be_built_still_runs_without(write: Write) -> None:
     code = """
         class Stochastic(Net):
             def __init__(self):
@@ -105,7 +107,7 @@ def test_what_cannot_be_built_without_data_is_built_with_it_and_run_without(writ
     assert trace.by_path["tied"].alias_of == "stem"
 
 
-def test_what_needs_data_to_run_is_run_on_real_tensors_and_says_so(write: Write) -> None:
+def test_a_model_that_needs_data_to_run_gets_real_tensors_and_says_so(write: Write) -> None:
     code = """
         class Choosing(Net):
             def forward(self, x):
@@ -145,7 +147,7 @@ def test_the_same_network_has_the_same_figures_on_meta_and_where_it_needs_data(
         ("return x @ torch.zeros(5, 5)", "shapes cannot be multiplied"),
     ],
 )
-def test_where_it_does_not_run_its_parameters_and_the_reason_are_still_there(
+def test_a_model_that_does_not_run_still_has_its_parameters_and_the_reason(
     write: Write, forward: str, reason: str
 ) -> None:
     source = write(
@@ -157,7 +159,7 @@ def test_where_it_does_not_run_its_parameters_and_the_reason_are_still_there(
     assert "macs" not in totals(trace)
 
 
-def test_a_forward_pass_that_takes_other_inputs_is_told_by_its_signature_and_runs_on_those(
+def test_a_forward_pass_that_takes_other_inputs_is_refused_with_its_signature_and_runs_on_those(
     write: Write,
 ) -> None:
     code = """
@@ -183,7 +185,8 @@ def test_its_own_folder_and_the_working_directory_are_importable_while_it_loads_
     write: Write,
 ) -> None:
     source = write(
-        "from parts import WIDTH; from here import DEPTH\ndef make(): import late; return Net(WIDTH * DEPTH)",
+        "from parts import WIDTH; from here import DEPTH\n"
+        "def make(): import late; return Net(WIDTH * DEPTH)",
         "make",
     )
     Path(source.path).with_name("parts.py").write_text("WIDTH = 2")
@@ -220,10 +223,51 @@ def test_a_module_is_imported_from_where_we_are(
     assert not {"zoo", "zoo.nets"} & set(sys.modules)
 
 
-def test_a_file_named_like_an_installed_module_is_itself(write: Write) -> None:
-    source = write("", file="json.py")
-    assert params(trace_source(source, AT_8)) == 4 * 28
-    assert hasattr(sys.modules.get("json"), "dumps")
+def test_a_file_named_like_a_loaded_module_is_itself_and_leaves_that_module_alone(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = """
+        import json
+
+        class Net(Net):
+            def forward(self, x):
+                return super().forward(x) if json.dumps({}) == "{}" else None
+    """
+    loaded = sys.modules["json"]
+    monkeypatch.setitem(sys.modules, "json", loaded)  # put back, even if this test fails
+    trace = trace_source(write(code, file="json.py"), AT_8)
+    assert (params(trace), trace.failure) == (4 * 28, None)
+    assert sys.modules["json"] is loaded
+    assert "json_of_the_user" not in sys.modules
+
+
+NEEDS_DATA = """
+    class Looking(Net):
+        def forward(self, x):
+            assert x.sum().item() >= 0
+            return super().forward(x)
+"""
+
+
+@pytest.mark.parametrize(("missing", "device"), [(0, "cpu"), (1, "meta")])
+def test_real_tensors_are_tried_only_where_the_weights_and_64_inputs_fit_in_memory(
+    write: Write, monkeypatch: pytest.MonkeyPatch, missing: int, device: str
+) -> None:
+    weights, inputs = 4 * (4 * 27 + 4), 4 * (3 * 8 * 8)
+    free = weights + 64 * inputs - missing
+    monkeypatch.setattr("ucseg_cli.engine.trace_model.free_memory", lambda: free)
+    trace = trace_source(write(NEEDS_DATA, "Looking"), AT_8)
+    assert trace.device == device
+    assert (trace.failure is None) is not missing
+    if missing:
+        assert "about 49.6 kB of memory" in str(trace.failure)
+
+
+def test_a_machine_with_unknown_memory_tries_real_tensors(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ucseg_cli.engine.trace_model.free_memory", lambda: None)
+    assert trace_source(write(NEEDS_DATA, "Looking"), AT_8).failure is None
 
 
 def test_nothing_of_a_file_stays(write: Write) -> None:
@@ -250,7 +294,7 @@ def test_nothing_of_a_file_stays(write: Write) -> None:
     assert (random.getstate(), sys.argv, sys.path, Path.cwd()) == (dice, argv, path, before)
 
 
-def test_what_a_file_prints_is_not_on_stdout_and_it_sees_a_command_line_of_its_own(
+def test_a_file_prints_to_stderr_and_sees_a_command_line_of_its_own(
     write: Write, capfd: pytest.CaptureFixture[str]
 ) -> None:
     trace_source(
@@ -261,13 +305,42 @@ def test_what_a_file_prints_is_not_on_stdout_and_it_sees_a_command_line_of_its_o
     assert (out, err) == ("", "loading 1 True net\n")
 
 
-def test_a_model_that_downloads_is_refused_and_told_how_not_to(write: Write) -> None:
+@pytest.mark.parametrize(
+    ("event", "arguments"),
+    [
+        ("urllib.Request", ("HOST", None, {}, "GET")),
+        ("http.client.connect", (None, "HOST", 80)),
+        ("socket.getaddrinfo", ("HOST", 80, 0, 0, 0)),
+        ("socket.connect", (None, "HOST")),
+    ],
+)
+def test_every_request_to_the_network_is_refused_while_a_model_may_not_download_and_no_longer(
+    event: str, arguments: tuple[object, ...]
+) -> None:
+    with downloads_refused(), pytest.raises(DownloadError, match="it tries to download HOST"):
+        sys.audit(event, *arguments)
+    sys.audit(event, *arguments)
+
+
+def test_a_refused_download_comes_with_every_argument_that_is_about_weights(write: Write) -> None:
+    code = """
+        def make(width=4, pretrained=True, Weights="DEFAULT", checkpoint=None, download=False):
+            torch.hub.load_state_dict_from_url("https://weights.example/net.pth")
+    """
+    with pytest.raises(ModelError) as caught:
+        trace_source(write(code, "make"), AT_8)
+    offline = "+pretrained=false+Weights=none+checkpoint=none+download=false"
+    assert (caught.value.help or "").endswith(f"net.py:make{offline}")
+
+
+def test_a_model_that_downloads_is_refused_with_the_argument_that_stops_it(write: Write) -> None:
     code = """
         class Downloading(Net):
             def __init__(self, pretrained=True):
                 super().__init__()
                 if pretrained:
-                    torch.hub.load_state_dict_from_url("https://weights.example/net-12345678.pth", progress=False)
+                    url = "https://weights.example/net-12345678.pth"
+                    torch.hub.load_state_dict_from_url(url, progress=False)
     """
     with pytest.raises(
         ModelError, match=r"it tries to download https://weights\.example/net-12345678\.pth"
@@ -300,7 +373,7 @@ def test_a_model_that_downloads_is_refused_and_told_how_not_to(write: Write) -> 
         ("def make(size): return Net()", "make", "make needs size"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_told_in_its_own_words(
+def test_an_error_of_a_file_is_reported_in_its_own_words(
     write: Write, code: str, name: str | None, what: str
 ) -> None:
     if name is None:
@@ -313,7 +386,7 @@ def test_what_is_wrong_with_a_file_is_told_in_its_own_words(
     assert caught.value.where
 
 
-def test_an_error_in_a_file_is_told_with_its_line(write: Write) -> None:
+def test_an_error_in_a_file_is_reported_with_its_line(write: Write) -> None:
     source = write("def make():\n    raise ValueError('no')\n", "make")
     with pytest.raises(ModelError) as caught:
         trace_source(source, AT_8)
@@ -342,7 +415,7 @@ def test_a_model_is_loaded_for_real_for_others_to_count(write: Write) -> None:
         assert model(torch.zeros(1, 3, 8, 8)).shape == (1, 4, 8, 8)
 
 
-def test_a_file_of_a_person_may_import_all_of_torchvision(write: Write) -> None:
+def test_a_user_s_file_may_import_all_of_torchvision(write: Write) -> None:
     code = """
         import torchvision
         from torchvision.models import resnet18
@@ -355,7 +428,7 @@ def test_a_file_of_a_person_may_import_all_of_torchvision(write: Write) -> None:
     assert (trace.failure, params(trace)) == (None, 2_542_856)
 
 
-def test_a_pipe_in_place_of_a_file_is_no_python_file(tmp_path: Path) -> None:
+def test_a_pipe_is_not_a_python_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "net.py")
     with pytest.raises(UsageError, match="there is no file"):
         trace_source(FromFile(str(tmp_path / "net.py"), "Net"), AT_8)

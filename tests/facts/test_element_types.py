@@ -8,12 +8,12 @@ from ucseg_cli.errors import ModelError
 from ucseg_cli.facts.element_types import BITS, size_in_bytes
 
 OF_TORCH = {
-    str(each).removeprefix("torch."): each
-    for each in vars(torch).values()
-    if isinstance(each, torch.dtype)
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in vars(torch).values()
+    if isinstance(dtype, torch.dtype)
 }
 PACKED = {"quint4x2", "quint2x4"}
-"""Of which torch tells the size of a byte that holds several."""
+"""Types whose size torch gives as that of the byte that holds several elements."""
 
 
 @pytest.mark.parametrize("name", OF_TORCH)
@@ -24,7 +24,7 @@ def test_every_type_of_torch_has_the_size_that_torch_gives_it(name: str) -> None
 
 
 @pytest.mark.parametrize(("elements", "size"), [(0, 0), (1, 1), (2, 1), (3, 2), (8, 4)])
-def test_the_last_byte_of_what_takes_half_of_one_is_whole(elements: int, size: int) -> None:
+def test_the_last_byte_of_half_byte_elements_is_whole(elements: int, size: int) -> None:
     assert size_in_bytes(elements, "float4_e2m1fn") == size
 
 
@@ -33,6 +33,6 @@ def test_every_type_of_safetensors_has_a_size(name: str) -> None:
     assert size_in_bytes(8, name) > 0
 
 
-def test_a_type_that_nobody_told_us_of_is_refused_by_name() -> None:
+def test_an_unknown_type_is_refused_by_name() -> None:
     with pytest.raises(ModelError, match="'float3' is not known"):
         size_in_bytes(1, "float3")

@@ -27,7 +27,7 @@ def test_the_root_is_a_state_dict_and_no_other_module_has_a_type() -> None:
     assert trace.ops == ()
 
 
-def test_buffers_are_told_by_their_names() -> None:
+def test_buffers_are_known_by_their_names() -> None:
     names = (
         "weight",
         "bias",
@@ -37,8 +37,8 @@ def test_buffers_are_told_by_their_names() -> None:
         "my_running_mean",
     )
     (_, norm) = state_dict_trace(state_of(*(f"norm.{name}" for name in names))).modules
-    assert [each.name for each in norm.parameters] == ["weight", "bias", "my_running_mean"]
-    assert [each.name for each in norm.buffers] == [
+    assert [weight.name for weight in norm.parameters] == ["weight", "bias", "my_running_mean"]
+    assert [weight.name for weight in norm.buffers] == [
         "running_mean",
         "running_var",
         "num_batches_tracked",
@@ -77,9 +77,7 @@ def test_what_is_trainable_is_missing_rather_than_nothing() -> None:
         ("module.", ("n_averaged",)),
     ],
 )
-def test_what_wrappers_put_before_names_is_stripped_and_told(
-    prefix: str, beside: tuple[str, ...]
-) -> None:
+def test_a_wrapper_s_prefix_is_stripped_and_kept(prefix: str, beside: tuple[str, ...]) -> None:
     state = unwrapped(state_of(*beside, f"{prefix}a.weight", f"{prefix}b.weight"))
     assert [entry.name for entry in state.entries] == ["a.weight", "b.weight"]
     assert state.prefix == prefix

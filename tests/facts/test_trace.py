@@ -99,7 +99,8 @@ def test_a_view_shares_the_storage_and_a_write_in_place_is_not_one() -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        {"format": 0},
+        {"format": 2},
+        {"format": 4},
         {"format": "1"},
         {"modules": [["only a path"]]},
         {"modules": 5},

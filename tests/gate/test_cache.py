@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
+from support.fixture_types import Run
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.trace import Module, Op, Tap, Tensor, Trace, Weight
 from ucseg_cli.gate import cache as caching
@@ -30,8 +30,6 @@ from ucseg_cli.gate.fingerprints import (
 from ucseg_cli.references import FromTorchvision
 from ucseg_cli.references.variants import CATALOGUE, Variant
 from ucseg_cli.references.variants.axes import AXES
-
-Run = Callable[..., CompletedProcess[str]]
 
 TRACE = Trace(
     modules=(
@@ -63,9 +61,7 @@ def cache(cache_directory: Path, warnings: list[str]) -> Cache:
     return Cache(cache_directory, warn=warnings.append)
 
 
-def test_what_was_kept_is_found_again_and_nothing_else_is(
-    cache: Cache, warnings: list[str]
-) -> None:
+def test_a_kept_trace_is_found_again_and_no_other(cache: Cache, warnings: list[str]) -> None:
     assert cache.get("a") is None
     cache.put("a", TRACE)
     assert cache.get("a") == TRACE
@@ -85,7 +81,7 @@ def test_a_real_trace_is_found_as_it_was_recorded(
 TOTALS = {"conv": {"params": 1, "fvcore": 2**60}, "conv,rates": {"params": 0}}
 
 
-def test_traces_and_totals_under_one_key_are_kept_apart(cache: Cache, warnings: list[str]) -> None:
+def test_traces_and_totals_under_one_key_are_separate(cache: Cache, warnings: list[str]) -> None:
     cache.put("a", TRACE)
     assert cache.get_totals("a") is None
     cache.put_totals("a", TOTALS)
@@ -106,9 +102,9 @@ def test_both_kinds_count_towards_the_bound(cache: Cache, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     "body",
     [
-        b"null", b"[]", b"1", b'{"conv": 1}', b'{"conv": null}', b'{"conv": ["params"]}', b'{"conv": {"params": "1"}}',
-        b'{"conv": {"params": null}}', b'{"conv": {"params": 1.5}}', b'{"conv": {"params": true}}', b"{", b"\xff",
-        b"[" * 200_000,
+        b"null", b"[]", b"1", b"{", b"\xff", b"[" * 200_000,
+        b'{"conv": 1}', b'{"conv": null}', b'{"conv": ["params"]}', b'{"conv": {"params": "1"}}',
+        b'{"conv": {"params": null}}', b'{"conv": {"params": 1.5}}', b'{"conv": {"params": true}}',
     ],
 )  # fmt: skip
 def test_totals_that_are_not_integers_by_name_cost_one_warning_and_are_replaced(
@@ -239,7 +235,7 @@ def test_a_directory_that_may_not_be_searched_costs_one_warning(
     assert len(warnings) == 1
 
 
-def test_what_cannot_be_asked_about_costs_one_warning(
+def test_a_file_without_a_status_costs_one_warning(
     cache: Cache, warnings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.put("a", TRACE)
@@ -289,7 +285,7 @@ def test_a_directory_that_may_not_be_written_costs_one_warning(
     assert len(warnings) == 1
 
 
-def test_a_directory_of_someone_else_s_is_left_alone(cache: Cache, warnings: list[str]) -> None:
+def test_a_directory_of_another_program_is_left_alone(cache: Cache, warnings: list[str]) -> None:
     cache.directory.mkdir()
     (cache.directory / "thesis.tex").write_text("mine", encoding="utf-8")
     cache.put("a", TRACE)
@@ -303,7 +299,7 @@ def test_a_directory_of_someone_else_s_is_left_alone(cache: Cache, warnings: lis
 @pytest.mark.parametrize(
     "mark", [None, "Signature: 8a477f597d28d172789f06886806bc55\n# of another tool\n"]
 )
-def test_traces_of_someone_else_s_are_neither_counted_nor_deleted(
+def test_traces_of_another_program_are_neither_counted_nor_deleted(
     cache: Cache, warnings: list[str], mark: str | None
 ) -> None:
     theirs = cache.directory / "traces" / "theirs.trace"
@@ -364,7 +360,7 @@ def test_no_half_written_file_is_left_behind(cache: Cache, monkeypatch: pytest.M
     assert [path.name for path in (cache.directory / "traces").iterdir()] == ["a.trace"]
 
 
-def test_what_was_used_longest_ago_goes_first(
+def test_the_entry_used_longest_ago_goes_first(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(caching, "MAX_ENTRIES", 3)
@@ -381,6 +377,16 @@ def test_there_are_never_more_than_the_bound(cache: Cache, monkeypatch: pytest.M
     for key in range(20):
         cache.put(str(key), TRACE)
         assert len(cache.entries()) <= 5
+
+
+def test_the_bound_is_512_entries(cache: Cache) -> None:
+    cache.put("a", TRACE)
+    for number in range(512):
+        (cache.directory / "traces" / f"{number}.totals").touch()
+    (cache.directory / "traces" / "notes.txt").touch()
+    cache.put("b", TRACE)
+    assert len(cache.entries()) == 512
+    assert (cache.directory / "traces" / "notes.txt").exists(), "it is not an entry"
 
 
 def test_any_number_may_fill_one_cache_at_once(cache_directory: Path) -> None:
@@ -477,7 +483,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def print_now() -> Iterator[Callable[[], tuple[str, str, str]]]:
-    """The fingerprints of v2, of one of torchvision's networks, and of totals, as the files are now."""
+    """The fingerprints of v2, of a torchvision network, and of totals, as the files are now."""
     v1, v2 = CATALOGUE["v1"], CATALOGUE["v2"]
 
     def now() -> tuple[str, str, str]:
@@ -508,6 +514,7 @@ CHANGES = {
     "engine/recording/record.py": (True, True, True),
     "nets/blocks.py": (True, True, True),
     "references/variants/axes.py": (True, True, True),
+    "zoo/mobilenet_v3.py": (True, True, True),
     "zoo/torchvision_models.py": (False, True, False),
     "engine/user_code/isolation.py": (False, True, False),
     "analysis/counting/conventions.py": (False, False, True),
@@ -515,7 +522,7 @@ CHANGES = {
     "report/answers/look/params.py": (False, False, False),
     "commands/look/params.py": (False, False, False),
 }
-"""Whether a file of ours changes the fingerprint of a variant, of a torchvision network, of totals."""
+"""Whether a file of ours changes the fingerprint of a variant, a torchvision network, totals."""
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -532,7 +539,7 @@ def test_a_fingerprint_changes_with_every_file_that_its_entry_depends_on(
     assert tuple(one != other for one, other in zip(changed, gone, strict=True)) == CHANGES[name]
 
 
-def test_every_file_of_others_that_is_fingerprinted_is_there() -> None:
+def test_every_fingerprinted_file_of_other_packages_is_there() -> None:
     from importlib.util import find_spec
 
     for package, names in THEIR_SOURCES:
@@ -551,7 +558,7 @@ IRRELEVANT = {
     "facts/element_types.py": "sizes of elements, which a trace takes from torch",
     "analysis/memo.py": "computes nothing, only once",
 }
-"""What is imported on the way and no entry depends on, each with its reason."""
+"""Files that are imported although no entry depends on them, each with its reason."""
 
 
 @pytest.mark.parametrize(
@@ -569,7 +576,8 @@ def test_every_file_that_an_entry_is_made_by_is_fingerprinted_or_known_not_to_ma
 ) -> None:
     code = (
         f"import sys, {modules}\n"
-        "ours = [m.__file__ for n, m in sys.modules.items() if n.partition('.')[0] == 'ucseg_cli']\n"
+        "names = [name for name in sys.modules if name.partition('.')[0] == 'ucseg_cli']\n"
+        "ours = [sys.modules[name].__file__ for name in names]\n"
         "print(*filter(None, ours), sep='\\n')"
     )
     lines = python("-c", code).stdout.splitlines()

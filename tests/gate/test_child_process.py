@@ -1,4 +1,4 @@
-"""Nothing that a person's code does reaches the answer, another model, the cache or the exit status."""
+"""A user's code cannot reach the answer, another model, the cache or the exit status."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def ask(tmp_path: Path, code: str, name: str = "Net") -> Trace:
         return decode_trace(found)
 
 
-def test_what_comes_back_is_what_is_recorded_here(tmp_path: Path) -> None:
+def test_its_trace_is_the_one_recorded_here(tmp_path: Path) -> None:
     from ucseg_cli.engine.trace_model import trace_source
 
     trace = ask(tmp_path, "")
@@ -55,7 +55,7 @@ def test_what_comes_back_is_what_is_recorded_here(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "message"),
     [
         ("import os; os._exit(0)", "Net ended itself with status 0, before there was an answer"),
         ("import os; os.abort()", "Net was ended by SIGABRT, before there was an answer"),
@@ -72,10 +72,12 @@ def test_what_comes_back_is_what_is_recorded_here(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_whatever_ends_it_is_an_error_of_the_model(tmp_path: Path, code: str, told: str) -> None:
+def test_any_end_without_an_answer_is_an_error_of_the_model(
+    tmp_path: Path, code: str, message: str
+) -> None:
     with pytest.raises(ModelError) as caught:
         ask(tmp_path, code)
-    assert told in caught.value.what
+    assert message in caught.value.what
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,9 @@ def test_whatever_ends_it_is_an_error_of_the_model(tmp_path: Path, code: str, to
         "import os; os.close(1)",
     ],
 )
-def test_what_it_leaves_behind_keeps_nobody_from_the_answer(tmp_path: Path, code: str) -> None:
+def test_threads_and_hooks_that_it_leaves_do_not_delay_the_answer(
+    tmp_path: Path, code: str
+) -> None:
     assert ask(tmp_path, code).failure is None
 
 
@@ -120,7 +124,7 @@ def test_nothing_that_it_prints_is_in_the_answer_and_what_it_changes_changes_no_
         )
 
 
-def test_it_ends_with_us_where_the_person_stops_us(tmp_path: Path) -> None:
+def test_it_ends_with_us_on_ctrl_c(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(
         "import os, signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "open('pid', 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
@@ -164,13 +168,13 @@ def test_a_question_is_read_as_it_was_asked(
         UnknownNameError("axis", "backbon", ["backbone"]),
     ],
 )
-def test_an_error_from_there_reads_as_one_from_here(error: UsageError) -> None:
+def test_an_error_from_there_is_the_same_here(error: UsageError) -> None:
     again = decode_error(json.loads(json.dumps(encode_error(error))))
     for field in ("kind", "what", "where", "notes", "help", "exit_status"):
         assert getattr(again, field) == getattr(error, field)
 
 
-def test_a_person_s_code_is_not_run_in_the_process_that_keeps_the_cache(
+def test_a_user_s_code_is_not_run_in_the_process_that_keeps_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "net.py").write_text(f"{NET}\nimport os\nopen('pid', 'w').write(str(os.getpid()))")

@@ -2,21 +2,18 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
+from support.fixture_types import Run
 from ucseg_cli.errors import ResourceError
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.gate import tracing
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.gate.tracing import Request, trace_all
 from ucseg_cli.references.variants import CATALOGUE
-
-Run = Callable[..., CompletedProcess[str]]
 
 V1, V2, V3 = (Request(CATALOGUE[name], Conditions()) for name in ("v1", "v2", "v3"))
 
@@ -26,7 +23,7 @@ def cache(cache_directory: Path) -> Cache:
     return Cache(cache_directory, warn=pytest.fail)
 
 
-def test_what_is_not_there_is_recorded_and_then_it_is_there(
+def test_a_missing_trace_is_recorded_and_then_kept(
     fake_engine: list[Request], cache: Cache
 ) -> None:
     announced: list[int] = []
@@ -72,14 +69,14 @@ def test_nothing_is_announced_where_nothing_is_recorded(
 def test_the_answer_is_right_where_every_entry_is_damaged(
     fake_engine: list[Request], cache_directory: Path
 ) -> None:
-    told: list[str] = []
-    cache = Cache(cache_directory, warn=told.append)
+    warned: list[str] = []
+    cache = Cache(cache_directory, warn=warned.append)
     right = trace_all([V1, V2], cache, lambda _: None)
     for path, _ in cache.entries():
         path.write_bytes(b"\0" * 100)
     assert trace_all([V1, V2], cache, lambda _: None) == right
     assert fake_engine == [V1, V2, V1, V2]
-    assert len(told) == 1
+    assert len(warned) == 1
     assert trace_all([V1, V2], cache, lambda _: pytest.fail("it was not fixed")) == right
 
 
@@ -102,7 +99,7 @@ def test_a_warning_leaves_json_on_stdout_alone(ucseg: Run, cache_directory: Path
     assert answer.stderr.startswith(f"warning: cannot keep answers in {cache_directory}: ")
 
 
-def test_without_torch_what_is_kept_is_still_answered_and_the_rest_says_what_to_install(
+def test_without_torch_kept_traces_still_answer_and_others_say_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real = builtins.__import__
@@ -124,7 +121,9 @@ def test_without_torch_what_is_kept_is_still_answered_and_the_rest_says_what_to_
         assert caught.value.help == "pip install torch torchvision"
 
 
-def test_what_cannot_be_built_is_not_kept(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_cannot_be_built_is_not_kept(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def cannot(_: object) -> None:
         raise ResourceError("no")
 

@@ -1,4 +1,4 @@
-"""The module is what people train: its layout, its forward pass, its initialisation, its backbone's weights."""
+"""The module that users train: layout, forward pass, initialisation, the backbone's weights."""
 
 from __future__ import annotations
 
@@ -172,9 +172,7 @@ def test_it_trains_at_batch_2_and_every_parameter_learns(reference: str) -> None
     assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
 
 
-def test_training_at_batch_1_fails_in_image_pooling_but_recording_does_not_and_leaves_it_in_train_mode() -> (
-    None
-):
+def test_training_at_batch_1_fails_in_image_pooling_but_recording_does_not() -> None:
     model, x = build_model(SMALL), torch.rand(1, 3, 64, 64)
     with pytest.raises(ValueError, match="more than 1 value"):
         model(x)
@@ -277,7 +275,7 @@ def new_layers(model: SegmentationNetwork) -> list[nn.Module]:
 
 
 @pytest.mark.parametrize("pretrained", [False, True])
-def test_new_layers_start_as_told(imagenet: dict[str, Tensor], *, pretrained: bool) -> None:
+def test_new_layers_start_as_documented(imagenet: dict[str, Tensor], *, pretrained: bool) -> None:
     assert imagenet
     torch.manual_seed(0)
     layers = new_layers(build_model("v3", pretrained=pretrained))

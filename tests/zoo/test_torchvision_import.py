@@ -1,4 +1,4 @@
-"""torchvision is imported without running its packages, and stays what it would have been. Each case in a new process."""
+"""torchvision is imported without running its packages, and is the same. Each case is a process."""
 
 from __future__ import annotations
 
@@ -83,10 +83,13 @@ def test_packages_have_not_run_and_modules_are_loaded_once() -> None:
         """
         from importlib import import_module
         assert "extension" not in vars(torchvision)
-        assert not hasattr(type(torchvision), "__version__") and "__version__" not in vars(torchvision)
-        assert mobilenetv3 is sys.modules["torchvision.models.mobilenetv3"] is import_module("torchvision.models.mobilenetv3")
+        assert not hasattr(type(torchvision), "__version__")
+        assert "__version__" not in vars(torchvision)
+        name = "torchvision.models.mobilenetv3"
+        assert mobilenetv3 is sys.modules[name] is import_module(name)
         assert torchvision.models.mobilenetv3 is mobilenetv3
-        assert torchvision.__file__.endswith("__init__.py") and torchvision.__spec__.name == "torchvision"
+        assert torchvision.__file__.endswith("__init__.py")
+        assert torchvision.__spec__.name == "torchvision"
         first = mobilenetv3.mobilenet_v3_small
         with torchvision_packages_on_demand():
             from torchvision.models.mobilenetv3 import mobilenet_v3_small
@@ -96,7 +99,7 @@ def test_packages_have_not_run_and_modules_are_loaded_once() -> None:
 
 
 def outcome(*parts: str) -> str:
-    """What a process ends with: the exception's type and text, or what it printed."""
+    """The last words of a process: its exception's type and text, or its output."""
     done = run(*parts)
     return done.stdout if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
 
@@ -151,16 +154,17 @@ def test_a_package_runs_when_first_asked_and_then_is_an_ordinary_module(tmp_path
         assert torchvision.models.more == 2
         assert torchvision.models.net is mobilenetv3.net
         assert type(torchvision).__name__ == type(torchvision.models).__name__ == "module"
-        assert type(torchvision.__loader__).__name__ == type(torchvision.__spec__.loader).__name__ == "SourceFileLoader"
+        assert type(torchvision.__loader__).__name__ == "SourceFileLoader"
+        assert type(torchvision.__spec__.loader).__name__ == "SourceFileLoader"
         """,
     )
     assert printed.splitlines() == ["imported", "run torchvision", "run models"]
 
 
-def test_what_a_module_gives_by_name_is_taken_from_there_and_the_register_from_all(
+def test_a_name_is_taken_from_its_module_and_the_register_from_all(
     tmp_path: Path,
 ) -> None:
-    """Again made up. A network's name says where it is; only the whole package knows which networks there are."""
+    """Again made up. A name says where a network is; only the whole package knows them all."""
     models = tmp_path / "torchvision" / "models"
     (models / "video").mkdir(parents=True)
     (models.parent / "__init__.py").write_text("print('run torchvision')\n")
@@ -206,6 +210,6 @@ def test_without_torchvision_there_is_an_error_that_says_what_to_install(tmp_pat
         """,
     )
     assert (
-        done.stdout
-        == "torchvision cannot be imported: No module named 'torchvision.models' | pip install torchvision\n"
+        done.stdout == "torchvision cannot be imported: No module named 'torchvision.models'"
+        " | pip install torchvision\n"
     )

@@ -1,8 +1,9 @@
-"""Every network that torchvision lists, held against the figures published with its weights, and against other counters.
+"""Every network that torchvision lists, compared with its published figures and other counters.
 
-torchvision publishes two with each set of weights: ``num_params``, and ``_ops``, billions of multiply-adds of conv and
-matmul to three digits, for a random image of 512 by 512 pixels (16 of them for video, two for optical flow, other
-sizes for detection) that has gone through the weights' own preprocessing. Nothing is downloaded and nothing computed.
+torchvision publishes two with each set of weights: ``num_params``, and ``_ops``, billions of
+multiply-adds of conv and matmul to three digits, for a random image of 512 by 512 pixels (16 of
+them for video, two for optical flow, other sizes for detection) that has gone through the weights'
+own preprocessing. Nothing is downloaded and nothing computed.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ DETECTION_SIDES = {
 
 
 class Boxes(NamedTuple):
-    """How many boxes the heads ran on when torchvision counted: those proposed, and of these those detected."""
+    """How many boxes the heads ran on when torchvision counted: proposed and detected."""
 
     proposed: int
     detected: int = 0
@@ -55,16 +56,16 @@ EXCEPTIONS = {
     "KeypointRCNN_ResNet50_FPN_Weights.COCO_LEGACY": Boxes(1000),
     "KeypointRCNN_ResNet50_FPN_Weights.COCO_V1": Boxes(1000, 1),
 }
-"""Where the figure depends on values: the heads of these run once for each box that the trained network sees in noise.
+"""Networks whose figure depends on values: the heads run once for each box seen in noise.
 
-All other parts are counted; with so many boxes the figure is the published one to the last digit. The Faster R-CNNs
-with a MobileNet see none there.
+All other parts are counted; with so many boxes the figure is the published one to the last digit.
+The Faster R-CNNs with a MobileNet see none there.
 """
 
 
 @pytest.fixture(scope="module")
 def torchvision() -> ModuleType:
-    """All of torchvision, also where its compiled operators do not load; it warns of those for images."""
+    """All of torchvision, even if its compiled operators do not load; it warns of others."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         declare_missing_operators()
@@ -91,11 +92,11 @@ def published_inputs(name: str, model: nn.Module, weights: Any) -> list[Tensor]:
     image = torch.zeros((1, 16, 3, side, side) if task(model) == "video" else (1, 3, side, side))
     preprocess = weights.transforms()
     inputs = preprocess(image, image) if task(model) == "optical_flow" else (preprocess(image),)
-    return [on_meta(*each.shape) for each in inputs]
+    return [on_meta(*tensor.shape) for tensor in inputs]
 
 
 def leave_out_boxes(model: Any) -> None:
-    """Take out of a detection network what needs values: choosing boxes, which has no price, and heads for each box."""
+    """Remove the parts that need values: choosing boxes, which has no price, and heads per box."""
     model.transform.postprocess = lambda *_: []
     if hasattr(model, "rpn"):
         model.rpn.filter_proposals = lambda *_: ([], [])
@@ -109,7 +110,7 @@ def macs(model: nn.Module, *inputs: Tensor) -> int:
 
 
 def macs_of_boxes(model: Any, boxes: Boxes) -> int:
-    """What the heads of a detection network cost for so many boxes, without the part that needs none."""
+    """The cost of a detection network's heads for so many boxes, beyond their other parts."""
     heads, channels = model.roi_heads, model.backbone.out_channels
     total = 0
     for kind, count in (
@@ -132,7 +133,7 @@ def published(torchvision: ModuleType, name: str) -> dict[str, Any]:
 
 
 def figures(name: str, weights: Any, boxes: Mapping[str, Boxes]) -> tuple[int, float]:
-    """Parameters, and billions of multiply-adds to three digits, of a network built as its weights need it."""
+    """Parameters, and billions of multiply-adds to three digits, of a network for its weights."""
     model = build(name, weights=weights.name)
     inputs = published_inputs(name, model, weights)
     extra = macs_of_boxes(model, boxes[str(weights)]) if str(weights) in boxes else 0
@@ -212,7 +213,7 @@ NOT_TRACED = {
         "ssd",
     ),
 }
-"""What fvcore is not run on, by the reason: networks, or how their names begin."""
+"""Networks, or beginnings of their names, on which fvcore is not run, by the reason."""
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from ucseg_cli.references.variants import Variant
 PACKAGE = Path(__file__).parents[1]
 
 OUR_SOURCES = (
-    *("facts/conditions.py", "facts/trace.py", "references/variants"),
+    *("facts/choices.py", "facts/conditions.py", "facts/trace.py", "references/variants"),
     *("nets", "zoo/mobilenet_v3.py", "engine/recording", "engine/trace_model.py"),
 )
 """Files and folders of this package that every trace depends on."""
