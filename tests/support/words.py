@@ -1,4 +1,4 @@
-"""The words that ../../CONTRIBUTING.md asks for, checked: ``python tests/support/words.py PATH...``."""
+"""The words of CONTRIBUTING.md, checked: ``python tests/support/words.py PATH...``."""
 
 from __future__ import annotations
 
@@ -21,26 +21,47 @@ BETTER = {
     r"\balso where\b": "even if",
     r"\bmost by\b": "mostly from",
     r"\bof \w+ own making\b": "own",
-    r"\b(dead|live|outer|centre|kernel) taps?\b|\btaps? (of the kernel|reads?|meets?|falls?)\b": "kernel position",
-    r"\d[ \u00a0]%": "35.8% without a space",
+    r"\b(dead|live|outer|centre|kernel) taps?\b": "kernel position",
+    r"\btaps? (of the kernel|reads?|meets?|falls?)\b": "kernel position",
+    r"[\d}][ \u00a0]%(?![\w(])": "35.8% without a space",
     r"(?:^|[.!?:] |\"\"\"|# )(What|Of|That which) (?!is\b[^.]*\?)": "subject first",
     r"\bas (?:it|they) (?:is|are) told\b": "say it plainly",
     r"\binputs? (?:that )?nobody\b": "unknown",
     r"\bin whichever\b": "in any",
+    r"\b(hold|holds|held) (\w+ ){0,4}to (its|their|a|the|our) (budget|limit|lock|rule)": (
+        "check against"
+    ),
+    r"\bif (that|this) is meant\b": "if this is intended",
+    r"\b(say|says|said) of\b": "say about",
+    r"\bwith your rights\b": "permissions",
+    r"\bamiss\b": "wrong",
+    r"\bafresh\b": "again",
+    r"\bheed(s|ed)?\b": "follow",
 }
-"""What is not written, as a pattern, and what is written instead."""
+"""Patterns of words that are not written, each with what is written instead."""
 
 NAMES = re.compile(
-    r"(^|_)(mend|mends|mended|told|tell|tells|amiss|sunk|person|persons|surroundings|as_before|apart|hold_to)(_|$)"
+    r"(^|_)(mend|mends|mended|told|tell|tells|amiss|sunk|person|persons|surroundings|as_before|apart"
+    r"|hold_to)(_|$)"
 )
 """Parts of names that say neither the thing nor the act."""
+
+FILE_NAMES = re.compile(r"(^|_)(utils?|helpers?|manager|misc|common|once|recorded)(_|$)")
+"""Parts of file names that do not say what is inside."""
+
+TEXTS = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", -1)}
+"""Tokens with words in them; Python 3.12 takes an f-string apart."""
+
+LISTS = ("words.py", "test_words.py")
+"""Files that have these words in order to look for them."""
 
 
 def offences(path: Path) -> list[str]:
     """Every line of a file with a word or a name that is not written."""
     text = path.read_text("utf-8")
     found = _in_python(text) if path.suffix == ".py" else _in_prose(text)
-    named = [f"{path}: a file's name says the thing"] if NAMES.search(path.stem) else []
+    is_named_badly = NAMES.search(path.stem) or FILE_NAMES.search(path.stem)
+    named = [f"{path}: a file's name says the thing"] if is_named_badly else []
     return [*named, *(f"{path}:{line}: {what}" for line, what in found)]
 
 
@@ -51,9 +72,7 @@ def _in_prose(text: str) -> Iterator[tuple[int, str]]:
 
 def _in_python(text: str) -> Iterator[tuple[int, str]]:
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type in {tokenize.STRING, tokenize.COMMENT} or token.type == getattr(
-            tokenize, "FSTRING_MIDDLE", -1
-        ):
+        if token.type in TEXTS:
             for offset, line in enumerate(token.string.splitlines()):
                 yield from ((token.start[0] + offset, word) for word in _words_in(line))
     for node in ast.walk(ast.parse(text)):
@@ -82,15 +101,16 @@ def _names_in(node: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def files(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files with words in them at or below *paths*."""
+    """The files at *paths*, and those below them with words in them."""
     for path in paths:
         below = sorted(path.rglob("*")) if path.is_dir() else [path]
-        yield from (
-            file
-            for file in below
-            if file.suffix in {".py", ".md", ".jinja", ".yml", ".toml"}
-            and "__pycache__" not in file.parts
-        )
+        yield from (file for file in below if path.is_file() or _has_words(file))
+
+
+def _has_words(file: Path) -> bool:
+    if "__pycache__" in file.parts or file.name in LISTS:
+        return False
+    return file.suffix in {".py", ".md", ".jinja", ".yml", ".toml"}
 
 
 if __name__ == "__main__":
