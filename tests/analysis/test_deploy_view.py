@@ -50,7 +50,7 @@ def parameter(name: str, tensor: int, *, trainable: bool = True) -> Weight:
 
 
 def conv_norm_relu() -> Trace:
-    """A 1×1 conv from 3 to 4 channels without a bias, a batch norm, and a ReLU, on 2 by 2 pixels."""
+    """A 1×1 conv from 3 to 4 channels without a bias, batch norm, and ReLU, on 2 by 2 pixels."""
     norm = (Y, GAIN, SHIFT, MEAN, VARIANCE)
     return Trace(
         modules=(
@@ -105,7 +105,7 @@ def with_another_op(trace: Trace, another: Op) -> Trace:
 def test_the_norm_s_operators_disappear_and_the_next_reads_what_the_conv_returned() -> None:
     folding = fold_batch_norms(conv_norm_relu())
     bias = len(SHAPES)
-    assert [(each.name, each.inputs, each.outputs, each.parent) for each in folding.trace.ops] == [
+    assert [(op.name, op.inputs, op.outputs, op.parent) for op in folding.trace.ops] == [
         ("conv2d", (X, WEIGHT, bias), (Y,), None),
         ("convolution", (X, WEIGHT, bias), (Y,), 0),
         ("relu", (Y,), (OUT,), None),

@@ -1,4 +1,4 @@
-"""What an einsum costs, held against fvcore's own reading of NumPy's estimate."""
+"""The price of an einsum, compared with fvcore's own reading of NumPy's estimate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Shapes = list[tuple[int, ...]]
 
 
 def printed(equation: str, shapes: Shapes) -> int:
-    """Half of what NumPy prints, as fvcore has it."""
+    """Half of the count that NumPy prints, as fvcore has it."""
     text = np.einsum_path(equation, *map(np.zeros, shapes), optimize="optimal")[1]
     line = next(line for line in text.splitlines() if "Optimized FLOP" in line)
     return floor(float(line.split(":")[1]) / 2)
@@ -41,7 +41,7 @@ def test_the_price_is_half_of_numpy_s_best_count(equation: str, shapes: Shapes) 
     assert einsum_cost(equation, shapes) == printed(equation, shapes)
 
 
-def test_it_has_four_digits_because_it_is_read_in_a_text() -> None:
+def test_it_has_four_digits_because_fvcore_reads_it_in_a_text() -> None:
     assert einsum_cost("ij,jk->ik", [(123, 457), (457, 89)]) == 5_005_000 != 123 * 457 * 89
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
+from support.fixture_types import TraceOf
 from ucseg_cli.analysis.family.axes_from_shapes import UNSEEN, expected_shapes, read_axes, visible
 from ucseg_cli.analysis.family.fit_checkpoint import (
     Identification,
@@ -17,11 +18,9 @@ from ucseg_cli.analysis.family.fit_checkpoint import (
 )
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.state_dict import Entry, StateDict
-from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references import parse_reference
 from ucseg_cli.references.variants import AXES, CATALOGUE, Variant, as_variant
 
-TraceOf = Callable[[Variant, Conditions], Trace]
 Identify = Callable[..., Identification]
 Shapes = dict[str, tuple[int, ...]]
 
@@ -72,7 +71,9 @@ def as_variant_name(name: str) -> Any:
 
 @given(data=st.data())
 def test_every_axis_that_shapes_determine_is_read_and_only_those(
-    shapes_of: Callable[[Variant], Shapes], stored_variants: SearchStrategy[Variant], data: DataObject
+    shapes_of: Callable[[Variant], Shapes],
+    stored_variants: SearchStrategy[Variant],
+    data: DataObject,
 ) -> None:
     variant = data.draw(stored_variants)
     seen = read_axes(shapes_of(variant))
@@ -99,7 +100,7 @@ def test_any_variant_fits_what_it_looks_like(
     )
 
 
-def test_an_axis_that_no_shape_tells_is_as_in_the_nearest_named_variant(
+def test_an_axis_that_no_shape_shows_is_as_in_the_nearest_named_variant(
     shapes_of: Callable[[str], Shapes], identified: Identify
 ) -> None:
     found = identified(
@@ -116,7 +117,7 @@ def test_an_axis_that_no_shape_tells_is_as_in_the_nearest_named_variant(
     assert {reading.source for reading in readings.values() if reading.seen == "shapes"} == {None}
 
 
-def test_every_named_variant_that_looks_the_same_is_told(
+def test_every_named_variant_that_looks_the_same_is_listed(
     shapes_of: Callable[[str], Shapes], identified: Identify
 ) -> None:
     named = {
@@ -158,7 +159,7 @@ def test_differences_say_what_is_missing_unexpected_and_of_another_shape(
     shapes |= {"classifier.1.weight": (21, 60, 1, 1), "extra.weight": (3,)}
     found = identified(shapes, left_out=("epoch",))
     assert found.candidate.name == "v2"
-    assert [(each.kind, each.name, each.expected, each.found) for each in found.differences] == [
+    assert [tuple(difference) for difference in found.differences] == [
         ("missing", "decoder.1.bn1.weight", (64,), None),
         ("shape", "classifier.1.weight", (21, 64, 1, 1), (21, 60, 1, 1)),
         ("unexpected", "extra.weight", None, (3,)),
@@ -208,12 +209,118 @@ def test_counters_of_before_there_were_any_are_missed_only_where_a_version_promi
         {"features": (1,), ".": (), "aspp.branches.": (2,), "classifier.1.weight": ()},
     ],
 )
-def test_what_is_not_of_the_family_is_told_from_what_differs(
+def test_a_state_dict_of_another_network_is_not_related(
     identified: Identify, shapes: Shapes
 ) -> None:
     found = identified(shapes)
     assert not found.fits
     assert not found.related
+
+
+def one_module_after_another(shapes: Shapes, entries: int) -> Shapes:
+    """The first *entries* that are not counters, which look the same in every network."""
+    kept = [name for name in shapes if not name.endswith("num_batches_tracked")]
+    return {name: shapes[name] for name in kept[:entries]}
+
+
+@pytest.mark.parametrize(("shared", "related"), [(14, False), (15, True)])
+def test_a_twentieth_of_the_expected_entries_makes_it_one_of_the_family(
+    shapes_of: Callable[[str], Shapes],
+    identified: Identify,
+    shared: int,
+    related: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    shapes = one_module_after_another(shapes_of("v2+backbone=11"), shared)
+    # the last entry of the backbone says how long it is; its own shape is another
+    found = identified(shapes | {"features.10.0.weight": (1,)})
+    assert (found.expected, found.shared) == (298, shared)
+    assert 20 * 14 < 298 <= 20 * 15
+    assert found.related is related
+
+
+@pytest.mark.parametrize("axis", ["classes", "aspp_channels", "mid_channels", "decoder_channels"])
+def test_a_width_beyond_what_an_axis_accepts_is_not_read(
+    shapes_of: Callable[[str], Shapes], axis: str
+) -> None:
+    shapes = shapes_of("v2")
+    for most, is_read in ((2**16, True), (2**16 + 1, False)):
+        wide = {
+            name: tuple(most if side in {21, 24, 64} else side for side in shape)
+            for name, shape in shapes.items()
+        }
+        assert (axis in read_axes(wide)) is is_read
+
+
+def test_an_index_of_five_digits_is_not_a_child() -> None:
+    assert read_axes({"decoder.0063.0.weight": (1, 1, 3, 3)})["decoder_blocks"] == 64
+    assert "decoder_blocks" not in read_axes({"decoder.00063.0.weight": (1, 1, 3, 3)})
+
+
+def test_two_branches_of_the_aspp_are_not_rates() -> None:
+    def branches(count: int) -> Shapes:
+        return {f"aspp.branches.{index}.0.weight": (4, 4, 3, 3) for index in range(count)}
+
+    assert read_axes(branches(3))["rates"] == 1
+    assert "rates" not in read_axes(branches(2))
+    assert "rates" not in read_axes(branches(1))
+
+
+def test_the_kind_of_most_blocks_is_the_kind_of_all() -> None:
+    regular = {f"decoder.{index}.0.weight": (8, 8, 3, 3) for index in range(2)}
+    pointwise = {f"aspp.branches.{index}.0.weight": (8, 8, 1, 1) for index in range(9)}
+    separable = {f"decoder.{index}.depthwise.weight": (8, 1, 3, 3) for index in range(3)}
+    assert read_axes({**regular, **pointwise})["conv"] == "regular"
+    assert read_axes({**regular, **separable})["conv"] == "separable"
+    assert "conv" not in read_axes({"features.0.0.weight": (16, 3, 3, 3)})
+
+
+def test_without_a_trace_of_the_low_level_skip_its_width_is_0() -> None:
+    decoder = {"decoder.0.0.weight": (8, 8, 3, 3)}
+    assert read_axes(decoder)["low_skip"] == 0
+    assert read_axes({**decoder, "low_conv.0.weight": (5, 16, 1, 1)})["low_skip"] == 5
+    assert "low_skip" not in read_axes({**decoder, "refine.0.weight": (8, 8, 3, 3)})
+    assert "low_skip" not in read_axes({})
+
+
+def test_scalars_saved_before_torch_0_4_have_one_element_and_load(
+    shapes_of: Callable[[str], Shapes], identified: Identify
+) -> None:
+    shapes = shapes_of("v2")
+    counter = "features.0.1.num_batches_tracked"
+    assert identified(shapes | {counter: (1,)}).fits
+    assert not identified(shapes | {counter: (1, 1)}).fits
+    assert not identified(shapes | {counter: (2,)}).fits
+
+
+def test_a_tensor_that_is_not_dense_differs_in_its_layout(
+    shapes_of: Callable[[str], Shapes], identified: Identify
+) -> None:
+    entries = [Entry(name, shape, "float32") for name, shape in shapes_of("v2").items()]
+    entries[0] = entries[0]._replace(layout="sparse_coo")
+    found = identified({}, entries=tuple(entries))
+    assert [(difference.kind, difference.name) for difference in found.differences] == [
+        ("layout", "features.0.0.weight")
+    ]
+
+
+@pytest.mark.parametrize(("prefix", "fits"), [("", False), ("module.", True)])
+def test_the_counter_of_an_averaged_model_goes_with_its_prefix(
+    shapes_of: Callable[[str], Shapes],
+    identified: Identify,
+    prefix: str,
+    fits: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    found = identified(shapes_of("v2"), left_out=("n_averaged",), prefix=prefix)
+    assert found.fits is fits
+
+
+def test_where_two_named_variants_are_as_near_the_default_is_the_base(
+    shapes_of: Callable[[str], Shapes], identified: Identify
+) -> None:
+    v2 = as_variant_name("v2")
+    for first, other in (("a", "v2"), ("v2", "a")):
+        named = {first: v2, other: v2}
+        assert identified(shapes_of("v2+classes=5"), named).candidate.name == "v2+classes=5"
 
 
 def test_the_backbone_alone_is_of_the_family(
@@ -223,7 +330,7 @@ def test_the_backbone_alone_is_of_the_family(
         {name: shape for name, shape in shapes_of("v2").items() if name.startswith("features.")}
     )
     assert found.related
-    assert {each.kind for each in found.differences} == {"missing"}
+    assert {difference.kind for difference in found.differences} == {"missing"}
     assert {reading.axis.name for reading in found.candidate.readings if reading.seen} == {
         "backbone"
     }

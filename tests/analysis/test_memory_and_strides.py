@@ -11,7 +11,13 @@ import pytest
 from ucseg_cli.analysis.counting.parameters import total_params
 from ucseg_cli.analysis.geometry.stride import strides
 from ucseg_cli.analysis.geometry.tap_shapes import TapShape, tap_shapes
-from ucseg_cli.analysis.memory.peak_memory import Held, minimum_memory, peak_memory, weights_bytes
+from ucseg_cli.analysis.memory.peak_memory import (
+    Held,
+    minimum_memory,
+    peak_memory,
+    real_run_bytes,
+    weights_bytes,
+)
 from ucseg_cli.facts.element_types import BITS
 from ucseg_cli.facts.trace import Module, Op, Tap, Tensor, Trace, Weight
 
@@ -24,7 +30,7 @@ def sketch(
     views: dict[int, int] | None = None,
     freed: dict[int, int] | None = None,
 ) -> Trace:
-    """A trace of tensors of given bytes, the first of them the input; *views* share the storage of another."""
+    """Tensors of given bytes, the first of them the input; *views* share another's storage."""
     storage = {index: (views or {}).get(index, index) for index in range(len(sizes))}
     return Trace(
         modules=(Module("", "Net"), Module("layer", "Layer")),
@@ -160,6 +166,57 @@ def test_an_element_type_that_is_not_known_has_the_size_that_torch_gave() -> Non
     assert (
         peak_memory(replace(trace, tensors=(Tensor((50,), "bits16", 0),)), "float16").bytes == 100
     )
+
+
+def test_in_an_element_type_of_half_a_byte_two_elements_share_one() -> None:
+    trace = sketch([100], [], outputs=(0,))
+    assert peak_memory(trace, "float4_e2m1fn").bytes == 12  # 25 elements, the last one cut
+
+
+# The memory of a run on real tensors
+
+
+def convolution(dilation: tuple[int, int]) -> Trace:
+    """A 3×3 convolution from 2 to 5 channels onto 4×6 positions."""
+    shapes = [(1, 2, 4, 6), (5, 2, 3, 3), (1, 5, 4, 6)]
+    sizes = tuple(4 * Tensor(shape, "", 0).numel for shape in shapes)
+    return Trace(
+        modules=(Module("", "Conv2d", (Weight("weight", 1, trainable=True),), calls=1),),
+        tensors=tuple(Tensor(shape, "float32", index) for index, shape in enumerate(shapes)),
+        storages=sizes,
+        freed=(None,) * 3,
+        ops=(Op("convolution", 0, (0, 1, None), (2,), {"dilation": dilation}),),
+        inputs=(0,),
+        outputs=(2,),
+    )
+
+
+INPUT, WEIGHTS, OUTPUT = 4 * 2 * 4 * 6, 4 * 5 * 2 * 3 * 3, 4 * 5 * 4 * 6
+
+
+def test_a_real_run_needs_the_weights_once_and_the_activations_twice() -> None:
+    assert real_run_bytes(convolution((1, 1))) == WEIGHTS + 2 * (INPUT + OUTPUT)
+
+
+@pytest.mark.parametrize("dilation", [(2, 2), (1, 2), (2, 1)])
+def test_a_dilated_conv_also_unfolds_its_input_once_for_each_kernel_position(
+    dilation: tuple[int, int],
+) -> None:
+    unfolded = 4 * (2 * 3 * 3) * (4 * 6)
+    assert real_run_bytes(convolution(dilation)) == WEIGHTS + 2 * (INPUT + OUTPUT) + unfolded
+
+
+def test_only_the_largest_unfolding_counts_and_only_convolutions_unfold() -> None:
+    trace = convolution((2, 2))
+    (conv,) = trace.ops
+    again = replace(trace, ops=(conv, conv))
+    assert real_run_bytes(again) == real_run_bytes(trace)
+    renamed = replace(trace, ops=(conv._replace(name="slow_conv"),))
+    assert real_run_bytes(renamed) == WEIGHTS + 2 * (INPUT + OUTPUT)
+
+
+def test_a_network_without_operators_needs_its_input_twice() -> None:
+    assert real_run_bytes(sketch([100], [], outputs=(0,))) == 200
 
 
 # Strides

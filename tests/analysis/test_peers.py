@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
+from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counters.peers import PEERS, Reconciliation, reconcile
 from ucseg_cli.analysis.counting.operations import total_flops
 from ucseg_cli.analysis.counting.parameters import total_params
@@ -17,18 +18,17 @@ from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.trace import Module, Op, Tensor, Trace, Weight
 from ucseg_cli.references.variants import CATALOGUE, Variant
 
-TraceOf = Callable[[Variant, Conditions], Trace]
 Key = tuple[str, str]
 
 CONV = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "transposed": False, "groups": 1}
 MACS = 2 * 8 * 4 * (3 * 5)
-"""Of a 1×1 conv from 4 to 8 channels on two maps of 3 by 5."""
+"""The MACs of a 1×1 conv from 4 to 8 channels on two maps of 3 by 5."""
 OUT = 2 * 8 * 3 * 5
-"""Elements of what it returns."""
+"""Elements of its output."""
 
 
 def net(*ops: Op, kinds: tuple[str, ...], calls: int = 1, trainable: bool = True) -> Trace:
-    """Operators on two images, each in the module of its number; the second module, a conv, has weight 1 and bias 2."""
+    """Operators on two images, each in the module of its number; m0 has weight 1 and bias 2."""
     shapes = [(2, 4, 3, 5), (8, 4, 1, 1), (8,), (2, 8, 3, 5), (2, 8, 1, 1), (2, 8, 6, 10)]
     owned = (Weight("weight", 1, trainable), Weight("bias", 2, trainable))
     modules = [Module("", "Net", calls=1)]
@@ -57,25 +57,22 @@ def conv(module: int = 1) -> Op:
 
 
 def by_key(trace: Trace) -> dict[Key, Reconciliation]:
-    return {(each.peer.name, each.peer.figure): each for each in reconcile(trace)}
+    return {(found.peer.name, found.peer.figure): found for found in reconcile(trace)}
 
 
-def counts(each: Reconciliation) -> list[int]:
-    return [step.amount for step in each.steps]
+def counts(found: Reconciliation) -> list[int]:
+    return [step.amount for step in found.steps]
 
 
 @pytest.mark.parametrize("reference", CATALOGUE)
 def test_steps_lead_exactly_from_our_figure_to_theirs(trace_of: TraceOf, reference: str) -> None:
     trace = trace_of(CATALOGUE[reference], Conditions())
-    for each in reconcile(trace):
-        assert each.ours == (
-            total_flops(trace)["macs"]
-            if each.peer.figure == "macs"
-            else total_params(trace)["params"]
-        )
-        assert each.total == each.ours + sum(counts(each))
-        assert len({step.label for step in each.steps}) == len(each.steps)
-        assert 0 not in counts(each)
+    ours = {"macs": total_flops(trace)["macs"], "params": total_params(trace)["params"]}
+    for found in reconcile(trace):
+        assert found.ours == ours[found.peer.figure]
+        assert found.total == found.ours + sum(counts(found))
+        assert len({step.label for step in found.steps}) == len(found.steps)
+        assert 0 not in counts(found)
 
 
 @given(data=st.data())
@@ -86,8 +83,8 @@ def test_every_figure_of_every_variant_is_reconciled(
     data: DataObject,
 ) -> None:
     trace = trace_of(data.draw(stored_variants), data.draw(stored_conditions))
-    assert [each.obstacle for each in reconcile(trace)] == [None] * len(PEERS)
-    totals = {key: each.total for key, each in by_key(trace).items()}
+    assert [found.obstacle for found in reconcile(trace)] == [None] * len(PEERS)
+    totals = {key: found.total for key, found in by_key(trace).items()}
     assert totals["fvcore", "macs"] == total_flops(trace)["fvcore"]
     assert totals["torch", "macs"] == total_flops(trace)["torch"]
 
@@ -100,15 +97,15 @@ def test_every_figure_of_every_variant_is_reconciled(
         ("v3", (162_251_584, 287_883_840, 152_578_968, 155_655_064, 145_008_520, 651_661)),
     ],
 )
-def test_what_others_print_of_the_named_variants(
+def test_the_named_variants_have_the_figures_that_others_print(
     trace_of: TraceOf, reference: str, figures: tuple[int, ...]
 ) -> None:
     """As fvcore, torch, thop, ptflops and torchinfo printed them when they were run."""
-    totals = [each.total for each in reconcile(trace_of(CATALOGUE[reference], Conditions()))]
+    totals = [found.total for found in reconcile(trace_of(CATALOGUE[reference], Conditions()))]
     assert totals == [*figures, figures[-1], figures[-1]]
 
 
-def test_of_a_conv_ptflops_and_torchinfo_count_the_bias_and_thop_does_not() -> None:
+def test_ptflops_and_torchinfo_count_the_bias_of_a_conv_and_thop_does_not() -> None:
     peers = by_key(net(conv(), kinds=("Conv2d",)))
     assert peers["thop", "macs"].total == MACS
     assert peers["torchinfo", "macs"].total == MACS + OUT
@@ -125,8 +122,10 @@ def test_a_batch_norm_costs_4_2_or_next_to_nothing() -> None:
 
 
 def test_ptflops_counts_a_relu_module_twice_and_averages_only_one_of_the_two() -> None:
-    each = by_key(net(conv(), op("relu_", 2, (3,), 3), kinds=("Conv2d", "ReLU")))["ptflops", "macs"]
-    assert {step.label: step.amount for step in each.steps} == {
+    found = by_key(net(conv(), op("relu_", 2, (3,), 3), kinds=("Conv2d", "ReLU")))[
+        "ptflops", "macs"
+    ]
+    assert {step.label: step.amount for step in found.steps} == {
         "bias of convs, 1 per output element": OUT,
         "ReLU modules, 1 per element": OUT,
         "ReLU again, as the function that the module calls": OUT,
@@ -152,13 +151,13 @@ def test_ptflops_sees_functional_upsampling_and_thop_does_not() -> None:
 
 @pytest.mark.parametrize("name", ["thop", "ptflops", "torchinfo"])
 def test_a_conv_outside_of_any_module_they_know_is_taken_off(name: str) -> None:
-    each = by_key(net(conv(0), kinds=("Block",)))[name, "macs"]
+    found = by_key(net(conv(0), kinds=("Block",)))[name, "macs"]
     assert ("conv and matmul outside of any module that it knows", -MACS) in [
-        (step.label, step.amount) for step in each.steps
+        (step.label, step.amount) for step in found.steps
     ]
 
 
-def test_thop_has_no_parameters_of_what_it_has_no_rule_for() -> None:
+def test_thop_leaves_out_parameters_of_classes_without_a_rule() -> None:
     assert by_key(net(kinds=("Block",)))["thop", "params"].total == 0
 
 
@@ -193,18 +192,16 @@ def test_ptflops_leaves_frozen_parameters_out() -> None:
         ),
     ],
 )
-def test_what_a_trace_does_not_tell_is_said_and_never_guessed(
+def test_a_figure_that_a_trace_does_not_show_is_never_guessed_and_the_reason_given(
     name: str, trace: Trace, why: str
 ) -> None:
-    each = by_key(trace)[name, "macs"]
-    assert (each.total, each.steps, each.obstacle) == (None, (), why)
+    found = by_key(trace)[name, "macs"]
+    assert (found.total, found.steps, found.obstacle) == (None, (), why)
 
 
 def test_modules_at_two_places_are_not_reconciled() -> None:
     trace = net(conv(), kinds=("Conv2d",))
-    shared = Trace(
-        modules=(*trace.modules, Module("again", "Conv2d", alias_of="m0")),
-        tensors=trace.tensors, storages=trace.storages, freed=trace.freed, ops=trace.ops, inputs=(0,), outputs=(3,),
-    )  # fmt: skip
+    again = Module("again", "Conv2d", alias_of="m0")
+    shared = replace(trace, modules=(*trace.modules, again))
     for key in (("thop", "macs"), ("thop", "params"), ("ptflops", "macs"), ("torchinfo", "params")):
         assert by_key(shared)[key].total is None

@@ -1,8 +1,7 @@
-"""A person's own class is told to be a variant of the family, and only where it is one."""
+"""A user's own class is recognised as a variant of the family, and only where it is one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,18 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
+from support.fixture_types import TraceOf
 from ucseg_cli.analysis.family.recognise import candidates, is_same_network, reference_to
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
 
-TraceOf = Callable[[Variant, Conditions], Trace]
-
 AT_64 = Conditions(Size(64, 64))
 
 
 def recognised(trace: Trace, trace_of: TraceOf) -> list[Variant]:
-    return [each for each in candidates(trace) if is_same_network(trace, trace_of(each, AT_64))]
+    return [
+        variant for variant in candidates(trace) if is_same_network(trace, trace_of(variant, AT_64))
+    ]
 
 
 @given(st.data())
@@ -30,7 +30,7 @@ def test_every_variant_is_recognised_as_itself_but_for_its_dropout(
 ) -> None:
     variant = data.draw(stored_variants)
     found = recognised(trace_of(variant, AT_64), trace_of)
-    assert variant._replace(dropout=0.0) in [each._replace(dropout=0.0) for each in found]
+    assert variant._replace(dropout=0.0) in [other._replace(dropout=0.0) for other in found]
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
@@ -70,7 +70,7 @@ def test_one_more_operator_makes_it_another_network(trace_of: TraceOf) -> None:
     assert not is_same_network(replace(trace, ops=(*trace.ops, trace.ops[-1])), trace)
 
 
-def test_the_order_of_the_operators_is_a_matter_of_who_wrote_it(trace_of: TraceOf) -> None:
+def test_the_order_of_the_operators_does_not_matter(trace_of: TraceOf) -> None:
     trace = trace_of(as_variant("v2"), AT_64)
     assert is_same_network(replace(trace, ops=trace.ops[::-1]), trace)
 

@@ -1,1 +1,1 @@
-"""What every number means: pure arithmetic on traces, without torch, disk or screen."""
+"""The meaning of every number: pure arithmetic on traces, without torch, disk or screen."""

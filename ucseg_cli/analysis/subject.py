@@ -1,4 +1,4 @@
-"""What an answer is about: a model under the name it was given, with its trace."""
+"""The subject of an answer: a model under the name it was given, with its trace."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Subject(NamedTuple):
     Args:
         variant: None for a model outside the family.
         folding: how its trace was rewritten, if it was.
-        known_as: the reference to the variant, for a person's own model that was recognised as one.
+        known_as: the reference to the variant that a user's own model was recognised as.
     """
 
     name: str
@@ -27,15 +27,16 @@ class Subject(NamedTuple):
     known_as: str | None = None
 
     def role(self, path: str) -> str:
-        """The path with positions that mean something said in words, so that like is compared with like."""
-        for position, role in (self.variant.roles() if self.variant else {}).items():
-            if path == position or path.startswith(f"{position}."):
-                return role + path.removeprefix(position)
-        return path
+        """The path with an ASPP branch named by its role, so that like is compared with like."""
+        position, role = self._branch(path)
+        return role + path.removeprefix(position)
 
     def place(self, path: str) -> str:
-        """The part of the design that the module belongs to: a whole ASPP branch by its role, else the module itself."""
-        for position, role in (self.variant.roles() if self.variant else {}).items():
-            if f"{path}.".startswith(f"{position}."):
-                return role
-        return path
+        """The part of the design that a module belongs to: an ASPP branch's role, else the path."""
+        return self._branch(path)[1] or path
+
+    def _branch(self, path: str) -> tuple[str, str]:
+        """The branch that the module at *path* is in, and its role; empty outside of any."""
+        roles = self.variant.roles() if self.variant else {}
+        inside = (branch for branch in roles.items() if f"{path}.".startswith(f"{branch[0]}."))
+        return next(inside, ("", ""))

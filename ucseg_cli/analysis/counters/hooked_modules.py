@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS, shape
-from ucseg_cli.analysis.counting.operations import charges, whole_call
+from ucseg_cli.analysis.counting.conventions import shape
+from ucseg_cli.analysis.counting.operations import own_flops, whole_call
 from ucseg_cli.facts.trace import Op, Trace
 
 
@@ -68,10 +68,7 @@ def hooked(
 
 def own_macs(trace: Trace) -> Counter[str]:
     """MACs that each module's own forward runs, by path."""
-    own: Counter[str] = Counter()
-    for charge in charges(trace, CONVENTIONS["macs"]):
-        own[charge.module] += charge.cost
-    return own
+    return Counter({path: own["macs"] for path, own in own_flops(trace).items()})
 
 
 def refuse_shared(trace: Trace) -> None:

@@ -18,7 +18,7 @@ Cost = Callable[[Trace, Op], int]
 """The price of one call of an operator."""
 
 BILINEAR_PRICE = 4
-"""What fvcore charges for an output element of a bilinear upsampling, or of a grid sampling."""
+"""The price that fvcore has for an output element of a bilinear upsampling or grid sampling."""
 
 
 class Level(Enum):

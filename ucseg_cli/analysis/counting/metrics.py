@@ -66,49 +66,40 @@ _METRICS = (
 )
 METRICS = {metric.name: metric for metric in _METRICS}
 
-SYNONYMS = {
-    "parameters": "params",
-    "parameter": "params",
-    "param": "params",
-    "trainable-params": "trainable",
-    "trainable-parameters": "trainable",
-    "frozen-params": "frozen",
-    "frozen-parameters": "frozen",
-    "buffer": "buffers",
-    "byte": "bytes",
-    "size": "bytes",
-    "weights": "bytes",
-    "mac": "macs",
-    "multiply-accumulates": "macs",
-    "fvcore-flops": "fvcore",
-    "torch-flops": "torch",
-    "memory": "peak-memory",
-    "peak": "peak-memory",
-    "peak-activations": "peak-memory",
+_SYNONYMS = {
+    "params": ("parameters", "param"),
+    "trainable": ("trainable-parameters", "trainable-params"),
+    "frozen": ("frozen-parameters", "frozen-params"),
+    "bytes": ("size", "weights"),
+    "fvcore": ("fvcore-flops",),
+    "macs": ("mac", "multiply-accumulates"),
+    "torch": ("torch-flops",),
+    "peak-memory": ("peak-activations", "peak", "memory"),
 }
+SYNONYMS = {synonym: name for name, synonyms in _SYNONYMS.items() for synonym in synonyms}
 """Other names that users type, each for one metric alone."""
-OPERATIONS = frozenset({"flop", "flops", "ops", "operations", "gflops", "mflops"})
+OPERATIONS = frozenset({"flop", "flops", "ops", "operations"})
 """Names that every convention could answer to."""
 
 
 def find_metric(name: str, where: Where) -> Metric:
-    """The metric of that name or synonym, in any case, with spaces or underscores for hyphens.
+    """The metric of that name or synonym, in any case, with ``_`` or ``-`` between words.
 
-    Raises UsageError for a name that several metrics share, and UnknownNameError.
+    Raises UsageError for a name that every convention could answer to, and UnknownNameError.
     """
-    spelled = "-".join(name.casefold().replace("_", " ").replace("-", " ").split())
+    spelled = name.strip().casefold().replace("_", "-")
     if spelled in OPERATIONS:
         *others, last = CONVENTIONS
         raise UsageError(
-            f"'{name}' has more than one meaning: which? {', '.join(others)} or {last}",
+            f"'{name}' could be any of several metrics",
             where=where,
-            notes=tuple(f"{table.name}: {table.unit}" for table in CONVENTIONS.values()),
-            help=f"write {next(iter(CONVENTIONS))}, as in {next(iter(CONVENTIONS))}=300M",
+            notes=[f"{table.name}: {table.unit}" for table in CONVENTIONS.values()],
+            help=f"which? {', '.join(others)} or {last}",
         )
-    metric = METRICS.get(SYNONYMS.get(spelled, spelled))
-    if metric is None:
+    found = METRICS.get(SYNONYMS.get(spelled, spelled))
+    if found is None:
         raise UnknownNameError("metric", name, METRICS, where=where)
-    return metric
+    return found
 
 
 @once_per_trace

@@ -8,21 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from ucseg_cli.facts.trace import Trace
-from ucseg_cli.references.variants import AXES, Variant
-from ucseg_cli.references.variants.layout import (
-    BRANCHES,
-    CLASSIFIER_CONV,
-    CONV_NORM,
-    DECODER,
-    FEATURES,
-    LOW_CONV,
-    MID_CONV,
-    POOLED_CONV_NORM,
-    PROJECT,
-    REFINE,
-    SEPARABLE_END,
-    SEPARABLE_START,
-)
+from ucseg_cli.references.variants import Variant, layout
+from ucseg_cli.references.variants.axes import BY_NAME
 
 Value = TypeVar("Value")
 Shape = tuple[int, ...]
@@ -61,11 +48,10 @@ def visible(variant: Variant, axis: str) -> Any:
 
 
 def _is_accepted(name: str, value: Any) -> bool:
-    if value is None:
-        return False
-    axis = next(axis for axis in AXES if axis.name == name)
+    # None, where nothing was read, is not a value of any axis
+    text = ",".join("1" * value) if name == "rates" and value is not None else str(value)
     try:
-        axis.parse(",".join("1" * value) if name == "rates" else str(value))
+        BY_NAME[name].parse(text)
     except ValueError:
         return False
     return True
@@ -79,7 +65,7 @@ def _count(shapes: Shapes, place: str) -> int | None:
 
 
 def _rates(shapes: Shapes) -> int | None:
-    branches = _count(shapes, BRANCHES)
+    branches = _count(shapes, layout.BRANCHES)
     return None if branches is None else max(branches - BESIDE_RATES, 0)
 
 
@@ -89,11 +75,15 @@ def _conv(shapes: Shapes) -> str | None:
 
 
 def _kind(name: str, shape: Shape) -> str | None:
-    if not name.startswith((f"{BRANCHES}.", f"{DECODER}.", f"{REFINE}.")):
+    if not name.startswith((f"{layout.BRANCHES}.", f"{layout.DECODER}.", f"{layout.REFINE}.")):
         return None
-    if name.endswith(f".{SEPARABLE_START[0]}.weight"):
+    if name.endswith(f".{layout.SEPARABLE_START[0]}.weight"):
         return "separable"
-    return "regular" if name.endswith(f".{CONV_NORM[0]}.weight") and shape[2:] == (3, 3) else None
+    return (
+        "regular"
+        if name.endswith(f".{layout.CONV_NORM[0]}.weight") and shape[2:] == (3, 3)
+        else None
+    )
 
 
 def _most_frequent(values: Iterable[Value | None]) -> Value | None:
@@ -103,9 +93,9 @@ def _most_frequent(values: Iterable[Value | None]) -> Value | None:
 
 def _low_skip(shapes: Shapes) -> int | None:
     """0 where there is nothing of it, and something of the decoder."""
-    if any(name.startswith((f"{LOW_CONV}.", f"{REFINE}.")) for name in shapes):
+    if any(name.startswith((f"{layout.LOW_CONV}.", f"{layout.REFINE}.")) for name in shapes):
         return _WIDTHS["low_skip"](shapes)
-    return 0 if _count(shapes, DECODER) else None
+    return 0 if _count(shapes, layout.DECODER) else None
 
 
 def _width(*places: tuple[str, int]) -> Callable[[Shapes], int | None]:
@@ -129,29 +119,30 @@ def _names(place: str, *names: str) -> str:
     return "|".join(escaped)
 
 
-_CONV_NORM = tuple(f"{child}.weight" for child in CONV_NORM)
-_BLOCK = (*_CONV_NORM, *(f"{child}.weight" for child in SEPARABLE_END))
-_POOLED = tuple(f"{child}.weight" for child in POOLED_CONV_NORM)
+_CONV_NORM = tuple(f"{child}.weight" for child in layout.CONV_NORM)
+_BLOCK = (*_CONV_NORM, *(f"{child}.weight" for child in layout.SEPARABLE_END))
+_POOLED = tuple(f"{child}.weight" for child in layout.POOLED_CONV_NORM)
 _WIDTHS = {
     "aspp_channels": _width(
-        (_names(f"{BRANCHES}.#", *_BLOCK, *_POOLED), 0), (_names(PROJECT, *_CONV_NORM), 0)
+        (_names(f"{layout.BRANCHES}.#", *_BLOCK, *_POOLED), 0),
+        (_names(layout.PROJECT, *_CONV_NORM), 0),
     ),
-    "mid_channels": _width((_names(MID_CONV, *_CONV_NORM), 0)),
+    "mid_channels": _width((_names(layout.MID_CONV, *_CONV_NORM), 0)),
     "decoder_channels": _width(
-        (_names(f"{DECODER}.#", *_BLOCK), 0),
-        (_names(REFINE, *_BLOCK), 0),
-        (_names(CLASSIFIER_CONV, "weight"), 1),
+        (_names(f"{layout.DECODER}.#", *_BLOCK), 0),
+        (_names(layout.REFINE, *_BLOCK), 0),
+        (_names(layout.CLASSIFIER_CONV, "weight"), 1),
     ),
-    "low_skip": _width((_names(LOW_CONV, *_CONV_NORM), 0)),
-    "classes": _width((_names(CLASSIFIER_CONV, "weight", "bias"), 0)),
+    "low_skip": _width((_names(layout.LOW_CONV, *_CONV_NORM), 0)),
+    "classes": _width((_names(layout.CLASSIFIER_CONV, "weight", "bias"), 0)),
 }
 """The axes that are the length of several tensors: one changed by hand misleads no one."""
 
 _READ: dict[str, Callable[[Shapes], Any]] = {
-    "backbone": lambda shapes: _count(shapes, FEATURES),
+    "backbone": lambda shapes: _count(shapes, layout.FEATURES),
     "rates": _rates,
     "conv": _conv,
-    "decoder_blocks": lambda shapes: _count(shapes, DECODER),
+    "decoder_blocks": lambda shapes: _count(shapes, layout.DECODER),
     **_WIDTHS,
     "low_skip": _low_skip,
 }
