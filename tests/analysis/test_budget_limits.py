@@ -7,25 +7,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS, find_convention
+from support.fixture_types import TraceOf
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.metrics import METRICS, totals
 from ucseg_cli.analysis.memory.peak_memory import peak_memory, weights_bytes
 from ucseg_cli.analysis.rules.budget_checks import Check, judge, parse_limit, points_needed
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.errors import MistakesError, UnknownNameError, UsageError
-from ucseg_cli.facts.budget import Bound, Budget, Place
+from ucseg_cli.errors import MistakesError, Place, UnknownNameError, UsageError
+from ucseg_cli.facts.budget import Bound, Budget
 from ucseg_cli.facts.conditions import Conditions, Size, make_conditions
-from ucseg_cli.facts.trace import Trace
 from ucseg_cli.project.budget_section import parse_change
-from ucseg_cli.references.variants import Variant, as_variant
+from ucseg_cli.references import Reference, parse_reference
+from ucseg_cli.references.variants import as_variant
 
-TraceOf = Callable[[Variant, Conditions], Trace]
 Judge = Callable[..., tuple[Check, ...]]
 SMALL = (Size(64, 64),)
 
 
 def at_most(count: int) -> Bound:
     return Bound(Fraction(0), count, str(count))
+
+
+def named(*names: str) -> tuple[Reference, ...]:
+    return tuple(map(parse_reference, names))
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +39,17 @@ def judged(trace_of: TraceOf) -> Judge:
     def run(
         budgets: Iterable[Budget], sizes: Sequence[Size] = SMALL, baseline: str = "v1"
     ) -> tuple[Check, ...]:
-        budgets = list(budgets)
-        points = points_needed(budgets, sizes, baseline)
+        budgets, inputs = list(budgets), [make_conditions(size, 1) for size in sizes]
+        (base,) = named(baseline)
         subjects = {
-            (name, size): Subject(
-                name, trace_of(as_variant(name), make_conditions(size, 1)), as_variant(name)
+            point: Subject(
+                point.reference.name,
+                trace_of(as_variant(point.reference.name), point.conditions),
+                point.reference.variant,
             )
-            for name, size in points
+            for point in points_needed(budgets, inputs, base)
         }
-        return judge(budgets, sizes, subjects, baseline)
+        return judge(budgets, inputs, subjects, base)
 
     return run
 
@@ -57,10 +63,10 @@ def judged(trace_of: TraceOf) -> Judge:
     ],
 )
 def test_a_limit_is_a_metric_and_a_quantity(text: str, metric: str, most: int) -> None:
-    budget = parse_limit(text, ["v1", "v2"])
+    budget = parse_limit(text, named("v1", "v2"))
     assert (budget.metric, budget.variants, budget.id, budget.place) == (
         metric,
-        ("v1", "v2"),
+        named("v1", "v2"),
         None,
         None,
     )
@@ -71,7 +77,7 @@ def test_a_limit_is_a_metric_and_a_quantity(text: str, metric: str, most: int) -
 @pytest.mark.parametrize("text", ["params", "", "params650k"])
 def test_a_limit_without_its_sign_is_refused_with_the_way_to_write_one(text: str) -> None:
     with pytest.raises(UsageError, match="is not a limit") as caught:
-        parse_limit(text, ["v2"])
+        parse_limit(text, named("v2"))
     assert caught.value.where == f"--max {text}"
     assert caught.value.help == "write METRIC=QUANTITY, as in params=650k"
 
@@ -81,7 +87,7 @@ def test_a_limit_without_its_sign_is_refused_with_the_way_to_write_one(text: str
 )
 def test_an_unknown_metric_lists_all_and_suggests_the_nearest(metric: str, nearest: str) -> None:
     with pytest.raises(UnknownNameError, match=f"no metric named '{metric}'") as caught:
-        parse_limit(f"{metric}=1", ["v2"])
+        parse_limit(f"{metric}=1", named("v2"))
     assert caught.value.help == f"did you mean '{nearest}'?"
     assert caught.value.notes == (f"known: {', '.join(METRICS)}",)
 
@@ -89,7 +95,7 @@ def test_an_unknown_metric_lists_all_and_suggests_the_nearest(metric: str, neare
 @pytest.mark.parametrize("quantity", ["", "65x", "-1", "0.5", "1.0001k", "=3", "3kB"])
 def test_an_inexact_quantity_is_refused_where_it_stands(quantity: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_limit(f"params={quantity}", ["v2"])
+        parse_limit(f"params={quantity}", named("v2"))
     assert caught.value.where == f"--max params={quantity}"
 
 
@@ -115,11 +121,11 @@ def test_without_a_maximum_it_can_only_warn() -> None:
     assert (check.status, check.passed, check.margin, check.bound) == ("warn", True, -1_100, 900)
 
 
-def test_every_model_is_held_to_every_limit_in_order(judged: Judge) -> None:
+def test_every_model_is_checked_against_every_limit_in_order(judged: Judge) -> None:
     checks = judged(
         [
-            Budget("p", ("v1", "v2"), "params", max=at_most(500_000)),
-            Budget("m", ("v2",), "macs", max=at_most(1)),
+            Budget("p", named("v1", "v2"), "params", max=at_most(500_000)),
+            Budget("m", named("v2"), "macs", max=at_most(1)),
         ]
     )
     assert [(check.id, check.variant, check.value, check.status) for check in checks][:2] == [
@@ -129,10 +135,11 @@ def test_every_model_is_held_to_every_limit_in_order(judged: Judge) -> None:
     assert (checks[2].id, checks[2].size, checks[2].status) == ("m", "64", "fail")
 
 
-def test_what_does_not_depend_on_the_input_is_judged_once_per_model(judged: Judge) -> None:
+def test_a_metric_that_does_not_depend_on_the_input_is_judged_once_per_model(judged: Judge) -> None:
     sizes = (Size(32, 32), Size(64, 32))
     checks = judged(
-        [Budget(None, ("v2",), metric, max=at_most(5)) for metric in ("params", "fvcore")], sizes
+        [Budget(None, named("v2"), metric, max=at_most(5)) for metric in ("params", "fvcore")],
+        sizes,
     )
     assert [check.id for check in checks] == [
         "v2:params<=5",
@@ -142,7 +149,7 @@ def test_what_does_not_depend_on_the_input_is_judged_once_per_model(judged: Judg
 
 
 def test_a_budget_s_own_sizes_go_before_those_of_the_command(judged: Judge) -> None:
-    (check,) = judged([Budget("f", ("v2",), "fvcore", sizes=(Size(32, 64),), max=at_most(1))])
+    (check,) = judged([Budget("f", named("v2"), "fvcore", sizes=(Size(32, 64),), max=at_most(1))])
     assert check.size == "32x64"
 
 
@@ -164,7 +171,7 @@ def test_a_budget_s_own_sizes_go_before_those_of_the_command(judged: Judge) -> N
 def test_a_pattern_of_modules_is_judged_for_each_that_it_fits(
     judged: Judge, pattern: str, paths: list[str]
 ) -> None:
-    checks = judged([Budget("d", ("v2",), "params", module=pattern, max=at_most(1))])
+    checks = judged([Budget("d", named("v2"), "params", module=pattern, max=at_most(1))])
     assert [check.module for check in checks] == paths
     assert len({check.id for check in checks}) == len(paths)
 
@@ -172,7 +179,7 @@ def test_a_pattern_of_modules_is_judged_for_each_that_it_fits(
 def test_a_module_s_value_is_what_is_in_it_and_below(judged: Judge) -> None:
     whole, *parts = judged(
         [
-            Budget(name, ("v2",), "fvcore", module=name, max=at_most(10**9))
+            Budget(name, named("v2"), "fvcore", module=name, max=at_most(10**9))
             for name in ("decoder", "decoder.0", "decoder.1")
         ]
     )
@@ -187,7 +194,7 @@ def test_a_pattern_that_no_module_fits_is_an_error_with_the_nearest_and_the_line
             [
                 Budget(
                     "d",
-                    ("v2",),
+                    named("v2"),
                     "params",
                     module="decoder.7",
                     max=at_most(1),
@@ -203,11 +210,9 @@ def test_a_pattern_that_no_module_fits_is_an_error_with_the_nearest_and_the_line
     ("text", "limit"),
     [("+2%", 484_578), ("0", 475_077), ("-10%", 427_569), ("+50k", 525_077), ("0%", 475_077)],
 )
-def test_a_change_is_held_against_the_baseline_exactly(
-    judged: Judge, text: str, limit: int
-) -> None:
-    bound = parse_change(text, in_bytes=False, where="")
-    (check,) = judged([Budget("c", ("v2",), "params", max=bound)])
+def test_a_change_is_added_to_the_baseline_exactly(judged: Judge, text: str, limit: int) -> None:
+    bound = parse_change(text, in_bytes=False, where=Place("ucseg.toml"))
+    (check,) = judged([Budget("c", named("v2"), "params", max=bound)])
     assert (check.baseline, check.max, check.allowed) == (475_077, limit, text)
 
 
@@ -215,23 +220,27 @@ def test_a_change_is_held_against_the_baseline_exactly(
 def test_the_rounded_limit_decides_as_the_exact_one_would(
     baseline: int, hundredths: int, value: int
 ) -> None:
-    bound = parse_change(f"+{hundredths / 100:.2f}%", in_bytes=False, where="")
+    bound = parse_change(f"+{hundredths / 100:.2f}%", in_bytes=False, where=Place("ucseg.toml"))
     assert (value <= bound.limit(baseline)) == (value * 10**4 <= baseline * (10**4 + hundredths))
 
 
-def test_a_module_is_held_against_the_baseline_s_by_what_it_is_for(judged: Judge) -> None:
+def test_a_module_is_compared_with_the_baseline_s_of_the_same_role(
+    judged: Judge,
+) -> None:
     (check,) = judged(
         [
             Budget(
                 "pool",
-                ("v2",),
+                named("v2"),
                 "params",
                 module="aspp.branches.4",
-                max=parse_change("0", in_bytes=False, where=""),
+                max=parse_change("0", in_bytes=False, where=Place("ucseg.toml")),
             )
         ]
     )
-    (same,) = judged([Budget("pool", ("v1",), "params", module="aspp.branches.3", max=at_most(1))])
+    (same,) = judged(
+        [Budget("pool", named("v1"), "params", module="aspp.branches.3", max=at_most(1))]
+    )
     assert check.baseline == same.value
 
 
@@ -241,10 +250,10 @@ def test_a_module_that_the_baseline_lacks_is_an_error(judged: Judge) -> None:
             [
                 Budget(
                     "d",
-                    ("v2",),
+                    named("v2"),
                     "params",
                     module="decoder.1",
-                    max=parse_change("+1%", in_bytes=False, where=""),
+                    max=parse_change("+1%", in_bytes=False, where=Place("ucseg.toml")),
                 )
             ]
         )
@@ -254,7 +263,7 @@ def test_a_module_that_the_baseline_lacks_is_an_error(judged: Judge) -> None:
 def test_bytes_are_judged_as_of_a_dtype(judged: Judge, trace_of: TraceOf, dtype: str) -> None:
     trace = trace_of(as_variant("v2"), Conditions(SMALL[0]))
     weights, peak = judged(
-        [Budget(m, ("v2",), m, dtype=dtype, max=at_most(1)) for m in ("bytes", "peak-memory")]
+        [Budget(m, named("v2"), m, dtype=dtype, max=at_most(1)) for m in ("bytes", "peak-memory")]
     )
     assert (weights.value, peak.value) == (
         weights_bytes(trace, dtype),
@@ -264,15 +273,15 @@ def test_bytes_are_judged_as_of_a_dtype(judged: Judge, trace_of: TraceOf, dtype:
 
 
 def test_no_budget_is_hidden_by_another_s_checks(judged: Judge) -> None:
-    every = Budget("p", ("v1", "v2"), "params", max=at_most(10**7))
-    hidden = Budget("p[v1]", ("v1",), "params", max=at_most(1), place=Place("ucseg.toml", 9))
+    every = Budget("p", named("v1", "v2"), "params", max=at_most(10**7))
+    hidden = Budget("p[v1]", named("v1"), "params", max=at_most(1), place=Place("ucseg.toml", 9))
     with pytest.raises(UsageError, match=r"two checks would be named 'p\[v1\]'") as caught:
         judged([every, hidden])
     assert caught.value.where == "ucseg.toml:9"
 
 
 def test_no_check_is_made_twice(judged: Judge) -> None:
-    limit = Budget(None, ("v1",), "params", max=at_most(1))
+    limit = Budget(None, named("v1"), "params", max=at_most(1))
     assert len(judged([limit, limit])) == 1
 
 
@@ -280,11 +289,11 @@ def test_every_metric_is_judged_by_the_total_that_every_other_screen_shows(
     judged: Judge, trace_of: TraceOf
 ) -> None:
     figures: Mapping[str, int] = totals(trace_of(as_variant("v2"), Conditions(SMALL[0])))
-    checks = judged([Budget(metric, ("v2",), metric, max=at_most(1)) for metric in METRICS])
+    checks = judged([Budget(metric, named("v2"), metric, max=at_most(1)) for metric in METRICS])
     assert {check.metric: check.value for check in checks} == figures
 
 
-def test_what_depends_on_the_input_is_every_convention_and_the_peak() -> None:
+def test_every_convention_and_the_peak_depend_on_the_input_and_nothing_else_does() -> None:
     assert {name for name, metric in METRICS.items() if metric.depends_on_size} == {
         *CONVENTIONS,
         "peak-memory",
@@ -292,39 +301,40 @@ def test_what_depends_on_the_input_is_every_convention_and_the_peak() -> None:
     assert {name for name, metric in METRICS.items() if metric.in_bytes} == {"bytes", "peak-memory"}
 
 
-def test_a_convention_is_found_by_name_and_the_nearest_suggested() -> None:
-    assert find_convention("macs") is CONVENTIONS["macs"]
-    with pytest.raises(UnknownNameError) as caught:
-        find_convention("fvcor")
-    assert caught.value.help == "did you mean 'fvcore'?"
-    assert caught.value.where == "--convention fvcor"
-
-
-def test_the_mends_of_several_budgets_are_told_at_once(judged: Judge) -> None:
+def test_the_mistakes_of_several_budgets_are_reported_at_once(judged: Judge) -> None:
     budgets = [
-        Budget(name, ("v2",), "params", module=name, max=at_most(1)) for name in ("nix", "nada")
+        Budget(name, named("v2"), "params", module=name, max=at_most(1)) for name in ("nix", "nada")
     ]
     with pytest.raises(MistakesError) as caught:
         judged(budgets)
-    assert [str(each) for each in caught.value.errors] == [
+    assert [str(error) for error in caught.value.errors] == [
         f"no module of v2 is named '{n}'" for n in ("nix", "nada")
     ]
 
 
-def test_a_limit_of_the_command_line_hides_no_budget(judged: Judge) -> None:
+def test_a_limit_on_the_command_line_hides_no_budget(judged: Judge) -> None:
     budget = Budget(
-        "v2:params<=650000", ("v2",), "fvcore", max=at_most(1), place=Place("ucseg.toml", 1)
+        "v2:params<=650000", named("v2"), "fvcore", max=at_most(1), place=Place("ucseg.toml", 1)
     )
     with pytest.raises(UsageError, match="two checks would be named"):
-        judged([budget, parse_limit("params=650k", ["v2"])])
+        judged([budget, parse_limit("params=650k", named("v2"))])
 
 
 def test_a_change_that_leaves_less_than_nothing_is_an_error(judged: Judge) -> None:
     with pytest.raises(UsageError, match="leaves less than nothing"):
-        judged([Budget("c", ("v2",), "params", max=parse_change("-50M", in_bytes=False, where=""))])
+        judged(
+            [
+                Budget(
+                    "c",
+                    named("v2"),
+                    "params",
+                    max=parse_change("-50M", in_bytes=False, where=Place("ucseg.toml")),
+                )
+            ]
+        )
 
 
-def test_beyond_a_limit_of_nothing_is_worse_than_beyond_any_other() -> None:
+def test_exceeding_a_limit_of_zero_weighs_more_than_exceeding_any_other() -> None:
     def weight(value: int, most: int) -> Fraction:
         return Check("id", "v2", None, None, "params", None, value, max=most, warn=None).weight
 
@@ -334,5 +344,5 @@ def test_beyond_a_limit_of_nothing_is_worse_than_beyond_any_other() -> None:
 @pytest.mark.parametrize("text", ["2", "50k", "0.5k"])
 def test_a_change_says_in_which_direction(text: str) -> None:
     with pytest.raises(UsageError, match="is not a change") as caught:
-        parse_change(text, in_bytes=False, where="")
+        parse_change(text, in_bytes=False, where=Place("ucseg.toml"))
     assert caught.value.help == f"write +{text}, or +{text}% of the baseline"

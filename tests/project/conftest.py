@@ -1,4 +1,4 @@
-"""What tests of the configuration need: a ``ucseg.toml`` to write and read."""
+"""Fixtures for tests of the configuration: a ``ucseg.toml`` to write and read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Mistake = tuple[str, str, str]
 
 @pytest.fixture
 def configured(tmp_path: Path) -> Callable[[str], Settings]:
-    """The settings that a ``ucseg.toml`` where we are makes."""
+    """The settings that a ``ucseg.toml`` in the working directory makes."""
 
     def read(text: str) -> Settings:
         (tmp_path / "ucseg.toml").write_text(text, "utf-8")
@@ -27,13 +27,13 @@ def configured(tmp_path: Path) -> Callable[[str], Settings]:
 
 @pytest.fixture
 def mistakes(configured: Callable[[str], Settings]) -> Callable[[str], list[Mistake]]:
-    """Everything that is told of a ``ucseg.toml``: where, what, and the help."""
+    """Every mistake that is reported in a ``ucseg.toml``: where, what, and the help."""
 
     def read(text: str) -> list[Mistake]:
         try:
             configured(text)
         except MistakesError as error:
-            return [(each.where or "", each.what, each.help or "") for each in error.errors]
+            return [(one.where or "", one.what, one.help or "") for one in error.errors]
         return []
 
     return read

@@ -1,18 +1,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
+from support.fixture_types import Run
 from ucseg_cli.errors import ConfigurationError
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.project.config_file import ENVIRONMENT, Document, find_document
 from ucseg_cli.workflow.load_project import load_project
-
-Run = Callable[..., CompletedProcess[str]]
 
 SHARED = '[project]\nname = "x"\n\n[tool.ucseg]\ndefault = "v3"\n'
 
@@ -32,17 +29,17 @@ def found(directory: Path) -> Document:
     return document
 
 
-def test_where_nothing_is_configured_everything_is_built_in(tmp_path: Path) -> None:
+def test_without_a_configuration_every_value_is_the_built_in_one(tmp_path: Path) -> None:
     assert find_document(tmp_path) is None
     assert load_project() == Settings()
 
 
-def test_a_shared_file_counts_from_its_table_of_ours(tmp_path: Path) -> None:
+def test_a_shared_file_counts_from_our_table_in_it(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(SHARED)
     document = found(tmp_path)
     assert (document.data, document.path) == ({"default": "v3"}, tmp_path / "pyproject.toml")
     assert str(document.place(("default",))) == "pyproject.toml:5  default"
-    assert document.line(()) == 4  # [tool.ucseg]
+    assert document.place(()).line == 4  # [tool.ucseg]
 
 
 def test_our_own_file_is_the_table(tmp_path: Path) -> None:
@@ -52,7 +49,7 @@ def test_our_own_file_is_the_table(tmp_path: Path) -> None:
     assert str(document.place(("default",))) == "ucseg.toml:2  default"
 
 
-def test_an_empty_table_of_ours_is_a_configuration_that_settles_nothing(tmp_path: Path) -> None:
+def test_an_empty_table_of_ours_configures_nothing(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.ucseg]\n")
     assert load_project() == Settings(path=tmp_path / "pyproject.toml")
 
@@ -169,7 +166,7 @@ def test_a_file_that_the_environment_names_must_configure_something(
     assert caught.value.what == what.format(tmp_path / name)
 
 
-def test_a_file_is_shown_as_the_person_would_write_it(tmp_path: Path, below: Path) -> None:
+def test_a_file_is_shown_as_the_user_would_write_it(tmp_path: Path, below: Path) -> None:
     (tmp_path / "ucseg.toml").write_text("size = 64\n")
     assert str(found(tmp_path).place(("size",))) == f"{tmp_path}/ucseg.toml:1  size"
     (below / "ucseg.toml").write_text("size = 64\n")
@@ -186,7 +183,7 @@ def test_a_file_is_shown_as_the_person_would_write_it(tmp_path: Path, below: Pat
         ((), "ucseg.toml:1"),
     ],
 )
-def test_a_key_that_is_absent_stands_where_what_would_hold_it_stands(
+def test_an_absent_key_has_the_line_of_its_table(
     tmp_path: Path, key: tuple[str | int, ...], where: str
 ) -> None:
     (tmp_path / "ucseg.toml").write_text("\n[[budgets]]\nmax = 1\n[[budgets]]\nmax = 2\n")
@@ -203,8 +200,8 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("text", "what"), BROKEN, ids=lambda each: each[:12])
-def test_our_own_file_that_is_no_toml_ends_every_command(
+@pytest.mark.parametrize(("text", "what"), BROKEN, ids=lambda text: text[:12])
+def test_our_own_file_that_is_not_toml_ends_every_command(
     ucseg: Run, tmp_path: Path, text: str, what: str
 ) -> None:
     (tmp_path / "ucseg.toml").write_text(text)
@@ -214,8 +211,8 @@ def test_our_own_file_that_is_no_toml_ends_every_command(
     assert "ucseg.toml" in answer.stderr
 
 
-@pytest.mark.parametrize(("text", "what"), BROKEN, ids=lambda each: each[:12])
-def test_a_broken_shared_file_matters_only_where_it_speaks_of_us(
+@pytest.mark.parametrize(("text", "what"), BROKEN, ids=lambda text: text[:12])
+def test_a_broken_shared_file_matters_only_if_it_mentions_us(
     ucseg: Run, tmp_path: Path, text: str, what: str
 ) -> None:
     path = tmp_path / "pyproject.toml"
@@ -244,7 +241,7 @@ def test_a_file_that_is_not_utf_8_is_refused(ucseg: Run, tmp_path: Path, name: s
     assert answer.stderr.startswith(f"error: it is not UTF-8\n  --> {name}")
 
 
-def test_a_file_that_may_not_be_read_is_told_with_the_reason(
+def test_a_file_that_may_not_be_read_is_refused_with_the_reason(
     ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "ucseg.toml").write_text("size = 32\n")
@@ -266,7 +263,7 @@ def test_our_table_must_be_a_table(ucseg: Run, tmp_path: Path, text: str) -> Non
     assert answer.stderr.startswith("error: [tool.ucseg] is not a table")
 
 
-def test_a_key_nested_as_deep_as_its_dots_go_is_told_by_name(ucseg: Run, tmp_path: Path) -> None:
+def test_a_key_nested_as_deep_as_its_dots_go_is_refused_by_name(ucseg: Run, tmp_path: Path) -> None:
     (tmp_path / "ucseg.toml").write_text(f"\ndeep{'.a' * 2_000} = 1\n")
     answer = ucseg("params", "v1")
     assert (answer.returncode, answer.stdout) == (2, "")
@@ -277,7 +274,7 @@ def test_a_key_nested_as_deep_as_its_dots_go_is_told_by_name(ucseg: Run, tmp_pat
     "number", ["0x" + "f" * 5_000, "9223372036854775808", "-9223372036854775809"]
 )
 @pytest.mark.parametrize("key", ["size", "default", "variants.t.classes"])
-def test_a_number_beyond_what_toml_allows_is_told_and_not_printed(
+def test_a_number_beyond_64_bits_is_refused_and_not_printed(
     ucseg: Run, tmp_path: Path, key: str, number: str
 ) -> None:
     (tmp_path / "ucseg.toml").write_text(f"\n{key} = {number}\n")
@@ -287,7 +284,7 @@ def test_a_number_beyond_what_toml_allows_is_told_and_not_printed(
 
 
 @pytest.mark.parametrize("depth", [100, 492, 494])
-def test_what_others_nest_is_theirs(ucseg: Run, tmp_path: Path, depth: int) -> None:
+def test_tables_of_others_may_be_nested_deeply(ucseg: Run, tmp_path: Path, depth: int) -> None:
     text = f"[tool.other]\nx = {'[' * depth}1{']' * depth}\n[tool.ucseg]\nsize = true\n"
     (tmp_path / "pyproject.toml").write_text(text)
     answer = ucseg("params", "v1")
@@ -296,7 +293,7 @@ def test_what_others_nest_is_theirs(ucseg: Run, tmp_path: Path, depth: int) -> N
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere a directory in use cannot be deleted")
-def test_a_working_directory_that_is_gone_is_told(
+def test_a_working_directory_that_is_gone_is_refused(
     ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = tmp_path / "gone"

@@ -175,47 +175,50 @@ def test_what_is_no_json_is_refused_with_its_line(
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("[]", "it is not a lock of ucseg's"),
-        ("7", "it is not a lock of ucseg's"),
-        ("{}", "it is not a lock of ucseg's"),
-        (document(kind="package-lock"), "it is not a lock of ucseg's"),
-        (document(kind=None), "it is not a lock of ucseg's"),
+        ("[]", "it is not a lock of ucseg"),
+        ("7", "it is not a lock of ucseg"),
+        ("{}", "it is not a lock of ucseg"),
+        (document(kind="package-lock"), "it is not a lock of ucseg"),
+        (document(kind=None), "it is not a lock of ucseg"),
         (document(models=None), "the lock has no models"),
         (document(models=["v2"]), "the lock has no models"),
-        (document(models={"v2": 7}), "the lock says of 'v2' what it cannot: "),
-        (document(models={"v2": ["a"]}), "the lock says of 'v2' what it cannot: "),
+        (document(models={"v2": 7}), "the lock has an entry for 'v2' that cannot be: "),
+        (document(models={"v2": ["a"]}), "the lock has an entry for 'v2' that cannot be: "),
         (
             document(models={"v2": {"total": None}}),
-            "the lock says of 'v2' what it cannot: 'total' is None",
+            "the lock has an entry for 'v2' that cannot be: 'total' is None",
         ),
         (
             document(models={"v2": {"total": {"params": 1.0}}}),
-            "the lock says of 'v2' what it cannot: 'params' is 1.0",
+            "the lock has an entry for 'v2' that cannot be: 'params' is 1.0",
         ),
         (
             document(models={"v2": {"total": {"params": True}}}),
-            "the lock says of 'v2' what it cannot: 'params' is True",
+            "the lock has an entry for 'v2' that cannot be: 'params' is True",
         ),
         (
             document(models={"v2": {"shape": [1, "2"]}}),
-            "the lock says of 'v2' what it cannot: 'shape' is [1, '2']",
+            "the lock has an entry for 'v2' that cannot be: 'shape' is [1, '2']",
         ),
         (
             document(models={"v2": {"shape": [1, False]}}),
-            "the lock says of 'v2' what it cannot: 'shape' is [1, False]",
+            "the lock has an entry for 'v2' that cannot be: 'shape' is [1, False]",
         ),
-        (document(models={"v2": {"raises": None}}), "the lock says of 'v2' what it cannot: "),
+        (
+            document(models={"v2": {"raises": None}}),
+            "the lock has an entry for 'v2' that cannot be: ",
+        ),
         (
             document(models={"v2": {"raises": [{"date": "2026-01-02"}]}}),
-            "the lock says of 'v2' what it cannot: ",
+            "the lock has an entry for 'v2' that cannot be: ",
         ),
         (
             document(models={"v2": {"raises": ["because"]}}),
-            "the lock says of 'v2' what it cannot: ",
+            "the lock has an entry for 'v2' that cannot be: ",
         ),
     ],
 )
-def test_json_that_is_no_lock_is_refused_with_what_is_wrong(
+def test_json_that_is_not_a_lock_is_refused_with_what_is_wrong(
     tmp_path: Path, text: str, what: str
 ) -> None:
     path = tmp_path / NAME
@@ -252,14 +255,14 @@ def test_a_later_format_of_the_same_kind_is_read(tmp_path: Path) -> None:
     assert read(path).models == {"v2": Locked({"total": {"params": 3}}, "")}
 
 
-def test_a_directory_in_the_lock_s_place_is_told(tmp_path: Path) -> None:
+def test_a_directory_in_the_lock_s_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / NAME).mkdir()
     with pytest.raises(ConfigurationError, match="cannot read the lock: ") as caught:
         read_lock(tmp_path / NAME)
     assert caught.value.where == shown(tmp_path / NAME)
 
 
-def test_a_lock_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+def test_a_lock_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b'{"kind": "\xff"}')
     with pytest.raises(ConfigurationError, match="cannot read the lock: 'utf-8' codec"):
         read_lock(tmp_path / NAME)
@@ -284,7 +287,7 @@ def test_a_failed_write_leaves_the_old_lock_and_nothing_beside_it(
         shown(path),
     )
     assert path.read_bytes() == before
-    assert [each.name for each in path.parent.iterdir()] == [NAME]
+    assert [file.name for file in path.parent.iterdir()] == [NAME]
 
 
 def test_a_lock_cannot_be_written_where_there_is_no_directory(tmp_path: Path) -> None:
@@ -306,7 +309,7 @@ def test_a_lock_keeps_its_mode_and_a_link_to_it_stays_one(tmp_path: Path) -> Non
 
 @pytest.fixture
 def merged(tmp_path: Path) -> Path:
-    """The lock of v2 and v3, of which one branch has locked one anew, and the other the other; merged as git does."""
+    """The lock of v2 and v3, as git merges two branches that locked one of them each."""
     base, ours, theirs = (
         {"v2": model(1), "v3": model(2)},
         {"v2": model(10, "2026-03-04"), "v3": model(2)},
@@ -333,7 +336,7 @@ def test_the_same_model_locked_otherwise_on_two_branches_is_a_conflict(tmp_path:
 
 
 def _merge(directory: Path, base: Models, ours: Models, theirs: Models) -> Path:
-    """Both branches' edits of the base in one text; an AssertionError where they touch each other."""
+    """Both branches' edits of the base in one text; AssertionError if they touch each other."""
     path = directory / NAME
     before, *branches = (_lines(path, models) for models in (base, ours, theirs))
     edits = sorted(
@@ -359,12 +362,15 @@ def _lines(path: Path, models: Models) -> list[str]:
 
 CONFLICT = """{"kind": "ucseg.lock", "format_version": "1.0", "models": {
 <<<<<<< ours
-    "a": {"since": "2026-01-01", "raises": [{"date": "2026-01-01", "reason": "x"}], "total": {"params": 1}},
-    "both": {"since": "2026-01-01", "raises": [{"date": "2026-01-02", "reason": "ours"}], "total": {"params": 2}}
+    "a": {"since": "2026-01-01", "raises": [{"date": "2026-01-01", "reason": "x"}],
+          "total": {"params": 1}},
+    "both": {"since": "2026-01-01", "raises": [{"date": "2026-01-02", "reason": "ours"}],
+             "total": {"params": 2}}
 ||||||| base
     "both": {"since": "2025-01-01", "raises": [], "total": {"params": 1}}
 =======
-    "both": {"since": "2026-01-03", "raises": [{"date": "2026-01-01", "reason": "theirs"}], "total": {"params": 3}},
+    "both": {"since": "2026-01-03", "raises": [{"date": "2026-01-01", "reason": "theirs"}],
+             "total": {"params": 3}},
     "b": {"since": "2026-01-03", "raises": [], "total": {"params": 4}}
 >>>>>>> theirs
 }}
@@ -375,7 +381,7 @@ CONFLICT = """{"kind": "ucseg.lock", "format_version": "1.0", "models": {
     "text",
     [CONFLICT, CONFLICT.replace(CONFLICT[CONFLICT.index("|||") : CONFLICT.index("====")], "")],
 )
-def test_of_a_merge_conflict_both_sides_models_and_reasons_are_taken(
+def test_a_lock_in_conflict_gives_the_models_and_reasons_of_both_sides(
     tmp_path: Path, text: str
 ) -> None:
     path = tmp_path / NAME
@@ -387,11 +393,11 @@ def test_of_a_merge_conflict_both_sides_models_and_reasons_are_taken(
     assert lock.in_conflict
     assert list(lock.models) == ["a", "both", "b"]
     assert lock.models["both"].tree == {"total": {"params": 2}}
-    assert [each.reason for each in lock.models["both"].raises] == ["theirs", "ours"]
+    assert [one.reason for one in lock.models["both"].raises] == ["theirs", "ours"]
 
 
-def test_a_merge_conflict_of_which_a_side_is_no_lock_is_told(tmp_path: Path) -> None:
+def test_a_merge_conflict_with_a_side_that_is_not_a_lock_is_refused(tmp_path: Path) -> None:
     path = tmp_path / NAME
     path.write_text("<<<<<<< ours\n{}\n=======\nnothing\n>>>>>>> theirs\n", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match="a side of it is no lock"):
+    with pytest.raises(ConfigurationError, match="a side of it is not a lock"):
         read_lock(path, both_sides=True)

@@ -4,21 +4,20 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from support.fixture_types import Run
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.facts.budget import BUDGET_KEYS
-from ucseg_cli.facts.conditions import DTYPES
+from ucseg_cli.facts.choices import DTYPES
 from ucseg_cli.project.configuration import KEYS, LINT_KEYS
 from ucseg_cli.references.variants import AXES
 
 Mistake = tuple[str, str, str]
 Mistakes = Callable[[str], list[Mistake]]
-Run = Callable[..., CompletedProcess[str]]
 
 WRONG = """\
 frobnicate = 1                #! frobnicate: no key named 'frobnicate'
@@ -35,23 +34,23 @@ flat = "v2"                   #! variants.flat: 'v2' is not a table
 orphan = { from = "v9" }      #! variants.orphan.from: no variant named 'v9'
 whole = { from = 2 }          #! variants.whole.from: 2 is not text
 self.from = "self"            #! variants.self.from: 'self' comes from a circle: self → self
-round.from = "about"          #! variants.round.from: 'round' comes from a circle: round → about → round
+round.from = "about"          #! variants.round.from: a circle: round → about → round
 
 [variants.about]
 backbone = 11
-from = "round+backbone=10"    #! variants.about.from: 'about' comes from a circle: about → round → about
+from = "round+backbone=10"    #! variants.about.from: a circle: about → round → about
 
 [variants.odd]
 backbon = 10                  #! variants.odd.backbon: no key named 'backbon'
 backbone = 3                  #! variants.odd.backbone: '3' is not a value of the axis 'backbone'
 conv = "seperable"            #! variants.odd.conv: 'seperable' is not a value of the axis 'conv'
 rates = [6, 0]                #! variants.odd.rates: '6,0' is not a value of the axis 'rates'
-decoder_blocks = 1.5          #! variants.odd.decoder_blocks: '1.5' is not a value of the axis 'decoder_blocks'
+decoder_blocks = 1.5          #! variants.odd.decoder_blocks: '1.5' is not a value of the axis
 low_skip = true               #! variants.odd.low_skip: is not a value of the axis 'low_skip'
 classes = { n = 2 }           #! variants.odd.classes: is not a value of the axis 'classes'
-mid_channels = -24            #! variants.odd.mid_channels: '-24' is not a value of the axis 'mid_channels'
+mid_channels = -24            #! variants.odd.mid_channels: '-24' is not a value of the axis
 
-[[budgets]]  #! budgets[0]: a budget needs 'id' & budgets[0]: a budget needs 'metric' & budgets[0]: a budget needs 'max'
+[[budgets]]  #! budgets[0]: needs 'id' & budgets[0]: needs 'metric' & budgets[0]: needs 'max'
 
 [[budgets]]
 id = 7                        #! budgets[1].id: 7 is not text
@@ -97,13 +96,13 @@ dtype = "float61"             #! budgets[7].dtype: no dtype named 'float61'
 id = "warns"
 metric = "macs"
 max = "10M"
-warn = "10_000_001"           #! budgets[8].warn: it would warn beyond 10_000_001, and fail beyond 10M already
+warn = "10_000_001"           #! budgets[8].warn: warn beyond 10_000_001, but fails beyond 10M
 
 [[budgets]]
 id = "warns of a change"
 metric = "params"
 vs-baseline = "+2%"
-warn = "+2.5%"                #! budgets[9].warn: it would warn beyond +2.5%, and fail beyond +2% already
+warn = "+2.5%"                #! budgets[9].warn: it would warn beyond +2.5%, but fails beyond +2%
 
 [[budgets]]
 variant = "z*"                #! budgets[10].variant: no variant named 'z*'
@@ -135,30 +134,31 @@ ignore = [
 fail-on = "warnings"          #! lint.fail-on: no severity named 'warnings'
 selct = "UC1"                 #! lint.selct: no key named 'selct'
 """
-"""A configuration with every kind of mistake, each told beside it: its key, and words of what is said."""
+"""A configuration with every kind of mistake; beside it stand its key and words of its message."""
 
 EXPECTED = [
-    (number, told.partition(": ")[0], told.partition(": ")[2])
+    (number, mistake.partition(": ")[0], mistake.partition(": ")[2])
     for number, line in enumerate(WRONG.splitlines(), start=1)
-    for told in filter(None, line.partition("#! ")[2].split(" & "))
+    for mistake in filter(None, line.partition("#! ")[2].split(" & "))
 ]
 
 
-def hold(told: list[tuple[str, str]], file: str, *, lines_above: int) -> None:
-    """Every mistake is told, at its line of *file*, and nothing else is."""
+def expect_all(reported: list[tuple[str, str]], file: str, *, lines_above: int) -> None:
+    """Every mistake is reported at its line of *file*, and nothing else is."""
     expected = sorted(
         (f"{file}:{number + lines_above}  {key}", words) for number, key, words in EXPECTED
     )
-    told = sorted(told)
-    assert [where for where, _ in told] == [where for where, _ in expected]
-    for where in {where for where, _ in told}:
-        said = [what for at, what in told if at == where]
-        assert all(any(words in what for what in said) for at, words in expected if at == where)
+    reported = sorted(reported)
+    assert [where for where, _ in reported] == [where for where, _ in expected]
+    for where in {where for where, _ in reported}:
+        messages = [what for at, what in reported if at == where]
+        for words in (words for at, words in expected if at == where):
+            assert any(words in what for what in messages), (where, words, messages)
 
 
-def test_every_kind_of_mistake_is_told_at_once_with_its_line_and_key(mistakes: Mistakes) -> None:
+def test_all_mistakes_are_reported_at_once_with_their_lines_and_keys(mistakes: Mistakes) -> None:
     assert len(EXPECTED) == WRONG.count("#! ") + WRONG.count(" & ") == 56
-    hold([(where, what) for where, what, _ in mistakes(WRONG)], "ucseg.toml", lines_above=0)
+    expect_all([(where, what) for where, what, _ in mistakes(WRONG)], "ucseg.toml", lines_above=0)
 
 
 def test_in_a_shared_file_the_lines_are_those_of_that_file(ucseg: Run, tmp_path: Path) -> None:
@@ -166,8 +166,8 @@ def test_in_a_shared_file_the_lines_are_those_of_that_file(ucseg: Run, tmp_path:
     below = re.sub(r"^(\[+)(?=[a-z])", r"\1tool.ucseg.", WRONG, flags=re.MULTILINE)
     (tmp_path / "pyproject.toml").write_text(above + below, "utf-8")
     answer = json.loads(ucseg("config", "-f", "json").stdout)
-    hold(
-        [(each["where"], each["message"]) for each in answer["errors"]],
+    expect_all(
+        [(one["where"], one["message"]) for one in answer["errors"]],
         "pyproject.toml",
         lines_above=4,
     )
@@ -178,7 +178,7 @@ def test_on_the_screen_each_mistake_is_an_error_of_its_own(ucseg: Run, tmp_path:
     answer = ucseg("config")
     assert (answer.returncode, answer.stdout) == (2, "")
     errors = re.findall(r"^error: (.*)\n  --> (.*)$", answer.stderr, flags=re.MULTILINE)
-    hold([(where, what) for what, where in errors], "ucseg.toml", lines_above=0)
+    expect_all([(where, what) for what, where in errors], "ucseg.toml", lines_above=0)
 
 
 def test_with_json_the_first_mistake_is_the_error_and_all_are_the_errors(
@@ -273,7 +273,7 @@ def test_the_nearest_known_name_is_suggested(
         ("budgets = [\n 3,\n '',\n]", ["budgets[0]", "budgets[1]"]),
     ],
 )
-def test_what_should_be_a_table_and_is_none_is_told_once(
+def test_another_value_in_the_place_of_a_table_is_reported_once(
     mistakes: Mistakes, text: str, wheres: list[str]
 ) -> None:
     assert [where.partition("  ")[2] for where, _, _ in mistakes(text)] == wheres
@@ -283,7 +283,7 @@ def test_what_should_be_a_table_and_is_none_is_told_once(
     "value",
     ["0", '"33x"', "-1", "1048577", '"0x5"', "true", "1.5", "[64, 0]", "[[64]]", "{}", '""'],
 )
-def test_a_size_that_is_none_is_told_where_it_stands(mistakes: Mistakes, value: str) -> None:
+def test_a_mistaken_size_is_reported_on_its_line(mistakes: Mistakes, value: str) -> None:
     ((where, _, help_line),) = mistakes(f"\nsize = {value}")
     assert where.startswith("ucseg.toml:2  size")
     assert help_line != ""
@@ -312,7 +312,7 @@ def test_a_size_that_is_none_is_told_where_it_stands(mistakes: Mistakes, value: 
     ],
 )
 @pytest.mark.parametrize("key", ["max", "warn"])
-def test_an_inexact_quantity_is_told_where_it_stands(
+def test_an_inexact_quantity_is_reported_on_its_line(
     mistakes: Mistakes, key: str, quantity: str, metric: str
 ) -> None:
     ((where, _, _),) = mistakes(f'[[budgets]]\nid = "a"\nmetric = "{metric}"\n{key} = {quantity}\n')
@@ -335,36 +335,38 @@ def test_an_inexact_quantity_is_told_where_it_stands(
 def test_a_warning_may_stand_at_its_limit_and_not_beyond(
     mistakes: Mistakes, change: str, warn: str, *, refused: bool
 ) -> None:
-    told = mistakes(
+    found = mistakes(
         f'[[budgets]]\nid = "a"\nmetric = "params"\nvs-baseline = {change}\nwarn = {warn}\n'
     )
-    assert [where for where, _, _ in told] == ["ucseg.toml:5  budgets[0].warn"] * refused
+    assert [where for where, _, _ in found] == ["ucseg.toml:5  budgets[0].warn"] * refused
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_only_what_counts_bytes_has_a_dtype_and_only_what_adds_up_has_modules(
+def test_only_metrics_in_bytes_have_a_dtype_and_only_those_that_add_up_have_modules(
     mistakes: Mistakes, metric: str
 ) -> None:
-    told = mistakes(
-        f'[[budgets]]\nid = "a"\nmetric = "{metric}"\nmax = 1\nmodule = "decoder"\ndtype = "{DTYPES[1]}"\n'
+    found = mistakes(
+        f'[[budgets]]\nid = "a"\nmetric = "{metric}"\nmax = 1\n'
+        f'module = "decoder"\ndtype = "{DTYPES[1]}"\n'
     )
     expected = ["ucseg.toml:5  budgets[0].module"] * (metric == "peak-memory")
     expected += ["ucseg.toml:6  budgets[0].dtype"] * (metric not in {"bytes", "peak-memory"})
-    assert [where for where, _, _ in told] == expected
+    assert [where for where, _, _ in found] == expected
 
 
-def test_what_comes_from_a_circle_is_told_too(mistakes: Mistakes) -> None:
-    told = mistakes(
+def test_a_variant_from_a_circle_is_reported_too(mistakes: Mistakes) -> None:
+    found = mistakes(
         '[variants]\na.from = "b"\nb.from = "a+backbone=9"\nc.from = "b"\nd.from = "v1"\n'
     )
-    assert [where for where, _, _ in told] == [
+    assert [where for where, _, _ in found] == [
         f"ucseg.toml:{line}  variants.{name}.from" for line, name in [(2, "a"), (3, "b"), (4, "c")]
     ]
 
 
 VALUES = (
-    *("1", "0", "-3", "1.5", "true", "nan", "1979-05-27", "07:32:00", "[]", "[1]", "[[1]]", "{}", "{ a = 1 }", '""'),
-    *('"v2"', '"v22"', '"*"', '"params"', '"bytes"', '"650k"', '"2.5MB"', '"+2%"', '"UC1"', '"float16"', '"regular"'),
+    *("1", "0", "-3", "1.5", "true", "nan", "1979-05-27", "07:32:00"),
+    *("[]", "[1]", "[[1]]", "{}", "{ a = 1 }", '""', '"v2"', '"v22"', '"*"', '"params"', '"bytes"'),
+    *('"650k"', '"2.5MB"', '"+2%"', '"UC1"', '"float16"', '"regular"'),
     *('"a\\nb"', '"\\u0000"', '"\\u001b[31m"', '[\n 1,\n "v2",\n]', '"""\nid = 3\n"""', "'+'"),
 )  # fmt: skip
 ASSIGNED = st.lists(
@@ -381,7 +383,7 @@ AXES_ASSIGNED = st.lists(
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ASSIGNED, AXES_ASSIGNED, st.lists(ASSIGNED, max_size=2), ASSIGNED)
-def test_whatever_is_written_is_read_or_told_with_a_line_that_has_the_key(
+def test_any_configuration_is_read_or_refused_with_a_line_that_has_the_key(
     mistakes: Mistakes,
     root: list[tuple[str, str]],
     variant: list[tuple[str, str]],
@@ -394,7 +396,7 @@ def test_whatever_is_written_is_read_or_told_with_a_line_that_has_the_key(
     tables += [
         ("[variants.mine]\n", variant),
         ("[lint]\n", lint),
-        *(("[[budgets]]\n", each) for each in budgets),
+        *(("[[budgets]]\n", budget) for budget in budgets),
     ]
     text = "".join(
         header + "".join(f"{key} = {value}\n" for key, value in dict(assigned).items())
@@ -410,7 +412,7 @@ def test_whatever_is_written_is_read_or_told_with_a_line_that_has_the_key(
         assert re.match(rf"\[*(variants\.)?{last}\b", lines[int(place[1]) - 1]), (where, what)
 
 
-def test_mistakes_are_told_from_top_to_bottom(mistakes: Mistakes) -> None:
+def test_mistakes_are_reported_from_top_to_bottom(mistakes: Mistakes) -> None:
     lines = [int(where.partition(":")[2].split()[0]) for where, _, _ in mistakes(WRONG)]
     assert lines == sorted(lines)
 
@@ -422,18 +424,39 @@ def test_mistakes_are_told_from_top_to_bottom(mistakes: Mistakes) -> None:
         ('[lint]\nselect = ["UC9", 3]', ["lint.select[0]", "lint.select[1]"]),
         ('default = "v2+conv=reg"', ["default"]),
         ('[variants.t]\nfrom = "v2+back=9"', ["variants.t.from"]),
-        ('budgets = [{ id = "a", metric = "params", max = 1, variant = "v2+backbon=10" }]', ["budgets[0].variant"]),
-        ('budgets = [3,\n{ id = "a", metric = "params", max = 1 },\n{ id = "a ", metric = "params", max = 1 }]', ["budgets[0]", "budgets[2].id"]),
+        (
+            'budgets = [{ id = "a", metric = "params", max = 1, variant = "v2+backbon=10" }]',
+            ["budgets[0].variant"],
+        ),
+        (
+            'budgets = [3,\n{ id = "a", warn = 1, metric = "macs" },\n{ id = "a ", warn = 1, metric = "macs" }]',
+            ["budgets[0]", "budgets[2].id"],
+        ),
         ('default = "tiny"\n[variants.tiny]\nfrom = "v22"', ["variants.tiny.from"]),
-        ('default = "a"\n[variants.a]\nfrom = "b"\n[variants.b]\nfrom = "a"', ["variants.a.from", "variants.b.from"]),
+        (
+            'default = "a"\n[variants.a]\nfrom = "b"\n[variants.b]\nfrom = "a"',
+            ["variants.a.from", "variants.b.from"],
+        ),
         ('budgets = [{ id = "a", metric = "byts", max = "2.5MB" }]', ["budgets[0].metric"]),
-        ('budgets = [{ id = "a", metric = "params", vs-baseline = "oops", warn = "+1%" }]', ["budgets[0].vs-baseline"]),
-        ('budgets = [{ id = "a", metric = "params", vs-baseline = "-100%" }]', ["budgets[0].vs-baseline"]),
-        ('budgets = [{ id = "a", metric = "params", vs-baseline = "1%", max = 3, warn = "+2%" }]', ["budgets[0]"]),
-        ('[variants.t]\nbackbone = [10]\nconv = ["regular"]\nrates = [6, "12"]', ["variants.t.backbone", "variants.t.conv", "variants.t.rates"]),
+        (
+            'budgets = [{ id = "a", metric = "params", vs-baseline = "oops", warn = "+1%" }]',
+            ["budgets[0].vs-baseline"],
+        ),
+        (
+            'budgets = [{ id = "a", metric = "params", vs-baseline = "-100%" }]',
+            ["budgets[0].vs-baseline"],
+        ),
+        (
+            'budgets = [{ id = "a", metric = "params", vs-baseline = "1%", max = 3, warn = 2 }]',
+            ["budgets[0]"],
+        ),
+        (
+            '[variants.t]\nbackbone = [10]\nconv = ["regular"]\nrates = [6, "12"]',
+            ["variants.t.backbone", "variants.t.conv", "variants.t.rates"],
+        ),
     ],
-)  # fmt: skip
-def test_one_mistake_is_told_once_and_where_it_is(
+)
+def test_one_mistake_is_reported_once_and_in_its_place(
     mistakes: Mistakes, text: str, wheres: list[str]
 ) -> None:
     assert [where.partition("  ")[2] for where, _, _ in mistakes(text)] == wheres

@@ -97,7 +97,7 @@ COMMENTS = ("", " # a = 1", '#"', "\t# [x] ''' ", "  ")
 
 
 class Written(NamedTuple):
-    """A document, and of each key in it the line where it first stands and how it is written there."""
+    """A document, and for every key the line where it first stands and how it is written there."""
 
     text: str
     keys: dict[KeyPath, tuple[int, str]]
@@ -137,7 +137,7 @@ class Writer:
         return path
 
     def pairs(self, most: int) -> Iterator[list[tuple[str, str]]]:
-        """Keys of one table, some of them dotted, some of those with what they begin with in common."""
+        """Keys of one table, some of them dotted, and some of those with a common beginning."""
         for first in self.names(most):
             if self.draw(st.booleans()):
                 yield [first]

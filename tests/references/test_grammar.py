@@ -46,12 +46,12 @@ def test_a_variant_is_named_with_its_changes_and_the_name_is_kept_as_typed() -> 
         ("weights.pt+key=model.ema", FromCheckpoint("weights.pt", "model.ema")),
     ],
 )
-def test_a_source_is_told_from_a_variant_by_how_it_is_written(text: str, source: Source) -> None:
+def test_a_source_differs_from_a_variant_by_how_it_is_written(text: str, source: Source) -> None:
     reference = parse_reference(text)
     assert (reference.name, reference.model, reference.variant) == (text, source, None)
 
 
-def test_arguments_come_after_plus_signs_and_of_two_for_one_name_the_later_wins() -> None:
+def test_arguments_come_after_plus_signs_and_the_later_of_two_for_one_name_wins() -> None:
     source = parse_reference("net.py:Net+width=3+name=a+b+c=d=e+width=4").model
     assert source == FromFile(
         "net.py", "Net", (Argument("width", "4"), Argument("name", "a+b"), Argument("c", "d=e"))
@@ -94,7 +94,9 @@ def test_an_argument_is_read_as_a_python_literal_and_else_as_text(text: str, val
         ("torchvision:", "does not say which class of torchvision is meant"),
     ],
 )
-def test_what_is_no_reference_is_refused_with_the_way_to_write_one(text: str, what: str) -> None:
+def test_text_that_is_not_a_reference_is_refused_with_a_way_to_write_one(
+    text: str, what: str
+) -> None:
     with pytest.raises(UsageError, match=what) as caught:
         parse_reference(text)
     assert caught.value.help

@@ -19,7 +19,7 @@ def test_axes_are_changed_with_plus_signs() -> None:
     )
 
 
-def test_of_two_changes_of_one_axis_the_later_wins() -> None:
+def test_the_later_of_two_changes_of_one_axis_wins() -> None:
     assert as_variant("v2+backbone=10+backbone=12").backbone == 12
 
 

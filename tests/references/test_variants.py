@@ -36,7 +36,7 @@ def test_v3_is_v2_with_the_low_level_skip() -> None:
     assert list(map(str, changes(CATALOGUE["v2"], CATALOGUE["v3"]))) == ["low_skip 0 → 16"]
 
 
-def test_what_all_named_variants_share_is_as_the_table_says() -> None:
+def test_all_named_variants_share_the_axes_that_the_table_says() -> None:
     for variant in CATALOGUE.values():
         shared = (
             variant.output_stride,
@@ -71,7 +71,7 @@ def test_a_branch_is_named_by_what_it_does() -> None:
     }
 
 
-def test_branches_of_one_rate_are_told_apart() -> None:
+def test_branches_of_one_rate_are_numbered() -> None:
     assert list(as_variant("v2+rates=6,12,6,6").roles().values()) == [
         "aspp.branches[1×1]",
         "aspp.branches[rate 6]",

@@ -81,7 +81,7 @@ def _read_both(path: Path, text: str) -> dict[str, Locked]:
     except ConfigurationError as error:
         what = "it has the marks of a merge conflict, and a side of it is not a lock"
         raise _refused(path, what) from error
-    merged = {**theirs, **ours}
+    merged = {**ours, **theirs, **ours}  # in the order of the file, a model of both as in ours
     for name in ours.keys() & theirs.keys():
         reasons = {*ours[name].raises, *theirs[name].raises}
         merged[name] = merged[name]._replace(raises=tuple(sorted(reasons)))
@@ -113,10 +113,10 @@ def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _read_models(path: Path, data: Any) -> dict[str, Locked]:
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise _refused(path, "it is not a lock of ucseg")
-    version = str(data.get("format_version"))
-    if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
+    version, major = data.get("format_version"), FORMAT_VERSION.partition(".")[0]
+    if not isinstance(version, str) or version.partition(".")[0] != major:
         raise ConfigurationError(
-            f"the lock has format {version}, which this version does not read",
+            f"the lock has format {version!r}, which this version does not read",
             where=Place(shown(path)),
             notes=(f"known: {FORMAT_VERSION}",),
             help="use the release of ucseg that wrote it, or delete it and run `ucseg lock`",
