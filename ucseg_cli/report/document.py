@@ -136,6 +136,13 @@ class Judgement(NamedTuple):
     module: str | None = None
 
 
+class First(NamedTuple):
+    """Less than the whole answer: *tables* to show first, and *rest*, a sentence that counts what they leave out."""
+
+    tables: tuple[Table, ...]
+    rest: str
+
+
 class Report(NamedTuple):
     """An answer.
 
@@ -150,6 +157,7 @@ class Report(NamedTuple):
         highlights: what a page shows first.
         notes: what a person must know to read the figures, each a sentence, between the tables and the summary.
         judgements: everything that was judged; what passed too. rules: what they look for, where that has a name.
+        first: what a terminal shows; None if that is all *tables*, as every other format has them.
     """
 
     kind: str
@@ -163,6 +171,7 @@ class Report(NamedTuple):
     notes: tuple[str, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     rules: tuple[Rule, ...] = ()
+    first: First | None = None
 
     @property
     def envelope(self) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import typer
+
 from ucseg_cli.cli.options import (
     OUTPUT,
     ConventionOption,
@@ -25,6 +27,10 @@ ModelsArgument = Annotated[list[str] | None, reference_argument("MODEL...", MODE
 OrderOption = Annotated[
     str, choice("--sort", noun="order", known=ORDERS, help="Order of modules", panel=OUTPUT)
 ]
+FullOption = Annotated[
+    bool,
+    typer.Option("--full", help="Every table and row on the screen.", rich_help_panel=OUTPUT),
+]
 
 
 def compare(
@@ -37,12 +43,13 @@ def compare(
     depth: DepthOption = 2,
     sort: OrderOption = "change",
     top: TopOption = None,
+    full: FullOption = False,
     output: Output,
 ) -> int:
     """Compare models with a baseline.
 
-    Totals, axes, modules, taps and findings; for two variants also what each changed axis adds.
-    Unchanged rows are counted. Ends in one sentence.
+    First what matters: the totals, axes, modules, taps and findings that changed; --full shows
+    all. For two variants also what each changed axis adds. Ends in one sentence.
 
     Examples:
       ucseg compare v1 v2
@@ -65,6 +72,8 @@ def compare(
     comparisons = [compare_subjects(baseline, other, depth=depth) for other in others]
     why = attribute_axes(comparisons[0], conditions, cache=cache) if len(others) == 1 else []
     priced = CONVENTIONS[convention or settings.convention]
-    report = compare_report(comparisons, conditions, priced, sort=sort, top=top, attributions=why)
+    report = compare_report(
+        comparisons, conditions, priced, sort=sort, top=top, full=full, attributions=why
+    )
     output.deliver(report, subjects)
     return ExitStatus.OK

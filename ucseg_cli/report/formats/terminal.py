@@ -30,10 +30,15 @@ _TRAILING_SPACE = re.compile(r" +$", re.MULTILINE)
 
 def render_terminal(report: Report, screen: Screen) -> str:
     """Title, conditions, tables, notes, what was left out; the last line is the summary."""
-    drawings = [_Drawing.of(table, screen) for table in report.tables]
+    tables = report.first.tables if report.first else report.tables
+    rest = _styled(screen.fold(report.first.rest), _QUIET) if report.first else []
+    drawings = [_Drawing.of(table, screen) for table in tables]
     blocks = [_head(report, screen), *(drawing.block() for drawing in drawings)]
     notes = _styled(line for note in report.notes for line in screen.fold(note))
-    blocks += [notes + _left_out(drawings, screen), _styled(screen.fold(report.summary), _TITLE)]
+    blocks += [
+        notes + rest + _left_out(drawings, screen),
+        _styled(screen.fold(report.summary), _TITLE),
+    ]
     return _print(blocks, screen)
 
 

@@ -1,138 +1,150 @@
-"""Why two variants differ: each changed axis with its effect, as a table that is a waterfall, and in JSON."""
+"""Why two variants differ: each changed axis with its effects, as waterfalls, and in JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import accumulate, pairwise
 from typing import Any
 
 from ucseg_cli.analysis.comparing.attribution import Attribution, Effect, Interaction
 from ucseg_cli.analysis.counting.metrics import METRICS
-from ucseg_cli.references.variants import Change
+from ucseg_cli.references.variants import AXES, Change
 from ucseg_cli.report.document import Cell, Column, Kind, Role, Row, Span, Table, Unit
-from ucseg_cli.units import exact_ratio, format_bytes, format_count
+from ucseg_cli.units import exact_ratio, format_bytes, format_count, plural
+
+ALONE = "alone: the effect of making only this change"
+LAST = "last: of making it after all others"
+OVER_ALL_ORDERS = "the average over all orders (Shapley), which adds up"
+IN_ONE_ORDER = "what it adds in the order of the axes, too many for all orders, which adds up"
+MAX_SENTENCES = 2
+"""Interactions reported for each metric, the strongest."""
 
 COLUMNS = (
     Column("axis", "axis", Kind.PATH),
-    Column("change", "change", tier=3),
-    Column("alone", "alone", Kind.EXACT_DELTA, tier=2),
-    Column("last", "last", Kind.EXACT_DELTA, tier=2),
     Column("share", "share", Kind.EXACT_DELTA),
-    Column("waterfall", "", Kind.SPAN, tier=1),
+    Column("alone", "alone", Kind.EXACT_DELTA, tier=1),
+    Column("last", "last", Kind.EXACT_DELTA, tier=2),
+    Column("waterfall", "", Kind.SPAN, tier=3),
 )
-COLUMNS_NOTE = (
-    "alone: the baseline with only this change; last: the model against itself without it; share: its effect averaged over "
-    "all orders of the changes, which adds up to the difference."
-)
-MAX_SENTENCES = 2
-"""Interactions told for each metric, the strongest."""
 
 
-def attribution_tables(
-    attributions: Sequence[Attribution], changes: Sequence[Change], baseline: str, model: str
-) -> list[Table]:
-    """A waterfall for each metric that differs: from the baseline's value, axis by axis, to the model's."""
-    by_axis = {change.axis.name: change for change in changes}
-    tables = [
-        Table(
-            key=f"attribution.{each.metric}",
-            title=f"Why {METRICS[each.metric].title} differ",
-            columns=COLUMNS,
-            rows=tuple(_rows(each, by_axis, baseline, model)),
-            note=_note(each, by_axis),
+def axes_table(
+    changes: Sequence[Change], attributions: Sequence[Attribution], *, first: bool
+) -> Table:
+    """The changed axes; *first* with what each adds to the metrics, those of *attributions*."""
+    relevant = [attribution for attribution in attributions if _has_effects(attribution)]
+    several = any(len(attribution.effects) > 1 for attribution in relevant)
+    columns = [Column("axis", "axis", Kind.PATH), Column("change", "change", tier=1)]
+    rows: list[list[Cell]] = [[change.axis.name, _values(change)] for change in changes]
+    total: list[Cell] = ["total", ""]
+    for attribution in relevant if first else ():
+        columns.append(Column(attribution.metric, f"Δ {attribution.metric}", Kind.DELTA))
+        if several:
+            columns.append(Column(f"{attribution.metric}.alone", "alone", Kind.DELTA, tier=1))
+        shown = 2 if several else 1
+        for cells, effect in zip(rows, _effects(attribution, changes), strict=True):
+            cells.extend((effect.rounded, effect.alone)[:shown])
+        total.extend((attribution.after - attribution.before, "")[:shown])
+    table_rows = [Row(tuple(row)) for row in rows]
+    if first and several:
+        table_rows.append(Row(tuple(total), role=Role.TOTAL))
+    unchanged = len(AXES) - len(changes)
+    note = f"{plural(unchanged, 'axis', 'axes')} unchanged" if unchanged else None
+    if first:
+        note = f"Δ: {_share(relevant)}; {ALONE}." if several else None
+    return Table("axes", "Axes", tuple(columns), tuple(table_rows), note, news=True)
+
+
+def waterfalls(
+    changes: Sequence[Change], attributions: Sequence[Attribution], baseline: str, model: str
+) -> Iterator[Table]:
+    """For each metric that several axes change, the way from the baseline's value to the model's.
+
+    A single axis needs none: the whole difference is its effect.
+    """
+    relevant = [attribution for attribution in attributions if len(attribution.effects) > 1]
+    legend = f"{ALONE}; {LAST}; share: {_share(relevant)}."
+    for attribution in filter(_has_effects, relevant):
+        metric = METRICS[attribution.metric]
+        unit = Unit.BYTES if metric.in_bytes else Unit.COUNT
+        rows = tuple(
+            Row(cells, role=role, unit=unit) for cells, role in _steps(attribution, baseline, model)
         )
-        for each in attributions
-        if each.before != each.after or any(effect.alone or effect.last for effect in each.effects)
-    ]
-    return [_explained(tables[0]), *tables[1:]] if tables and len(by_axis) > 1 else tables
+        strongest = attribution.interactions[:MAX_SENTENCES]
+        sentences = [_interaction(attribution, pair, changes) for pair in strongest]
+        note = " ".join([*sentences, legend])
+        yield Table(f"attribution.{metric.name}", f"Why {metric.title} differ", COLUMNS, rows, note)
+        legend = ""  # one is enough
 
 
-def _explained(table: Table) -> Table:
-    """The first of several tables says what its columns are."""
-    return table._replace(note=f"{table.note} {COLUMNS_NOTE}" if table.note else COLUMNS_NOTE)
+def _has_effects(attribution: Attribution) -> bool:
+    return any(effect.alone or effect.last for effect in attribution.effects)
+
+
+def _effects(attribution: Attribution, changes: Sequence[Change]) -> Iterator[Effect]:
+    """The effect of each change; none is recorded of an axis on which no count depends."""
+    known = {effect.axis: effect for effect in attribution.effects}
+    for change in changes:
+        yield known.get(change.axis.name, Effect(change.axis.name, 0, 0, Fraction(), 0))
+
+
+def _share(attributions: Sequence[Attribution]) -> str:
+    complete = all(attribution.over_all_orders for attribution in attributions)
+    return OVER_ALL_ORDERS if complete else IN_ONE_ORDER
+
+
+def _values(change: Change) -> str:
+    return f"{change.axis.show(change.before)} → {change.axis.show(change.after)}"
+
+
+def _steps(
+    attribution: Attribution, baseline: str, model: str
+) -> Iterator[tuple[tuple[Cell, ...], Role]]:
+    """The cells of a waterfall, the largest share first."""
+    effects = sorted(attribution.effects, key=lambda effect: -abs(effect.share))
+    values = [*accumulate((effect.rounded for effect in effects), initial=attribution.before)]
+    # taken in this order, shares may lead below nothing: then the scale begins there
+    lowest, highest = min(0, *values), max(values)
+
+    def place(value: int) -> Fraction:
+        return exact_ratio(value - lowest, highest - lowest) or Fraction()
+
+    yield (baseline, "", "", "", Span(Fraction(), place(attribution.before))), Role.FOLDED
+    for effect, (begin, end) in zip(effects, pairwise(values), strict=True):
+        span = Span(place(begin), place(end)) if begin != end else ""
+        yield (effect.axis, effect.rounded, effect.alone, effect.last, span), Role.DATA
+    total = attribution.after - attribution.before
+    yield (model, total, "", "", Span(Fraction(), place(attribution.after))), Role.TOTAL
+
+
+def _interaction(attribution: Attribution, pair: Interaction, changes: Sequence[Change]) -> str:
+    """How much more or less an axis does once another has changed too."""
+    write = format_bytes if METRICS[attribution.metric].in_bytes else format_count
+    by_axis = {change.axis.name: change for change in changes}
+    other = by_axis[pair.other]
+    before, after = other.axis.show(other.before), other.axis.show(other.after)
+    without, with_it = (write(n, exact=True, signed=True) for n in (pair.without, pair.with_it))
+    return f"{by_axis[pair.axis]} is {without} with {pair.other} {before}, {with_it} with {after}."
 
 
 def attribution_payload(attributions: Sequence[Attribution]) -> list[dict[str, Any]]:
-    """The same in raw integers; a share is a numerator and a denominator, and ``rounded`` adds up to the delta."""
+    """The same in raw integers; ``rounded`` adds up to the delta, a share is an exact fraction."""
     return [
         {
-            "metric": each.metric,
-            "before": each.before,
-            "after": each.after,
-            "delta": each.after - each.before,
-            "over_all_orders": each.over_all_orders,
-            "effects": [
-                {
-                    "axis": effect.axis,
-                    "alone": effect.alone,
-                    "last": effect.last,
-                    "share": {
-                        "numerator": effect.share.numerator,
-                        "denominator": effect.share.denominator,
-                    },
-                    "rounded": effect.rounded,
-                }
-                for effect in each.effects
-            ],
-            "interactions": [pair._asdict() for pair in each.interactions],
+            "metric": attribution.metric,
+            "before": attribution.before,
+            "after": attribution.after,
+            "delta": attribution.after - attribution.before,
+            "over_all_orders": attribution.over_all_orders,
+            "effects": [_effect(effect) for effect in attribution.effects],
+            "interactions": [pair._asdict() for pair in attribution.interactions],
         }
-        for each in attributions
+        for attribution in attributions
     ]
 
 
-def _rows(
-    each: Attribution, by_axis: Mapping[str, Change], baseline: str, model: str
-) -> Iterator[Row]:
-    unit = Unit.BYTES if METRICS[each.metric].in_bytes else Unit.COUNT
-    ordered = _in_order(each)
-    steps = list(_running(each.before, ordered))
-    scale = max(each.before, each.after, *steps)
-    yield Row((baseline, "", "", "", "", _span(0, each.before, scale)), role=Role.FOLDED, unit=unit)
-    for effect, begin, end in zip(ordered, steps, steps[1:], strict=False):
-        change = by_axis[effect.axis]
-        described = f"{change.axis.show(change.before)} → {change.axis.show(change.after)}"
-        span = _span(begin, end, scale) if begin != end else ""
-        yield Row(
-            (effect.axis, described, effect.alone, effect.last, effect.rounded, span), unit=unit
-        )
-    total = each.after - each.before
-    yield Row((model, "", "", "", total, _span(0, each.after, scale)), role=Role.TOTAL, unit=unit)
-
-
-def _in_order(each: Attribution) -> list[Effect]:
-    """The largest share first; where that would lead below nothing, which no scale shows, what adds before what takes."""
-    ordered = sorted(each.effects, key=lambda effect: -abs(effect.share))
-    if min(_running(each.before, ordered)) < 0:
-        ordered.sort(key=lambda effect: effect.share < 0)
-    return ordered
-
-
-def _running(before: int, effects: Sequence[Effect]) -> Iterator[int]:
-    yield before
-    for effect in effects:
-        before += effect.rounded
-        yield before
-
-
-def _span(begin: int, end: int, scale: int) -> Cell:
-    return Span(exact_ratio(begin, scale) or Fraction(), exact_ratio(end, scale) or Fraction())
-
-
-def _note(each: Attribution, by_axis: Mapping[str, Change]) -> str | None:
-    sentences = [_sentence(each, pair, by_axis) for pair in each.interactions[:MAX_SENTENCES]]
-    if not each.over_all_orders:
-        sentences.append(
-            "Too many axes differ for all orders: shares are marginals in the order of the axes."
-        )
-    return " ".join(sentences) or None
-
-
-def _sentence(each: Attribution, pair: Interaction, by_axis: Mapping[str, Change]) -> str:
-    write = format_bytes if METRICS[each.metric].in_bytes else format_count
-    axis, other = by_axis[pair.axis], by_axis[pair.other]
-    before, after = other.axis.show(other.before), other.axis.show(other.after)
-    return (
-        f"{axis.axis.name} {axis.axis.show(axis.before)} → {axis.axis.show(axis.after)} is "
-        f"{write(pair.without, exact=True, signed=True)} with {other.axis.name} {before}, "
-        f"{write(pair.with_it, exact=True, signed=True)} with {after}."
-    )
+def _effect(effect: Effect) -> dict[str, Any]:
+    numerator, denominator = effect.share.as_integer_ratio()
+    share = {"numerator": numerator, "denominator": denominator}
+    return {**effect._asdict(), "share": share}
