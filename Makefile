@@ -8,7 +8,10 @@ MODELS ?= v1 v2
 COMPILE = $(BIN)/python -m compileall -q ucseg_cli
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: run test test-slow lint budgets check bench update-golden clean
+# rooms whose tests run on stored traces, without torch
+TORCH_FREE = $(addprefix tests/,analysis commands project references report test_golden.py)
+
+.PHONY: run test test-fast test-slow lint budgets check bench update-golden update-traces clean
 
 run: $(VENV)/.run  ## set up, then compare the real networks
 	$(BIN)/ucseg compare $(MODELS)
@@ -16,7 +19,10 @@ run: $(VENV)/.run  ## set up, then compare the real networks
 test: $(VENV)/.dev  ## set up, then run every test but the slow ones
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
-test-slow: $(VENV)/.dev  ## every network that torchvision lists, held against published figures and other counters
+test-fast: $(VENV)/.dev  ## the tests that need no torch, in seconds
+	$(BIN)/python -m pytest -n auto -m "not torch" $(TORCH_FREE)
+
+test-slow: $(VENV)/.dev  ## every network that torchvision lists, checked against published figures and other counters
 	$(BIN)/python -m pytest -n auto -m slow
 
 lint: $(VENV)/.dev  ## style and types
@@ -24,7 +30,7 @@ lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-budgets: $(VENV)/.run  ## hold our own networks to the budgets in pyproject.toml and to their lock
+budgets: $(VENV)/.run  ## check our own networks against their budgets and lock
 	$(BIN)/ucseg check --locked
 
 check: lint test test-slow budgets  ## what CI runs
@@ -35,6 +41,9 @@ bench: $(VENV)/.dev  ## the speed we promise, as ratios measured side by side
 
 update-golden: $(VENV)/.dev  ## rewrite the golden screens and the README's, then look at the diff
 	$(BIN)/python -m pytest -n auto --update-golden
+
+update-traces: $(VENV)/.dev  ## record the traces anew that tests without torch run on
+	$(BIN)/python -m pytest --update-traces -m "not torch" $(TORCH_FREE)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -31,7 +31,7 @@ def test_a_failed_gate_is_not_an_error() -> None:
     assert ExitStatus.GATE_FAILED not in {cls.exit_status for cls in _subclasses(UcsegError)}
 
 
-def test_an_error_carries_what_where_and_how_to_mend() -> None:
+def test_an_error_carries_what_where_and_how_to_fix_it() -> None:
     error = UcsegError("it broke", where="here", notes=["a", "b"], help="fix it")
     assert (str(error), error.where, error.notes, error.help) == (
         "it broke",

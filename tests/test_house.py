@@ -54,7 +54,7 @@ DISTRIBUTIONS = {
     "report.formats.terminal": {"rich"},
     "report.formats.html": {"jinja2"},
 }
-"""What a room, or one file of it, may import beside the standard library and the house."""
+"""Distributions that a room, or one file of it, may import."""
 
 DOORS = {
     "engine": {"gate", "engine"},
@@ -65,7 +65,7 @@ DOORS = {
 """Rooms that only these may import, although more stand above them."""
 
 ONLY_IN_FUNCTIONS = {"gate": {"engine", "torch"}, "__init__": {"nets"}}
-"""What a room may import in a function or for type checkers, but not when it is itself imported."""
+"""Imports that a room may make in a function or for type checkers only."""
 
 MOST_FILES = 14
 """A folder with more than about a dozen files no longer says what is in it."""

@@ -9,7 +9,7 @@ import pytest
 from support.fixture_types import Run
 
 HEAVY = {"torch", "torchvision", "numpy", "fvcore", "jinja2"}
-"""What takes long to import, and an answer from the cache has no use for."""
+"""Slow to import, and not needed for an answer from the cache."""
 
 WATCH = """
 import io, json, sys
@@ -50,7 +50,7 @@ FORMATS = ("json", "csv", "markdown", "table")  # the table last: only it may im
 
 @pytest.fixture
 def imported_by(python: Run) -> Callable[[list[list[str]]], list[Any]]:
-    """What a fresh Python has imported after each of several commands in turn."""
+    """The modules that a fresh Python has imported after each of several commands in turn."""
 
     def watch(commands: list[list[str]]) -> list[Any]:
         answer = python("-c", WATCH, stdin=json.dumps(commands))
@@ -79,7 +79,9 @@ def test_an_answer_from_the_cache_imports_nothing_heavy_in_any_format(
             assert "rich" not in modules, arguments
 
 
-def test_a_mistake_is_told_without_anything_heavy(imported_by: Callable[..., list[Any]]) -> None:
+def test_a_mistake_is_reported_without_anything_heavy(
+    imported_by: Callable[..., list[Any]],
+) -> None:
     mistakes = [
         ["params", "v22"],
         ["probe", "--size", "0"],

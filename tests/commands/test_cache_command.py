@@ -9,7 +9,7 @@ import pytest
 from support.fixture_types import Run
 
 
-def test_it_tells_where_answers_are_kept_and_how_many(ucseg: Run, cache_directory: Path) -> None:
+def test_it_shows_where_answers_are_kept_and_how_many(ucseg: Run, cache_directory: Path) -> None:
     assert json.loads(ucseg("cache", "-f", "json").stdout)["entries"] == 0
     ucseg("list")
     answer = json.loads(ucseg("cache", "-f", "json").stdout)

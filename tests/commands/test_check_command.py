@@ -91,23 +91,23 @@ def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
         "line": None,
     }
     assert (macs["id"], macs["status"]) == ("v2@224:macs<=1000000000", "pass")
-    assert all(each["margin"] == each["max"] - each["value"] for each in answer["checks"])
+    assert all(check["margin"] == check["max"] - check["value"] for check in answer["checks"])
 
 
 def test_several_models_and_sizes_are_judged_each(ucseg: Run) -> None:
     options = ("--max", "params=1M", "--max", "fvcore=1G", "--size", "64", "--size", "96x64")
     answer = json.loads(ucseg("check", "v1", "v2+backbone=10", *options, "-f", "json").stdout)
-    assert [(each["variant"], each["size"], each["metric"]) for each in answer["checks"]] == [
+    assert [(check["variant"], check["size"], check["metric"]) for check in answer["checks"]] == [
         (variant, size, metric)
         for variant in ("v1", "v2+backbone=10")
         for size, metric in ((None, "params"), ("64", "fvcore"), ("96x64", "fvcore"))
     ]
-    assert len({each["id"] for each in answer["checks"]}) == 6
+    assert len({check["id"] for check in answer["checks"]}) == 6
 
 
 def test_without_a_model_the_default_is_judged(ucseg: Run) -> None:
     answer = json.loads(ucseg("check", "--max", "params=1M", "-f", "json").stdout)
-    assert [each["variant"] for each in answer["checks"]] == ["v2"]
+    assert [check["variant"] for check in answer["checks"]] == ["v2"]
 
 
 def test_nothing_to_check_is_an_error_not_a_success(ucseg: Run) -> None:

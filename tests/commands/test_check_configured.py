@@ -71,7 +71,7 @@ def test_every_budget_of_the_configuration_is_judged(
     answer = ucseg("check")
     assert (answer.returncode, answer.stderr) == (1, "")
     assert answer.stdout.splitlines()[-1].startswith("3 limits: 1 held, 2 exceeded: ")
-    assert [(each["id"], each["variant"], each["status"]) for each in checks()] == [
+    assert [(check["id"], check["variant"], check["status"]) for check in checks()] == [
         ("a", "mine", "pass"),
         ("b", "v1", "fail"),
         ("c", "mine", "fail"),
@@ -127,7 +127,7 @@ def test_one_status_decides_table_json_and_exit_alike(
     sign = {"pass": "✓ pass", "warn": "! warn", "fail": "✗ fail"}[status]
     assert sum(sign in line for line in table.stdout.splitlines()) == 1
     payload = json.loads(ucseg("check", "-f", "json").stdout)
-    assert [each["status"] for each in payload["checks"]] == [status]
+    assert [check["status"] for check in payload["checks"]] == [status]
     assert payload["verdict"]["status"] == status
     counts = {
         name: int(name == {"pass": "passed", "warn": "warned", "fail": "failed"}[status])
@@ -160,7 +160,7 @@ def test_the_verdict_is_the_worst_status_and_the_exit_follows_it(
     statuses = [
         "fail" if most < 0 else "warn" if most + warn < 0 else "pass" for most, warn in limits
     ]
-    assert [each["status"] for each in payload["checks"]] == statuses
+    assert [check["status"] for check in payload["checks"]] == statuses
     worst = max(statuses, key=("pass", "warn", "fail").index)
     assert payload["verdict"]["status"] == worst
     assert answer.returncode == (worst == "fail")
@@ -184,7 +184,7 @@ def test_names_on_the_command_line_choose_among_the_budgets(
         budget("q", variant="v1", max="1M"),
         budget("r", max="1M"),
     )
-    assert sorted(each["id"] for each in checks(*names)) == judged
+    assert sorted(check["id"] for check in checks(*names)) == judged
 
 
 def test_a_name_that_no_budget_is_about_is_an_error(ucseg: Run, configure: Configure) -> None:
@@ -200,7 +200,7 @@ def test_limits_of_the_command_line_are_judged_beside_the_budgets(
 ) -> None:
     configure(budget("p", max="1M"))
     found = checks("mine", "--max", "params=598829", "--max", "fvcore=1")
-    assert [(each["id"], each["status"], each["line"] is None) for each in found] == [
+    assert [(check["id"], check["status"], check["line"] is None) for check in found] == [
         ("p", "pass", False),
         ("mine:params<=598829", "pass", True),
         ("mine@32:fvcore<=1", "fail", True),
@@ -213,7 +213,7 @@ def test_without_a_name_a_limit_is_about_the_configured_default(
     configure: Configure, checks: Checks
 ) -> None:
     configure(head=HEAD.replace("size = 32", 'size = 32\ndefault = "mine"'))
-    assert [(each["variant"], each["value"]) for each in checks("--max", "params=1M")] == [
+    assert [(check["variant"], check["value"]) for check in checks("--max", "params=1M")] == [
         ("mine", MINE)
     ]
 
@@ -243,7 +243,7 @@ def test_the_baseline_is_the_configured_one(configure: Configure, checks: Checks
     configure(
         budget("p", vs_baseline="0"), head=HEAD.replace("size = 32", 'size = 32\nbaseline = "v2"')
     )
-    assert [(each["baseline"], each["margin"]) for each in checks()] == [(V2, V2 - MINE)]
+    assert [(check["baseline"], check["margin"]) for check in checks()] == [(V2, V2 - MINE)]
 
 
 def test_a_budget_s_sizes_go_before_those_of_the_command_line(
@@ -253,7 +253,7 @@ def test_a_budget_s_sizes_go_before_those_of_the_command_line(
         budget("own", metric="macs", size=[32, "64x32"], max="1G"),
         budget("none", metric="macs", max="1G"),
     )
-    assert [(each["id"], each["size"]) for each in checks("--size", "48")] == [
+    assert [(check["id"], check["size"]) for check in checks("--size", "48")] == [
         ("own[32]", "32"),
         ("own[64x32]", "64x32"),
         ("none", "48"),
@@ -266,10 +266,10 @@ def test_a_budget_of_bytes_is_judged_in_its_dtype(configure: Configure, checks: 
         for dtype in ("float16", "float32", "float64")
     }
     configure(*sizes.values())
-    half, single, double = (each["value"] for each in checks())
+    half, single, double = (check["value"] for check in checks())
     assert single == 2_434_644
     assert half < single
-    assert double - single == 2 * (single - half)  # what is no floating-point number stays as it is
+    assert double - single == 2 * (single - half)  # integers keep their size
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_a_module_that_fits_nothing_is_an_error_never_a_silent_pass(
         assert ucseg("check", "--exit-zero").returncode == 2
     else:
         assert answer.returncode == 0
-        assert [each["module"] for each in checks()] == judged
+        assert [check["module"] for check in checks()] == judged
 
 
 @pytest.mark.parametrize("variant", ["w*", "v9", "min", "[x]*", "v2+aspp=3", "mine+rates=0"])
@@ -323,7 +323,7 @@ def test_a_reference_with_changed_axes_has_budgets_of_its_own(
     configure: Configure, checks: Checks
 ) -> None:
     configure(budget("d", variant="mine+aspp_channels=64", max="1M"))
-    assert [(each["variant"], each["value"]) for each in checks()] == [
+    assert [(check["variant"], check["value"]) for check in checks()] == [
         ("mine+aspp_channels=64", V2)
     ]
     assert len(checks("mine+aspp_channels=64")) == 1
@@ -376,8 +376,8 @@ def test_no_two_checks_have_one_name(configure: Configure, checks: Checks) -> No
         budget("q", variant="v?", metric="macs", module="decoder.?", size=[32, 64], max="1G"),
     )
     found = checks()
-    assert len(found) == len({each["id"] for each in found}) == (2 + 1 + 2 + 2) + 2 * (1 + 2 + 2)
-    assert "q[v1, 32, decoder.0]" in {each["id"] for each in found}
+    assert len(found) == len({check["id"] for check in found}) == (2 + 1 + 2 + 2) + 2 * (1 + 2 + 2)
+    assert "q[v1, 32, decoder.0]" in {check["id"] for check in found}
 
 
 @pytest.mark.parametrize("spelling", ["--export comment=old.md", "--export=comment=old.md"])
@@ -396,7 +396,7 @@ def test_a_mistake_takes_the_place_of_an_earlier_answer_in_a_file(
     assert "no key named 'sizes'" in told
 
 
-def test_a_mistake_on_the_command_line_is_told_to_who_runs_checks_and_to_no_other(
+def test_a_mistake_on_the_command_line_is_reported_to_ci_and_nowhere_else(
     ucseg: Run,
 ) -> None:
     assert ucseg("check", "v22", "--max", "params=1", "-f", "junit").stdout.count("<failure") == 1

@@ -161,7 +161,7 @@ def test_names_choose_among_the_locked_models(
     assert ucseg("check", "--locked", "v1").returncode == 0
     assert ucseg("check", "--locked", " mine ").returncode == 1
     assert {
-        each["model"] for each in drifts(ucseg("check", "--locked", "v1", "mine", "-f", "json"))
+        drift["model"] for drift in drifts(ucseg("check", "--locked", "v1", "mine", "-f", "json"))
     } == {"mine"}
 
 
@@ -192,7 +192,7 @@ def test_limits_and_the_lock_are_judged_together(
         answer = ucseg("check", "--locked", "-f", "json")
         payload = json.loads(answer.stdout)
         assert answer.returncode == status
-        assert [each["status"] for each in payload["checks"]] == [limit]
+        assert [check["status"] for check in payload["checks"]] == [limit]
         assert payload["verdict"]["status"] == ("fail" if status else "pass")
         assert len(payload["lock"]["drift"]) == (3 if axes else 0)
 
@@ -361,11 +361,11 @@ def test_a_part_that_is_deleted_by_hand_drifts_in_everything_it_had(
     count = []
     edit(lambda models: count.append(models["mine"].pop(part)))
     (gone,) = count
-    leaves = sum(len(each) if isinstance(each, dict) else 1 for each in gone.values())
+    leaves = sum(len(part) if isinstance(part, dict) else 1 for part in gone.values())
     answer = ucseg("check", "--locked", "-f", "json")
     assert answer.returncode == 1
     assert len(drifts(answer)) == leaves
-    assert {each["before"] for each in drifts(answer)} == {None}
+    assert {drift["before"] for drift in drifts(answer)} == {None}
 
 
 def test_how_a_lock_is_laid_out_is_no_drift(ucseg: Run, locked: Path) -> None:
@@ -397,7 +397,7 @@ def test_ci_formats_point_at_the_model_s_block(
     assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == (NAME, line)
 
 
-def test_a_block_that_a_merge_repeated_is_told(ucseg: Run, locked: Path) -> None:
+def test_a_block_that_a_merge_repeated_is_reported(ucseg: Run, locked: Path) -> None:
     text = locked.read_text("utf-8")
     begin = text.index('    "mine": {')
     block = text[begin : text.index("\n    }", begin) + len("\n    }")]
@@ -417,7 +417,7 @@ def test_a_lock_of_nothing_is_no_lock(ucseg: Run, locked: Path) -> None:
 
 @pytest.mark.parametrize("number", [2**63, -(10**4300 - 1)], ids=["just beyond", "far beyond"])
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
-def test_a_number_that_no_count_can_be_is_told_alike_in_every_format(
+def test_a_number_that_no_count_can_be_is_reported_in_every_format(
     ucseg: Run, locked: Path, number: int, form: str
 ) -> None:
     text = locked.read_text("utf-8")
@@ -449,7 +449,7 @@ def test_for_a_locked_model_that_is_gone_the_help_takes_it_out(ucseg: Run, locke
     assert ucseg("check", "--locked").returncode == 0
 
 
-def test_where_a_block_has_no_sizes_the_command_that_is_suggested_mends_it(
+def test_where_a_block_has_no_sizes_the_suggested_command_fixes_it(
     ucseg: Run, locked: Path, edit: Edit
 ) -> None:
     assert locked.is_file()
@@ -501,6 +501,6 @@ def test_of_many_figures_of_modules_the_first_are_shown_and_the_others_counted(
     configure("aspp_channels = 65")
     answer = ucseg("check", "--locked")
     every = drifts(ucseg("check", "--locked", "-f", "json"))
-    modules = [each for each in every if each["kind"] == "module"]
+    modules = [drift for drift in every if drift["kind"] == "module"]
     assert f" {len(modules) - 8} other figures" in answer.stdout
     assert len(modules) > 50

@@ -308,7 +308,7 @@ def edits_of_tokens() -> SearchStrategy[Edit]:
 
 
 def edits_of_json() -> SearchStrategy[Edit]:
-    """Of what the text means, where it means something."""
+    """An edit of the text's meaning, if it has one."""
     values = st.one_of(
         st.sampled_from(
             [
@@ -387,11 +387,11 @@ def _nodes(value: Any) -> Iterator[tuple[Any, Any]]:
     level = [value]
     while level:
         below = []
-        for each in level:
-            for key in each.keys() if isinstance(each, dict) else range(len(each)):
-                yield each, key
-                if isinstance(each[key], dict | list):
-                    below.append(each[key])
+        for part in level:
+            for key in part.keys() if isinstance(part, dict) else range(len(part)):
+                yield part, key
+                if isinstance(part[key], dict | list):
+                    below.append(part[key])
         level = below
 
 
@@ -423,7 +423,7 @@ def project(ucseg: Run, tmp_path: Path, sound_lock: list[str]) -> Callable[..., 
 
 
 TELL_MISTAKES = {"github", "junit", "sarif", "comment"}
-"""Forms that tell of mistakes too, beside stderr."""
+"""Forms that report mistakes too, beside stderr."""
 
 
 def _hold(ucseg: Run, command: str, *options: str, form: str) -> int:
@@ -449,7 +449,7 @@ def test_the_project_that_is_edited_is_sound(ucseg: Run, project: Callable[..., 
     project()
     assert {_hold(ucseg, "check", "--locked", form=form) for form in FORMS} == {0}
     payload = json.loads(ucseg("check", "--locked", "-f", "json").stdout)
-    assert {each["id"].partition("[")[0] for each in payload["checks"]} == {
+    assert {check["id"].partition("[")[0] for check in payload["checks"]} == {
         "device",
         "growth",
         "decoder",
@@ -496,7 +496,7 @@ def test_no_edits_of_the_configuration_make_check_fail_otherwise_than_it_says(
     ucseg: Run, project: Callable[..., None], edits: list[Edit], form: str
 ) -> None:
     project(edits)
-    assert len({_hold(ucseg, "check", "--locked", form=each) for each in (form, "json")}) == 1
+    assert len({_hold(ucseg, "check", "--locked", form=shape) for shape in (form, "json")}) == 1
 
 
 @settings(
@@ -513,7 +513,7 @@ def test_no_edits_of_the_lock_make_check_fail_otherwise_than_it_says(
     ucseg: Run, project: Callable[..., None], edits: list[Edit], form: str
 ) -> None:
     project((), edits)
-    assert len({_hold(ucseg, "check", "--locked", form=each) for each in (form, "json")}) == 1
+    assert len({_hold(ucseg, "check", "--locked", form=shape) for shape in (form, "json")}) == 1
 
 
 @settings(
@@ -533,5 +533,5 @@ def test_no_edits_of_both_make_check_or_lock_fail_otherwise_than_they_say(
     form: str,
 ) -> None:
     project(of_configuration, of_lock)
-    assert len({_hold(ucseg, "check", "--locked", form=each) for each in (form, "json")}) == 1
+    assert len({_hold(ucseg, "check", "--locked", form=shape) for shape in (form, "json")}) == 1
     _hold(ucseg, "lock", form="json")

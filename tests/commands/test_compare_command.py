@@ -87,7 +87,7 @@ def test_totals_agree_with_those_of_each_model_alone(ucseg: Run) -> None:
 @pytest.mark.parametrize("depth", ["1", "2", "4"])
 def test_modules_of_the_json_add_up_to_its_deltas(ucseg: Run, metric: str, depth: str) -> None:
     answer = json.loads(ucseg("compare", "v1", "v2", "v3", "-f", "json", "-d", depth).stdout)
-    for total in (each for each in answer["deltas"] if each["metric"] == metric):
+    for total in (delta for delta in answer["deltas"] if delta["metric"] == metric):
         modules = [
             module[metric] for module in answer["modules"] if module["model"] == total["model"]
         ]
@@ -191,21 +191,21 @@ def test_the_shares_of_the_axes_add_up_to_the_delta_of_every_metric(
     answer = json.loads(ucseg("compare", *models, *options, "-f", "json").stdout)
     deltas = {delta["metric"]: delta for delta in answer["deltas"]}
     counted = [change["axis"] for change in answer["axes"] if change["axis"] != "dropout"]
-    assert [each["metric"] for each in answer["attribution"]] == (list(deltas) if counted else [])
-    for each in answer["attribution"]:
-        assert all(each[key] == deltas[each["metric"]][key] for key in ("before", "after", "delta"))
-        assert each["over_all_orders"] is True
-        assert [effect["axis"] for effect in each["effects"]] == counted
-        assert sum(effect["rounded"] for effect in each["effects"]) == each["delta"]
+    assert [row["metric"] for row in answer["attribution"]] == (list(deltas) if counted else [])
+    for row in answer["attribution"]:
+        assert all(row[key] == deltas[row["metric"]][key] for key in ("before", "after", "delta"))
+        assert row["over_all_orders"] is True
+        assert [effect["axis"] for effect in row["effects"]] == counted
+        assert sum(effect["rounded"] for effect in row["effects"]) == row["delta"]
         shares = [
-            Fraction(e["share"]["numerator"], e["share"]["denominator"]) for e in each["effects"]
+            Fraction(e["share"]["numerator"], e["share"]["denominator"]) for e in row["effects"]
         ]
-        assert sum(shares) == each["delta"]
+        assert sum(shares) == row["delta"]
 
 
-def test_the_json_tells_what_each_axis_does_alone_last_and_on_average(ucseg: Run) -> None:
+def test_the_json_has_what_each_axis_does_alone_last_and_on_average(ucseg: Run) -> None:
     answer = json.loads(ucseg("compare", "v1", "v2", "-f", "json").stdout)
-    params = next(each for each in answer["attribution"] if each["metric"] == "params")
+    params = next(row for row in answer["attribution"] if row["metric"] == "params")
     assert params["effects"][1] == {
         "axis": "rates", "alone": 59_520, "last": 11_424, "share": {"numerator": 35_472, "denominator": 1},
         "rounded": 35_472,
@@ -263,7 +263,7 @@ def test_the_waterfall_is_drawn_with_each_block_where_the_last_one_ended(ucseg: 
     )
 
 
-def test_the_first_table_that_tells_why_says_what_its_columns_are_and_no_other_does(
+def test_only_the_first_table_of_reasons_explains_its_columns(
     ucseg: Run,
 ) -> None:
     answer = ucseg("compare", "v1", "v2").stdout
@@ -302,17 +302,16 @@ def test_several_models_or_none_that_counts_have_no_attribution(
     assert told == [f"{WHERE_WHY_IS} `ucseg compare v1 v3`."] * (len(models) > 2)
 
 
-def test_models_that_differ_on_no_axis_are_not_told_where_the_reasons_are(ucseg: Run) -> None:
+def test_for_models_that_differ_on_no_axis_no_reasons_are_promised(ucseg: Run) -> None:
     assert "Why" not in ucseg("compare", "v2", "v2+rates=6,12,18", "v2+classes=21").stdout
 
 
 def test_beyond_six_changes_the_answer_says_how_shares_were_found(ucseg: Run) -> None:
     other = "v1+backbone=8+rates=2+conv=separable+decoder_blocks=2+aspp_channels=8+mid_channels=8+classes=2"
     answer = json.loads(ucseg("compare", "v1", other, "-f", "json").stdout)
-    assert {each["over_all_orders"] for each in answer["attribution"]} == {False}
+    assert {row["over_all_orders"] for row in answer["attribution"]} == {False}
     assert all(
-        sum(e["rounded"] for e in each["effects"]) == each["delta"]
-        for each in answer["attribution"]
+        sum(e["rounded"] for e in row["effects"]) == row["delta"] for row in answer["attribution"]
     )
     assert "Too many axes differ for all orders" in ucseg("compare", "v1", other).stdout
 
@@ -339,12 +338,15 @@ def test_totals_of_an_older_version_that_lack_a_metric_are_measured_again(
     assert len(fake_engine) == 16 + 14
 
 
-# What the linter says of both
+# Findings of both
 
 
-def test_lint_tells_what_a_model_adds_and_fixes(ucseg: Run, read_tables: Tables) -> None:
+def test_lint_shows_what_a_model_adds_and_fixes(ucseg: Run, read_tables: Tables) -> None:
     there = json.loads(ucseg("compare", "v1", "v2", "--size", "512", "-f", "json").stdout)["lint"]
-    assert [(each["model"], each["change"], each["code"], each["module"]) for each in there] == [
+    assert [
+        (finding["model"], finding["change"], finding["code"], finding["module"])
+        for finding in there
+    ] == [
         ("v2", "added", "UC101", "aspp.branches.3.depthwise"),
         ("v2", "added", "UC108", "features.10"),
         ("v2", "changed", "UC103", "aspp.branches"),
@@ -362,7 +364,7 @@ def test_lint_tells_what_a_model_adds_and_fixes(ucseg: Run, read_tables: Tables)
     assert "3 findings of v1 unchanged" in back
 
 
-def test_models_with_the_same_findings_are_told_how_many(ucseg: Run) -> None:
+def test_models_with_the_same_findings_say_how_many(ucseg: Run) -> None:
     assert json.loads(ucseg("compare", "v2", "v2+dropout=0.1", "-f", "json").stdout)["lint"] == []
     findings = json.loads(ucseg("lint", "v2", "-f", "json").stdout)["findings"]
     lines = ucseg("compare", "v2", "v2+dropout=0.1").stdout.splitlines()
@@ -376,7 +378,7 @@ def test_findings_that_are_new_changed_or_unchanged_are_all_that_the_model_has(
     ucseg: Run, models: tuple[str, str]
 ) -> None:
     told = json.loads(ucseg("compare", *models, "-f", "json").stdout)["lint"]
-    there = [each for each in told if each["change"] != "removed"]
+    there = [finding for finding in told if finding["change"] != "removed"]
     (unchanged,) = re.findall(
         r"^(\d+) findings? of \S+ unchanged$", ucseg("compare", *models).stdout, re.MULTILINE
     )
@@ -386,7 +388,7 @@ def test_findings_that_are_new_changed_or_unchanged_are_all_that_the_model_has(
 
 def test_folding_takes_the_norm_s_finding_away_on_both_sides(ucseg: Run) -> None:
     found = json.loads(ucseg("compare", "v1", "v2", "--deploy", "-f", "json").stdout)["lint"]
-    assert [(each["change"], each["code"]) for each in found] == [
+    assert [(finding["change"], finding["code"]) for finding in found] == [
         ("added", "UC101"), ("added", "UC108"), ("changed", "UC101"), ("changed", "UC103"), ("changed", "UC108")
     ]  # fmt: skip
 
@@ -395,7 +397,9 @@ def test_each_of_several_models_has_its_own_findings(ucseg: Run) -> None:
     found = json.loads(
         ucseg("compare", "v2", "v1", "v2+head=before-upsample", "-f", "json").stdout
     )["lint"]
-    gone = {(each["model"], each["code"]) for each in found if each["change"] == "removed"}
+    gone = {
+        (finding["model"], finding["code"]) for finding in found if finding["change"] == "removed"
+    }
     assert {("v1", "UC101"), ("v2+head=before-upsample", "UC104")} <= gone
 
 

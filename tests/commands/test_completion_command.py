@@ -38,7 +38,7 @@ def test_the_script_is_one_that_its_shell_can_read(ucseg: Run, shell: str) -> No
 
 
 def _complete(ucseg: Run, monkeypatch: pytest.MonkeyPatch, *words: str) -> list[str]:
-    """What bash would offer in place of the last word."""
+    """The words that bash would offer in place of the last."""
     monkeypatch.setenv("_UCSEG_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", " ".join(("ucseg", *words)))
     monkeypatch.setenv("COMP_CWORD", str(len(words)))
@@ -82,7 +82,7 @@ def test_every_value_that_is_offered_is_one_that_is_accepted(
 
     offered = _complete(ucseg, monkeypatch, "params", "v2+")
     assert len(offered) == sum(len(axis.examples) for axis in AXES)
-    assert [parse_reference(each).name for each in offered] == offered
+    assert [parse_reference(text).name for text in offered] == offered
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])

@@ -71,7 +71,7 @@ ONE_MODEL = [["params"], ["flops"], ["show"], ["memory"], ["lint", "--exit-zero"
 
 
 @pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize("command", ONE_MODEL, ids=lambda each: each[0])
+@pytest.mark.parametrize("command", ONE_MODEL, ids=lambda command: command[0])
 def test_a_command_about_one_model_takes_the_configured_default_at_the_first_size(
     ucseg: Run, command: list[str]
 ) -> None:
@@ -82,7 +82,7 @@ def test_a_command_about_one_model_takes_the_configured_default_at_the_first_siz
 
 
 @pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize("command", ONE_MODEL, ids=lambda each: each[0])
+@pytest.mark.parametrize("command", ONE_MODEL, ids=lambda command: command[0])
 def test_what_is_typed_goes_before_what_is_configured(ucseg: Run, command: list[str]) -> None:
     answer = answer_of(ucseg, *command, "v1", "--size", "64x32", "--batch", "2")
     assert inputs(answer) == [[2, 3, 64, 32]]
@@ -100,7 +100,7 @@ def test_a_variant_of_the_project_s_has_what_its_axes_say(ucseg: Run) -> None:
 
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(
-    "command", [["flops"], ["show"], ["compare", "v1", "tiny"]], ids=lambda each: each[0]
+    "command", [["flops"], ["show"], ["compare", "v1", "tiny"]], ids=lambda command: command[0]
 )
 def test_operations_are_priced_as_configured_unless_a_convention_is_typed(
     ucseg: Run, command: list[str]
@@ -145,7 +145,7 @@ def test_list_is_at_the_first_configured_size(ucseg: Run) -> None:
 def test_list_names_the_project_s_variants_against_its_baseline(ucseg: Run) -> None:
     answer = answer_of(ucseg, "list")
     assert (answer["baseline"], answer["default"]) == ("v2", "tiny")
-    assert [each["name"] for each in answer["variants"]] == ["v1", "v2", "v3", "tiny"]
+    assert [variant["name"] for variant in answer["variants"]] == ["v1", "v2", "v3", "tiny"]
     assert answer["variants"][1]["changes"] == []
     assert [change["axis"] for change in answer["variants"][3]["changes"]] == ["backbone", "rates"]
 
@@ -172,7 +172,7 @@ def test_check_holds_what_is_typed_beside_the_configured_budgets(ucseg: Run) -> 
     failed = ucseg("check", "--max", "params=1", "--max", "macs=10G", "-f", "json")
     assert failed.returncode == 1
     checks = json.loads(failed.stdout)["checks"]
-    assert [(each["variant"], each["metric"], each["status"]) for each in checks] == [
+    assert [(check["variant"], check["metric"], check["status"]) for check in checks] == [
         ("tiny", "params", "pass"),
         ("tiny", "bytes", "pass"),
         ("tiny", "params", "fail"),
@@ -223,7 +223,7 @@ def test_lint_takes_its_rules_and_its_severity_from_the_configuration(ucseg: Run
         ),
         *(["list"], ["show"], ["memory"], ["reach"], ["verify"], ["lock"], ["config"]),
     ],
-    ids=lambda each: each[0],
+    ids=lambda command: command[0],
 )
 def test_a_mistaken_configuration_ends_every_command_before_anything_is_measured(
     ucseg: Run, fake_engine: list[object], tmp_path: Path, command: list[str]
@@ -304,7 +304,7 @@ def test_config_in_json_has_every_value_with_its_source(ucseg: Run, tiny: Path) 
         "value": "tiny",
         "source": "pyproject.toml:2",
     }
-    assert [each["name"] for each in answer["variants"]] == ["v1", "v2", "v3", "tiny"]
+    assert [variant["name"] for variant in answer["variants"]] == ["v1", "v2", "v3", "tiny"]
     assert (
         answer["variants"][3]["axes"] | {"rates": [6, 12, 18], "backbone": 11}
         == answer["variants"][1]["axes"]

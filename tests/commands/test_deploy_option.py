@@ -60,21 +60,25 @@ def test_a_limit_is_held_to_the_folded_network(ucseg: Run, deploy: list[str], st
 
 def test_both_sides_of_a_comparison_are_folded_and_rows_add_up(asked: Callable[..., Any]) -> None:
     answer = asked("compare", "v1", "v2", "v3", "--deploy")
-    assert [(each["model"], each["folded"]) for each in answer["conditions"]["deploy"]] == [
+    assert [(row["model"], row["folded"]) for row in answer["conditions"]["deploy"]] == [
         ("v1", 34),
         ("v2", 44),
         ("v3", 47),
     ]
     for delta in (
-        each for each in answer["deltas"] if each["metric"] in {"params", "fvcore", "macs", "torch"}
+        delta
+        for delta in answer["deltas"]
+        if delta["metric"] in {"params", "fvcore", "macs", "torch"}
     ):
         rows = [
-            each[delta["metric"]] for each in answer["modules"] if each["model"] == delta["model"]
+            module[delta["metric"]]
+            for module in answer["modules"]
+            if module["model"] == delta["model"]
         ]
         assert sum(row["delta"] for row in rows) == delta["delta"]
 
 
-def test_several_models_are_each_told_with_their_own_number(ucseg: Run) -> None:
+def test_several_models_each_have_their_own_number(ucseg: Run) -> None:
     answer = ucseg("compare", "v1", "v2", "--deploy").stdout
     assert answer.splitlines()[1].endswith(" · deploy batch norms folded: v1 34, v2 44")
     assert answer.splitlines()[-1].startswith(
@@ -82,7 +86,7 @@ def test_several_models_are_each_told_with_their_own_number(ucseg: Run) -> None:
     )
 
 
-def test_what_lies_between_two_folded_variants_is_folded_too_and_kept_apart(
+def test_variants_between_two_folded_ones_are_folded_too_and_cached_separately(
     asked: Callable[..., Any],
 ) -> None:
     before = asked("compare", "v1", "v2")
@@ -97,8 +101,8 @@ def test_what_lies_between_two_folded_variants_is_folded_too_and_kept_apart(
 
 
 def alone(answer: Any, metric: str) -> dict[str, int]:
-    """What each axis does by itself."""
-    (found,) = (each for each in answer["attribution"] if each["metric"] == metric)
+    """The effect of each axis by itself."""
+    (found,) = (row for row in answer["attribution"] if row["metric"] == metric)
     return {axis["axis"]: axis["alone"] for axis in found["effects"]}
 
 

@@ -113,7 +113,7 @@ def test_a_file_that_was_there_survives_a_full_disk(
     monkeypatch.setattr(os, "fdopen", no_space)
     assert ucseg("params", "--no-cache", "--export-json", str(path)).returncode == 2
     assert path.read_text("utf-8") == "mine"
-    assert [each.name for each in tmp_path.iterdir()] == ["answer.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["answer.json"]
 
 
 def test_an_export_over_a_link_keeps_the_link(ucseg: Run, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_reader_that_is_gone_is_141_and_nothing_is_said(
     os.close(reader)
     answer = _with_stdout(writer, warm_cache, *arguments)
     os.close(writer)
-    if arguments[0] == "nonsense":  # the mistake is told all the same
+    if arguments[0] == "nonsense":  # the mistake is reported all the same
         assert answer.returncode == 2
         assert answer.stderr.startswith("error: no such command 'nonsense'")
     else:

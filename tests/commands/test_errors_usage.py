@@ -84,8 +84,10 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=lambda each: " ".join(each)[:40])
-def test_a_mistake_is_told_as_what_where_and_how_to_mend(
+@pytest.mark.parametrize(
+    ("arguments", "said"), MISTAKES, ids=lambda arguments: " ".join(arguments)[:40]
+)
+def test_a_mistake_says_what_where_and_how_to_fix_it(
     ucseg: Run, fake_engine: list[object], arguments: list[str], said: list[str]
 ) -> None:
     answer = ucseg(*arguments)
@@ -99,7 +101,9 @@ def test_a_mistake_is_told_as_what_where_and_how_to_mend(
     assert fake_engine == []  # found before anything is measured
 
 
-@pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=lambda each: " ".join(each)[:40])
+@pytest.mark.parametrize(
+    ("arguments", "said"), MISTAKES, ids=lambda arguments: " ".join(arguments)[:40]
+)
 def test_with_json_a_mistake_comes_in_the_same_envelope_as_an_answer(
     ucseg: Run, arguments: list[str], said: list[str]
 ) -> None:
@@ -141,7 +145,7 @@ def test_however_json_is_asked_for_an_error_is_json_too(ucseg: Run, form: list[s
     ],
     ids=str,
 )
-def test_of_several_formats_the_last_decides_how_an_error_is_told(
+def test_of_several_formats_the_last_decides_how_an_error_is_written(
     ucseg: Run, words: list[str], *, is_json: bool
 ) -> None:
     answer = ucseg("params", "v22", *words)
@@ -184,7 +188,7 @@ def test_the_help_names_every_command_in_order(ucseg: Run) -> None:
     assert [line.split()[0] for line in listed.splitlines()[: len(COMMANDS)]] == list(COMMANDS)
 
 
-def test_the_version_is_told(ucseg: Run) -> None:
+def test_the_version_is_shown(ucseg: Run) -> None:
     from ucseg_cli import __version__
 
     answer = ucseg("--version")

@@ -57,7 +57,7 @@ def test_a_fault_of_ours_comes_in_the_envelope_never_as_a_stack(ucseg: Run) -> N
 
 
 @pytest.mark.usefixtures("broken")
-def test_the_person_s_own_debugging_shows_where(
+def test_with_debugging_on_a_traceback_shows_where(
     ucseg: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UCSEG_DEBUG", "1")

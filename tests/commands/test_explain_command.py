@@ -17,16 +17,16 @@ def test_every_topic_is_explained_in_a_sentence_that_stands_alone(ucseg: Run, to
     answer = ucseg("explain", topic)
     assert (answer.returncode, answer.stderr) == (0, "")
     first, *_, last = answer.stdout.splitlines()
-    told = topics()[topic]
+    found = topics()[topic]
     assert first in (
-        {told.sentence, f"{topic}: {told.sentence}"} if told.more else {f"explain {topic}"}
+        {found.sentence, f"{topic}: {found.sentence}"} if found.more else {f"explain {topic}"}
     )
-    assert last == (told.more[-1] if told.more else told.sentence)
+    assert last == (found.more[-1] if found.more else found.sentence)
     assert last.endswith(".")
 
 
 @pytest.mark.parametrize("topic", topics())
-def test_everything_that_is_told_of_a_topic_is_on_the_screen_once(ucseg: Run, topic: str) -> None:
+def test_everything_about_a_topic_is_on_the_screen_once(ucseg: Run, topic: str) -> None:
     screen = ucseg("explain", topic).stdout
     for sentence in topics()[topic].more:
         assert screen.count(sentence) == 1
@@ -36,7 +36,8 @@ def test_a_topic_is_found_whatever_its_case(ucseg: Run) -> None:
     assert len({topic.casefold() for topic in topics()}) == len(topics())
     for topic in topics():
         assert {
-            ucseg("explain", each).stdout for each in (topic.upper(), topic.lower(), topic.title())
+            ucseg("explain", spelling).stdout
+            for spelling in (topic.upper(), topic.lower(), topic.title())
         } == {ucseg("explain", topic).stdout}
 
 

@@ -17,7 +17,7 @@ def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
     assert answer["total"]["torch"] == 2 * answer["total"]["macs"]
     assert all({"path", *TOTAL} <= module.keys() for module in answer["modules"])
     assert all({"operator", "calls", *TOTAL} <= operator.keys() for operator in answer["operators"])
-    assert all(each.keys() == {"op", "calls"} for each in answer["uncounted"])
+    assert all(operator.keys() == {"op", "calls"} for operator in answer["uncounted"])
 
 
 @pytest.mark.parametrize("convention", TOTAL)
@@ -50,7 +50,10 @@ def test_modules_add_up_at_every_depth(ucseg: Run, depth: int) -> None:
 @pytest.mark.parametrize("convention", TOTAL)
 def test_operators_of_the_json_add_up_to_the_total(ucseg: Run, convention: str) -> None:
     answer = json.loads(ucseg("flops", "v3", "-f", "json").stdout)
-    assert sum(each[convention] or 0 for each in answer["operators"]) == answer["total"][convention]
+    assert (
+        sum(operator[convention] or 0 for operator in answer["operators"])
+        == answer["total"][convention]
+    )
 
 
 def test_what_is_not_counted_is_on_the_screen_with_its_calls(
@@ -94,7 +97,7 @@ def test_an_inline_variant_is_counted(ucseg: Run) -> None:
 
 def test_reconciled_every_figure_of_another_counter_is_ours_and_its_steps(ucseg: Run) -> None:
     answer = json.loads(ucseg("flops", "v2", "--reconcile", "-f", "json").stdout)
-    assert [(each["name"], each["unit"]) for each in answer["reconciliation"]] == [
+    assert [(row["name"], row["unit"]) for row in answer["reconciliation"]] == [
         ("fvcore", "FLOPs"),
         ("torch", "FLOPs"),
         ("thop", "MACs"),
@@ -104,9 +107,9 @@ def test_reconciled_every_figure_of_another_counter_is_ours_and_its_steps(ucseg:
         ("ptflops", "parameters"),
         ("torchinfo", "parameters"),
     ]
-    for each in answer["reconciliation"]:
-        assert each["total"] == each["ours"] + sum(step["count"] for step in each["steps"])
-        assert all(step.keys() == {"label", "count"} for step in each["steps"])
+    for row in answer["reconciliation"]:
+        assert row["total"] == row["ours"] + sum(step["count"] for step in row["steps"])
+        assert all(step.keys() == {"label", "count"} for step in row["steps"])
 
 
 def test_reconciled_steps_on_the_screen_add_up_to_the_figure(

@@ -61,7 +61,7 @@ def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run, write: Write) -> Non
     assert answer["verdict"]["status"] == "fits"
 
 
-def test_what_differs_is_told_by_module_on_the_screen_and_by_entry_in_json(
+def test_differences_are_by_module_on_the_screen_and_by_entry_in_json(
     ucseg: Run, write: Write
 ) -> None:
     name = write("v2", ('"decoder.1.', '"decoder_1.'))
@@ -69,10 +69,10 @@ def test_what_differs_is_told_by_module_on_the_screen_and_by_entry_in_json(
     assert answer.returncode == 1
     assert "✗ differs" in answer.stdout
     differences = json.loads(ucseg("identify", name, "-f", "json").stdout)["differences"]
-    assert {(each["kind"], each["expected"] is None) for each in differences} == {
+    assert {(difference["kind"], difference["expected"] is None) for difference in differences} == {
         ("unexpected", True)
     }
-    assert {each["module"] for each in differences} == {
+    assert {difference["module"] for difference in differences} == {
         "decoder_1.bn1",
         "decoder_1.bn2",
         "decoder_1.depthwise",
@@ -132,7 +132,7 @@ def test_a_checkpoint_of_any_name_is_read_by_its_path(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["none.pt"], "there is no file none.pt"),
         (["none.pt+kay=a"], "no argument of a checkpoint named 'kay'"),
@@ -140,7 +140,7 @@ def test_a_checkpoint_of_any_name_is_read_by_its_path(
         (["weights.safetensors", "--top", "0"], "0 is too small"),
     ],
 )
-def test_mistakes_are_told_and_exit_with_2(
+def test_mistakes_are_named_and_exit_with_2(
     ucseg: Run, write: Write, arguments: list[str], told: str
 ) -> None:
     write("v1")

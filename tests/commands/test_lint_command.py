@@ -13,7 +13,7 @@ from ucseg_cli.gate.tracing import Request
 from ucseg_cli.report.answers.choose.lint import _saving
 
 EVERY_CODE = ["UC101", "UC103", "UC104", "UC107", "UC102", "UC108", "UC108"]
-"""Of v2 at 512, as they are shown."""
+"""The findings of v2 at 512, in the order of the screen."""
 
 
 @pytest.fixture
@@ -59,16 +59,16 @@ def test_without_a_model_it_is_v2(ucseg: Run) -> None:
     )
 
 
-def test_json_has_a_finding_s_code_severity_module_evidence_and_mend(ucseg: Run) -> None:
+def test_json_has_a_finding_s_code_severity_module_evidence_and_fix(ucseg: Run) -> None:
     answer = json.loads(ucseg("lint", "v2", "--size", "512", "-f", "json").stdout)
     assert (answer["kind"], answer["model"]) == ("ucseg.lint", "v2")
-    assert [each["code"] for each in answer["findings"]] == EVERY_CODE
+    assert [finding["code"] for finding in answer["findings"]] == EVERY_CODE
     assert answer["verdict"]["findings"] == 7
-    for each in answer["findings"]:
-        assert each.keys() == {"code", "severity", "module", "message", "evidence", "fix"}
-        assert each["severity"] == RULES[each["code"]].severity.name.lower()
-        assert all(type(figure) is int for figure in each["evidence"].values())
-    late = next(each for each in answer["findings"] if each["code"] == "UC104")
+    for finding in answer["findings"]:
+        assert finding.keys() == {"code", "severity", "module", "message", "evidence", "fix"}
+        assert finding["severity"] == RULES[finding["code"]].severity.name.lower()
+        assert all(type(figure) is int for figure in finding["evidence"].values())
+    late = next(finding for finding in answer["findings"] if finding["code"] == "UC104")
     products, elements = (512 * 512 - 64 * 64) * 64 * 21, 512 * 512 * (64 - 21)
     assert late["evidence"] == {
         "positions": 512 * 512, "positions_before": 64 * 64, "saved": products + 4 * elements,
@@ -89,11 +89,11 @@ def test_json_has_a_finding_s_code_severity_module_evidence_and_mend(ucseg: Run)
         "v3+rates=11,2+backbone=12+decoder_channels=5+classes=4",
     ],
 )
-def test_a_saving_is_the_difference_between_the_model_and_the_mended_one(
+def test_a_saving_is_the_difference_between_the_model_and_the_fixed_one(
     ucseg: Run, found: Callable[..., list[dict[str, Any]]], name: str
 ) -> None:
     before = json.loads(ucseg("show", name, "-f", "json").stdout)["total"]
-    fixes = [each["fix"] for each in found(name) if each["fix"]]
+    fixes = [finding["fix"] for finding in found(name) if finding["fix"]]
     assert len({fix["reference"] for fix in fixes}) >= 2
     for fix in fixes:
         after = json.loads(ucseg("show", fix["reference"], "-f", "json").stdout)["total"]
@@ -129,7 +129,9 @@ def test_a_fix_replaces_an_axis_that_the_reference_already_has(
     found: Callable[..., list[dict[str, Any]]], name: str, instead: list[str]
 ) -> None:
     assert (
-        list(dict.fromkeys(each["fix"]["reference"] for each in found(name) if each["fix"]))
+        list(
+            dict.fromkeys(finding["fix"]["reference"] for finding in found(name) if finding["fix"])
+        )
         == instead
     )
 
@@ -158,7 +160,7 @@ def test_a_classifier_that_would_cost_more_before_the_upsample_is_left_there(
         for head in ("after", "before")
     )
     assert early > late
-    assert "UC104" not in {each["code"] for each in found("v2+decoder_channels=2")}
+    assert "UC104" not in {finding["code"] for finding in found("v2+decoder_channels=2")}
 
 
 def test_what_costs_more_is_said_as_a_cost() -> None:
@@ -186,7 +188,7 @@ def test_what_costs_more_is_said_as_a_cost() -> None:
 def test_rules_are_selected_and_ignored_by_how_they_begin(
     found: Callable[..., list[dict[str, Any]]], options: tuple[str, ...], codes: set[str]
 ) -> None:
-    assert {each["code"] for each in found("v2", "--size", "512", *options)} == codes
+    assert {finding["code"] for finding in found("v2", "--size", "512", *options)} == codes
 
 
 @pytest.mark.parametrize(
@@ -283,7 +285,7 @@ def test_the_page_has_findings_and_fixes(ucseg: Run) -> None:
     assert "v2+head=before-upsample" in page
 
 
-def test_the_mended_variants_are_kept_like_any_other(
+def test_the_fixed_variants_are_cached_like_any_other(
     ucseg: Run, fake_engine: list[Request]
 ) -> None:
     first = ucseg("lint", "v2").stdout
@@ -308,7 +310,7 @@ def test_every_rule_is_explained_with_its_reasoning_and_source(ucseg: Run, code:
     assert f"Severity: {rule.severity.name.lower()}." in answer.stdout
 
 
-def test_a_model_that_does_not_exist_is_told_before_anything_is_measured(
+def test_a_model_that_does_not_exist_is_an_error_before_anything_is_measured(
     ucseg: Run, fake_engine: list[Request]
 ) -> None:
     assert ucseg("lint", "v22").returncode == 2

@@ -44,5 +44,5 @@ def test_macs_follow_the_size_and_parameters_do_not(ucseg: Run) -> None:
         json.loads(ucseg("list", "--size", size, "-f", "json").stdout)["variants"]
         for size in ("64", "128")
     )
-    assert [each["params"] for each in small] == [each["params"] for each in large]
+    assert [variant["params"] for variant in small] == [variant["params"] for variant in large]
     assert all(before["macs"] < after["macs"] for before, after in zip(small, large, strict=True))

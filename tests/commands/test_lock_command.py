@@ -65,7 +65,7 @@ def models(path: Path) -> dict[str, Any]:
 
 
 def states(answer: CompletedProcess[str]) -> dict[str, str]:
-    return {each["name"]: each["state"] for each in json.loads(answer.stdout)["models"]}
+    return {model["name"]: model["state"] for model in json.loads(answer.stdout)["models"]}
 
 
 def test_a_model_is_locked_at_the_sizes_that_are_configured(ucseg: Run, path: Path) -> None:
@@ -328,7 +328,7 @@ def test_without_a_configuration_the_lock_is_where_we_are(ucseg: Run, tmp_path: 
     assert ucseg("check", "--locked").returncode == 0
 
 
-def test_a_failed_write_is_told_and_leaves_the_old_lock(
+def test_a_failed_write_is_an_error_and_leaves_the_old_lock(
     ucseg: Run, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ucseg("lock", "small")
@@ -440,7 +440,7 @@ def _ends(block: set[int]) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("epoch", ["9" * 20, "²", "soon", "-1e9"])
-def test_a_day_that_is_none_is_told(
+def test_a_day_that_cannot_be_is_an_error(
     ucseg: Run, path: Path, monkeypatch: pytest.MonkeyPatch, epoch: str
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
@@ -457,7 +457,7 @@ def test_a_reason_that_is_no_unicode_is_kept_as_it_is(
     for reason in ("a\udcff", "b\u2028c\u0085d"):
         assert ucseg("lock", "small", "--reason", reason).returncode == 0
         configure(("aspp_channels = 16", "aspp_channels = 18"))
-    assert [each["reason"] for each in models(path)["small"]["raises"]] == [
+    assert [rise["reason"] for rise in models(path)["small"]["raises"]] == [
         "a\udcff",
         "b\u2028c\u0085d",
     ]
@@ -487,7 +487,7 @@ def test_a_model_is_not_locked_and_dropped_in_one(ucseg: Run, path: Path) -> Non
     assert "small is to be locked and to be dropped" in answer.stderr
 
 
-def test_what_is_nested_too_deep_to_be_a_lock_is_told(ucseg: Run, path: Path) -> None:
+def test_a_file_nested_too_deep_to_be_a_lock_is_an_error(ucseg: Run, path: Path) -> None:
     ucseg("lock", "small")
     deep = '{"a": ' * 400 + "1" + "}" * 400
     path.write_text(
@@ -508,7 +508,7 @@ def test_other_sizes_are_no_way_round_a_reason(
     assert (answer.returncode, path.read_bytes()) == (1, before)
     assert ucseg("lock", "small", "--size", "64", "--reason", "wider").returncode == 0
     assert list(models(path)["small"]["sizes"]) == ["64"]
-    assert [each["reason"] for each in models(path)["small"]["raises"]] == ["wider"]
+    assert [rise["reason"] for rise in models(path)["small"]["raises"]] == ["wider"]
 
 
 def test_a_reason_is_kept_only_where_something_is_higher(

@@ -25,7 +25,7 @@ SEVERAL = {
     ("lock", "--drop"),
     ("lock", "--variant"),
 }
-"""What may be given more than once."""
+"""Options that may be given more than once."""
 
 
 class Option(NamedTuple):
@@ -43,13 +43,13 @@ def options() -> Iterator[Option]:
     """Every option of every command, as the parser has it."""
     commands = getattr(get_command(make_app([])), "commands", {})
     for name, command in commands.items():
-        for each in command.params:
-            if each.param_type_name == "option":
-                yield Option(name, tuple(each.opts), each.multiple, each.is_flag)
+        for param in command.params:
+            if param.param_type_name == "option":
+                yield Option(name, tuple(param.opts), param.multiple, param.is_flag)
 
 
-SINGLE = [each for each in options() if not each.takes_several and not each.is_flag]
-REPEATABLE = [each for each in options() if each.takes_several]
+SINGLE = [option for option in options() if not option.takes_several and not option.is_flag]
+REPEATABLE = [option for option in options() if option.takes_several]
 
 
 def called(option: Option) -> str:
@@ -57,7 +57,7 @@ def called(option: Option) -> str:
 
 
 def test_every_command_has_an_option_of_one_value() -> None:
-    assert {each.command for each in SINGLE} >= COMMANDS.keys() - {"completion"}
+    assert {option.command for option in SINGLE} >= COMMANDS.keys() - {"completion"}
 
 
 @pytest.mark.parametrize("option", SINGLE, ids=called)
@@ -85,11 +85,11 @@ def test_an_option_of_several_values_is_not_refused(ucseg: Run, option: Option) 
 
 def test_these_options_take_several_values() -> None:
     assert {
-        (each.command, each.longest) for each in REPEATABLE if each.longest != "--export"
+        (option.command, option.longest) for option in REPEATABLE if option.longest != "--export"
     } == SEVERAL
 
 
-@pytest.mark.parametrize("option", [each for each in options() if each.is_flag], ids=called)
+@pytest.mark.parametrize("option", [option for option in options() if option.is_flag], ids=called)
 def test_a_flag_says_no_more_twice_than_once(ucseg: Run, option: Option) -> None:
     assert (
         "is given twice"

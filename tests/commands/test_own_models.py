@@ -1,4 +1,4 @@
-"""Commands on models of a person's own and of torchvision's."""
+"""Commands on a user's own models and on torchvision's."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def test_params_of_a_class_in_a_file(ucseg: Run) -> None:
     assert answer(ucseg, "params", "-v", "net:Net")["model"] == "net:Net"
 
 
-def test_a_person_s_class_is_the_baseline_of_a_variant(ucseg: Run) -> None:
+def test_a_user_s_class_is_the_baseline_of_a_variant(ucseg: Run) -> None:
     compared = answer(ucseg, "compare", "net.py:Net", "v2")
-    totals = {each["metric"]: each for each in compared["deltas"]}
+    totals = {delta["metric"]: delta for delta in compared["deltas"]}
     assert (totals["params"]["before"], totals["params"]["after"]) == (PARAMS, 645_245)
     assert totals["macs"]["before"] == 112 * 112 * (4 * 27 + 8)
     for metric in ("params", "fvcore", "macs", "torch"):
@@ -68,8 +68,8 @@ def test_a_person_s_class_is_the_baseline_of_a_variant(ucseg: Run) -> None:
             sum(module[metric]["delta"] for module in compared["modules"])
             == totals[metric]["delta"]
         )
-    assert {each["status"] for each in compared["modules"]} >= {"new", "changed"}
-    (head,) = [each for each in compared["modules"] if each["was"] == "head"]
+    assert {module["status"] for module in compared["modules"]} >= {"new", "changed"}
+    (head,) = [module for module in compared["modules"] if module["was"] == "head"]
     assert head["path"] == "classifier.1"
 
 
@@ -110,7 +110,7 @@ def test_where_it_does_not_run_params_and_show_answer_with_the_reason_and_flops_
 
 def test_a_comparison_with_what_does_not_run_says_nothing_of_operations(ucseg: Run) -> None:
     compared = answer(ucseg, "compare", "net.py:Two", "v2")
-    deltas = {each["metric"]: each["delta"] for each in compared["deltas"]}
+    deltas = {delta["metric"]: delta["delta"] for delta in compared["deltas"]}
     assert deltas["params"] == 645_245 - PARAMS
     assert deltas["macs"] is deltas["peak-memory"] is None
     assert compared["lint"] == []
@@ -135,12 +135,12 @@ def test_what_ran_on_real_tensors_says_so_on_the_screen_and_in_json(ucseg: Run) 
     assert run == {"model": "net.py:Looking", "device": "cpu", "failure": None}
 
 
-def test_other_counters_agree_on_a_person_s_model(ucseg: Run) -> None:
+def test_other_counters_agree_on_a_user_s_model(ucseg: Run) -> None:
     verified = answer(ucseg, "verify", "net.py:Net", "--size", "16")
-    assert [each["agrees"] for each in verified["counters"]] == [True, True, True]
+    assert [counter["agrees"] for counter in verified["counters"]] == [True, True, True]
 
 
-def test_a_person_s_model_is_not_kept_and_one_of_torchvision_s_is(
+def test_a_user_s_model_is_not_cached_and_one_of_torchvision_s_is(
     ucseg: Run, fake_engine: list[tracing.Request]
 ) -> None:
     for _ in range(2):
@@ -193,7 +193,7 @@ def test_a_configuration_names_a_file_from_where_it_lies(
         (["lock", "net.py:Two"], ["net.py:Two does not run"]),
     ],
 )
-def test_a_mistake_is_told_with_the_way_to_fix_it(
+def test_a_mistake_comes_with_the_way_to_fix_it(
     ucseg: Run, arguments: list[str], told: list[str]
 ) -> None:
     failed = ucseg(*arguments)
@@ -216,9 +216,7 @@ def original(classes=21, head="after-upsample"):
 """
 
 
-def test_a_person_s_own_class_that_is_of_the_family_is_compared_by_axes(
-    ucseg: Run, tmp_path: Path
-) -> None:
+def test_a_user_s_own_class_of_the_family_is_compared_by_axes(ucseg: Run, tmp_path: Path) -> None:
     (tmp_path / "original.py").write_text(OF_THE_FAMILY)
     mine, named = (
         answer(ucseg, "compare", "original.py:original", "v2"),
@@ -227,9 +225,9 @@ def test_a_person_s_own_class_that_is_of_the_family_is_compared_by_axes(
     assert mine["conditions"]["recognised"] == [{"model": "original.py:original", "variant": "v1"}]
     for key in ("axes", "deltas", "modules", "taps", "lint"):
         assert mine[key] == named[key]
-    metrics = [each["metric"] for each in mine["attribution"]]
+    metrics = [row["metric"] for row in mine["attribution"]]
     assert metrics == [
-        each["metric"] for each in named["attribution"] if each["metric"] != "peak-memory"
+        row["metric"] for row in named["attribution"] if row["metric"] != "peak-memory"
     ]
 
 
@@ -238,7 +236,9 @@ def test_a_fix_of_it_is_a_variant_that_can_be_typed(ucseg: Run, tmp_path: Path) 
     found = answer(ucseg, "lint", "original.py:original+classes=19", "--select", "UC104")[
         "findings"
     ]
-    assert [each["fix"]["reference"] for each in found] == ["v1+classes=19+head=before-upsample"]
+    assert [finding["fix"]["reference"] for finding in found] == [
+        "v1+classes=19+head=before-upsample"
+    ]
     screen = ucseg("lint", "original.py:original+head=before-upsample").stdout
     assert (
         "original.py:original+head=before-upsample is v1+head=before-upsample: the same parameters"
@@ -304,6 +304,6 @@ def test_a_checkpoint_in_a_comparison_is_matched_by_path_and_says_how_to_learn_m
 ) -> None:
     write_weights(tmp_path / "v2.safetensors", as_variant("v2"))
     compared = answer(ucseg, "compare", "v2.safetensors", "v2")
-    assert {each["params"]["delta"] for each in compared["modules"]} == {0}
+    assert {module["params"]["delta"] for module in compared["modules"]} == {0}
     screen = ucseg("compare", "v2.safetensors", "v2").stdout
     assert "`ucseg identify v2.safetensors` tells which variant it fits." in screen

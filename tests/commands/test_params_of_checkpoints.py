@@ -42,7 +42,7 @@ def test_modules_have_the_parameters_and_buffers_that_the_network_s_have(
     assert all(figures == (0, 0) for path, figures in theirs.items() if path not in ours)
 
 
-def test_what_a_checkpoint_does_not_tell_is_missing(ucseg: Run, weights: str) -> None:
+def test_figures_that_a_checkpoint_does_not_hold_are_missing(ucseg: Run, weights: str) -> None:
     answer = json.loads(ucseg("params", weights, "-f", "json").stdout)
     assert answer["total"] == {
         "params": 645_245,
@@ -88,7 +88,7 @@ def test_what_needs_a_forward_pass_says_that_there_is_none(
 
 
 @pytest.mark.parametrize("metric", ["trainable", "frozen"])
-def test_no_limit_is_held_on_what_a_checkpoint_does_not_tell(
+def test_no_limit_is_checked_on_a_figure_that_a_checkpoint_does_not_hold(
     ucseg: Run, weights: str, metric: str
 ) -> None:
     answer = ucseg("check", weights, "--max", f"{metric}=1")

@@ -58,7 +58,7 @@ def test_several_models_and_sizes_stand_side_by_side(ucseg: Run, read_tables: Ta
         "16",
     ]
     models = json.loads(ucseg("probe", *options, "-f", "json").stdout)["models"]
-    assert [(each["name"], each["input"][2:]) for each in models] == [
+    assert [(model["name"], model["input"][2:]) for model in models] == [
         (name, size)
         for name in ("v1", "v2", "v2+output_stride=16")
         for size in ([512, 512], [384, 640])
@@ -95,7 +95,7 @@ def test_one_model_has_its_receptive_fields_and_the_reach_of_its_dilated_convs(
         "1663×1663",
         "511×511",
         "99.8 %",
-    ]  # its outer taps read only padding
+    ]  # its outer kernel positions see only padding
     assert fields["image pooling"] == ["–", "–", "–"]
     assert tables["Reach of dilated convs at 512"][-1][1:] == ["18", "11.1 %", "8 of 9", "577"]
 
@@ -107,7 +107,10 @@ def test_several_models_have_their_receptive_fields_side_by_side(
     fields = {row[0]: row[1:] for row in tables["Receptive fields at 224"]}
     assert fields["high"] == ["383×383", "511×511"]
     assert fields["rate 6"] == ["767×767", "895×895"]  # 64 · 6 more than the high tap
-    assert fields["rate 12"] == ["383×383", "511×511"]  # on 7×7 its outer taps read only padding
+    assert fields["rate 12"] == [
+        "383×383",
+        "511×511",
+    ]  # on 7×7 its outer kernel positions see only padding
     assert fields["rate 18"] == ["–", "511×511"]
     assert "Reach of dilated convs at 224" not in tables
 
@@ -133,7 +136,8 @@ def test_json_names_branches_reach_and_global_context(ucseg: Run) -> None:
 def test_where_every_tap_reads_data_nothing_is_missing_at_this_size(ucseg: Run) -> None:
     (model,) = json.loads(ucseg("probe", "v2", "--size", "577", "-f", "json").stdout)["models"]
     assert all(
-        each["receptive_field"] == each["receptive_field_at_size"] for each in model["branches"]
+        branch["receptive_field"] == branch["receptive_field_at_size"]
+        for branch in model["branches"]
     )
     assert "At this size means" not in ucseg("probe", "v2", "--size", "577").stdout
     assert "At this size means" in ucseg("probe", "v2", "--size", "576").stdout

@@ -58,7 +58,7 @@ def test_without_a_tap_a_user_s_own_network_has_its_top_level_modules(
     )
 
 
-def test_a_tap_that_never_ran_is_shown_as_missing_and_told(ucseg: Run, net: str) -> None:
+def test_a_tap_that_never_ran_is_shown_as_missing_and_named(ucseg: Run, net: str) -> None:
     answer = ucseg("probe", net, "-s", "64", "--tap", "aux", "--tap", "encoder.1")
     rows = [line.split() for line in answer.stdout.splitlines()]
     assert ["aux", *"––––", "Conv2d"] in rows

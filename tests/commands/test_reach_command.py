@@ -37,7 +37,7 @@ def test_json_has_integers_and_the_same_sentence(ucseg: Run) -> None:
     answer = json.loads(ucseg("reach", "v2", "-s", "512", "-s", "640", "-f", "json").stdout)
     assert answer["kind"] == "ucseg.reach"
     assert answer["model"] == "v2"
-    assert [each["input"] for each in answer["sizes"]] == [[1, 3, 512, 512], [1, 3, 640, 640]]
+    assert [size["input"] for size in answer["sizes"]] == [[1, 3, 512, 512], [1, 3, 640, 640]]
     assert answer["sizes"][0]["convs"][2] == {
         "module": "aspp.branches.3.depthwise",
         "rate": [18, 18],

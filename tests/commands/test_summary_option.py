@@ -47,13 +47,13 @@ def test_the_summary_is_the_answer_as_markdown_and_the_screen_stays(
 
 
 def test_answers_are_appended_one_after_the_other(ucseg: Run, summary: Path) -> None:
-    summary.write_text("# Of another program\n\n", encoding="utf-8")
+    summary.write_text("# Another program\n\n", encoding="utf-8")
     ucseg("show", "v1", "--summary")
     ucseg("show", "v2", "--summary", "--exact")
     first, second = (
         ucseg("show", *of, "-f", "markdown").stdout for of in (("v1",), ("v2", "--exact"))
     )
-    assert summary.read_text("utf-8") == f"# Of another program\n\n{first}\n{second}\n"
+    assert summary.read_text("utf-8") == f"# Another program\n\n{first}\n{second}\n"
 
 
 def test_a_failed_gate_is_in_the_summary_too(ucseg: Run, summary: Path) -> None:

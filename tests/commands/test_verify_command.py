@@ -18,15 +18,15 @@ def test_three_counters_agree_to_the_last_unit(ucseg: Run) -> None:
     said = json.loads(answer.stdout)
     assert said["kind"] == "ucseg.verify"
     assert said["verdict"]["status"] == "agrees"
-    assert [(each["name"], each["convention"]) for each in said["counters"]] == [
+    assert [(counter["name"], counter["convention"]) for counter in said["counters"]] == [
         ("numel", None),
         ("fvcore", "fvcore"),
         ("torch", "torch"),
     ]
     assert all(
-        {"name", "convention", "total", "agrees"} <= each.keys() for each in said["counters"]
+        {"name", "convention", "total", "agrees"} <= counter.keys() for counter in said["counters"]
     )
-    assert all(each["total"] == each["ours"] for each in said["counters"])
+    assert all(counter["total"] == counter["ours"] for counter in said["counters"])
     assert said["counters"][0]["total"] == 645_245
 
 
@@ -34,10 +34,11 @@ def test_three_counters_agree_to_the_last_unit(ucseg: Run) -> None:
 def tampered(ucseg: Run, other_counts: tuple[Count, ...], monkeypatch: pytest.MonkeyPatch) -> Run:
     """``ucseg`` where every other counter is off by one, in total and in the decoder."""
     off_by_one = tuple(
-        each._replace(
-            total=each.total + 1, modules={**each.modules, "decoder": each.modules["decoder"] + 1}
+        other_count._replace(
+            total=other_count.total + 1,
+            modules={**other_count.modules, "decoder": other_count.modules["decoder"] + 1},
         )
-        for each in other_counts
+        for other_count in other_counts
     )
     monkeypatch.setattr(tracing, "count_with_others", lambda _: off_by_one)
     return ucseg
@@ -50,11 +51,15 @@ def test_a_counter_that_is_off_by_one_is_noticed_and_the_place_named(tampered: R
     assert said["verdict"]["status"] == "differs"
     for counter in said["counters"]:
         assert not counter["agrees"]
-        assert [(each["scope"], each["name"]) for each in counter["differences"]] == [
+        assert [
+            (difference["scope"], difference["name"]) for difference in counter["differences"]
+        ] == [
             ("total", ""),
             ("module", "decoder"),
         ]
-        assert all(each["theirs"] - each["ours"] == 1 for each in counter["differences"])
+        assert all(
+            difference["theirs"] - difference["ours"] == 1 for difference in counter["differences"]
+        )
 
 
 def test_the_screen_lists_the_differences_and_exit_zero_forgives_them(tampered: Run) -> None:

@@ -1,4 +1,4 @@
-"""What is checked here against torch is what the engine records now."""
+"""Traces here are what the engine records now."""
 
 from support.engine_fixtures import trace_of
 

@@ -1,4 +1,4 @@
-"""What a fix promises: on the fixed variant its rule is silent, and the saving is what is counted less."""
+"""A fix keeps its promise: its rule falls silent, and the saving is the difference in counts."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def subject_of(trace_of: TraceOf, reference: str, conditions: Conditions) -> Sub
 
 def fixes(subject: Subject) -> Iterator[tuple[Finding, str]]:
     return (
-        (each, reference)
-        for each in lint(subject)
-        if (reference := fix_reference(subject, each)) is not None
+        (finding, reference)
+        for finding in lint(subject)
+        if (reference := fix_reference(subject, finding)) is not None
     )
 
 
@@ -40,12 +40,12 @@ def saved(trace_of: TraceOf, subject: Subject, reference: str, conditions: Condi
     return totals(subject.trace)[FVCORE] - totals(after.trace)[FVCORE]
 
 
-def assert_mends_keep_their_word(
+def assert_fixes_keep_their_word(
     trace_of: TraceOf, subject: Subject, conditions: Conditions
 ) -> None:
     for finding, reference in fixes(subject):
         after = subject_of(trace_of, reference, conditions)
-        assert finding.rule.code not in {each.rule.code for each in lint(after)}, reference
+        assert finding.rule.code not in {finding.rule.code for finding in lint(after)}, reference
         assert fix_reference(after, finding) == reference  # nothing is left to change
         if "saved" in finding.evidence:
             assert finding.evidence["saved"] == saved(trace_of, subject, reference, conditions) > 0
@@ -60,10 +60,10 @@ def test_every_fix_of_a_named_variant_silences_its_rule_and_saves_what_is_said(
     subject = subject_of(trace_of, name, conditions)
     assert (
         {"UC103", "UC104"}
-        <= {each.rule.code for each, _ in fixes(subject)}
+        <= {fix.rule.code for fix, _ in fixes(subject)}
         <= {"UC101", "UC103", "UC104"}
     )
-    assert_mends_keep_their_word(trace_of, subject, conditions)
+    assert_fixes_keep_their_word(trace_of, subject, conditions)
 
 
 @settings(max_examples=12, phases=PHASES)
@@ -77,12 +77,12 @@ def test_every_fix_of_any_variant_silences_its_rule_and_saves_what_is_said(
     variant, conditions = data.draw(variants), data.draw(small_conditions)
     subject = subject_of(trace_of, f"v2+{variant.key}", conditions)
     assert subject.variant == variant
-    assert_mends_keep_their_word(trace_of, subject, conditions)
+    assert_fixes_keep_their_word(trace_of, subject, conditions)
 
 
 @settings(max_examples=12, phases=PHASES)
 @given(st.data())
-def test_the_classifier_is_told_to_move_exactly_where_that_saves_something(
+def test_moving_the_classifier_is_suggested_exactly_where_that_saves_something(
     variants: SearchStrategy[Variant],
     small_conditions: SearchStrategy[Conditions],
     trace_of: TraceOf,
@@ -91,7 +91,7 @@ def test_the_classifier_is_told_to_move_exactly_where_that_saves_something(
     variant = data.draw(variants)._replace(head="after-upsample")
     conditions = data.draw(small_conditions)
     subject = subject_of(trace_of, f"v2+{variant.key}", conditions)
-    found = {each.evidence["saved"] for each in lint(subject) if each.rule.code == "UC104"}
+    found = {finding.evidence["saved"] for finding in lint(subject) if finding.rule.code == "UC104"}
     saving = saved(
         trace_of, subject, f"v2+{variant._replace(head='before-upsample').key}", conditions
     )
@@ -100,7 +100,8 @@ def test_the_classifier_is_told_to_move_exactly_where_that_saves_something(
 
 @pytest.mark.parametrize(
     ("channels", "saving"),
-    [  # (512² - 64²) · 21 products for each channel, and 4 · 512² elements for each that is more than 21
+    # (512² - 64²) · 21 products a channel, and 4 · 512² elements for each beyond 21
+    [
         (2, 258_048 * 21 * 2 - 1_048_576 * 19),
         (3, 258_048 * 21 * 3 - 1_048_576 * 18),
         (4, 258_048 * 21 * 4 - 1_048_576 * 17),
@@ -112,15 +113,15 @@ def test_a_classifier_with_few_channels_to_read_stays_where_it_is(
 ) -> None:
     conditions = Conditions(Size(512, 512))
     subject = subject_of(trace_of, f"v2+decoder_channels={channels}", conditions)
-    late = [each for each in lint(subject) if each.rule.code == "UC104"]
+    late = [finding for finding in lint(subject) if finding.rule.code == "UC104"]
     assert (saving > 0) == (channels >= 4)
-    assert [each.evidence["saved"] for each in late] == [saving] * (channels >= 4)
+    assert [finding.evidence["saved"] for finding in late] == [saving] * (channels >= 4)
     assert saved(trace_of, subject, f"{subject.name}+head=before-upsample", conditions) == saving
 
 
 @pytest.mark.parametrize("rate", [18, 19, 20, 32, 100])
 def test_one_fix_is_enough_however_large_the_rate(trace_of: TraceOf, rate: int) -> None:
     conditions = Conditions(Size(64, 64))
-    assert_mends_keep_their_word(
+    assert_fixes_keep_their_word(
         trace_of, subject_of(trace_of, f"v2+rates=6,{rate}", conditions), conditions
     )

@@ -1,4 +1,4 @@
-"""What a lock keeps of each convolution, against the network that torch builds."""
+"""Each convolution in a lock, against the network that torch builds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TreeOf = Callable[..., Tree]
 
 @pytest.fixture(scope="session")
 def tree_of(trace_of: TraceOf) -> TreeOf:
-    """What a lock keeps of a model at square sizes."""
+    """The tree that a lock keeps for a model at square sizes."""
 
     def lock(model: str | Variant, *sides: int) -> Tree:
         variant = as_variant(model)
@@ -59,7 +59,11 @@ def test_every_convolution_is_kept_as_torch_has_it(
     variant = data.draw(variants)
     with building_on_meta():
         model = SegmentationNetwork(variant, build_backbone(variant))
-    convs = {path: each for path, each in model.named_modules() if isinstance(each, nn.Conv2d)}
+    convs = {
+        path: named_module
+        for path, named_module in model.named_modules()
+        if isinstance(named_module, nn.Conv2d)
+    }
     kept = table(tree_of(variant), "convs")
     assert list(kept) == sorted(convs)
     for path, conv in convs.items():

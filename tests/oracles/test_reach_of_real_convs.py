@@ -195,11 +195,11 @@ def test_through_any_chain_the_least_size_is_the_first_at_which_every_tap_reads(
 
 
 def one_channel(features: nn.Module) -> nn.Sequential:
-    """The convs of a backbone that have a window, with one channel: a map of the same height at a thousandth of the cost."""
+    """The convs of a backbone with a window, on one channel: the same height, far cheaper."""
     convs = (
-        each
-        for each in features.modules()
-        if isinstance(each, nn.Conv2d) and each.kernel_size != (1, 1)
+        module
+        for module in features.modules()
+        if isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1)
     )
     return nn.Sequential(
         *(nn.Conv2d(1, 1, c.kernel_size, c.stride, c.padding, c.dilation) for c in convs)  # type: ignore[arg-type]
@@ -245,7 +245,7 @@ def test_torchvision_s_deeplab_reads_as_its_rates_say(
     assert [reach.rate for reach in head] == [(12, 12), (24, 24), (36, 36)]
     # a tap that is a rate away reads data on a map that is longer than the rate
     assert [reach.least_size for reach in head] == [
-        (stride * rate + 1,) * 2 for rate, _ in (each.rate for each in head)
+        (stride * rate + 1,) * 2 for rate, _ in (reach.rate for reach in head)
     ]
     assert {reach.rate[0] for reach in head if reach.is_pointwise} == pointwise
 

@@ -87,7 +87,7 @@ def test_layers_see_what_a_drawing_shows(layers: list[nn.Module], size: int) -> 
     assert field_of(nn.Sequential(*layers)).size == (size, size)
 
 
-def test_height_and_width_are_apart() -> None:
+def test_height_and_width_are_separate() -> None:
     assert field_of(nn.Conv2d(4, 4, (3, 5), stride=(2, 1), dilation=(1, 3))).size == (3, 13)
 
 
@@ -139,7 +139,7 @@ def test_so_too_where_two_resized_maps_are_combined() -> None:
 
 
 def channels_last(self: Any, x: Tensor) -> Tensor:
-    """A ConvNeXt block: 7×7, then layer norm and a linear layer on the channels of each place, and the block's input."""
+    """A ConvNeXt block: 7×7, layer norm and a linear layer over channels, plus its input."""
     inner: Tensor = self.b(functional.layer_norm(self.a(x).permute(0, 2, 3, 1), [4])).permute(
         0, 3, 1, 2
     )
@@ -201,7 +201,8 @@ def test_each_tensor_that_a_module_returns_has_a_field_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("name", "module", "size"),
-    [  # as "Computing Receptive Fields of Convolutional Neural Networks" (Distill, 2019) and others have them
+    # as in "Computing Receptive Fields of Convolutional Neural Networks" (Distill, 2019) and others
+    [
         ("resnet18", "layer4", 435),
         ("resnet50", "layer4", 427),
         ("vgg11_bn", "features", 150),
@@ -317,11 +318,11 @@ def test_a_map_of_a_module_that_never_ran_or_is_not_there_is_left_out() -> None:
 
 
 ROUNDING = 1e-12
-"""Of the largest gradient: what a bilinear weight of zero may come out as."""
+"""A share of the largest gradient, which a bilinear weight of zero may come out as."""
 
 
 def reached(out: Tensor, x: Tensor, at: int, least: float = 0) -> tuple[int, int]:
-    """The first and last row of *x* that moves row *at* of *out*, by more than *least* of what moves it most."""
+    """The first and last row of *x* with more than *least* of the largest effect on row *at*."""
     (gradient,) = torch.autograd.grad(out[0, :, at].sum(), x, retain_graph=True)
     rows = gradient.abs().sum((0, 1, 3))
     moved = (rows > rows.max() * least).nonzero().flatten()
@@ -331,9 +332,9 @@ def reached(out: Tensor, x: Tensor, at: int, least: float = 0) -> tuple[int, int
 def positive(module: nn.Module) -> nn.Module:
     """In float64, with random weights that cannot cancel one another."""
     module = module.double().eval().requires_grad_(requires_grad=False)
-    for each in module.modules():
-        if isinstance(each, nn.Conv2d | nn.ConvTranspose2d):
-            each.weight.data = (torch.rand_like(each.weight) + 0.5) / each.weight[0].numel()
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+            part.weight.data = (torch.rand_like(part.weight) + 0.5) / part.weight[0].numel()
     return module
 
 
@@ -435,7 +436,7 @@ def test_on_a_small_map_no_position_sees_more_than_the_live_taps_and_these_no_mo
 
 
 def offsets(module: nn.Module, side: int, stride: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """How far from its own place a position reads at most, back and on, along height and along width."""
+    """How far back and on a position reads at most, along height and along width."""
     found = []
     for turned in (False, True):
         x = torch.ones(1, 1, side, side, dtype=torch.float64, requires_grad=True)
@@ -453,7 +454,7 @@ def offsets(module: nn.Module, side: int, stride: int) -> tuple[tuple[int, int],
 @pytest.mark.parametrize(
     ("kernel", "rate", "live"),
     [
-        (3, 6, 3),  # all taps read data on a map of 8
+        (3, 6, 3),  # every kernel position sees data on a map of 8
         (3, 8, 1),  # the centre alone
         (3, 18, 1),
         (5, 3, 5),
@@ -573,7 +574,8 @@ def test_each_branch_of_v2_adds_its_rate_to_the_high_tap(trace_of: TraceOf) -> N
 
 @pytest.mark.parametrize(
     ("size", "live"),
-    [  # maps of 7×7, 12×13, 16×16, 18×19 and 19×19: a tap of rate r is dead on a side of no more than r
+    # maps of 7×7, 12×13, 16×16, 18×19 and 19×19: rate r sees only padding on a side of at most r
+    [
         (Size(224, 224), {6: (6, 6), 12: (0, 0), 18: (0, 0)}),
         (Size(384, 385), {6: (6, 6), 12: (0, 12), 18: (0, 0)}),
         (Size(512, 512), {6: (6, 6), 12: (12, 12), 18: (0, 0)}),

@@ -14,13 +14,13 @@ from ucseg_cli.engine.recording.record import record
 
 
 def linted(model: nn.Module, *shape: int) -> list[Finding]:
-    """What is found in a module outside the family, but for a heavy block, which every small module has."""
+    """Findings in a module outside the family, but for the heavy block that small ones have."""
     trace = record(model.to("meta"), torch.empty(shape, device="meta"))
-    return [each for each in lint(Subject("net", trace)) if each.rule.code != "UC108"]
+    return [finding for finding in lint(Subject("net", trace)) if finding.rule.code != "UC108"]
 
 
 def codes(model: nn.Module, *shape: int) -> list[str]:
-    return [each.rule.code for each in linted(model, *shape)]
+    return [finding.rule.code for finding in linted(model, *shape)]
 
 
 def dilated(rate: int, kernel: int = 3) -> nn.Conv2d:
@@ -96,7 +96,7 @@ BROKEN_AND_FIXED = {
 
 
 @pytest.mark.parametrize("code", BROKEN_AND_FIXED)
-def test_a_rule_fires_on_what_breaks_it_and_not_on_the_mended_twin(code: str) -> None:
+def test_a_rule_fires_on_the_module_that_breaks_it_and_not_on_its_fixed_twin(code: str) -> None:
     broken, fixed, side = BROKEN_AND_FIXED[code]
     assert code in codes(broken, 1, 4, side, side)
     assert code not in codes(fixed, 1, 4, side, side)
@@ -114,7 +114,8 @@ def test_a_heavy_block_is_one_of_several_with_more_than_a_third() -> None:
     def found(model: nn.Module) -> list[tuple[str, ...]]:
         trace = record(model.to("meta"), torch.empty(1, 4, 8, 8, device="meta"))
         return [
-            (each.rule.code, each.module, *each.evidence) for each in lint(Subject("net", trace))
+            (finding.rule.code, finding.module, *finding.evidence)
+            for finding in lint(Subject("net", trace))
         ]
 
     assert found(even) == []  # a third is not more than a third
@@ -122,10 +123,11 @@ def test_a_heavy_block_is_one_of_several_with_more_than_a_third() -> None:
     assert found(alone) == []
 
 
-def test_a_model_outside_the_family_is_never_told_to_change_an_axis() -> None:
+def test_no_axis_is_suggested_for_a_model_outside_the_family() -> None:
     for broken, _, side in BROKEN_AND_FIXED.values():
         assert all(
-            (each.fix, each.exact) == ({}, None) for each in linted(broken, 1, 4, side, side)
+            (finding.fix, finding.exact) == ({}, None)
+            for finding in linted(broken, 1, 4, side, side)
         )
 
 
@@ -141,7 +143,7 @@ def test_the_evidence_is_what_the_sentence_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stride", "rate", "told"),
+    ("stride", "rate", "is_found"),
     [
         (32, 9, False),
         (32, 10, True),
@@ -152,16 +154,16 @@ def test_the_evidence_is_what_the_sentence_says() -> None:
         (16, 18, False),
     ],
 )
-def test_rates_are_told_where_the_outer_taps_lie_further_out_than_18_at_stride_16(
-    *, stride: int, rate: int, told: bool
+def test_rates_are_a_finding_if_the_kernel_reaches_further_than_18_at_stride_16(
+    *, stride: int, rate: int, is_found: bool
 ) -> None:
-    assert told == (rate * stride > 18 * 16)  # 288 pixels
+    assert is_found == (rate * stride > 18 * 16)  # 288 pixels
     found = [
-        each
-        for each in linted(nn.Sequential(nn.AvgPool2d(stride), dilated(rate)), 1, 4, 768, 768)
-        if each.rule.code == "UC103"
+        finding
+        for finding in linted(nn.Sequential(nn.AvgPool2d(stride), dilated(rate)), 1, 4, 768, 768)
+        if finding.rule.code == "UC103"
     ]
-    assert [dict(each.evidence) for each in found] == told * [
+    assert [dict(finding.evidence) for finding in found] == is_found * [
         {"stride": stride, "largest_rate": rate, "pixels": rate * stride, "classic_pixels": 288}
     ]
 
@@ -178,7 +180,7 @@ def test_a_conv_is_no_1x1_conv_where_one_side_of_the_map_is_long_enough() -> Non
     assert codes(dilated(8), 1, 4, 9, 9) == ["UC102"]
 
 
-def test_rates_that_differ_along_height_and_width_are_told_by_the_larger() -> None:
+def test_rates_that_differ_along_height_and_width_are_named_by_the_larger() -> None:
     conv = nn.Conv2d(4, 4, 3, padding=(1, 8), dilation=(1, 8))
     (found,) = linted(conv, 1, 4, 8, 8)
     assert (found.rule.code, found.evidence["rate"]) == ("UC102", 8)
@@ -257,8 +259,8 @@ def test_a_bias_that_something_beside_the_norm_sees_is_left_alone() -> None:
     assert codes(Residual(), 1, 4, 8, 8) == []
 
 
-def test_unused_parameters_are_told_by_module_with_their_names() -> None:
-    found = {each.module: each.message for each in linted(Idle(), 1, 4, 8, 8)}
+def test_unused_parameters_are_listed_by_module_with_their_names() -> None:
+    found = {finding.module: finding.message for finding in linted(Idle(), 1, 4, 8, 8)}
     assert found == {
         "": "5 parameters (scale) that no operator reads",
         "idle": "74 parameters (weight, bias) that no operator reads",

@@ -1,4 +1,4 @@
-"""Strides against three oracles: sizes, shifted inputs, and tensors whose values say where they came from."""
+"""Strides against three oracles: sizes, shifted inputs, and values that say where they are from."""
 
 from __future__ import annotations
 
@@ -178,10 +178,11 @@ def test_windows_that_are_put_together_again_are_a_map() -> None:
 
 
 PADDED = (
-    "resnet18", "resnext50_32x4d", "mobilenet_v2", "mobilenet_v3_small", "vgg11_bn", "densenet121", "googlenet",
-    "shufflenet_v2_x0_5", "mnasnet0_5", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny", "swin_v2_t",
-    "deeplabv3_mobilenet_v3_large", "fcn_resnet50", "lraspp_mobilenet_v3_large",
-)  # fmt: skip
+    *("resnet18", "resnext50_32x4d", "mobilenet_v2", "mobilenet_v3_small", "vgg11_bn"),
+    *("densenet121", "googlenet", "shufflenet_v2_x0_5", "mnasnet0_5", "efficientnet_b0"),
+    *("regnet_y_400mf", "convnext_tiny", "swin_v2_t"),
+    *("deeplabv3_mobilenet_v3_large", "fcn_resnet50", "lraspp_mobilenet_v3_large"),
+)
 
 
 @pytest.mark.parametrize("name", PADDED)
@@ -213,7 +214,7 @@ def test_a_video_has_a_step_in_time_too() -> None:
     assert {name: place.step for name, place in found.items()} == {TIME: 8, HEIGHT: 16, WIDTH: 16}
 
 
-# What is not known
+# Unknown strides
 
 
 @pytest.mark.parametrize(
@@ -261,10 +262,10 @@ def test_what_turns_a_tensor_in_place_is_not_followed() -> None:
 
 
 NOT_TAGGED = {
-    "_prelu_kernel", "_to_copy", "alias", "copy", "detach", "fill", "floor_divide", "hardswish", "lift_fresh",
-    "log_sigmoid_forward", "zero",
-}  # fmt: skip
-"""Of which torch does not say that they are pointwise, and they are."""
+    *("_prelu_kernel", "_to_copy", "alias", "copy", "detach", "fill", "floor_divide", "hardswish"),
+    *("lift_fresh", "log_sigmoid_forward", "zero"),
+}
+"""Pointwise, though torch does not say so."""
 
 
 def test_what_is_taken_for_pointwise_is_so_in_torch() -> None:

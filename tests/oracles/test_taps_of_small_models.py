@@ -19,7 +19,7 @@ from ucseg_cli.references import FromTorchvision
 
 
 class Net(nn.Module):
-    """A list that is only iterated, a module under two paths, one that never runs, one without a tensor, and a mapping."""
+    """An iterated list, a module with two paths, an unused one, no tensor, and a mapping."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the other counters say of v2, as data: running them takes torch, fvcore and seconds."""
+"""The other counters' figures for v2, as data: running them takes torch, fvcore and seconds."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ TORCH_FREE = ("analysis", "commands", "project", "references", "report", "test_g
 LIBRARIES = ("torch.", "torchvision.")
 ROOMS = ("ucseg_cli.engine.", "ucseg_cli.nets.", "ucseg_cli.zoo.")
 ALLOWED = ("ucseg_cli.engine.checkpoints.", "ucseg_cli.engine.require_torch.")
-"""What reads safetensors files, which needs no torch."""
+"""These read safetensors files, which needs no torch."""
 
 
 class TorchImportError(ImportError):
