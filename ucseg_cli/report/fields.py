@@ -62,7 +62,7 @@ def make_table(
     items: Iterable[Item | Row],
     note: str | None = None,
 ) -> Table:
-    """A table of the screen. A Row among *items* stays as it is: it has a depth, a role or a unit of its own."""
+    """A table of the screen; a Row among *items*, made with a depth, role or unit, stays as it is."""
     shown = _on(fields, Output.SCREEN)
     rows = (item if isinstance(item, Row) else Row(_cells(shown, item)) for item in items)
     return Table(key, title, tuple(field.column for field in shown), tuple(rows), note)
@@ -70,9 +70,20 @@ def make_table(
 
 def make_records(key: str, fields: Fields[Item], items: Iterable[Item]) -> Table:
     """The table that CSV writes."""
+    return make_grouped_records(key, (), fields, [((), items)])
+
+
+def make_grouped_records(
+    key: str,
+    by: Sequence[str],
+    fields: Fields[Item],
+    groups: Iterable[tuple[tuple[Cell, ...], Iterable[Item]]],
+) -> Table:
+    """The table that CSV writes, with the cells of an item's group, named *by*, before its own."""
     written = _on(fields, Output.CSV)
-    rows = tuple(Row(_cells(written, item)) for item in items)
-    return Table(key, key.capitalize(), tuple(field.column for field in written), rows)
+    columns = [Column(name, name) for name in by] + [field.column for field in written]
+    rows = [Row((*group, *_cells(written, item))) for group, items in groups for item in items]
+    return Table(key, "", tuple(columns), tuple(rows))
 
 
 def make_entry(fields: Fields[Item], item: Item) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from ucseg_cli.analysis.geometry.dilated_reach import reaches
 from ucseg_cli.analysis.geometry.tap_shapes import TapShape
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions, Size
-from ucseg_cli.report.answers.look.reach import reach_entry, reach_table
+from ucseg_cli.report.answers.look.reach import reach_entries, reach_table
 from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
 from ucseg_cli.report.parts.probed import Probed, share_names
@@ -190,7 +190,7 @@ def _model(probed: Probed) -> dict[str, Any]:
             {**_entry(tap), **fields.get(tap.name, field_entry(None))} for tap in probed.shapes
         ],
         "branches": [branch_entry(field) for field in branch_fields(probed.subject)],
-        "reach": [reach_entry(conv) for conv in reaches(probed.subject.trace)],
+        "reach": reach_entries(reaches(probed.subject.trace)),
     }
 
 
