@@ -317,6 +317,10 @@ AWKWARD: dict[str, tuple[Callable[[], nn.Module], Tensor]] = {
     "weight of two parts": (weight_of_two_parts, torch.ones(ROWS)),
     "transformer layer": (attention, torch.ones(ROWS)),
     "attention": (own_attention, torch.ones(ROWS)),
+    "attention of heads": (
+        lambda: Model(lambda _, x: functional.scaled_dot_product_attention(x, x, x)),
+        torch.ones(IMAGE),
+    ),
     "recurrent": (recurrent, torch.ones(ROWS)),
     "forward by hand": (forward_by_hand, torch.ones(IMAGE)),
     "caught error": (caught_error, torch.ones(IMAGE)),
@@ -423,6 +427,7 @@ class Fingerprint:
                 torch._C.DispatchKey.AutogradCPU
             ),
             "fast path": mha.get_fastpath_enabled(),
+            "lstm kernel": torch._C._get_mkldnn_enabled(),
             "flash": cuda.flash_sdp_enabled(),  # type: ignore[no-untyped-call]
             "chance in torch": torch.get_rng_state().tolist(),
             "chance in Python": random.getstate(),

@@ -384,6 +384,7 @@ def test_the_bound_is_512_entries(cache: Cache) -> None:
     for number in range(512):
         (cache.directory / "traces" / f"{number}.totals").touch()
     (cache.directory / "traces" / "notes.txt").touch()
+    os.utime(cache.directory / "traces" / "notes.txt", (1000, 1000))  # the oldest by far
     cache.put("b", TRACE)
     assert len(cache.entries()) == 512
     assert (cache.directory / "traces" / "notes.txt").exists(), "it is not an entry"

@@ -86,11 +86,11 @@ def state_dict_trace(state: StateDict) -> Trace:
     Entries in the same memory are one tensor. Names do not say the type of a module, nor whether a
     weight is trainable. Raises ModelError for an element type of unknown size.
     """
-    index: dict[int, int] = {}
+    index: dict[int | None, int] = {}
     shapes: list[tuple[tuple[int, ...], str]] = []
     owned: dict[str, list[tuple[Entry, int]]] = {}
     for entry in state.entries:
-        number = len(shapes) if entry.memory is None else index.get(entry.memory, len(shapes))
+        number = index.get(entry.memory, len(shapes))
         if number == len(shapes):
             shapes.append((entry.shape, entry.dtype))
         if entry.memory is not None:
@@ -102,9 +102,6 @@ def state_dict_trace(state: StateDict) -> Trace:
         tensors=tensors,
         storages=tuple(size_in_bytes(tensor.numel, tensor.dtype) for tensor in tensors),
         freed=(None,) * len(tensors),
-        ops=(),
-        inputs=(),
-        outputs=(),
         failure=NO_FORWARD,
     )
 

@@ -113,9 +113,9 @@ class Trace:
     tensors: tuple[Tensor, ...]
     storages: tuple[int, ...]
     freed: tuple[int | None, ...]
-    ops: tuple[Op, ...]
-    inputs: tuple[int, ...]
-    outputs: tuple[int, ...]
+    ops: tuple[Op, ...] = ()
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
     taps: tuple[Tap, ...] = ()
     device: str = "meta"
     failure: str | None = None

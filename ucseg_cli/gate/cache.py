@@ -46,6 +46,16 @@ def _checksum(path: Path, body: bytes) -> bytes:
     return sha256(path.name.encode() + body).hexdigest().encode()
 
 
+def _read(path: Path) -> bytes:
+    """The body of an entry; raises OSError, or TraceFormatError where it was damaged."""
+    if path.exists() and not path.is_file():  # a pipe would keep us waiting
+        raise OSError(0, "it is not a file")
+    checksum, _, body = path.read_bytes().partition(b"\n")
+    if _checksum(path, body) != checksum:
+        raise TraceFormatError("its checksum does not match")
+    return body
+
+
 def _decode_totals(data: Any) -> Totals:
     """Totals out of JSON; raises TraceFormatError for anything else."""
     if not isinstance(data, dict) or not all(map(_are_figures, data.values())):
@@ -85,17 +95,19 @@ class Cache:
         self._keep(self._path(key, "totals"), totals)
 
     def _load(self, path: Path, decode: Callable[[Any], Entry]) -> Entry | None:
-        data = self._read(path)
-        if data is None:
-            return None
-        checksum, _, body = data.partition(b"\n")
         try:
-            if _checksum(path, body) != checksum:
-                raise TraceFormatError("its checksum does not match")
-            return decode(json.loads(body))
+            entry = decode(json.loads(_read(path)))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._warn_once(f"cannot read {path}: {error.strerror}")
+            return None
         except (ValueError, RecursionError) as error:
             self._warn_once(f"{path} is damaged and will be replaced: {error}")
             return None
+        with suppress(OSError):
+            os.utime(path)  # the entry used last stays longest
+        return entry
 
     def _keep(self, path: Path, data: Any) -> None:
         body = json.dumps(data, separators=(",", ":")).encode()
@@ -139,21 +151,6 @@ class Cache:
 
     def _path(self, key: str, kind: str) -> Path:
         return self._entry_directory / f"{key}.{kind}"
-
-    def _read(self, path: Path) -> bytes | None:
-        try:
-            if path.exists() and not path.is_file():  # a pipe would keep us waiting
-                self._warn_once(f"cannot read {path}: it is not a file")
-                return None
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            self._warn_once(f"cannot read {path}: {error.strerror}")
-            return None
-        with suppress(OSError):
-            os.utime(path)  # what is used stays longest
-        return data
 
     def _make_directory(self) -> None:
         """Make it on first use. An unmarked directory with other files in it is not ours."""

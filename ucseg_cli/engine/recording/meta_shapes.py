@@ -215,24 +215,15 @@ _RULES: dict[str, ShapeRule] = {
     "cat": _cat,
     "mean": _mean,
     "roll": _roll,
-    "_softmax": _softmax,
-    "_safe_softmax": _softmax,
-    "add": _broadcast,
-    "add_": _broadcast_in_place,
-    "sub": _broadcast,
-    "mul": _broadcast,
-    "mul_": _broadcast_in_place,
-    "div": _broadcast,
-    "eq": _compare,
-    "ne": _compare,
+    **dict.fromkeys(("_softmax", "_safe_softmax"), _softmax),
+    **dict.fromkeys(("add", "sub", "mul", "div"), _broadcast),
+    **dict.fromkeys(("add_", "mul_"), _broadcast_in_place),
+    **dict.fromkeys(("eq", "ne"), _compare),
     **dict.fromkeys(("gelu", "hardsigmoid", "hardswish", "relu", "sigmoid", "silu"), _same_shape),
     **dict.fromkeys(("hardsigmoid_", "hardswish_", "relu_", "sigmoid_", "silu_"), _in_place),
 }
-"""Rules for where every tensor is plain."""
+"""Rules for calls whose tensors are all plain: float32 and contiguous."""
 
-_RULES_THAT_LOOK: dict[str, ShapeRule] = {
-    "addmm": _addmm,
-    "index": _index,
-    "masked_fill": _masked_fill,
-}
-"""Rules that look at the tensors themselves, as not all of them need be plain."""
+_RULES_THAT_LOOK: dict[str, ShapeRule]
+_RULES_THAT_LOOK = {"addmm": _addmm, "index": _index, "masked_fill": _masked_fill}
+"""Rules that check the tensors themselves, since not all of them need be plain."""

@@ -105,9 +105,6 @@ def trace_modules(model: nn.Module, failure: str) -> trace.Trace:
         tensors=tuple(tensors.rows),
         storages=tuple(tensors.storages),
         freed=tuple(tensors.freed),
-        ops=(),
-        inputs=(),
-        outputs=(),
         device=_device(model, ()),
         failure=failure,
     )
