@@ -4,68 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from operator import attrgetter
 from typing import Any
 
 from ucseg_cli.analysis.comparing.drift import Drift
 from ucseg_cli.analysis.counting.metrics import METRICS
-from ucseg_cli.facts.lock import Leaf
-from ucseg_cli.report.document import Cell, Column, Judgement, Kind, Role, Row, Table
+from ucseg_cli.facts.lock import LOCK_ID, Leaf
+from ucseg_cli.report.document import Cell, Judgement, Kind, Role, Row, Table
+from ucseg_cli.report.fields import Field, make_table
 from ucseg_cli.units import exact_ratio, format_count, format_shape, plural
 
-COLUMNS = (
-    Column("model", "model"),
-    Column("size", "size", tier=2),
-    Column("kind", "what", tier=1),
-    Column("name", "name", Kind.PATH),
-    Column("figure", "figure"),
-    Column("before", "locked", Kind.EXACT, tier=1),
-    Column("after", "now", Kind.EXACT),
-    Column("delta", "Δ", Kind.EXACT_DELTA, tier=1),
-    Column("change", "Δ %", Kind.CHANGE, tier=2),
-)
-
-LOCK = "lock"
-"""What the lock is called among budgets, none of which may have that id."""
 MOST_MODULE_ROWS = 8
 
 
+def _figure(drift: Drift) -> str:
+    return METRICS[drift.figure].title if drift.figure in METRICS else drift.figure
+
+
+def _change(drift: Drift) -> Cell:
+    if drift.before is None:
+        return "new"
+    if drift.after is None:
+        return "gone"
+    return exact_ratio(drift.delta, drift.before) if isinstance(drift.before, int) else None
+
+
+FIELDS: tuple[Field[Drift], ...] = (
+    Field("model", "model", attrgetter("model")),
+    Field("size", "size", attrgetter("size"), tier=2),
+    Field("kind", "what", attrgetter("kind"), tier=1),
+    Field("name", "name", attrgetter("name"), Kind.PATH),
+    Field("figure", "figure", _figure),
+    Field("before", "locked", attrgetter("before"), Kind.EXACT, 1),
+    Field("after", "now", attrgetter("after"), Kind.EXACT),
+    Field("delta", "Δ", attrgetter("delta"), Kind.EXACT_DELTA, 1),
+    Field("change", "Δ%", _change, Kind.CHANGE, 2),
+)
+
+
 def drift_table(drifts: Sequence[Drift], title: str) -> Table:
-    """A row for each thing that differs, as locked and as it is; of the modules' figures the first, and how many more."""
-    ours = [each for each in drifts if each.kind != "module"]
-    modules = [each for each in drifts if each.kind == "module"]
-    rows = [Row(_cells(each)) for each in (*ours, *modules[:MOST_MODULE_ROWS])]
-    if others := modules[MOST_MODULE_ROWS:]:
-        rows.append(
-            Row(
-                ("", None, "module", plural(len(others), "other figure"), "", "", "", None, None),
-                role=Role.FOLDED,
-            )
-        )
-    return Table("drift", title, COLUMNS, tuple(rows), news=True)
+    """A row for each thing that differs; figures of modules are folded after the first few."""
+    modules = [drift for drift in drifts if drift.kind == "module"]
+    others = modules[MOST_MODULE_ROWS:]
+    shown: list[Drift | Row] = [drift for drift in drifts if drift.kind != "module"]
+    shown += modules[:MOST_MODULE_ROWS]
+    if others:
+        folded = ("", None, "module", plural(len(others), "other figure"), "", "", "", None, None)
+        shown.append(Row(folded, role=Role.FOLDED))
+    return make_table("drift", title, FIELDS, shown)._replace(news=True)
 
 
 def drift_payload(drifts: Iterable[Drift]) -> list[dict[str, Any]]:
     """The same for scripts; lengths are lists, and what is absent is null."""
-    return [{**each._asdict(), "delta": each.delta} for each in drifts]
+    return [{**drift._asdict(), "delta": drift.delta} for drift in drifts]
 
 
 def drift_judgements(drifts: Sequence[Drift], path: str, lines: dict[str, int]) -> list[Judgement]:
     """One for each model of the lock, at the line of its block."""
     judged = []
     for model, line in lines.items():
-        own = [each for each in drifts if each.model == model]
-        status, message = (
-            ("fail", f"{drifted_from(own, path)}: {describe(own[0])}")
-            if own
-            else ("pass", "as locked")
-        )
-        judged.append(Judgement(LOCK, model, status, message, path, line, Fraction(len(own))))
+        own = [drift for drift in drifts if drift.model == model]
+        message = f"{drifted_from(own, path)}: {describe(own[0])}" if own else "as locked"
+        status = "fail" if own else "pass"
+        judged.append(Judgement(LOCK_ID, model, status, message, path, line, Fraction(len(own))))
     return judged
 
 
 def drifted_from(drifts: Sequence[Drift], path: str) -> str:
     """Which models are no longer as locked, and in how many figures."""
-    models = list(dict.fromkeys(each.model for each in drifts))
+    models = list(dict.fromkeys(drift.model for drift in drifts))
     differ = "differs" if len(models) == 1 else "differ"
     return f"{', '.join(models)} {differ} from {path} in {plural(len(drifts), 'figure')}"
 
@@ -74,28 +81,15 @@ def describe(drift: Drift) -> str:
     """One difference in words."""
     place = " ".join(part for part in (drift.kind, drift.name) if part and part != "total")
     at = f" at {drift.size}" if drift.size else ""
-    figure = METRICS[drift.figure].title if drift.figure in METRICS else drift.figure
-    return f"{place} {figure}{at} was {_spell(drift.before)}, is {_spell(drift.after)}".strip()
+    before, after = _spell(drift.before), _spell(drift.after)
+    return f"{place} {_figure(drift)}{at} was {before}, is {after}".strip()
 
 
-def _cells(drift: Drift) -> tuple[Cell, ...]:
-    change = exact_ratio(drift.delta, drift.before) if isinstance(drift.before, int) else None
-    figure = METRICS[drift.figure].title if drift.figure in METRICS else drift.figure
-    return (
-        drift.model,
-        drift.size,
-        drift.kind,
-        drift.name,
-        figure,
-        drift.before,
-        drift.after,
-        drift.delta,
-        _presence(drift) or change,
-    )
-
-
-def _presence(drift: Drift) -> str | None:
-    return "new" if drift.before is None else "gone" if drift.after is None else None
+def rise(drift: Drift) -> str:
+    """A total that is higher: ``parameters of v2 rise from 618,477 to 650,285``."""
+    at = f" at {drift.size}" if drift.size else ""
+    before, after = _spell(drift.before), _spell(drift.after)
+    return f"{_figure(drift)} of {drift.model}{at} rise from {before} to {after}"
 
 
 def _spell(leaf: Leaf | None) -> str:

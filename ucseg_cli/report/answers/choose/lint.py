@@ -1,38 +1,79 @@
-"""``ucseg lint``: what is wasted or will hurt, with evidence, and the fixed variant with what it saves."""
+"""``ucseg lint``: what is wasted or will hurt, with evidence, and the fixes with what they save."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
-from ucseg_cli.analysis.counting.conventions import DEFAULT_CONVENTION
 from ucseg_cli.analysis.counting.metrics import METRICS, totals
 from ucseg_cli.analysis.rules.fixes import Savings, Scope, fix_reference
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
 from ucseg_cli.analysis.rules.lint_checks import Finding
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.facts.budget import Place
+from ucseg_cli.errors import Place
+from ucseg_cli.facts.choices import DEFAULT_CONVENTION
 from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.report.document import Column, Judgement, Kind, Report, Row, Table
+from ucseg_cli.report.document import Judgement, Kind, Report
+from ucseg_cli.report.fields import Field, Output, make_entry, make_table
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
 from ucseg_cli.report.parts.module_table import label
 from ucseg_cli.units import exact_ratio, format_bytes, format_count, format_percent, plural
 
-COLUMNS = (
-    Column("code", "rule"),
-    Column("severity", "severity", Kind.STATUS),
-    Column("module", "module", Kind.PATH),
-    Column("message", "finding", Kind.PROSE),
+SHOWN_SAVINGS = ("params", DEFAULT_CONVENTION, "peak-memory")
+
+
+class Fix(NamedTuple):
+    """A variant to try instead, and what it saves of a model's *totals*, under every metric."""
+
+    code: str
+    reference: str
+    exact: bool | None
+    saved: Mapping[str, int]
+    totals: Mapping[str, int]
+
+    @property
+    def output(self) -> str:
+        """Whether it computes the same function."""
+        return "identical" if self.exact else "changes"
+
+    @property
+    def saving(self) -> str:
+        """Each metric that changes, exactly; a cost is called one."""
+        parts = []
+        for name in SHOWN_SAVINGS:
+            metric, count = METRICS[name], self.saved[name]
+            write = format_bytes if metric.in_bytes else format_count
+            if count:
+                share = format_percent(exact_ratio(abs(count), self.totals[name]))
+                amount = f"{write(abs(count), exact=True)} {metric.title} ({share})"
+                parts.append(amount if count > 0 else f"costs {amount}")
+        return ", ".join(parts) or "no cost change"
+
+
+def finding_place(finding: Finding) -> str:
+    """Where it is, as module tables call it."""
+    return label(finding.module, own=not finding.module)
+
+
+FIELDS: tuple[Field[Finding], ...] = (
+    Field("code", "rule", attrgetter("rule.code")),
+    Field("severity", "severity", lambda f: f.rule.severity.name.lower(), Kind.STATUS),
+    Field("module", "module", finding_place, Kind.PATH, output=Output.SCREEN | Output.CSV),
+    Field("module", "module", attrgetter("module"), output=Output.JSON),
+    Field("message", "finding", attrgetter("message"), Kind.PROSE),
+    Field("evidence", "evidence", lambda f: dict(f.evidence), output=Output.JSON),
 )
-FIX_COLUMNS = (
-    Column("code", "rule"),
-    Column("reference", "instead"),
-    Column("exact", "function"),
-    Column("saving", "saves", Kind.PROSE, tier=1),
+FIX_FIELDS: tuple[Field[Fix], ...] = (
+    Field("code", "rule", attrgetter("code"), output=Output.SCREEN),
+    Field("reference", "try", attrgetter("reference")),
+    Field("output", "output", attrgetter("output"), output=Output.SCREEN),
+    Field("saves", "saves", attrgetter("saving"), Kind.PROSE, output=Output.SCREEN),
+    Field("exact", "exact", attrgetter("exact"), output=Output.JSON),
+    Field("saving", "saving", lambda fix: dict(fix.saved), output=Output.JSON),
 )
-SHOWN_SAVINGS = ("params", "fvcore", "peak-memory")
 
 
 def lint_report(
@@ -44,157 +85,89 @@ def lint_report(
     scope: Scope,
     place: Place | None,
 ) -> Report:
-    """The findings of a model, and for those that an axis fixes, the reference to type and its exact saving.
+    """The findings of a model, and the fix of each that an axis can fix.
 
-    *scope* is what was looked for, and from when on it fails; *place* is the line that defines the model, else the first of the
-    configuration; None where nothing is configured.
+    *scope* is what was looked for and what fails; *place* is the line that defines the model, else
+    the first of the configuration; None if nothing is configured.
     """
-    summary = _summary(subject, conditions, findings, savings)
-    fixed = {
-        (each.rule.code, reference): each
-        for each in findings
-        if (reference := fix_reference(subject, each)) is not None
-    }
+    fixes = [_fix(subject, finding, savings) for finding in findings]
+    tables = [make_table("findings", "Findings", FIELDS, findings)]
+    if different := {(fix.code, fix.reference): fix for fix in fixes if fix}:
+        note = "Identical means in eval mode, with any weights."
+        tables.append(make_table("fixes", "Fixes", FIX_FIELDS, different.values(), note))
+    explain = "`ucseg explain CODE` gives the reasoning and the source of a rule."
+    entries = zip(findings, fixes, strict=True)
     return Report(
         kind="ucseg.lint",
         title=f"lint {subject.name}",
         conditions=shown_conditions([conditions]),
-        tables=(
-            Table("findings", "Findings", COLUMNS, tuple(map(_row, findings))),
-            *([_fix_table(subject, fixed, savings)] if fixed else []),
-        ),
-        summary=summary,
+        tables=tuple(tables),
+        summary=_summary(subject, conditions, findings, [*different.values()]),
         payload={
             "conditions": raw_conditions([conditions]),
             "model": subject.name,
-            "findings": [_finding(subject, each, savings) for each in findings],
+            "findings": [
+                {**finding_payload(finding), "fix": fix and make_entry(FIX_FIELDS, fix)}
+                for finding, fix in entries
+            ],
             "verdict": {"findings": len(findings)},
         },
-        notes=("`ucseg explain CODE` tells the reasoning and the source of a rule.",)
-        if findings
-        else (),
+        notes=(explain,) if findings else (),
         judgements=tuple(_judgements(subject, findings, scope, place)),
         rules=tuple(RULES[code] for code in RULES if code in scope.codes),
     )
+
+
+def _fix(subject: Subject, finding: Finding, savings: Savings) -> Fix | None:
+    reference = fix_reference(subject, finding)
+    if reference is None:
+        return None
+    before = totals(subject.trace)
+    return Fix(finding.rule.code, reference, finding.exact, savings[reference], before)
 
 
 def _judgements(
     subject: Subject, findings: Sequence[Finding], scope: Scope, place: Place | None
 ) -> Iterator[Judgement]:
     """Each finding, and each rule that was looked for and found nothing."""
-    path, line = place or (None, None)
-    for each in findings:
-        weight = Fraction(each.rule.severity)
-        message = f"{finding_place(each)} of {subject.name}: {each.message}"
+    path, line = (place.path, place.line) if place else (None, None)
+    for finding in findings:
         yield Judgement(
-            each.rule.code,
-            subject.name,
-            scope.status(each),
-            message,
-            path,
-            line,
-            weight,
-            each.module,
+            name=finding.rule.code,
+            group=subject.name,
+            status=scope.status(finding),
+            message=f"{finding_place(finding)} of {subject.name}: {finding.message}",
+            path=path,
+            line=line,
+            weight=Fraction(finding.rule.severity),
+            module=finding.module,
         )
-    for code in sorted(scope.codes - {each.rule.code for each in findings}):
+    for code in sorted(scope.codes - {finding.rule.code for finding in findings}):
         yield Judgement(code, subject.name, "pass", "nothing found", path, line)
 
 
 def finding_payload(finding: Finding) -> dict[str, Any]:
     """A finding in raw values."""
-    return {
-        "code": finding.rule.code,
-        "severity": finding.rule.severity.name.lower(),
-        "module": finding.module,
-        "message": finding.message,
-        "evidence": dict(finding.evidence),
-    }
-
-
-def finding_place(finding: Finding) -> str:
-    """Where it is, as module tables call it."""
-    return label(finding.module, own=not finding.module)
-
-
-def _row(finding: Finding) -> Row:
-    return Row(
-        (
-            finding.rule.code,
-            finding.rule.severity.name.lower(),
-            finding_place(finding),
-            finding.message,
-        )
-    )
-
-
-def _fix_table(
-    subject: Subject, fixed: Mapping[tuple[str, str], Finding], savings: Savings
-) -> Table:
-    rows = (
-        Row(
-            (
-                code,
-                reference,
-                "the same" if each.exact else "another",
-                _saving(savings[reference], totals(subject.trace)),
-            )
-        )
-        for (code, reference), each in fixed.items()
-    )
-    return Table(
-        "fixes",
-        "Fixes",
-        FIX_COLUMNS,
-        tuple(rows),
-        "The same function means in eval mode, on any weights.",
-    )
-
-
-def _saving(saved: Mapping[str, int], before: Mapping[str, int]) -> str:
-    """Each metric that changes, exactly; what costs more is said as a cost."""
-    parts = []
-    for name in SHOWN_SAVINGS:
-        metric, count = METRICS[name], saved[name]
-        write = format_bytes if metric.in_bytes else format_count
-        if count:
-            share = format_percent(exact_ratio(abs(count), before[name]))
-            parts.append(
-                f"{'' if count > 0 else 'costs '}{write(abs(count), exact=True)} {metric.title} ({share})"
-            )
-    return ", ".join(parts) or "nothing"
-
-
-def _finding(subject: Subject, finding: Finding, savings: Savings) -> dict[str, Any]:
-    reference = fix_reference(subject, finding)
-    fix = (
-        {"reference": reference, "exact": finding.exact, "saving": dict(savings[reference])}
-        if reference
-        else None
-    )
-    return {**finding_payload(finding), "fix": fix}
+    return make_entry(FIELDS, finding)
 
 
 def _summary(
-    subject: Subject, conditions: Conditions, findings: Sequence[Finding], savings: Savings
+    subject: Subject, conditions: Conditions, findings: Sequence[Finding], fixes: Sequence[Fix]
 ) -> str:
     where = f"{subject.name} at {conditions.at}"
     if not findings:
         return f"Nothing found in {where}."
-    counts = Counter(each.rule.severity for each in findings)
+    counts = Counter(finding.rule.severity for finding in findings)
     tally = " and ".join(plural(count, severity.name.lower()) for severity, count in counts.items())
-    return f"{tally} in {where}{_best_fix(subject, findings, savings)}."
+    return f"{tally} in {where}{_best_fix(fixes)}."
 
 
-def _best_fix(subject: Subject, findings: Sequence[Finding], savings: Savings) -> str:
-    """The fix that computes the same function and saves most, if there is one."""
-    exact = {
-        each.rule.code: reference
-        for each in findings
-        if each.exact and (reference := fix_reference(subject, each)) is not None
-    }
-    saved = {code: savings[reference][DEFAULT_CONVENTION] for code, reference in exact.items()}
-    if not saved or max(saved.values()) <= 0:
+def _best_fix(fixes: Sequence[Fix]) -> str:
+    """The fix with an identical output that saves most, if one saves anything."""
+    exact = [fix for fix in fixes if fix.exact and fix.saved[DEFAULT_CONVENTION] > 0]
+    if not exact:
         return ""
-    code = max(saved, key=lambda each: saved[each])
-    share = format_percent(exact_ratio(saved[code], totals(subject.trace)[DEFAULT_CONVENTION]))
-    return f"; {exact[code]} computes the same with {share} fewer fvcore FLOPs ({code})"
+    best = max(exact, key=lambda fix: fix.saved[DEFAULT_CONVENTION])
+    ratio = exact_ratio(best.saved[DEFAULT_CONVENTION], best.totals[DEFAULT_CONVENTION])
+    fewer = f"{format_percent(ratio)} fewer fvcore FLOPs"
+    return f"; {best.reference} gives the same output with {fewer} ({best.code})"

@@ -1,52 +1,26 @@
-"""``ucseg check``: every limit with its value, margin and verdict, and what has drifted from the lock."""
+"""``ucseg check``: every limit with its value and verdict, and what has drifted from the lock."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 
 from ucseg_cli.analysis.comparing.drift import Drift
 from ucseg_cli.analysis.comparing.lock_changes import LockState, is_lowered
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.analysis.rules.budget_checks import Check
 from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.report.document import Cell, Column, Judgement, Kind, Report, Row, Table, Unit
+from ucseg_cli.facts.lock import LOCK_ID
+from ucseg_cli.report.document import Cell, Judgement, Kind, Report, Row, Table, Unit
+from ucseg_cli.report.fields import Field, Output, make_entries, make_records, make_row, make_table
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
 from ucseg_cli.report.parts.drift_tables import (
-    LOCK,
     drift_judgements,
     drift_payload,
     drift_table,
     drifted_from,
 )
 from ucseg_cli.units import format_bytes, format_count, plural
-
-COLUMNS = (
-    Column("status", "status", Kind.STATUS),
-    Column("id", "budget", Kind.PATH, tier=1),
-    Column("variant", "variant"),
-    Column("size", "size", tier=1),
-    Column("module", "module", Kind.PATH, tier=2),
-    Column("metric", "metric"),
-    Column("value", "value", Kind.QUANTITY),
-    Column("max", "limit", Kind.QUANTITY),
-    Column("margin", "margin", Kind.QUANTITY, tier=2),
-    Column("used", "used", Kind.SHARE, tier=1),
-)
-
-RECORDS = (
-    "status",
-    "id",
-    "variant",
-    "size",
-    "module",
-    "metric",
-    "dtype",
-    "value",
-    "max",
-    "warn",
-    "margin",
-)
 
 
 def check_report(
@@ -56,164 +30,120 @@ def check_report(
     failed = [check for check in checks if not check.passed]
     warned = [check for check in checks if check.status == "warn"]
     drifts = lock.drifts if lock else ()
-    columns, rows = _columns(checks), [(check, _cells(check)) for check in checks]
+    names = dict.fromkeys((*(check.variant for check in checks), *(lock.lines if lock else ())))
+    tables = [_limits(checks)] if checks else []
+    payload = {"conditions": raw_conditions(conditions), "checks": make_entries(FIELDS, checks)}
+    judgements = [*map(_judgement, checks)]
+    if lock:
+        tables.append(drift_table(drifts, f"Drift from {lock.path}"))
+        payload["lock"] = {"path": lock.path, "drift": drift_payload(drifts)}
+        judgements += drift_judgements(drifts, lock.path, dict(lock.lines))
+    payload["verdict"] = {
+        "status": "fail" if failed or drifts else "warn" if warned else "pass",
+        "passed": len(checks) - len(failed) - len(warned),
+        "warned": len(warned),
+        "failed": len(failed),
+    }
     return Report(
         kind="ucseg.check",
-        title=f"check {', '.join(dict.fromkeys((*(c.variant for c in checks), *(lock.lines if lock else ()))))}",
+        title=f"check {', '.join(names)}",
         conditions=shown_conditions(conditions),
-        tables=(
-            *(
-                [
-                    _table(
-                        columns,
-                        [
-                            Row(_only(columns, _told_apart(*row)), unit=_unit(row[0]))
-                            for row in rows
-                        ],
-                    )
-                ]
-                if rows
-                else []
-            ),
-            *([drift_table(drifts, f"Drift from {lock.path}")] if lock else []),
-        ),
-        summary=_summary(checks, failed, warned, lock),
-        notes=(
-            *(_excess(check) for check in (*failed, *warned) if _needs_words(check, failed)),
-            *_lock_notes(lock),
-        ),
-        payload={
-            "conditions": raw_conditions(conditions),
-            "checks": [_check(check) for check in checks],
-            **({"lock": {"path": lock.path, "drift": drift_payload(drifts)}} if lock else {}),
-            "verdict": {
-                "status": "fail" if failed or drifts else "warn" if warned else "pass",
-                "passed": len(checks) - len(failed) - len(warned),
-                "warned": len(warned),
-                "failed": len(failed),
-            },
-        },
+        tables=tuple(tables),
+        summary=" ".join(_summary(checks, failed, warned, lock)),
+        notes=(*_limit_notes(failed, warned), *_lock_notes(lock)),
+        payload=payload,
         records=_records(checks, drifts),
-        judgements=(
-            *map(_judgement, checks),
-            *(drift_judgements(drifts, lock.path, dict(lock.lines)) if lock else []),
-        ),
+        judgements=tuple(judgements),
     )
 
 
-def _records(checks: Sequence[Check], drifts: Sequence[Drift]) -> Table:
-    """A line for each check, and one for each drift with what is locked for its maximum."""
-    columns = tuple(Column(key, key) for key in RECORDS)
-    judged = (
-        (
-            c.status,
-            c.id,
-            c.variant,
-            c.size,
-            c.module,
-            c.metric,
-            c.dtype,
-            c.value,
-            c.max,
-            c.warn,
-            c.margin,
-        )
-        for c in checks
-    )
-    drifted = (
-        (
-            "fail",
-            LOCK,
-            d.model,
-            d.size,
-            d.name or None,
-            d.figure,
-            None,
-            d.after,
-            d.before,
-            None,
-            None,
-        )
-        for d in drifts
-    )
-    return Table("checks", "Limits", columns, tuple(Row(cells) for cells in (*judged, *drifted)))
-
-
-def _table(columns: tuple[Column, ...], rows: Sequence[Row]) -> Table:
-    return Table("checks", "Limits", columns, tuple(rows))
-
-
-def _columns(checks: Sequence[Check]) -> tuple[Column, ...]:
-    """Without the names of budgets where all are of the command line, and without modules where none is about one."""
-    named, in_modules = any(check.place for check in checks), any(check.module for check in checks)
-    return tuple(
-        column
-        for column in COLUMNS
-        if (column.key != "id" or named) and (column.key != "module" or in_modules)
-    )
-
-
-def _only(columns: Sequence[Column], cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    return tuple(cell for column, cell in zip(COLUMNS, cells, strict=True) if column in columns)
-
-
-def _cells(check: Check) -> tuple[Cell, ...]:
-    return (
-        check.status, check.id, check.variant, check.size, check.module, _metric(check),
-        check.value, check.bound, check.bound - check.value, check.used,
-    )  # fmt: skip
-
-
-def _told_apart(check: Check, cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
-    """The row with value and limit written exactly where rounding would make them look equal."""
-    write = _write(check)
-    if check.value == check.bound or write(check.value) != write(check.bound):
-        return cells
-    exact = {"value": write(check.value, exact=True), "max": write(check.bound, exact=True)}
-    return tuple(exact.get(column.key, cell) for column, cell in zip(COLUMNS, cells, strict=True))
+# Limits
 
 
 def _metric(check: Check) -> str:
-    title = check.metric if check.place else METRICS[check.metric].name
-    return f"{title} ({check.dtype})" if check.dtype else title
-
-
-def _unit(check: Check) -> Unit:
-    return Unit.BYTES if METRICS[check.metric].in_bytes else Unit.COUNT
+    return f"{check.metric} ({check.dtype})" if check.dtype else check.metric
 
 
 def _write(check: Check) -> Callable[..., str]:
     return format_bytes if METRICS[check.metric].in_bytes else format_count
 
 
-def _check(check: Check) -> dict[str, Any]:
-    return {
-        "id": check.id,
-        "variant": check.variant,
-        "module": check.module,
-        "size": check.size,
-        "metric": check.metric,
-        "dtype": check.dtype,
-        "value": check.value,
-        "max": check.max,
-        "warn": check.warn,
-        "limit": check.bound,
-        "baseline": check.baseline,
-        "margin": check.margin,
-        "status": check.status,
-        "message": check.message,
-        "file": check.place.path if check.place else None,
-        "line": check.place.line if check.place else None,
-    }
+def _told_apart(check: Check, count: int) -> Cell:
+    """Value and limit are exact if rounding would make them look equal."""
+    write = _write(check)
+    alike = check.value != check.bound and write(check.value) == write(check.bound)
+    return write(count, exact=True) if alike else count
+
+
+FIELDS: tuple[Field[Check], ...] = (
+    Field("status", "status", attrgetter("status"), Kind.STATUS),
+    Field("id", "budget", attrgetter("id"), Kind.PATH, 1),
+    Field("variant", "variant", attrgetter("variant")),
+    Field("size", "size", attrgetter("size"), tier=1),
+    Field("module", "module", attrgetter("module"), Kind.PATH, 2),
+    Field("metric", "metric", _metric, output=Output.SCREEN),
+    Field("metric", "metric", attrgetter("metric"), output=Output.FILES),
+    Field("dtype", "dtype", attrgetter("dtype"), output=Output.FILES),
+    Field("value", "value", lambda c: _told_apart(c, c.value), Kind.QUANTITY, output=Output.SCREEN),
+    Field("value", "value", attrgetter("value"), output=Output.FILES),
+    Field("max", "max", attrgetter("max"), output=Output.FILES),
+    Field("warn", "warn", attrgetter("warn"), output=Output.FILES),
+    Field("limit", "limit", lambda c: _told_apart(c, c.bound), Kind.QUANTITY, output=Output.SCREEN),
+    Field("limit", "limit", attrgetter("bound"), output=Output.JSON),
+    Field("margin", "margin", lambda c: c.bound - c.value, Kind.QUANTITY, 2, Output.SCREEN),
+    Field("margin", "margin", attrgetter("margin"), output=Output.FILES),
+    Field("used", "used", attrgetter("used"), Kind.SHARE, 1, Output.SCREEN),
+    Field("baseline", "baseline", attrgetter("baseline"), output=Output.JSON),
+    Field("message", "message", attrgetter("message"), output=Output.JSON),
+    Field("file", "file", lambda check: check.place and check.place.path, output=Output.JSON),
+    Field("line", "line", lambda check: check.place and check.place.line, output=Output.JSON),
+)
+
+
+def _limits(checks: Sequence[Check]) -> Table:
+    """Without names if no limit has one, and without modules if none is about one."""
+    empty = {"id"} if not any(check.place for check in checks) else set()
+    empty |= {"module"} if not any(check.module for check in checks) else set()
+    shown = [field for field in FIELDS if field.key not in empty]
+    units = {True: Unit.BYTES, False: Unit.COUNT}
+    rows = (make_row(shown, check, unit=units[METRICS[check.metric].in_bytes]) for check in checks)
+    return make_table("checks", "Limits", shown, rows)
+
+
+def _records(checks: Sequence[Check], drifts: Sequence[Drift]) -> Table:
+    """A line for each check, and one for each drift with what is locked as its maximum."""
+    records = make_records("checks", FIELDS, checks)
+    rows = []
+    for drift in drifts:
+        cells = {
+            "status": "fail",
+            "id": LOCK_ID,
+            "variant": drift.model,
+            "size": drift.size,
+            "module": drift.name or None,
+            "metric": drift.figure,
+            "value": drift.after,
+            "max": drift.before,
+        }
+        rows.append(Row(tuple(cells.get(column.key) for column in records.columns)))
+    return records._replace(rows=(*records.rows, *rows))
 
 
 def _judgement(check: Check) -> Judgement:
     place = check.line_to_edit
-    message = "within its limit" if check.status == "pass" else _told(check)
     return Judgement(
-        check.id, check.variant, check.status, message, place and place.path, place and place.line,
-        check.weight, check.module,
-    )  # fmt: skip
+        name=check.id,
+        group=check.variant,
+        status=check.status,
+        message="within its limit" if check.status == "pass" else _sentence(check),
+        path=place and place.path,
+        line=place and place.line,
+        weight=check.weight,
+        module=check.module,
+    )
+
+
+# Sentences
 
 
 def _summary(
@@ -221,74 +151,76 @@ def _summary(
     failed: Sequence[Check],
     warned: Sequence[Check],
     lock: LockState | None,
-) -> str:
-    sentences = []
+) -> Iterator[str]:
     if checks:
-        held = len(checks) - len(failed) - len(warned)
-        tally = f"{plural(len(checks), 'limit')}: {held} held, {f'{len(warned)} near, ' if warned else ''}{len(failed)} exceeded"
-        sentences.append(f"{tally}{f': {_worst(failed)}' if failed else ''}.")
+        near = f", {len(warned)} near" if warned else ""
+        tally = f"{len(failed)} of {plural(len(checks), 'limit')} exceeded{near}"
+        yield f"{tally}{f': {_worst(failed)}' if failed else ''}."
     if lock and lock.drifts:
-        sentences.append(f"{drifted_from(lock.drifts, lock.path)}.")
+        yield f"{drifted_from(lock.drifts, lock.path)}."
     elif lock:
-        sentences.append(f"{plural(len(lock.lines), 'model')} as locked in {lock.path}.")
-    return " ".join(sentences)
+        yield f"{plural(len(lock.lines), 'model')} as locked in {lock.path}."
 
 
 def _worst(failed: Sequence[Check]) -> str:
-    worst = max(failed, key=lambda check: check.weight)
     others = f"; and {plural(len(failed) - 1, 'other')}" if len(failed) > 1 else ""
-    return f"{_in_numbers(worst)}{others}"
+    return _in_numbers(max(failed, key=attrgetter("weight"))) + others
 
 
-def _needs_words(check: Check, failed: Sequence[Check]) -> bool:
-    """The one failure without a line to edit is told by the summary."""
-    return bool(check.place or check.message) or check.status == "warn" or len(failed) > 1
-
-
-def _excess(check: Check) -> str:
+def _limit_notes(failed: Sequence[Check], warned: Sequence[Check]) -> Iterator[str]:
     """What is exceeded, by how much, and the line to edit."""
-    edit = f" Edit {check.line_to_edit} if that is meant." if check.line_to_edit else ""
-    return f"{check.id}: {_told(check)}{edit}"
+    for check in (*failed, *warned):
+        word = "limit" if check.status == "fail" else "warning level"
+        edit = f" If this is intended, raise the {word} at {check.line_to_edit}."
+        # the summary has said enough of a single limit of the command line
+        if check.place or check.message or check.status == "warn" or len(failed) > 1:
+            yield f"{check.id}: {_sentence(check)}{edit if check.line_to_edit else ''}"
 
 
-def _told(check: Check) -> str:
+def _sentence(check: Check) -> str:
+    """The excess, and the budget's own message."""
     message = (check.message or "").strip()
     full_stop = "" if message.endswith((".", "!", "?")) else "."
     return f"{_in_numbers(check)}.{f' {message}{full_stop}' if message else ''}"
 
 
 def _in_numbers(check: Check) -> str:
-    write = _write(check)
-    limit = check.max if check.status == "fail" else check.warn
+    write, is_failure = _write(check), check.status == "fail"
+    limit = (check.max if is_failure else check.warn) or 0
     value, bound, over = (
-        write(count, exact=True) for count in (check.value, limit, check.value - (limit or 0))
+        write(count, exact=True) for count in (check.value, limit, check.value - limit)
     )
     at = f" at {check.size}" if check.size else ""
-    of = f" in {check.module}" if check.module else ""
-    word = "limit" if check.status == "fail" else "warning level"
-    base = (
-        f" ({check.allowed} on the baseline's {write(check.baseline, exact=True)})"
-        if check.baseline is not None
-        else ""
+    place = f" in {check.module}" if check.module else ""
+    word = "limit" if is_failure else "warning level"
+    baseline = write(check.baseline, exact=True)
+    base = f" ({check.allowed} on the baseline's {baseline})" if check.allowed else ""
+    has = f"{check.variant}{at} has {value} {_noun(check)}{place}"
+    return f"{has}, {over} over its {word} of {bound}{base}"
+
+
+def _noun(check: Check) -> str:
+    """A metric after its figure: ``parameters``, ``FLOPs (fvcore)``, ``of peak activations``."""
+    metric = METRICS[check.metric]
+    noun = {"trainable": "trainable parameters", "frozen": "frozen parameters"}.get(
+        metric.name, metric.title
     )
-    return f"{check.variant}{at} has {_metric(check)} {value}{of}, {over} over its {word} of {bound}{base}"
+    dtype = f" ({check.dtype})" if check.dtype else ""
+    return f"{'of ' if metric.in_bytes else ''}{noun}{dtype}"
 
 
-def _lock_notes(lock: LockState | None) -> tuple[str, ...]:
+def _lock_notes(lock: LockState | None) -> Iterator[str]:
+    """When each model was locked, and how to accept what it is now."""
     if lock is None or not lock.drifts:
-        return ()
-    drifts, models = lock.drifts, dict.fromkeys(each.model for each in lock.drifts)
-    since = tuple(
-        f"{model} was locked on {lock.since[model]}, at {lock.path}:{lock.lines[model]}."
-        if model in lock.since
-        else f"{model} is in a budget and not in the lock: `ucseg lock {model}`."
-        for model in models
-    )
-    if any(each.raised for each in drifts):
-        return (*since, '`ucseg lock --reason "…"` accepts what is higher, and keeps the reason.')
-    if not lock.since.keys() & models.keys():
-        return since
-    return (
-        *since,
-        f"`ucseg lock` accepts what is {'lower' if is_lowered(drifts) else 'different'}.",
-    )
+        return
+    models = dict.fromkeys(drift.model for drift in lock.drifts)
+    for model in models:
+        if model in lock.since:
+            yield f"{model} was locked on {lock.since[model]}, at {lock.path}:{lock.lines[model]}."
+        else:
+            yield f"{model} is in a budget but not locked: `ucseg lock {model}`."
+    if any(drift.raised for drift in lock.drifts):
+        yield 'Higher totals need a reason: `ucseg lock --reason "…"` accepts them.'
+    elif lock.since.keys() & models.keys():
+        how = "lower" if is_lowered(lock.drifts) else "different"
+        yield f"`ucseg lock` accepts what is {how}."

@@ -1,19 +1,30 @@
-"""``ucseg lock``: what was written down, and what is different from before."""
+"""``ucseg lock``: what is recorded, and what is different from before."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 from ucseg_cli.analysis.comparing.lock_changes import ModelChange
-from ucseg_cli.report.document import Column, Kind, Report, Row, Table
-from ucseg_cli.report.parts.drift_tables import describe, drift_payload, drift_table
+from ucseg_cli.report.document import Kind, Report, Row
+from ucseg_cli.report.fields import Field, Output, make_entries, make_table
+from ucseg_cli.report.parts.drift_tables import drift_payload, drift_table, rise
 from ucseg_cli.units import plural
 
-COLUMNS = (
-    Column("model", "model"),
-    Column("sizes", "sizes", tier=1),
-    Column("state", "state"),
-    Column("figures", "figures that differ", Kind.EXACT),
+FIELDS: tuple[Field[ModelChange], ...] = (
+    Field("model", "model", attrgetter("model"), output=Output.SCREEN | Output.CSV),
+    Field("name", "model", attrgetter("model"), output=Output.JSON),
+    Field("sizes", "sizes", lambda c: ", ".join(c.sizes), tier=1, output=Output.SCREEN),
+    Field("sizes", "sizes", lambda change: list(change.sizes), output=Output.JSON),
+    Field("state", "state", attrgetter("state")),
+    Field(
+        "figures",
+        "figures that differ",
+        lambda change: len(change.drifts or ()),
+        Kind.EXACT,
+        output=Output.SCREEN,
+    ),
 )
 
 
@@ -25,26 +36,24 @@ def lock_report(
     dropped: Sequence[str],
     reason: str | None,
 ) -> Report:
-    """Each model with what differs; *accepted* says whether it was written, *reason* why it may be."""
-    drifts = [each for change in changes for each in change.drifts or ()]
-    rows = tuple(Row((c.model, ", ".join(c.sizes), c.state, len(c.drifts or ()))) for c in changes)
-    gone = tuple(Row((name, None, "dropped", 0)) for name in dropped)
+    """Each model with what differs; *accepted* says whether the lock is updated, *reason* why."""
+    drifts = [drift for change in changes for drift in change.drifts or ()]
+    models: list[ModelChange | Row] = [*changes]
+    models += [Row((name, None, "dropped", 0)) for name in dropped]
+    tables = [make_table("models", "Models", FIELDS, models)]
+    if drifts:
+        tables.append(drift_table(drifts, "What differs from the lock before"))
+    unneeded = accepted and reason is not None and not any(change.raised for change in changes)
     return Report(
         kind="ucseg.lock",
         title=f"lock {path}",
         conditions={"dtype": "float32", "mode": "eval"},
-        tables=(
-            Table("models", "Models", COLUMNS, (*rows, *gone)),
-            *([drift_table(drifts, "What differs from the lock before")] if drifts else []),
-        ),
-        summary=_summary(path, changes, dropped, accepted=accepted),
-        notes=_notes(changes, reason, accepted=accepted),
+        tables=tuple(tables),
+        summary="".join(_summary(path, changes, dropped, accepted=accepted)),
+        notes=("No total is higher than before, so the reason is not kept.",) if unneeded else (),
         payload={
             "path": path,
-            "models": [
-                {"name": change.model, "sizes": list(change.sizes), "state": change.state}
-                for change in changes
-            ],
+            "models": make_entries(FIELDS, changes),
             "dropped": list(dropped),
             "drift": drift_payload(drifts),
             "verdict": {"status": "pass" if accepted else "fail"},
@@ -52,26 +61,17 @@ def lock_report(
     )
 
 
-def _notes(
-    changes: Sequence[ModelChange], reason: str | None, *, accepted: bool
-) -> tuple[str, ...]:
-    if not accepted:
-        return ('`ucseg lock --reason "…"` accepts it, and keeps the reason.',)
-    if reason is not None and not any(change.raised for change in changes):
-        return ("No total is higher than before, so that the reason is kept nowhere.",)
-    return ()
-
-
 def _summary(
     path: str, changes: Sequence[ModelChange], dropped: Sequence[str], *, accepted: bool
-) -> str:
-    raised = [each for change in changes for each in change.raised]
+) -> Iterator[str]:
     if not accepted:
-        others = f", and {plural(len(raised) - 1, 'other')}" if len(raised) > 1 else ""
-        return f"Nothing is written: {raised[0].model} would be higher without a reason: {describe(raised[0])}{others}."
-    if not dropped and all(change.state == "unchanged" for change in changes):
-        return f"{path} is as it was: {plural(len(changes), 'model')} unchanged."
-    counts: dict[str, int] = {}
-    for state in (*(change.state for change in changes), *("dropped" for _ in dropped)):
-        counts[state] = counts.get(state, 0) + 1
-    return f"{path} is written: {', '.join(f'{count} {state}' for state, count in counts.items())}."
+        first, *others = (drift for change in changes for drift in change.raised)
+        more = f", and {plural(len(others), 'other')}" if others else ""
+        yield f'Lock not updated: {rise(first)}{more}. Accept with --reason "…".'
+        return
+    counts = Counter(change.state for change in changes)
+    counts.update({"dropped": len(dropped)} if dropped else {})
+    if set(counts) <= {"unchanged"}:
+        yield f"{path} is as it was: {plural(len(changes), 'model')} unchanged."
+    else:
+        yield f"{path} updated: {', '.join(f'{n} {state}' for state, n in counts.items())}."
