@@ -429,8 +429,8 @@ def test_mistakes_are_reported_from_top_to_bottom(mistakes: Mistakes) -> None:
             ["budgets[0].variant"],
         ),
         (
-            'budgets = [3,\n{ id = "a", warn = 1, metric = "macs" },\n{ id = "a ", warn = 1, metric = "macs" }]',
-            ["budgets[0]", "budgets[2].id"],
+            'budgets = [3,\n{ id = "a", warn = 1, metric = "macs" },\n{ id = "a ", warn = 1 }]',
+            ["budgets[0]", "budgets[2]", "budgets[2].id"],
         ),
         ('default = "tiny"\n[variants.tiny]\nfrom = "v22"', ["variants.tiny.from"]),
         (

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +13,10 @@ from ucseg_cli.references import (
     FromFile,
     FromModule,
     FromTorchvision,
+    Reference,
     Source,
     parse_reference,
+    with_axes,
 )
 from ucseg_cli.references.variants import CATALOGUE
 
@@ -115,3 +119,54 @@ def test_any_text_is_either_a_reference_or_a_usage_error(text: str) -> None:
     except UsageError:
         return
     assert reference.name == text.strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("net.py:Net+width=3", FromFile("{}/net.py", "Net", (Argument("width", "3"),))),
+        ("runs/best.pt+key=ema", FromCheckpoint("{}/runs/best.pt", "ema")),
+    ],
+)
+def test_a_file_is_found_beside_the_configuration_and_named_as_written(
+    tmp_path: Path, text: str, source: FromFile | FromCheckpoint
+) -> None:
+    folder = tmp_path / "project"
+    path = Path(source.path.format(folder))
+    path.parent.mkdir(parents=True)
+    path.touch()
+    reference = parse_reference(text, beside=folder)
+    assert reference == Reference(text, source._replace(path=str(path)))
+
+
+def test_a_file_in_the_working_directory_comes_before_one_beside_the_configuration(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for directory in (tmp_path, folder):
+        (directory / "net.py").touch()
+    assert parse_reference("net.py:Net", beside=folder).model == FromFile("net.py", "Net")
+
+
+@pytest.mark.parametrize("text", ["net.py:Net", "weights.pt", "net:Net", "torchvision:resnet50"])
+def test_a_source_without_a_file_beside_the_configuration_stays_as_written(
+    tmp_path: Path, text: str
+) -> None:
+    assert parse_reference(text, beside=tmp_path) == parse_reference(text)
+
+
+@pytest.mark.parametrize(
+    ("reference", "axes", "expected"),
+    [
+        ("v2", {}, "v2"),
+        ("v2", {"rates": "6"}, "v2+rates=6"),
+        ("v2+backbone=10", {"rates": "6"}, "v2+backbone=10+rates=6"),
+        ("v2+backbone=10+rates=6", {"backbone": "9"}, "v2+backbone=9+rates=6"),
+        ("v2+rates=6+rates=12", {"conv": "regular"}, "v2+rates=12+conv=regular"),
+    ],
+)
+def test_axes_of_a_reference_are_set_and_none_is_written_twice(
+    reference: str, axes: dict[str, str], expected: str
+) -> None:
+    assert with_axes(reference, axes) == expected

@@ -43,10 +43,13 @@ def check_lock(
         fix = "`ucseg lock` makes one"
         raise ConfigurationError("there is no lock", where=Place(shown(path)), help=fix)
     wanted = [model.name for model in models] or list(lock.models)
-    sizes = {
-        locked_reference(name, lock, settings, path): locked_sizes(name, lock, path)
-        for name in wanted
-    }
+    sizes = {}
+    for name in wanted:
+        reference = locked_reference(name, lock, settings, path)
+        sizes[reference] = locked_sizes(name, lock, path)
+        if not sizes[reference]:
+            what, where = f"the lock has no sizes for '{name}'", Place(shown(path), lock.line(name))
+            raise ConfigurationError(what, where=where, help=f"`ucseg lock {name}`")
     now = trees_now(sizes, settings, cache=cache)
     missing = [] if models else [m.name for m in budgeted(settings) if m.name not in lock.models]
     drifts = [unlocked(name) for name in missing]
@@ -79,13 +82,10 @@ def locked_reference(name: str, lock: Lock, settings: Settings, path: Path) -> R
 
 
 def locked_sizes(name: str, lock: Lock, path: Path) -> list[Size]:
-    """The sizes at which a model is locked; raises ConfigurationError if the lock does not say."""
+    """The sizes at which a model is locked; none if the lock does not say."""
     where = Place(shown(path), lock.line(name))
     sizes = lock.models[name].tree.get("sizes")
-    if not isinstance(sizes, Mapping) or not sizes:
-        what = f"the lock has no sizes for '{name}'"
-        raise ConfigurationError(what, where=where, help=f"`ucseg lock {name}`")
-    return [parse_size(size, where=where) for size in sizes]
+    return [parse_size(size, where=where) for size in sizes] if isinstance(sizes, Mapping) else []
 
 
 def budgeted(settings: Settings) -> list[Reference]:
