@@ -231,7 +231,7 @@ def test_without_a_lock_it_is_an_error_with_the_command_that_makes_one(
     ("text", "what"),
     [
         ("", "it is not JSON"),
-        ('{"name": "other", "lockfileVersion": 3}', "it is not a lock of ucseg's"),
+        ('{"name": "other", "lockfileVersion": 3}', "it is not a lock of ucseg"),
         (
             '{"kind": "ucseg.lock", "format_version": "2.0", "models": {}}',
             "the lock has format '2.0'",
@@ -239,7 +239,7 @@ def test_without_a_lock_it_is_an_error_with_the_command_that_makes_one(
         ('{"kind": "ucseg.lock", "format_version": "1.0"}', "the lock has no models"),
         (
             '{"kind": "ucseg.lock", "format_version": "1.0", "models": {"v2": 0}}',
-            "the lock says of 'v2'",
+            "the lock has an entry for 'v2'",
         ),
     ],
 )
@@ -469,7 +469,7 @@ def test_a_budgeted_model_that_is_not_locked_fails(
     configure("", BUDGET)
     answer = ucseg("check", "--locked")
     assert answer.returncode == 1
-    assert "v3 is in a budget and not in the lock: `ucseg lock v3`." in answer.stdout
+    assert "v3 is in a budget but not locked: `ucseg lock v3`." in answer.stdout
     assert ucseg("check", "mine", "--locked").returncode == 0
     assert ucseg("lock").returncode == 0
     assert ucseg("check", "--locked").returncode == 0

@@ -57,7 +57,7 @@ def test_two_exports_to_one_file_are_an_error_and_the_file_stays_as_it_was(
         "params", "--export-csv", str(tmp_path / "answer"), "--export-json", str(tmp_path / "link")
     )
     assert (answer.returncode, answer.stdout) == (2, "")
-    assert f"two exports want {tmp_path / 'answer'}" in answer.stderr
+    assert f"two exports write to {tmp_path / 'answer'}" in answer.stderr
     assert (tmp_path / "answer").read_text("utf-8") == "mine"
 
 
@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_replaced_is_written_in_place(
 def test_two_exports_to_stdout_are_an_error(ucseg: Run) -> None:
     answer = ucseg("params", "--export-csv", "-", "--export-markdown", "-")
     assert (answer.returncode, answer.stdout) == (2, "")
-    assert "two exports want stdout" in answer.stderr
+    assert "two exports write to stdout" in answer.stderr
 
 
 @needs_a_full_device

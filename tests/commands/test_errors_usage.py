@@ -55,9 +55,9 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["probe", "--batch", "-3"], ["the batch -3 is out of range"]),
     (["probe", "--batch", str(10**30)], ["is out of range"]),
     (["probe", "--batch", "two"], ["'two' is not a valid int", "--> ucseg probe --batch"]),
-    (["params", "--depth", "0"], ["0 is too small", "--> --depth 0", "it is at least 1"]),
+    (["params", "--depth", "0"], ["0 is not in the range x>=1", "--> ucseg params --depth"]),
     (["params", "--depth", "deep"], ["'deep' is not a valid int", "--> ucseg params --depth"]),
-    (["params", "--top", "0"], ["0 is too small", "--> --top 0"]),
+    (["params", "--top", "0"], ["0 is not in the range x>=1", "--> ucseg params --top"]),
     (["check", "--max", "params"], ["'params' is not a limit", "write METRIC=QUANTITY"]),
     (["check", "--max", "params=65x"], ["'65x' is not a quantity", "--> --max params=65x"]),
     (["check", "--max", "params=-1"], ["'-1' is not a quantity"]),
@@ -77,7 +77,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["params", "--sizes", "3"], ["no such option: --sizes", "did you mean '--size'?", "`ucseg params --help` shows how"]),
     (["params", "-z"], ["no such option: -z"]),
     (["--nonsense"], ["no such option: --nonsense"]),
-    (["params", "v1", "v2"], ["got unexpected extra argument(s) (v2)", "`ucseg compare` takes several models", "`ucseg params --help` shows how"]),
+    (["params", "v1", "v2"], ["`ucseg params` takes one model; you gave 2: v1, v2", "`ucseg compare` takes several models", "`ucseg params --help` shows how"]),
     (["params", "--size"], ["option '--size' requires an argument"]),
     (["compare"], ["missing argument 'BASE'", "--> ucseg compare"]),
     (["completion"], ["missing argument 'SHELL'"]),
@@ -164,7 +164,7 @@ def test_a_name_that_holds_an_option_asks_for_no_json(ucseg: Run, name: str) -> 
 def test_without_a_command_the_help_is_shown_on_stderr(ucseg: Run) -> None:
     answer = ucseg()
     assert (answer.returncode, answer.stdout) == (2, "")
-    assert "Commands:" in answer.stderr
+    assert answer.stderr == ucseg("--help").stdout
 
 
 def test_a_mistake_in_one_of_several_models_costs_no_export(ucseg: Run, tmp_path: Path) -> None:
@@ -181,11 +181,6 @@ def test_every_command_has_help_with_an_example_of_nothing_but_itself(
     assert (answer.returncode, answer.stderr) == (0, "")
     assert answer.stdout.startswith(f"Usage: ucseg {command} ")
     assert ucseg(command, "-h").stdout == answer.stdout
-
-
-def test_the_help_names_every_command_in_order(ucseg: Run) -> None:
-    listed = ucseg("--help").stdout.partition("Commands:\n")[2]
-    assert [line.split()[0] for line in listed.splitlines()[: len(COMMANDS)]] == list(COMMANDS)
 
 
 def test_the_version_is_shown(ucseg: Run) -> None:

@@ -120,7 +120,7 @@ def test_variants_of_the_project_that_look_the_same_are_all_named(
 def test_what_is_no_checkpoint_is_refused_with_how_to_name_one(ucseg: Run, name: str) -> None:
     answer = ucseg("identify", name)
     assert (answer.returncode, answer.stdout) == (2, "")
-    assert f"error: '{name}' is no checkpoint" in answer.stderr
+    assert f"error: '{name}' is not a checkpoint" in answer.stderr
     assert "as in ./weights" in answer.stderr
 
 
@@ -137,7 +137,7 @@ def test_a_checkpoint_of_any_name_is_read_by_its_path(
         (["none.pt"], "there is no file none.pt"),
         (["none.pt+kay=a"], "no argument of a checkpoint named 'kay'"),
         ([], "missing argument"),
-        (["weights.safetensors", "--top", "0"], "0 is too small"),
+        (["weights.safetensors", "--top", "0"], "0 is not in the range x>=1"),
     ],
 )
 def test_mistakes_are_named_and_exit_with_2(

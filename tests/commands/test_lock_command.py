@@ -446,7 +446,7 @@ def test_a_day_that_cannot_be_is_an_error(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
     answer = ucseg("lock", "v1")
     assert (answer.returncode, answer.stdout, path.exists()) == (2, "", False)
-    assert answer.stderr.startswith("error: SOURCE_DATE_EPOCH is no moment")
+    assert answer.stderr.startswith("error: SOURCE_DATE_EPOCH is not a moment")
 
 
 def test_a_reason_that_is_no_unicode_is_kept_as_it_is(

@@ -45,7 +45,7 @@ def test_json_has_integers_and_the_same_sentence(ucseg: Run) -> None:
         "reads": 256,  # the centre, at 16 · 16 positions
         "products": 2304,  # 9 taps at as many
         "axes": {"height": {"reads": 16, "products": 48}, "width": {"reads": 16, "products": 48}},
-        "taps": 9,
+        "kernel_positions": 9,
         "dead_positions": 8,
         "dead_params": 768,
         "dead_macs": 196_608,
@@ -62,7 +62,7 @@ def test_csv_has_a_record_for_each_conv_at_each_size(ucseg: Run) -> None:
         "reach", "v2", "-s", "512", "-s", "224", "-f", "csv"
     ).stdout.splitlines()
     assert header.startswith(
-        "size,module,rate_height,rate_width,map_height,map_width,reads,products,taps,dead_positions"
+        "size,module,rate_height,rate_width,map_height,map_width,reads,products,kernel_positions,dead_positions"
     )
     assert [record.split(",")[:2] for record in records[:1]] == [
         ["512", "aspp.branches.1.depthwise"]

@@ -138,8 +138,8 @@ def test_an_export_to_stdout_is_the_screen(ucseg: Run) -> None:
 @pytest.mark.parametrize(
     ("export", "complaint"),
     [
-        ("junit", "'junit' is no export"),
-        ("junit=", "'junit=' is no export"),
+        ("junit", "'junit' is not an export"),
+        ("junit=", "'junit=' is not an export"),
         ("=a.xml", "no format named ''"),
         ("junti=a.xml", "no format named 'junti'"),
         ("table=a.txt", "no format named 'table'"),
@@ -157,7 +157,7 @@ def test_an_export_that_cannot_be_written_is_refused_before_the_work(
 def test_two_exports_to_one_file_are_refused(ucseg: Run, tmp_path: Path) -> None:
     answer = ucseg("check", "--max", "params=1M", "--export", "junit=a", "--export", "sarif=./a")
     assert answer.returncode == 2
-    assert answer.stderr.startswith(f"error: two exports want {tmp_path / 'a'}\n")
+    assert answer.stderr.startswith(f"error: two exports write to {tmp_path / 'a'}\n")
     assert not (tmp_path / "a").exists()
 
 
