@@ -176,6 +176,36 @@ def test_a_conv_that_has_a_bias_keeps_it() -> None:
     assert folded.ops[:2] == trace.ops[:2]
 
 
+def test_a_linear_layer_without_a_bias_becomes_one_with_a_bias() -> None:
+    trace = with_op(conv_norm_relu(), 0, name="linear", attributes={})
+    trace = with_op(trace, 1, name="mm", inputs=(X, WEIGHT), attributes={})
+    bias = len(SHAPES)
+    assert [(op.name, op.inputs) for op in fold_batch_norms(trace).trace.ops] == [
+        ("linear", (X, WEIGHT, bias)),
+        ("addmm", (bias, X, WEIGHT)),
+        ("relu", (Y,)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("freed", "expected"),
+    [({Y: None, Z: 5}, None), ({Y: 4, Z: None}, None), ({Y: 5, Z: 4}, 3), ({Y: 2, Z: 4}, 2)],
+)
+def test_the_conv_s_output_is_freed_with_the_later_of_the_two(
+    freed: dict[int, int | None], expected: int | None
+) -> None:
+    trace = conv_norm_relu()
+    times = tuple(freed.get(storage, time) for storage, time in enumerate(trace.freed))
+    assert fold_batch_norms(replace(trace, freed=times)).trace.freed[Y] == expected
+
+
+def test_a_norm_with_a_module_inside_keeps_its_type() -> None:
+    trace = conv_norm_relu()
+    inner = Module("norm.drop", "Identity")
+    trace = replace(trace, modules=(*trace.modules, inner))
+    assert fold_batch_norms(trace).trace.by_path["norm"].type == "BatchNorm2d"
+
+
 def test_a_network_without_norms_stays_as_it_is() -> None:
     trace = fold_batch_norms(conv_norm_relu()).trace
     assert fold_batch_norms(trace).trace == trace
@@ -190,6 +220,20 @@ AWKWARD = {
         with_op(conv_norm_relu(), 2, inputs=(Y, GAIN, SHIFT, None, None)),
         BATCH_STATISTICS,
     ),
+    "it has no mean": (
+        with_op(conv_norm_relu(), 2, inputs=(Y, GAIN, SHIFT, None, VARIANCE)),
+        BATCH_STATISTICS,
+    ),
+    "it has no variance": (
+        with_op(conv_norm_relu(), 2, inputs=(Y, GAIN, SHIFT, MEAN, None)),
+        BATCH_STATISTICS,
+    ),
+    "the map is the input's memory": (replace(conv_norm_relu(), inputs=(X, Y)), READ_ELSEWHERE),
+    "a call that computes nothing returns the map": (
+        with_another_op(conv_norm_relu(), op("dropout", 0, (Y,), Y, composite=True)),
+        READ_ELSEWHERE,
+    ),
+    "a batched matmul comes before": (with_op(conv_norm_relu(), 1, name="bmm"), NO_LAYER),
     "it normalises the input": (
         with_op(conv_norm_relu(), 2, inputs=(X, GAIN, SHIFT, MEAN, VARIANCE)),
         NO_LAYER,

@@ -238,6 +238,46 @@ def test_a_twentieth_of_the_expected_entries_makes_it_one_of_the_family(
     assert found.related is related
 
 
+@pytest.mark.parametrize(("expected", "related"), [(20, True), (21, False)])
+def test_one_shared_entry_is_enough_for_twenty_that_are_expected(
+    identified: Identify,
+    expected: int,
+    related: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    assert identified({})._replace(expected=expected, shared=1).related is related
+
+
+def test_counters_of_batch_norm_are_not_shared_entries(
+    shapes_of: Callable[[str], Shapes], identified: Identify
+) -> None:
+    counters = {name: () for name in shapes_of("v2") if name.endswith("num_batches_tracked")}
+    found = identified(counters)
+    assert len(counters) == 44
+    assert (found.shared, found.related) == (0, False)
+
+
+def test_a_counter_that_is_there_but_is_not_a_tensor_is_missing(
+    shapes_of: Callable[[str], Shapes], identified: Identify
+) -> None:
+    shapes, counter = shapes_of("v2"), "features.0.1.num_batches_tracked"
+    del shapes[counter]
+    assert identified(shapes).added == 0  # with versions, torch adds none
+    assert identified(shapes, versioned=False).fits
+    found = identified(shapes, versioned=False, left_out=(counter,))
+    assert [(difference.kind, difference.name) for difference in found.differences] == [
+        ("missing", counter)
+    ]
+
+
+def test_rates_of_the_right_number_are_those_of_the_base(
+    shapes_of: Callable[[str], Shapes], identified: Identify
+) -> None:
+    v2 = as_variant_name("v2")
+    candidate = identified(shapes_of("v2"), {"a": v2._replace(rates=(1, 2, 3)), "v2": v2}).candidate
+    rates = {reading.axis.name: reading for reading in candidate.readings}["rates"]
+    assert (rates.value, rates.source) == (v2.rates, "v2")
+
+
 @pytest.mark.parametrize("axis", ["classes", "aspp_channels", "mid_channels", "decoder_channels"])
 def test_a_width_beyond_what_an_axis_accepts_is_not_read(
     shapes_of: Callable[[str], Shapes], axis: str
@@ -270,7 +310,7 @@ def test_the_kind_of_most_blocks_is_the_kind_of_all() -> None:
     pointwise = {f"aspp.branches.{index}.0.weight": (8, 8, 1, 1) for index in range(9)}
     separable = {f"decoder.{index}.depthwise.weight": (8, 1, 3, 3) for index in range(3)}
     assert read_axes({**regular, **pointwise})["conv"] == "regular"
-    assert read_axes({**regular, **separable})["conv"] == "separable"
+    assert read_axes({**regular, **separable, **pointwise})["conv"] == "separable"
     assert "conv" not in read_axes({"features.0.0.weight": (16, 3, 3, 3)})
 
 

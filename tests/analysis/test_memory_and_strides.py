@@ -62,6 +62,12 @@ def test_a_skip_keeps_its_source_alive_until_it_is_used() -> None:
     assert minimum_memory(trace).bytes == 100 + 40 + 60 + 20  # at the third
 
 
+def test_what_was_freed_before_the_fullest_moment_is_not_alive_there() -> None:
+    trace = sketch([100, 40, 500], [op((0,), 1), op((0,), 2)], outputs=(2,))
+    assert minimum_memory(trace).bytes == 100 + 500
+    assert [held.bytes for held in minimum_memory(trace).alive] == [500, 100]
+
+
 def test_a_write_in_place_allocates_nothing() -> None:
     trace = sketch([100, 40], [op((0,), 1), op((1,), 1, "relu_")], outputs=(1,))
     assert minimum_memory(trace).bytes == peak_memory(trace).bytes == 100 + 40
@@ -126,12 +132,13 @@ def test_what_is_never_let_go_adds_up() -> None:
     assert peak_memory(trace).bytes == 100 + 40 + 60 + 20
 
 
-def test_what_is_dropped_at_once_was_alive_while_its_operator_ran() -> None:
+@pytest.mark.parametrize("freed", [1, 2])
+def test_what_is_dropped_at_once_was_alive_while_its_operator_ran(freed: int) -> None:
     trace = sketch(
         [100, 40, 500, 60],
         [op((0,), 1), op((1,), 2), op((1,), 3)],
         outputs=(3,),
-        freed={1: 3, 2: 2},
+        freed={1: 3, 2: freed},
     )
     peak = peak_memory(trace)
     assert peak.bytes == minimum_memory(trace).bytes == 100 + 40 + 500

@@ -205,3 +205,111 @@ def test_modules_at_two_places_are_not_reconciled() -> None:
     shared = replace(trace, modules=(*trace.modules, again))
     for key in (("thop", "macs"), ("thop", "params"), ("ptflops", "macs"), ("torchinfo", "params")):
         assert by_key(shared)[key].total is None
+
+
+def changed(trace: Trace, number: int, **changes: Any) -> Trace:
+    """The trace with the module of that number changed; 0 is the root."""
+    modules = list(trace.modules)
+    modules[number] = modules[number]._replace(**changes)
+    return replace(trace, modules=tuple(modules))
+
+
+ONE_CONV = net(conv(), kinds=("Conv2d",))
+POOL = ("Conv2d", "AdaptiveAvgPool2d")
+WEIGHT, BIAS = ONE_CONV.modules[1].parameters
+BATCHED = Op("conv2d", 1, (2, 1, 2), (3,), {}, composite=True)
+UNCERTAIN = {
+    "a weight at two modules": (
+        "thop",
+        changed(net(conv(), kinds=("Conv2d", "Conv2d")), 2, parameters=(WEIGHT,), calls=0),
+        "modules share parameters or stand at two places, which it may count twice",
+    ),
+    "a conv without a batch": (
+        "thop",
+        net(BATCHED, conv()._replace(parent=0), kinds=("Conv2d",)),
+        "it takes the first axis of an input for the batch, and there is none",
+    ),
+    "pooling without a batch": (
+        "thop",
+        net(conv(), op("adaptive_avg_pool2d", 2, (2,), 4), kinds=POOL),
+        "it takes the first axis of an input for the batch, and there is none",
+    ),
+    "windows that do not divide the map": (
+        "thop",
+        net(conv(), op("adaptive_avg_pool2d", 2, (3,), 5), kinds=POOL),
+        "it rounds the windows of a pooling that do not divide the map",
+    ),
+    "a broken scale": (
+        "ptflops",
+        net(
+            conv(), op("upsample_bilinear2d", 0, (3,), 5, scale_factors=(2, 1.5)), kinds=("Conv2d",)
+        ),
+        "it rounds F.interpolate's result where a scale is not whole",
+    ),
+    "a pruned weight": (
+        "torchinfo",
+        changed(ONE_CONV, 1, parameters=(WEIGHT._replace(name="weight_orig"),)),
+        "it counts what is left of the pruned weight_orig of m0",
+    ),
+    "a module without outputs": (
+        "torchinfo",
+        changed(ONE_CONV, 1, outputs=()),
+        "a trace does not show what every call of m0 returned",
+    ),
+    "padding by a word": (
+        "fvcore",
+        net(op("conv2d", 1, (0, 1, 2), 3, padding="same"), kinds=("Conv2d",)),
+        "it misses convs whose padding is a word",
+    ),
+    "attention": (
+        "torch",
+        net(op("scaled_dot_product_attention", 0, (3, 3, 3), 3), kinds=("Conv2d",)),
+        "it misses attention where torch has one kernel for it, as on the CPU",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNCERTAIN)
+def test_a_figure_is_not_derived_where_the_counter_might_print_another(case: str) -> None:
+    name, trace, why = UNCERTAIN[case]
+    assert by_key(trace)[name, "macs"].obstacle == why
+
+
+def test_a_batch_norm_without_weights_costs_half() -> None:
+    norm = op("batch_norm", 2, (3, None, None, 2, 2), 3)
+    peers = by_key(net(conv(), norm, kinds=("Conv2d", "BatchNorm2d")))
+    assert counts(peers["fvcore", "macs"]) == [OUT]
+    assert counts(peers["thop", "macs"]) == [2 * OUT]
+    assert counts(peers["ptflops", "macs"])[1] == OUT
+
+
+def test_a_module_that_never_ran_is_not_an_obstacle_and_has_no_parameters_to_thop() -> None:
+    trace = changed(net(conv(), kinds=("Conv2d", "LSTM")), 2, calls=0)
+    assert by_key(trace)["thop", "macs"].total == MACS
+    idle = changed(net(kinds=("Conv2d",)), 1, calls=0)
+    assert by_key(idle)["thop", "params"].total == 0
+
+
+def test_thop_leaves_out_the_parameters_of_the_root_itself() -> None:
+    root = replace(net(kinds=()), modules=(Module("", "Conv2d", (WEIGHT, BIAS), calls=1),))
+    assert by_key(root)["thop", "params"].total == 0
+
+
+def test_torchinfo_counts_no_parameters_of_a_module_with_children() -> None:
+    trace = net(conv(), kinds=("Conv2d",))
+    nested = replace(trace, modules=(*trace.modules, Module("m0.inner", "Identity")))
+    assert by_key(trace)["torchinfo", "macs"].total == MACS + OUT
+    assert by_key(nested)["torchinfo", "macs"].total == 0
+
+
+@pytest.mark.parametrize(("name", "price"), [("weight_g", 8 * 2 * 8), ("alpha", 0)])
+def test_torchinfo_prices_other_parameters_by_their_names(name: str, price: int) -> None:
+    owned = (Weight(name, 2, trainable=True),)
+    trace = changed(net(kinds=("Scale",)), 1, parameters=owned)
+    assert by_key(trace)["torchinfo", "macs"].total == price
+
+
+def test_ptflops_does_not_see_an_operator_that_is_written_as_a_sign() -> None:
+    excited = op("mul", 2, (3, 4), 3)
+    trace = net(conv(), excited, kinds=("Conv2d", "SqueezeExcitation"))
+    assert by_key(trace)["ptflops", "macs"].total == (MACS + OUT) // 2

@@ -12,7 +12,7 @@ from hypothesis.strategies import DataObject, SearchStrategy
 from support.fixture_types import TraceOf
 from ucseg_cli.analysis.family.recognise import candidates, is_same_network, reference_to
 from ucseg_cli.facts.conditions import Conditions, Size
-from ucseg_cli.facts.trace import Trace
+from ucseg_cli.facts.trace import Op, Trace, Weight
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
 
 AT_64 = Conditions(Size(64, 64))
@@ -68,6 +68,34 @@ def test_a_network_of_another_layout_or_that_did_not_run_is_no_candidate(trace_o
 def test_one_more_operator_makes_it_another_network(trace_of: TraceOf) -> None:
     trace = trace_of(as_variant("v2"), AT_64)
     assert not is_same_network(replace(trace, ops=(*trace.ops, trace.ops[-1])), trace)
+
+
+def test_a_parameter_more_makes_it_another_network(trace_of: TraceOf) -> None:
+    trace = trace_of(as_variant("v2"), AT_64)
+    first = trace.modules[1]
+    more = first._replace(parameters=(*first.parameters, Weight("extra", 0, trainable=True)))
+    modules = tuple(more if module is first else module for module in trace.modules)
+    assert not is_same_network(replace(trace, modules=modules), trace)
+
+
+def test_views_and_writes_in_place_do_not_make_it_another_network(trace_of: TraceOf) -> None:
+    trace = trace_of(as_variant("v2"), AT_64)
+    assert any(op.name == "relu_" for op in trace.ops)
+    ops = tuple(op._replace(name=op.name.removesuffix("_")) for op in trace.ops)
+    alias = trace.tensors[trace.inputs[0]]
+    view = Op("view", 0, trace.inputs, (len(trace.tensors),), {})
+    viewed = replace(trace, ops=(*ops, view), tensors=(*trace.tensors, alias))
+    assert is_same_network(viewed, trace)
+
+
+def test_an_atrous_branch_without_a_3x3_conv_is_not_of_the_family(trace_of: TraceOf) -> None:
+    trace = trace_of(as_variant("v2"), AT_64)
+    branch = next(i for i, m in enumerate(trace.modules) if m.path.startswith("aspp.branches.2."))
+    ops = tuple(
+        op._replace(name="fft") if op.module >= branch and op.name == "convolution" else op
+        for op in trace.ops
+    )
+    assert candidates(replace(trace, ops=ops)) == ()
 
 
 def test_the_order_of_the_operators_does_not_matter(trace_of: TraceOf) -> None:

@@ -75,15 +75,12 @@ def _conv(shapes: Shapes) -> str | None:
 
 
 def _kind(name: str, shape: Shape) -> str | None:
-    if not name.startswith((f"{layout.BRANCHES}.", f"{layout.DECODER}.", f"{layout.REFINE}.")):
-        return None
-    if name.endswith(f".{layout.SEPARABLE_START[0]}.weight"):
-        return "separable"
-    return (
-        "regular"
-        if name.endswith(f".{layout.CONV_NORM[0]}.weight") and shape[2:] == (3, 3)
-        else None
-    )
+    if name.startswith((f"{layout.BRANCHES}.", f"{layout.DECODER}.", f"{layout.REFINE}.")):
+        if name.endswith(f".{layout.SEPARABLE_START[0]}.weight"):
+            return "separable"
+        if name.endswith(f".{layout.CONV_NORM[0]}.weight") and shape[2:] == (3, 3):
+            return "regular"
+    return None
 
 
 def _most_frequent(values: Iterable[Value | None]) -> Value | None:
@@ -113,28 +110,22 @@ def _width(*places: tuple[str, int]) -> Callable[[Shapes], int | None]:
     return read
 
 
-def _names(place: str, *names: str) -> str:
-    """A pattern for these names at *place*, where ``#`` stands for any index."""
-    escaped = (re.escape(f"{place}.{name}").replace(re.escape("#"), "[0-9]+") for name in names)
-    return "|".join(escaped)
+def _outputs(*places: str) -> tuple[str, int]:
+    """The weights at these places that are as long as their output, where ``#`` is any index."""
+    paths = "|".join(map(re.escape, places)).replace(re.escape("#"), "[0-9]+")
+    children = (*layout.CONV_NORM, *layout.POOLED_CONV_NORM, *layout.SEPARABLE_END)
+    return rf"({paths})\.({'|'.join(children)})\.weight", 0
 
 
-_CONV_NORM = tuple(f"{child}.weight" for child in layout.CONV_NORM)
-_BLOCK = (*_CONV_NORM, *(f"{child}.weight" for child in layout.SEPARABLE_END))
-_POOLED = tuple(f"{child}.weight" for child in layout.POOLED_CONV_NORM)
+_CLASSIFIER = re.escape(layout.CLASSIFIER_CONV)
 _WIDTHS = {
-    "aspp_channels": _width(
-        (_names(f"{layout.BRANCHES}.#", *_BLOCK, *_POOLED), 0),
-        (_names(layout.PROJECT, *_CONV_NORM), 0),
-    ),
-    "mid_channels": _width((_names(layout.MID_CONV, *_CONV_NORM), 0)),
+    "aspp_channels": _width(_outputs(f"{layout.BRANCHES}.#", layout.PROJECT)),
+    "mid_channels": _width(_outputs(layout.MID_CONV)),
     "decoder_channels": _width(
-        (_names(f"{layout.DECODER}.#", *_BLOCK), 0),
-        (_names(layout.REFINE, *_BLOCK), 0),
-        (_names(layout.CLASSIFIER_CONV, "weight"), 1),
+        _outputs(f"{layout.DECODER}.#", layout.REFINE), (rf"{_CLASSIFIER}\.weight", 1)
     ),
-    "low_skip": _width((_names(layout.LOW_CONV, *_CONV_NORM), 0)),
-    "classes": _width((_names(layout.CLASSIFIER_CONV, "weight", "bias"), 0)),
+    "low_skip": _width(_outputs(layout.LOW_CONV)),
+    "classes": _width((rf"{_CLASSIFIER}\.(weight|bias)", 0)),
 }
 """The axes that are the length of several tensors: one changed by hand misleads no one."""
 

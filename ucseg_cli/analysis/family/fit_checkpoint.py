@@ -181,10 +181,10 @@ def _without_outer_modules(state: StateDict) -> StateDict:
     """The network's own state dict if it was a module of another (``net.features.0``)."""
     inner = state
     while inner.entries and not any(entry.name.startswith(ROOTS) for entry in inner.entries):
-        outer, dot, _ = inner.entries[0].name.partition(".")
-        if not dot or not all(entry.name.startswith(f"{outer}.") for entry in inner.entries):
+        outer = inner.entries[0].name.partition(".")[0] + "."
+        if not all(entry.name.startswith(outer) for entry in inner.entries):
             return state
-        inner = without_prefix(inner, f"{outer}.")
+        inner = without_prefix(inner, outer)
     return inner
 
 

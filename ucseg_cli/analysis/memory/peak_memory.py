@@ -128,7 +128,7 @@ def _first_tensors(trace: Trace) -> dict[int, tuple[int, int]]:
     first = {trace.tensors[tensor].storage: (tensor, 0) for tensor in trace.inputs}
     there_before: set[int] = set()
     for index, op in trace.kernels():
-        there_before.update(set(_storages(trace, op.inputs)) - first.keys())
+        there_before.update(_storages(trace, op.inputs))
         for tensor in op.outputs:
             if (storage := trace.tensors[tensor].storage) not in there_before:
                 first.setdefault(storage, (tensor, index))
