@@ -6,6 +6,7 @@ import sys
 from functools import lru_cache
 from hashlib import sha256
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 from ucseg_cli.facts.conditions import Conditions
@@ -57,7 +58,7 @@ def _name(model: str, conditions: Conditions, sources: bytes) -> str:
 
 @lru_cache
 def _sources(names: tuple[str, ...]) -> bytes:
-    paths = [path for name in names for path in _python_files(PACKAGE / name)]
+    paths = list(chain.from_iterable(_python_files(PACKAGE / name) for name in names))
     for package, files in THEIR_SOURCES:
         paths += [_package_directory(package) / name for name in files]
     digest = sha256()

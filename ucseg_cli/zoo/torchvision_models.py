@@ -117,12 +117,12 @@ def _builder(name: str) -> Builder:
 
 def _weights(builder: Builder) -> dict[str, type[Any]]:
     """The enumerations of weights of a builder's parameters: its own, and its backbone's."""
-    return {
-        parameter.name: kind
-        for parameter in signature(builder).parameters.values()
-        for kind in get_args(parameter.annotation)
-        if isclass(kind) and hasattr(kind, "get_state_dict")
-    }
+    found: dict[str, type[Any]] = {}
+    for name, parameter in signature(builder).parameters.items():
+        for kind in get_args(parameter.annotation):
+            if isclass(kind) and hasattr(kind, "get_state_dict"):
+                found[name] = kind
+    return found
 
 
 def _check_weights(value: Any, known: type[Any], where: str) -> None:

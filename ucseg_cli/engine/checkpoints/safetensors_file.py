@@ -47,7 +47,7 @@ def _entry(memory: int, name: str, tensor: Any) -> Entry:
 def _natural(name: str) -> list[tuple[int, str]]:
     """A key that sorts numbers by value: ``features.9`` before ``features.10``."""
     parts = re.split(r"([0-9]+)", name)
-    return [(len(part.lstrip("0")) if at % 2 else 0, part) for at, part in enumerate(parts)]
+    return [(len(part.lstrip("0")) * part.isdecimal(), part) for part in parts]
 
 
 def _broken(path: str, error: Exception) -> UcsegError:

@@ -119,7 +119,7 @@ def _mean(x: Tensor, dim: list[int] | None = None, keepdim: bool = False) -> Ten
     if not dim or any(not -x.dim() <= axis < x.dim() for axis in dim) or x.numel() == 0:
         return None
     gone = {axis % x.dim() for axis in dim}
-    if len(gone) != len(dim):
+    if len(gone) != len(dim):  # torch refuses an axis named twice
         return None
     sides = [1 if axis in gone else side for axis, side in enumerate(x.shape)]
     return _empty([side for axis, side in enumerate(sides) if keepdim or axis not in gone])
@@ -189,8 +189,9 @@ def _broadcast_shape(one: torch.Size, other: torch.Size) -> tuple[int, ...] | No
     if one == other:
         return one
     pairs = list(zip_longest(reversed(one), reversed(other), fillvalue=1))
-    fits = all(a == b or 1 in (a, b) for a, b in pairs)
-    return tuple(b if a == 1 else a for a, b in reversed(pairs)) if fits else None
+    if any(a != b and 1 not in (a, b) for a, b in pairs):
+        return None
+    return tuple(b if a == 1 else a for a, b in reversed(pairs))
 
 
 def _broadcast_in_place(x: Tensor, other: Any) -> Tensor | None:

@@ -79,7 +79,7 @@ def _refuse_unseen_layers(
     model: nn.Module, rows: Iterable[trace.Module], ops: Iterable[trace.Op]
 ) -> None:
     """Raise RuntimeError where a layer of torch returned what no operator made, as in a thread."""
-    made = {tensor for op in ops for tensor in op.outputs}
+    made = set(chain.from_iterable(op.outputs for op in ops))
     called = (row for row in rows if row.calls and row.parameters and row.outputs)
     for row in called:
         is_layer = type(model.get_submodule(row.path)).__module__.startswith("torch.nn.")

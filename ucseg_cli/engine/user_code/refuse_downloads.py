@@ -69,6 +69,8 @@ def download_behind(error: BaseException) -> DownloadError | None:
 
 def without_weights(parameters: Mapping[str, Parameter]) -> str:
     """Arguments that may keep a model from loading weights, as typed: ``+pretrained=false``."""
-    about_weights = [name for name in parameters if ABOUT_WEIGHTS.search(name)]
-    is_flag = {name: isinstance(parameters[name].default, bool) for name in about_weights}
-    return "".join(f"+{name}={'false' if is_flag[name] else 'none'}" for name in about_weights)
+    typed = ""
+    for name in filter(ABOUT_WEIGHTS.search, parameters):
+        is_flag = isinstance(parameters[name].default, bool)
+        typed += f"+{name}={'false' if is_flag else 'none'}"
+    return typed
