@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +37,7 @@ from ucseg_cli.facts.choices import CONVENTION_NAMES, DEFAULT_CONVENTION
 from ucseg_cli.facts.trace import Module, Op, Tensor, Trace, Weight
 from ucseg_cli.references.variants import as_variant
 
-Shapes = list[tuple[int, ...]]
+Shapes = Sequence[tuple[int, ...]]
 
 
 def net(*ops: Op, trainable: bool | None = True) -> Trace:
@@ -145,7 +146,7 @@ def test_the_price_of_bilinear_upsampling_is_the_one_that_every_text_names() -> 
         ("mm", [(2, 3), (3, 5), (2, 5)], 2 * 3 * 5),
         ("addmm", [(5,), (2, 3), (3, 5), (2, 5)], 2 * 3 * 5),
         ("bmm", [(7, 2, 3), (7, 3, 5), (7, 2, 5)], 7 * 2 * 3 * 5),
-        ("baddbmm", [(7, 2, 5), (7, 2, 3), (7, 3, 5), (7, 2, 5)], 7 * 2 * 3 * 5),
+        ("baddbmm", [(1, 2, 1), (7, 2, 3), (7, 3, 5), (7, 2, 5)], 7 * 2 * 3 * 5),
         # queries times keys, 4 × 6 × 5, and weights times values, 4 × 6 × 3, for 2 × 7 heads
         (ATTENTION[0], [(2, 7, 4, 5), (2, 7, 6, 5), (2, 7, 6, 3), (2, 7, 4, 3)], 14 * 24 * 8),
     ],

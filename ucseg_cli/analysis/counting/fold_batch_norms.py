@@ -9,7 +9,7 @@ the operators and who owns what change.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import accumulate
 from typing import NamedTuple, cast
@@ -53,13 +53,6 @@ class Folding(NamedTuple):
     kept: tuple[Kept, ...]
 
 
-class _Fold(NamedTuple):
-    """Calls by index: the batch norm, and the layer it goes into."""
-
-    norm: int
-    layer: int
-
-
 def fold_batch_norms(trace: Trace) -> Folding:
     """The same network with every batch norm folded into the layer before it, where that can be.
 
@@ -68,17 +61,17 @@ def fold_batch_norms(trace: Trace) -> Folding:
     change what anything else computes. Pairs and norms stand in the order they ran.
     """
     uses = _Uses(trace)
-    folds: list[_Fold] = []
+    layers: dict[int, int] = {}
     kept: list[Kept] = []
     for index, op in enumerate(trace.ops):
         if op.name == "batch_norm" and op.parent is None:
-            match uses.fold(index):
-                case _Fold() as fold:
-                    folds.append(fold)
+            match uses.layer_for(index):
+                case int() as layer:
+                    layers[index] = layer
                 case reason:
                     kept.append(Kept(_path(trace, index), reason))
-    pairs = (Pair(_path(trace, fold.layer), _path(trace, fold.norm)) for fold in folds)
-    return Folding(_Rewrite(trace, folds).trace(), tuple(pairs), tuple(kept))
+    pairs = (Pair(_path(trace, layer), _path(trace, norm)) for norm, layer in layers.items())
+    return Folding(_Rewrite(trace, layers).trace(), tuple(pairs), tuple(kept))
 
 
 def _path(trace: Trace, op: int) -> str:
@@ -105,8 +98,8 @@ class _Uses:
     def storage(self, tensor: int) -> int:
         return self.trace.tensors[tensor].storage
 
-    def fold(self, norm: int) -> _Fold | str:
-        """The fold of a norm, or why there is none."""
+    def layer_for(self, norm: int) -> int | str:
+        """The layer that a norm can be folded into, or why there is none; both calls by index."""
         op, layer = self.trace.ops[norm], self._layer_before(norm)
         if op.attributes.get("training") or None in op.inputs[3:5]:
             return BATCH_STATISTICS
@@ -119,7 +112,7 @@ class _Uses:
         normalised = self.storage(_given(op, 0))
         if normalised in self.shown or self.touched[normalised] != {layer, norm}:
             return READ_ELSEWHERE
-        return _Fold(norm, layer)
+        return layer
 
     def _layer_before(self, norm: int) -> int | None:
         maker = self.maker.get(_given(self.trace.ops[norm], 0))
@@ -166,17 +159,22 @@ def _given(op: Op, position: int) -> int:
 
 
 class _Rewrite:
-    """A trace after folding. Tensors and modules keep their indices, operators move up."""
+    """A trace after folding. Tensors and modules keep their indices, operators move up.
 
-    def __init__(self, trace: Trace, folds: list[_Fold]) -> None:
-        self.before, self.folds = trace, folds
-        self.same = {trace.ops[norm].outputs[0]: _given(trace.ops[norm], 0) for norm, _ in folds}
-        norms = {fold.norm for fold in folds}
-        self.stays = [whole_call(trace, index) not in norms for index in range(len(trace.ops))]
+    *layers* are calls by the call of the norm that goes into each.
+    """
+
+    def __init__(self, trace: Trace, layers: Mapping[int, int]) -> None:
+        self.before, self.norms, ops = trace, layers.keys(), trace.ops
+        self.same = {ops[norm].outputs[0]: _given(ops[norm], 0) for norm in layers}
+        self.stays = [whole_call(trace, index) not in layers for index in range(len(ops))]
         self.position = list(accumulate(self.stays, initial=0))
-        without = [fold for fold in folds if trace.ops[fold.layer].inputs[2] is None]
-        self.added = [self._new_bias(fold, number) for number, fold in enumerate(without)]
-        self.biases = {fold.layer: len(trace.tensors) + n for n, fold in enumerate(without)}
+        self.added: list[Tensor] = []
+        self.biases: dict[int, int] = {}
+        for norm, layer in layers.items():
+            if ops[layer].inputs[2] is None:
+                self.biases[layer] = len(trace.tensors) + len(self.added)
+                self.added.append(self._new_bias(norm, layer))
 
     def trace(self) -> Trace:
         trace, added = self.before, self.added
@@ -191,11 +189,10 @@ class _Rewrite:
             outputs=self._renamed(trace.outputs),
         )
 
-    def _new_bias(self, fold: _Fold, number: int) -> Tensor:
-        trace = self.before
-        weight, mean = _given(trace.ops[fold.layer], 1), _given(trace.ops[fold.norm], 3)
-        storage = len(trace.storages) + number
-        return Tensor(trace.tensors[mean].shape, trace.tensors[weight].dtype, storage)
+    def _new_bias(self, norm: int, layer: int) -> Tensor:
+        tensors, ops = self.before.tensors, self.before.ops
+        weight, mean = tensors[_given(ops[layer], 1)], tensors[_given(ops[norm], 3)]
+        return Tensor(mean.shape, weight.dtype, len(self.before.storages) + len(self.added))
 
     def _renamed(self, tensors: Iterable[int]) -> tuple[int, ...]:
         """With the layer's output in place of the norm's."""
@@ -217,8 +214,8 @@ class _Rewrite:
         ops = self.before.ops
         modules = [m._replace(outputs=self._renamed(m.outputs)) for m in self.before.modules]
         parents = {parent_path(module.path) for module in modules if module.path}
-        for fold in self.folds:
-            at = ops[fold.norm].module
+        for norm in self.norms:
+            at = ops[norm].module
             # a norm with children runs an activation of its own and keeps its type
             kind = modules[at].type if modules[at].path in parents else "Identity"
             modules[at] = modules[at]._replace(type=kind, parameters=(), buffers=())

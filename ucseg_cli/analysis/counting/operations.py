@@ -77,7 +77,8 @@ def uncounted(trace: Trace, convention: Convention) -> list[Uncounted]:
         if computes and not is_priced:
             missed.add(call)
     calls = Counter(trace.ops[index].name.removesuffix("_") for index in missed)
-    return list(starmap(Uncounted, sorted(calls.items(), key=lambda row: (-row[1], row[0]))))
+    by_calls = sorted(calls.items(), key=lambda row: (-row[1], row[0]))
+    return list(starmap(Uncounted, by_calls))
 
 
 def whole_call(trace: Trace, index: int) -> int:
