@@ -474,7 +474,7 @@ def test_a_model_is_afterwards_exactly_as_it_was(name: str, device: str) -> None
 
 @every_device
 @every_model
-def test_the_same_holds_when_its_forward_raises(name: str, device: str) -> None:
+def test_it_is_exactly_as_it_was_even_if_its_forward_raises(name: str, device: str) -> None:
     model, x = build(name, device)
     model = Breaking(model)
     before = Fingerprint(model, x)
@@ -604,7 +604,7 @@ def test_rows_add_up_at_every_level(name: str) -> None:
         }
 
 
-def test_what_is_charged_twice_and_what_once() -> None:
+def test_operators_are_charged_to_the_module_that_runs_them() -> None:
     layer = 64 * 4 * 4 * 9  # H·W · out · in · kernel
     shared = record(*build("shared module", "meta"))
     twice = record(*build("called twice", "meta"))

@@ -91,7 +91,7 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
 
 
 @pytest.mark.parametrize(("module", "shape"), CASES.values(), ids=CASES)
-def test_what_other_counters_say_of_a_module_is_what_we_say(
+def test_our_counts_equal_those_of_other_counters(
     module: nn.Module, shape: tuple[int, ...]
 ) -> None:
     x = torch.zeros(shape)
@@ -254,7 +254,7 @@ def test_an_operator_off_by_one_is_caught(
     )
 
 
-def test_what_only_one_counter_has_is_a_difference_and_what_is_missing_is_none(
+def test_a_row_of_one_counter_is_a_difference_and_the_missing_one_is_none(
     trace: Trace, counts: dict[str, Count]
 ) -> None:
     theirs: dict[str, Any] = dict(counts["fvcore"].operators or {})

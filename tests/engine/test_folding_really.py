@@ -436,7 +436,7 @@ def test_a_norm_after_a_tap_stays_and_one_at_a_tap_goes() -> None:
     assert tap_shapes(at.trace)[0].shape == (1, 3, 4, 4)
 
 
-def test_of_two_norms_in_a_row_the_first_is_folded() -> None:
+def test_the_first_of_two_norms_in_a_row_is_folded() -> None:
     model = lively(nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.BatchNorm2d(3)))
     folding = assert_folds_as_torch_does(model, torch.rand(1, 3, 4, 4, dtype=torch.float64))
     assert folding.folded == (Pair("0", "1"),)
@@ -461,7 +461,7 @@ class _NormAndActivation(nn.BatchNorm2d):
         return self.activation(super().forward(x))  # type: ignore[no-any-return]
 
 
-def test_a_norm_that_also_runs_an_activation_keeps_its_type_and_the_activation() -> None:
+def test_a_norm_that_runs_an_activation_too_keeps_its_type_and_the_activation() -> None:
     folding = fold_batch_norms(
         record(nn.Sequential(nn.Conv2d(3, 3, 1), _NormAndActivation(3)), torch.rand(1, 3, 4, 4))
     )

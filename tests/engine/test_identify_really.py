@@ -49,7 +49,7 @@ def loads(variant: Variant, weights: Weights) -> bool:
 
 @FEW
 @given(data=st.data())
-def test_what_is_said_to_fit_loads_strictly(
+def test_a_checkpoint_that_is_reported_to_fit_loads_strictly(
     identified: Callable[[Weights], Identification],
     variants: SearchStrategy[Variant],
     data: DataObject,
@@ -122,7 +122,7 @@ def test_counters_that_torch_adds_are_not_missed(
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_a_named_variant_fits_itself_also_wrapped_and_the_file_says_so(
+def test_a_named_variant_fits_itself_even_if_it_is_wrapped_and_the_file_says_so(
     identified: Callable[[Weights], Identification], name: str
 ) -> None:
     for model, prefix in (

@@ -132,7 +132,7 @@ class Hoarder(nn.Module):
         return nn.functional.scaled_dot_product_attention(parts[1], parts[1], parts[1]), top
 
 
-def test_what_a_model_hoards_or_drops_is_followed_storage_by_storage() -> None:
+def test_kept_and_dropped_maps_are_followed_storage_by_storage() -> None:
     model, x = Hoarder().eval(), torch.zeros(1, 3, 64, 64)
     assert peak_memory(record(model, x)).bytes == most_alive(model, x)
 

@@ -95,7 +95,7 @@ def derived(trace: Trace, names: Container[str] = HOOKING) -> dict[tuple[str, st
 @pytest.mark.parametrize(
     "reference", ["v1", "v2", "v3", "v3+head=before-upsample+output_stride=16"]
 )
-def test_what_others_print_of_the_named_variants_is_what_we_say(
+def test_we_predict_the_figures_of_others_for_the_named_variants(
     trace_of: TraceOf, printed: Count, reference: str, side: int, batch: int
 ) -> None:
     variant, conditions = as_variant(reference), Conditions(Size(side, side), batch)
@@ -112,7 +112,7 @@ def test_those_that_look_at_operators_print_what_we_say(trace_of: TraceOf, refer
 
 @settings(max_examples=10)
 @given(data=st.data())
-def test_what_others_print_of_any_variant_at_any_size_is_what_we_say(
+def test_we_predict_the_figures_of_others_for_any_variant_at_any_size(
     trace_of: TraceOf,
     printed: Count,
     variants: SearchStrategy[Variant],
@@ -124,7 +124,7 @@ def test_what_others_print_of_any_variant_at_any_size_is_what_we_say(
     assert derived(trace_of(variant, conditions)) == theirs
 
 
-def test_a_frozen_backbone_is_no_parameter_to_ptflops_alone(printed: Count) -> None:
+def test_only_ptflops_leaves_out_a_frozen_backbone(printed: Count) -> None:
     model, x = build_model("v2").eval(), torch.zeros(1, 3, 32, 32)
     model.features.requires_grad_(requires_grad=False)
     theirs = printed(model, x)
@@ -238,7 +238,7 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
 
 
 @pytest.mark.parametrize(("module", "shape"), CASES.values(), ids=CASES)
-def test_of_any_module_we_say_exactly_what_others_print_or_that_we_do_not_know(
+def test_for_any_module_we_predict_the_figures_of_others_exactly_or_say_unknown(
     printed: Count, module: nn.Module, shape: tuple[int, ...]
 ) -> None:
     x = torch.zeros(shape)
@@ -261,9 +261,7 @@ def test_of_any_module_we_say_exactly_what_others_print_or_that_we_do_not_know(
         "global pooling",
     ],
 )
-def test_of_layers_that_networks_are_made_of_we_know_every_figure(
-    printed: Count, name: str
-) -> None:
+def test_for_common_layers_we_predict_every_figure(printed: Count, name: str) -> None:
     module, shape = CASES[name]
     x = torch.zeros(shape)
     assert derived(record(module.eval(), x)) == printed(module, x)

@@ -359,7 +359,9 @@ def test_mixed_flags_buffers_hooks_and_modes_are_afterwards_as_they_were(fragile
 
 
 @pytest.mark.parametrize("error", [ValueError, RuntimeError, KeyboardInterrupt, SystemExit])
-def test_the_same_holds_when_forward_raises(fragile: Fragile, error: type[BaseException]) -> None:
+def test_they_are_as_they_were_even_if_forward_raises(
+    fragile: Fragile, error: type[BaseException]
+) -> None:
     before = state(fragile)
     fragile.raises = error
     with pytest.raises(error, match="half way"):

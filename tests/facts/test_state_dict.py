@@ -45,7 +45,7 @@ def test_buffers_are_known_by_their_names() -> None:
     ]
 
 
-def test_what_shares_memory_counts_once_for_the_first() -> None:
+def test_weights_that_share_memory_count_once_for_the_first() -> None:
     tied = (Entry("a.weight", (4, 5), "float32", 7), Entry("b.weight", (4, 5), "float32", 7))
     trace = state_dict_trace(StateDict(tied, "torch"))
     assert total_params(trace)["params"] == 20
@@ -56,12 +56,12 @@ def test_what_shares_memory_counts_once_for_the_first() -> None:
     }
 
 
-def test_what_may_or_may_not_share_memory_counts_each_time() -> None:
+def test_weights_of_unknown_memory_count_each_time() -> None:
     unknown = (Entry("a.weight", (4, 5), "float32"), Entry("b.weight", (4, 5), "float32"))
     assert total_params(state_dict_trace(StateDict(unknown, "torch")))["params"] == 40
 
 
-def test_what_is_trainable_is_missing_rather_than_nothing() -> None:
+def test_the_trainable_count_is_missing_rather_than_zero() -> None:
     trace = state_dict_trace(state_of("a.weight"))
     assert known_metrics(trace) == ("params", "buffers", "bytes")
     assert total_params(trace) == {"params": 6, "buffers": 0, "bytes": 24}
@@ -87,7 +87,7 @@ def test_a_wrapper_s_prefix_is_stripped_and_kept(prefix: str, beside: tuple[str,
 @pytest.mark.parametrize(
     "names", [("module.a", "b"), ("modules.a", "modules.b"), ("n_averaged",), ()]
 )
-def test_what_is_not_before_every_name_stays(names: tuple[str, ...]) -> None:
+def test_a_prefix_that_not_every_name_has_stays(names: tuple[str, ...]) -> None:
     state = state_of(*names)
     assert unwrapped(state) == state
 

@@ -112,7 +112,7 @@ def test_a_view_shares_the_storage_and_a_write_in_place_is_not_one() -> None:
         {"inputs": None},
     ],
 )
-def test_what_is_not_a_trace_is_refused(damage: dict[str, Any]) -> None:
+def test_data_that_is_not_a_trace_is_refused(damage: dict[str, Any]) -> None:
     with pytest.raises(TraceFormatError):
         decode_trace(encode_trace(TRACE) | damage)
 

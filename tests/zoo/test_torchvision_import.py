@@ -62,7 +62,7 @@ def test_that_check_can_fail() -> None:
     assert "AssertionError" in done.stderr
 
 
-def test_the_finder_is_gone_afterwards_also_after_an_error() -> None:
+def test_the_finder_is_gone_afterwards_even_after_an_error() -> None:
     assert_holds(
         OURS,
         """
@@ -111,7 +111,7 @@ def test_who_asks_torchvision_afterwards_gets_what_they_would_have_got_without_u
     assert outcome(OURS, ask) == outcome(ask)
 
 
-def test_what_needs_no_compiled_operator_is_there_afterwards_as_well() -> None:
+def test_parts_without_compiled_operators_are_there_afterwards_as_well() -> None:
     """Also on a machine where torchvision's own import fails."""
     printed = assert_holds(
         OURS, "from torchvision import transforms\nprint(transforms.Resize(3).size)"
