@@ -18,12 +18,12 @@ CANNOT_REPLACE = {errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM}
 
 
 def is_stdout(path: Path) -> bool:
-    """Whether *path* stands for stdout; opened by its name, it would overwrite the start of a log."""
+    """Whether *path* is stdout; opened by its name, it would overwrite the start of a log."""
     return path in STDOUT_NAMES
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Raise OutputError for a file that cannot be written, as far as can be seen without writing."""
+    """Raise OutputError for a file that cannot be written, if that is seen without writing."""
     if is_stdout(path):
         return
     folder = path.resolve().parent

@@ -15,7 +15,7 @@ from ucseg_cli.report.formats.screen import Screen
 
 
 def stdout_screen(*, exact: bool) -> Screen:
-    """The screen that stdout is, by COLUMNS, NO_COLOR, FORCE_COLOR and TERM; a pipe has no width."""
+    """Stdout as a screen, by COLUMNS, NO_COLOR, FORCE_COLOR and TERM; a pipe has no width."""
     return Screen(
         width=_width(sys.stdout),
         colour=_has_colour(sys.stdout),
@@ -63,7 +63,7 @@ def error_details(error: UcsegError) -> list[str]:
 
 
 def forget(stream: TextIO) -> None:
-    """Point a stream that takes nothing more at nothing, so that Python does not complain at exit."""
+    """Point a stream that takes no more at nothing, so that Python does not complain at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

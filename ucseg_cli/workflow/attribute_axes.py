@@ -22,7 +22,7 @@ from ucseg_cli.units import plural
 def attribute_axes(
     comparison: Comparison, conditions: Conditions, *, cache: Cache | None
 ) -> list[Attribution]:
-    """The effect of each changed axis on every metric; empty if none changed that can be counted."""
+    """The effect of each changed axis on every metric; empty if none changed that counts."""
     changed = [change for change in comparison.axes if change.axis.counted]
     if not changed:
         return []

@@ -9,7 +9,7 @@ from typing import Any
 from ucseg_cli.references.variants.variant import Change, Variant, changes
 
 MAX_CHANGES = 6
-"""The lattice of n changes has 2 to the n variants; beyond these, only a path through it is taken."""
+"""The lattice of n changes has 2 to the n variants; beyond these, only a path is taken."""
 
 Taken = frozenset[str]
 """The axes on which a variant is as the candidate; on the others it is as the baseline."""

@@ -32,20 +32,21 @@ class Variant(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Every axis in the reference grammar: equal for equal networks, whatever they were called."""
+        """Every axis in the reference grammar: equal for equal networks, whatever their names."""
         return "+".join(f"{axis.name}={axis.write(getattr(self, axis.name))}" for axis in AXES)
 
     def roles(self) -> dict[str, str]:
-        """What each ASPP branch is for, by path, so that branches are compared by role rather than by index."""
+        """The role of each ASPP branch by path: branches are compared by role, not by index."""
         atrous = (_atrous_role(self.rates[:count]) for count in range(1, len(self.rates) + 1))
         roles = enumerate(("1×1", *atrous, "image pooling"))
         return {f"{layout.BRANCHES}.{index}": f"{layout.BRANCHES}[{role}]" for index, role in roles}
 
     def governing_axes(self, path: str) -> tuple[str, ...]:
         """The axes that decide what the module at *path* costs."""
-        return next(
-            (axes for place, axes in _GOVERNED.items() if f"{path}.".startswith(f"{place}.")), ()
-        )
+        for place, axes in _GOVERNED.items():
+            if f"{path}.".startswith(f"{place}."):
+                return axes
+        return ()
 
 
 _GOVERNED = {
@@ -78,6 +79,6 @@ def changes(before: Variant, after: Variant) -> tuple[Change, ...]:
 
 
 def _atrous_role(rates: tuple[int, ...]) -> str:
-    """The last of *rates* by name; one that came before already is told apart, so that no two roles are equal."""
+    """The last of *rates* by name; one that came before gets a number, since no two roles are equal."""
     *before, rate = rates
     return f"rate {rate} #{before.count(rate) + 1}" if rate in before else f"rate {rate}"
