@@ -82,9 +82,19 @@ def test_a_limit_without_its_sign_is_refused_with_the_way_to_write_one(text: str
     assert caught.value.help == "write METRIC=QUANTITY, as in params=650k"
 
 
-@pytest.mark.parametrize(
-    ("metric", "nearest"), [("parms", "params"), ("FVCORE", "fvcore"), ("mac", "macs")]
-)
+@pytest.mark.parametrize(("name", "metric"), [("parameters", "params"), ("FVCORE", "fvcore")])
+def test_a_limit_takes_synonyms_of_a_metric(name: str, metric: str) -> None:
+    assert parse_limit(f"{name}=1", named("v2")).metric == metric
+
+
+def test_a_limit_of_flops_asks_which() -> None:
+    with pytest.raises(UsageError, match="any of several") as caught:
+        parse_limit("flops=1", named("v2"))
+    assert caught.value.help == "which? fvcore, macs or torch"
+    assert caught.value.where == "--max flops=1"
+
+
+@pytest.mark.parametrize(("metric", "nearest"), [("parms", "params"), ("fvcor", "fvcore")])
 def test_an_unknown_metric_lists_all_and_suggests_the_nearest(metric: str, nearest: str) -> None:
     with pytest.raises(UnknownNameError, match=f"no metric named '{metric}'") as caught:
         parse_limit(f"{metric}=1", named("v2"))

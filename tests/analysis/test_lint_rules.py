@@ -7,13 +7,13 @@ from itertools import permutations
 
 import pytest
 
+from support.fixture_types import TraceOf
+from ucseg_cli.analysis.rules.lint_catalogue import RULES
 from ucseg_cli.analysis.rules.lint_checks import lint, lint_changes
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions, Size
-from ucseg_cli.facts.trace import Trace
-from ucseg_cli.references.variants import Variant, as_variant
+from ucseg_cli.references.variants import as_variant
 
-TraceOf = Callable[[Variant, Conditions], Trace]
 Linted = Callable[..., list[tuple[str, str]]]
 
 
@@ -22,10 +22,10 @@ Linted = Callable[..., list[tuple[str, str]]]
 
 @pytest.fixture(scope="module")
 def found_in(trace_of: TraceOf) -> Linted:
-    """Rule and module of each finding in a variant at a size."""
+    """Rule and module of finding finding in a variant at a size."""
 
     def find(name: str, side: int = 512) -> list[tuple[str, str]]:
-        return [(each.rule.code, each.module) for each in lint(seen(trace_of, name, side))]
+        return [(finding.rule.code, finding.module) for finding in lint(seen(trace_of, name, side))]
 
     return find
 
@@ -70,14 +70,13 @@ def test_each_named_variant_classifies_late_and_pools_to_one_value(
 def test_v2_s_classifier_has_48_percent_of_its_operations_and_features_10_46_of_its_parameters(
     trace_of: TraceOf,
 ) -> None:
-    heavy = [each for each in lint(seen(trace_of, "v2")) if each.rule.code == "UC108"]
-    assert [(each.module, dict(each.evidence)) for each in heavy] == [
+    heavy = [finding for finding in lint(seen(trace_of, "v2")) if finding.rule.code == "UC108"]
+    assert [(finding.module, dict(finding.evidence)) for finding in heavy] == [
         ("classifier.1", {"fvcore": 352_321_536, "total": 737_104_000}),
         ("features.10", {"params": 294_096, "total": 645_245}),
     ]
-    assert (
-        heavy[0].message
-        == "47.8 % of the fvcore FLOPs (352,321,536); governed by head, classes, decoder_channels"
+    assert heavy[0].message == (
+        "47.8% of the FLOPs (352,321,536); governed by head, classes, decoder_channels"
     )
 
 
@@ -91,15 +90,18 @@ def test_with_the_classifier_before_the_upsample_nothing_is_late(found_in: Linte
 )
 def test_every_rate_is_halved_in_its_place(trace_of: TraceOf, rates: str, finer: str) -> None:
     (found,) = (
-        each for each in lint(seen(trace_of, f"v2+rates={rates}")) if each.rule.code == "UC103"
+        finding
+        for finding in lint(seen(trace_of, f"v2+rates={rates}"))
+        if finding.rule.code == "UC103"
     )
     assert (dict(found.fix), found.exact) == ({"rates": finer}, False)
 
 
-def test_unfit_rates_are_told_in_pixels(trace_of: TraceOf) -> None:
-    (found,) = (each for each in lint(seen(trace_of, "v2")) if each.rule.code == "UC103")
+def test_unfit_rates_are_reported_in_pixels(trace_of: TraceOf) -> None:
+    (found,) = (finding for finding in lint(seen(trace_of, "v2")) if finding.rule.code == "UC103")
     assert found.message == (
-        "rates 6, 12, 18 at stride 32: the outer taps lie 576 pixels from the centre; DeepLabv3 chose 288 (18 at stride 16)"
+        "rates 6, 12, 18 at stride 32 reach 576 pixels from the centre; "
+        "DeepLabv3 chose 288 (18 at stride 16)"
     )
     assert found.evidence == {
         "stride": 32,
@@ -113,26 +115,36 @@ def test_unfit_rates_are_told_in_pixels(trace_of: TraceOf) -> None:
     "fixed",
     ["v2+rates=3,5,1", "v2+rates=3,6,9", "v2+rates=9", "v2+output_stride=16", "v2+backbone=4"],
 )
-def test_rates_that_suit_the_map_are_not_told(found_in: Linted, fixed: str) -> None:
+def test_rates_that_suit_the_map_are_not_reported(found_in: Linted, fixed: str) -> None:
     assert "UC103" not in {code for code, _ in found_in(fixed)}
+
+
+def test_only_the_heavy_block_restates_a_table() -> None:
+    assert [code for code, rule in RULES.items() if rule.restates_table] == ["UC108"]
+
+
+@pytest.mark.parametrize("side", [224, 512])
+def test_every_message_is_short_enough_for_two_lines(trace_of: TraceOf, side: int) -> None:
+    for name in ("v1", "v2", "v3"):
+        assert all(len(finding.message) < 170 for finding in lint(seen(trace_of, name, side)))
 
 
 def test_findings_come_most_severe_first(trace_of: TraceOf) -> None:
     found = [
-        (-each.rule.severity, each.rule.code, each.module)
-        for each in lint(seen(trace_of, "v3", 224))
+        (-finding.rule.severity, finding.rule.code, finding.module)
+        for finding in lint(seen(trace_of, "v3", 224))
     ]
     assert found == sorted(found)
 
 
 def test_a_branch_keeps_its_findings_at_another_position(trace_of: TraceOf) -> None:
     moved = lint_changes(seen(trace_of, "v2"), seen(trace_of, "v2+rates=18"), str)
-    assert "UC101" not in {each.rule.code for each in (*moved.added, *moved.removed)}
+    assert "UC101" not in {finding.rule.code for finding in (*moved.added, *moved.removed)}
 
 
 def test_a_model_that_adds_rate_18_adds_what_is_wrong_with_it(trace_of: TraceOf) -> None:
     changed = lint_changes(seen(trace_of, "v1"), seen(trace_of, "v2"), str)
-    assert [(each.rule.code, each.module) for each in changed.added] == [
+    assert [(finding.rule.code, finding.module) for finding in changed.added] == [
         ("UC101", "aspp.branches.3.depthwise"),
         ("UC108", "features.10"),
     ]
@@ -143,7 +155,7 @@ def test_a_model_that_adds_rate_18_adds_what_is_wrong_with_it(trace_of: TraceOf)
         ("aspp.branches", "aspp.branches", "UC103"),
         ("classifier.1", "classifier.1", "UC108"),
     ]
-    assert [each.evidence["pixels"] for each in changed.altered[0]] == [12 * 32, 18 * 32]
+    assert [finding.evidence["pixels"] for finding in changed.altered[0]] == [12 * 32, 18 * 32]
     assert changed.unchanged == 3  # UC102 of rate 12, UC104, UC107
     back = lint_changes(seen(trace_of, "v2"), seen(trace_of, "v1"), str)
     assert (back.added, back.removed) == (changed.removed, changed.added)
@@ -163,9 +175,11 @@ def test_every_finding_of_a_model_is_new_changed_or_unchanged(trace_of: TraceOf)
         assert len(changed.removed) + both == len(lint(seen(trace_of, before)))
 
 
-def test_a_block_that_becomes_heavy_in_another_way_is_told(trace_of: TraceOf) -> None:
+def test_a_block_that_becomes_heavy_under_another_metric_is_an_added_finding(
+    trace_of: TraceOf,
+) -> None:
     late, early = seen(trace_of, "v2"), seen(trace_of, "v2+head=before-upsample+classes=20000")
     changed = lint_changes(late, early, str)
     assert ("UC108", "classifier.1", ("params", "total")) in [
-        (each.rule.code, each.module, tuple(each.evidence)) for each in changed.added
+        (finding.rule.code, finding.module, tuple(finding.evidence)) for finding in changed.added
     ]

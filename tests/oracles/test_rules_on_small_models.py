@@ -134,10 +134,12 @@ def test_no_axis_is_suggested_for_a_model_outside_the_family() -> None:
 def test_the_evidence_is_what_the_sentence_says() -> None:
     (found,) = linted(dilated(8), 1, 4, 8, 8)
     assert found.message == (
-        "rate 8 on a 8×8 map is exactly a 1×1 conv: 8 of 9 taps read only padding, with 128 parameters on them"
+        "rate 8 on a 8×8 map is exactly a 1×1 conv: "
+        "8 of 9 kernel positions only ever see padding; their 128 weights do nothing"
     )
     assert found.evidence == {
-        "rate": 8, "map_height": 8, "map_width": 8, "taps": 9, "dead_positions": 8, "dead_params": 128, "reads": 64,
+        "rate": 8, "map_height": 8, "map_width": 8, "kernel_positions": 9,
+        "dead_positions": 8, "dead_params": 128, "reads": 64,
         "products": 576,
     }  # fmt: skip
 
@@ -259,11 +261,32 @@ def test_a_bias_that_something_beside_the_norm_sees_is_left_alone() -> None:
     assert codes(Residual(), 1, 4, 8, 8) == []
 
 
+def test_a_bias_that_another_conv_shares_is_left_alone() -> None:
+    first, second = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1)
+    assert codes(nn.Sequential(first, nn.BatchNorm2d(4), second), 1, 4, 8, 8) == ["UC106"]
+    second.bias = first.bias
+    assert codes(nn.Sequential(first, nn.BatchNorm2d(4), second), 1, 4, 8, 8) == []
+
+
+@pytest.mark.parametrize(("rate", "found"), [(12, []), (13, ["UC102"])])
+def test_half_of_the_products_is_not_mostly_padding(rate: int, found: list[str]) -> None:
+    # Along the height 48 - 2 · rate of 3 · 16 products meet data, along the width all.
+    conv = nn.Conv2d(4, 4, 3, padding=(rate, 0), dilation=(rate, 1))
+    assert codes(conv, 1, 4, 16, 16) == found
+
+
+def test_a_block_just_above_a_third_is_heavy() -> None:
+    widths = (10, 10, 11)  # 110 of 310 parameters: 35.5%
+    layers = [nn.Conv2d(10, width, 1, bias=False) for width in widths]
+    trace = record(nn.Sequential(*layers).to("meta"), torch.empty(1, 10, 8, 8, device="meta"))
+    assert {finding.module for finding in lint(Subject("net", trace))} == {"2"}
+
+
 def test_unused_parameters_are_listed_by_module_with_their_names() -> None:
     found = {finding.module: finding.message for finding in linted(Idle(), 1, 4, 8, 8)}
     assert found == {
-        "": "5 parameters (scale) that no operator reads",
-        "idle": "74 parameters (weight, bias) that no operator reads",
+        "": "no operator reads 5 parameters (scale)",
+        "idle": "no operator reads 74 parameters (weight, bias)",
     }
 
 

@@ -1,4 +1,4 @@
-"""Judging figures by limits: one predicate on exact integers decides screen, JSON and exit status."""
+"""Checks figures against limits, on exact integers: screen, JSON and exit status follow from it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.metrics import METRICS, own_figures, totals
+from ucseg_cli.analysis.counting.metrics import METRICS, find_metric, own_figures, totals
 from ucseg_cli.analysis.counting.module_tree import roll_up
 from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, known_metrics, own_params
 from ucseg_cli.analysis.memory.peak_memory import peak_memory
@@ -18,7 +18,6 @@ from ucseg_cli.errors import (
     ModelError,
     Place,
     UcsegError,
-    UnknownNameError,
     UsageError,
     nearest_name,
 )
@@ -34,10 +33,10 @@ BEYOND_ANY_SHARE = 10**30
 
 
 class Check(NamedTuple):
-    """A value held to its limits.
+    """A value checked against its limits.
 
-    *size* is None for a metric that does not depend on the input, *max* where it can only warn. *baseline* is the value
-    that limits were worked out from, where they are changes.
+    *size* is None for a metric that does not depend on the input, *max* if it can only warn.
+    *baseline* is the value that relative limits were worked out from.
     """
 
     id: str
@@ -57,14 +56,19 @@ class Check(NamedTuple):
 
     @property
     def bound(self) -> int:
-        """The limit that decides: what it warns beyond where it does, else what it fails beyond."""
-        told = (self.warn, self.max) if self.status == "warn" else (self.max, self.warn)
-        return next(limit for limit in told if limit is not None)
+        """The limit that decides: the warning's if it warns, else the maximum if there is one."""
+        if self.status == "warn" and self.warn is not None:
+            return self.warn
+        return self._hardest
 
     @property
     def margin(self) -> int:
-        """How much is left until it fails, or where it cannot, until it warns; negative by how much that is exceeded."""
-        return next(limit for limit in (self.max, self.warn) if limit is not None) - self.value
+        """How much is left until it fails, or warns if it cannot fail; negative if exceeded."""
+        return self._hardest - self.value
+
+    @property
+    def _hardest(self) -> int:
+        return next(limit for limit in (self.max, self.warn) if limit is not None)
 
     @property
     def line_to_edit(self) -> Place | None:
@@ -73,12 +77,9 @@ class Check(NamedTuple):
 
     @property
     def weight(self) -> Fraction:
-        """How bad it is, so that the worst comes first: by the share of the limit that is used, and beyond a limit of 0 by the excess."""
-        return (
-            self.used
-            if self.used is not None
-            else Fraction(self.value - self.bound + BEYOND_ANY_SHARE)
-        )
+        """How bad it is: the share of the limit that is used; for a limit of 0, above any share."""
+        excess = Fraction(self.value - self.bound + BEYOND_ANY_SHARE)
+        return excess if self.used is None else self.used
 
     @property
     def status(self) -> str:
@@ -89,7 +90,7 @@ class Check(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """Whether it does not fail; a warning is told, and passes."""
+        """Whether it does not fail; a warning passes."""
         return self.status != "fail"
 
     @property
@@ -99,23 +100,22 @@ class Check(NamedTuple):
 
 
 def parse_limit(text: str, variants: Sequence[Reference]) -> Budget:
-    """``params=650k`` as a budget of the command line's; raises UsageError for an unknown metric or an inexact quantity."""
+    """``params=650k`` as a budget; raises UsageError for an unknown metric or inexact quantity."""
     where = f"--max {text}"
-    metric, equals, quantity = text.partition("=")
+    name, equals, quantity = text.partition("=")
     if not equals:
         raise UsageError(
             f"'{text}' is not a limit", where=where, help="write METRIC=QUANTITY, as in params=650k"
         )
-    if metric not in METRICS:
-        raise UnknownNameError("metric", metric, METRICS, where=where)
-    count = parse_count(quantity, in_bytes=METRICS[metric].in_bytes, where=where)
-    return Budget(None, tuple(variants), metric, max=Bound(Fraction(0), count, quantity))
+    metric = find_metric(name, where)
+    count = parse_count(quantity, in_bytes=metric.in_bytes, where=where)
+    return Budget(None, tuple(variants), metric.name, max=Bound(Fraction(0), count, quantity))
 
 
 def points_needed(
     budgets: Iterable[Budget], inputs: Sequence[Conditions], baseline: Reference
 ) -> list[Point]:
-    """Every model on every input that judging needs, each once; *inputs* are for budgets without sizes."""
+    """Every model on every input to measure, each once; *inputs* are for budgets without sizes."""
     found: dict[Point, None] = {}
     for budget in budgets:
         models = (*budget.variants, *([baseline] if budget.relative else []))
@@ -126,9 +126,8 @@ def points_needed(
 
 def _inputs(budget: Budget, inputs: Sequence[Conditions]) -> Sequence[Conditions]:
     """The inputs of a budget; one is enough for a metric that does not depend on it."""
-    own = [make_conditions(size, inputs[0].batch) for size in budget.sizes]
-    wanted = own or inputs
-    return wanted if METRICS[budget.metric].depends_on_size else wanted[:1]
+    own = [make_conditions(size, inputs[0].batch) for size in budget.sizes] or inputs
+    return own if METRICS[budget.metric].depends_on_size else own[:1]
 
 
 def judge(
@@ -148,8 +147,13 @@ def judge(
         try:
             for check in _named(list(_judge(budget, inputs, measured, baseline)), budget):
                 known = checks.setdefault(check.id, check)
+                # The command line may repeat a limit; ids of a configuration may not repeat.
                 if known is not check and (budget.id is not None or known != check):
-                    raise _named_alike(check, budget)
+                    raise ConfigurationError(
+                        f"two checks would be named '{check.id}'",
+                        where=budget.place,
+                        help="give one of the budgets another id",
+                    )
         except UcsegError as error:
             mistakes.append(error)
     if mistakes:
@@ -157,17 +161,10 @@ def judge(
     return tuple(checks.values())
 
 
-def _named(checks: Sequence[Check], budget: Budget) -> Iterator[Check]:
-    alone = len(checks) == 1 or budget.id is None
-    return (check if alone else check._replace(id=_named_apart(check, checks)) for check in checks)
-
-
-def _named_alike(check: Check, budget: Budget) -> ConfigurationError:
-    return ConfigurationError(
-        f"two checks would be named '{check.id}'",
-        where=budget.place,
-        help="give one of the budgets another id",
-    )
+def _named(checks: Sequence[Check], budget: Budget) -> Sequence[Check]:
+    if len(checks) == 1 or budget.id is None:
+        return checks
+    return [check._replace(id=_unique_id(check, checks)) for check in checks]
 
 
 def _judge(
@@ -238,7 +235,7 @@ def _refuse_unknown_figure(budget: Budget, subject: Subject) -> None:
 
 
 def _values(trace: Trace, budget: Budget) -> Mapping[str, int]:
-    """A budget's metric of the whole network, under the empty path, and for a budget of modules of each with what is below it."""
+    """The metric by path, the whole network's under the empty one; of modules with their parts."""
     if budget.module is None and budget.dtype is None:
         return {"": totals(trace)[budget.metric]}
     if not METRICS[budget.metric].additive:
@@ -254,26 +251,23 @@ def _modules(budget: Budget, subject: Subject) -> Sequence[str | None]:
     fits = path_pattern(budget.module)
     matching = [path for path in paths if fits.fullmatch(path)]
     if not matching:
-        nearest = nearest_name(budget.module, paths)
+        nearest, shown_by = nearest_name(budget.module, paths), f"`ucseg params {subject.name}`"
         raise ConfigurationError(
             f"no module of {subject.name} is named '{budget.module}'",
             where=budget.module_place,
             notes=("a budget of nothing would always pass",),
-            help=f"did you mean '{nearest}'?"
-            if nearest
-            else f"`ucseg params {subject.name}` shows them",
+            help=f"did you mean '{nearest}'?" if nearest else f"{shown_by} shows them",
         )
     return matching
 
 
 def _baseline_value(budget: Budget, subject: Subject, module: str | None, base: Subject) -> int:
-    """What the same metric is of the same module in the baseline, by what the module is for."""
+    """The metric of the baseline's module with the same role."""
     values = _values(base.trace, budget)
-    path = (
-        ""
-        if module is None
-        else next((p for p in values if base.role(p) == subject.role(module)), None)
-    )
+    if module is None:
+        return values[""]
+    role = subject.role(module)
+    path = next((path for path in values if base.role(path) == role), None)
     if path is None:
         raise ConfigurationError(
             f"the baseline {base.name} has no module '{module}'",
@@ -282,11 +276,8 @@ def _baseline_value(budget: Budget, subject: Subject, module: str | None, base: 
     return values[path]
 
 
-def _named_apart(check: Check, others: Sequence[Check]) -> str:
-    """The budget's name with what tells its checks apart."""
-    parts = [
-        str(getattr(check, part))
-        for part in ("variant", "size", "module")
-        if len({getattr(other, part) for other in others}) > 1
-    ]
-    return f"{check.id}[{', '.join(parts)}]"
+def _unique_id(check: Check, others: Sequence[Check]) -> str:
+    """The budget's id with the model, size or module in which its checks differ."""
+    fields = ("variant", "size", "module")
+    differing = [name for name in fields if len({getattr(other, name) for other in others}) > 1]
+    return f"{check.id}[{', '.join(str(getattr(check, name)) for name in differing)}]"

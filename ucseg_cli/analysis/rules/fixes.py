@@ -11,11 +11,11 @@ from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.references import with_axes
 
 Savings = Mapping[str, Mapping[str, int]]
-"""By the reference of a fixed variant, what it saves under every metric; less than nothing is a cost."""
+"""By the reference of a fixed variant, its saving under every metric; a negative one is a cost."""
 
 
 class Scope(NamedTuple):
-    """The codes of the rules that were looked for, and the severity from which on a finding fails; None for never."""
+    """The codes of the rules that ran, and the least severity that fails; None for never."""
 
     codes: frozenset[str]
     fails_from: Severity | None = None
@@ -27,9 +27,10 @@ class Scope(NamedTuple):
 
     def status(self, finding: Finding) -> str:
         """``fail``, or as severe as the rule is: ``warn`` or ``info``."""
-        if self.fails_from is not None and finding.rule.severity >= self.fails_from:
+        severity = finding.rule.severity
+        if self.fails_from is not None and severity >= self.fails_from:
             return "fail"
-        return "info" if finding.rule.severity is Severity.INFO else "warn"
+        return "info" if severity is Severity.INFO else "warn"
 
 
 def fix_reference(subject: Subject, finding: Finding) -> str | None:

@@ -1,15 +1,16 @@
-"""What in an architecture is wasted or will hurt: rules that read traces, so they work on any model."""
+"""The linter: looks in a trace for what is wasted or will hurt, so it works on any model."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ucseg_cli.facts.choices import DEFAULT_CONVENTION
+from ucseg_cli.analysis.counting.conventions import BILINEAR_PRICE
 from ucseg_cli.analysis.counting.metrics import own_figures, totals
 from ucseg_cli.analysis.counting.module_tree import module_rows, partition
 from ucseg_cli.analysis.geometry.dilated_reach import Reach, reaches
@@ -28,14 +29,24 @@ from ucseg_cli.analysis.rules.lint_catalogue import (
 )
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.errors import UnknownNameError, UsageError
+from ucseg_cli.facts.choices import DEFAULT_CONVENTION
 from ucseg_cli.facts.trace import Op, Trace
 from ucseg_cli.references.variants import Variant
-from ucseg_cli.units import exact_ratio, format_count, format_percent, format_shape
+from ucseg_cli.references.variants.layout import CLASSIFIER_CONV, branch_index
+from ucseg_cli.units import (
+    exact_ratio,
+    format_count,
+    format_percent,
+    format_shape,
+    plural,
+    spoken_count,
+)
 
 Check = Callable[[Subject], Iterable["Finding"]]
 
 CLASSIC_STRIDE, CLASSIC_RATE = 16, 18
-"""The output stride for which DeepLabv3 chose the rates 6, 12, 18 (Chen et al. 2017, arXiv:1706.05587, section 3.3)."""
+"""The output stride for which DeepLabv3 chose the rates 6, 12, 18 (arXiv:1706.05587, 3.3)."""
+CLASSIC_PIXELS = CLASSIC_STRIDE * CLASSIC_RATE
 HEAVY = Fraction(1, 3)
 BLOCK_DEPTH = 2
 MOSTLY = Fraction(1, 2)
@@ -51,7 +62,7 @@ class Finding(NamedTuple):
         message: what is there, with its numbers.
         evidence: these numbers, raw.
         fix: axes to change, for a variant of the family; empty where no axis fixes it.
-        exact: whether the fix computes the same function in eval mode; None where there is none.
+        exact: whether the fix gives the same output in eval mode; None where there is no fix.
     """
 
     rule: Rule
@@ -63,20 +74,19 @@ class Finding(NamedTuple):
 
 
 def lint(subject: Subject) -> tuple[Finding, ...]:
-    """Every finding of every rule once, the most severe first, then by code and module."""
+    """Every finding of every rule, the most severe first, then by code and module."""
     found = (finding for check in CHECKS for finding in check(subject))
-    different = {
-        (each.rule.code, each.module, each.message): each for each in found
-    }  # a module may run twice
-    return tuple(
-        sorted(
-            different.values(), key=lambda each: (-each.rule.severity, each.rule.code, each.module)
-        )
-    )
+    # A module may run twice; what is found in it both times is one finding.
+    once = {(finding.rule.code, finding.module, finding.message): finding for finding in found}
+    return tuple(sorted(once.values(), key=_severest_first))
+
+
+def _severest_first(finding: Finding) -> tuple[int, str, str]:
+    return -finding.rule.severity, finding.rule.code, finding.module
 
 
 class LintChanges(NamedTuple):
-    """What a model has that its baseline has not, the other way round, and of what both have how many are told alike."""
+    """Findings added, removed and altered against a baseline, and how many are the same."""
 
     added: tuple[Finding, ...]
     removed: tuple[Finding, ...]
@@ -87,46 +97,41 @@ class LintChanges(NamedTuple):
 def lint_changes(
     baseline: Subject, model: Subject, name_after: Callable[[str], str]
 ) -> LintChanges:
-    """Findings by rule and by what the module is for, whatever its position; none where one model could not run.
+    """Findings by rule and the module's role, at any position; none if a model could not run.
 
-    *name_after* tells what a module of the baseline is called in the model.
+    *name_after* gives the path in the model of a module of the baseline.
     """
     if baseline.trace.failure is not None or model.trace.failure is not None:
         return LintChanges((), (), (), 0)
-    before = {
-        _identity(each, baseline.place(name_after(each.module))): each for each in lint(baseline)
-    }
-    after = {_identity(each, model.place(each.module)): each for each in lint(model)}
-    both = [(before[place], each) for place, each in after.items() if place in before]
+    before = {_identity(old, baseline.place(name_after(old.module))): old for old in lint(baseline)}
+    after = {_identity(new, model.place(new.module)): new for new in lint(model)}
+    both = [(before[place], new) for place, new in after.items() if place in before]
     altered = tuple((old, new) for old, new in both if old.evidence != new.evidence)
     return LintChanges(
-        tuple(each for place, each in after.items() if place not in before),
-        tuple(each for place, each in before.items() if place not in after),
-        altered,
-        len(both) - len(altered),
+        added=tuple(new for place, new in after.items() if place not in before),
+        removed=tuple(old for place, old in before.items() if place not in after),
+        altered=altered,
+        unchanged=len(both) - len(altered),
     )
 
 
 def _identity(finding: Finding, place: str) -> tuple[str, ...]:
-    """What makes it the same finding in another model: rule, place, and which figures speak for it."""
+    """The same finding in another model has this rule, this place, and figures of these names."""
     return finding.rule.code, place, *finding.evidence
 
 
 def chosen_rules(select: Iterable[str], ignore: Iterable[str]) -> frozenset[str]:
-    """The codes to look for: those that begin with one of *select* (all where empty) and with none of *ignore*.
+    """The codes that begin with one of *select* (all where empty) and with none of *ignore*.
 
-    Raises UnknownNameError for a word with which no code begins, and UsageError where no rule is left.
+    Raises UnknownNameError for a word with which no code begins, and UsageError if no rule is left.
     """
     select, ignore = tuple(select), tuple(ignore)
     for option, words in (("--select", select), ("--ignore", ignore)):
         for word in words:
             if not word or not any(code.startswith(word) for code in RULES):
                 raise UnknownNameError("rule", word, RULES, where=f"{option} {word}".rstrip())
-    chosen = frozenset(
-        code
-        for code in RULES
-        if (not select or code.startswith(select)) and not (ignore and code.startswith(ignore))
-    )
+    selected = [code for code in RULES if not select or code.startswith(select)]
+    chosen = frozenset(code for code in selected if not ignore or not code.startswith(ignore))
     if not chosen:
         raise UsageError(
             "no rule is left to look for", where="--select, --ignore", help="ignore fewer of them"
@@ -136,35 +141,40 @@ def chosen_rules(select: Iterable[str], ignore: Iterable[str]) -> frozenset[str]
 
 def _degenerate_convs(subject: Subject) -> Iterator[Finding]:
     for reach in reaches(subject.trace):
+        at = f"rate {max(reach.rate)} on a {format_shape(reach.map)} map"
         if reach.is_pointwise:
             fix = _without_degenerate_rates(subject, reach)
+            message = f"{at} is exactly a 1×1 conv{_dead_positions(reach)}"
             yield Finding(
-                ONE_BY_ONE, reach.module, _reach_message(reach, "is exactly a 1×1 conv"), _reach_evidence(reach), fix,
+                ONE_BY_ONE,
+                reach.module,
+                message,
+                _reach_evidence(reach),
+                fix,
                 exact=False if fix else None,
-            )  # fmt: skip
-        elif reach.share < MOSTLY:
-            read = f"reads data in {format_percent(reach.share)} of its products"
-            yield Finding(
-                MOSTLY_PADDING, reach.module, _reach_message(reach, read), _reach_evidence(reach)
             )
+        elif reach.share < MOSTLY:
+            share = format_percent(reach.share)
+            message = f"{at} reads data in {share} of its products{_dead_positions(reach)}"
+            yield Finding(MOSTLY_PADDING, reach.module, message, _reach_evidence(reach))
 
 
 def _without_degenerate_rates(subject: Subject, reach: Reach) -> dict[str, str]:
-    """The ASPP without the branches that another computes already: each such conv is one more 1×1 branch."""
+    """The ASPP has a 1×1 branch already, so every conv that is another one can go."""
     variant = subject.variant
-    if variant is None or not reach.module.startswith("aspp.branches."):
+    if variant is None or branch_index(reach.module) is None:
         return {}
-    degenerate = {max(each.rate) for each in reaches(subject.trace) if each.is_pointwise}
+    degenerate = {max(conv.rate) for conv in reaches(subject.trace) if conv.is_pointwise}
     rates = ",".join(str(rate) for rate in variant.rates if rate not in degenerate)
     return {"rates": rates} if rates else {}
 
 
-def _reach_message(reach: Reach, what: str) -> str:
-    place = f"rate {max(reach.rate)} on a {format_shape(reach.map)} map {what}"
+def _dead_positions(reach: Reach) -> str:
     if not reach.dead_positions:
-        return place
-    dead = f"{reach.dead_positions} of {reach.kernel_positions} taps read only padding"
-    return f"{place}: {dead}, with {format_count(reach.dead_params, exact=True)} parameters on them"
+        return ""
+    dead = f"{reach.dead_positions} of {reach.kernel_positions} kernel positions"
+    weights = format_count(reach.dead_params, exact=True)
+    return f": {dead} only ever see padding; their {weights} weights do nothing"
 
 
 def _reach_evidence(reach: Reach) -> dict[str, int]:
@@ -181,8 +191,8 @@ def _reach_evidence(reach: Reach) -> dict[str, int]:
 
 
 def _unfit_rates(subject: Subject) -> Iterator[Finding]:
-    """One finding for each coarse map on which a tap lies further out, in pixels, than the classic rates put it."""
-    known = strides(subject.trace)
+    """One finding for each coarse map whose kernels reach further, in pixels, than the classic."""
+    known, paths = strides(subject.trace), subject.trace.modules
     coarse: dict[int, list[Op]] = {}
     for op in _convs(subject.trace):
         source = op.inputs[0] or 0
@@ -191,150 +201,127 @@ def _unfit_rates(subject: Subject) -> Iterator[Finding]:
     for source, ops in coarse.items():
         rates = sorted({max(op.attributes["dilation"]) for op in ops})
         stride = int(max(known[source]))
-        farthest, classic = rates[-1] * stride, CLASSIC_RATE * CLASSIC_STRIDE
-        if farthest <= classic:
-            continue
-        yield Finding(
-            UNFIT_RATES,
-            _common_parent(subject.trace.modules[op.module].path for op in ops),
-            f"{'rate' if len(rates) == 1 else 'rates'} {', '.join(map(str, rates))} at stride {stride}: the outer taps lie "
-            f"{farthest} pixels from the centre; DeepLabv3 chose {classic} ({CLASSIC_RATE} at stride {CLASSIC_STRIDE})",
-            {
-                "stride": stride,
-                "largest_rate": rates[-1],
-                "pixels": farthest,
-                "classic_pixels": classic,
-            },
-            _finer_rates(subject.variant, stride),
-            exact=False if subject.variant else None,
-        )
+        pixels = rates[-1] * stride
+        if pixels > CLASSIC_PIXELS:
+            noun, listed = "rate" if len(rates) == 1 else "rates", ", ".join(map(str, rates))
+            yield Finding(
+                UNFIT_RATES,
+                _common_parent(paths[op.module].path for op in ops),
+                f"{noun} {listed} at stride {stride} reach {pixels} pixels from the centre; "
+                f"DeepLabv3 chose {CLASSIC_PIXELS} ({CLASSIC_RATE} at stride {CLASSIC_STRIDE})",
+                {
+                    "stride": stride,
+                    "largest_rate": rates[-1],
+                    "pixels": pixels,
+                    "classic_pixels": CLASSIC_PIXELS,
+                },
+                _finer_rates(subject.variant, stride),
+                exact=False if subject.variant else None,
+            )
 
 
 def _finer_rates(variant: Variant | None, stride: int) -> dict[str, str]:
-    """All rates of a variant, in their order, brought from the classic stride to *stride*, or nearer where that is still too far."""
+    """A variant's rates scaled to *stride*, and down to the classic reach if still beyond it."""
     if variant is None:
         return {}
-    scale = min(
-        Fraction(CLASSIC_STRIDE, stride),
-        Fraction(CLASSIC_RATE * CLASSIC_STRIDE, stride * max(variant.rates)),
-    )
+    to_stride = Fraction(CLASSIC_STRIDE, stride)
+    to_reach = Fraction(CLASSIC_PIXELS, stride * max(variant.rates))
+    scale = min(to_stride, to_reach)
     return {"rates": ",".join(str(max(1, int(rate * scale))) for rate in variant.rates)}
 
 
 def _late_classifiers(subject: Subject) -> Iterator[Finding]:
     trace = subject.trace
-    made_by = {tensor: op for _, op in trace.kernels() for tensor in op.outputs}
-    for op in _convs(trace):
-        source = made_by.get(op.inputs[0] or 0)
-        if (
-            not _is_pointwise(trace, op)
-            or source is None
-            or not source.name.startswith("upsample_bilinear")
-        ):
+    made_by = _made_by(trace)
+    for op in filter(partial(_is_pointwise, trace), _convs(trace)):
+        upsample = made_by.get(op.inputs[0] or 0)
+        if upsample is None or not upsample.name.startswith("upsample_bilinear"):
             continue
-        before, after = trace.shape(source.inputs[0]) or (), trace.shape(source.outputs[0]) or ()
-        saved = _saved_by_commuting(trace, op, prod(before[2:]), prod(after[2:]))
+        small, large = (_map_size(trace, tensor) for tensor in (upsample.inputs[0], op.inputs[0]))
+        saved = _saved_by_commuting(trace, op, prod(small), prod(large))
         if saved > 0:
             path = trace.modules[op.module].path
-            own_head = path == "classifier.1" and subject.variant is not None
+            own_head = path == CLASSIFIER_CONV and subject.variant is not None
             yield Finding(
                 LATE_CLASSIFIER,
                 path,
-                f"a 1×1 conv on {format_shape(after[2:])} positions after a bilinear upsample from {format_shape(before[2:])}; "
-                f"before it, the conv computes the same for {format_count(saved, exact=True)} fewer fvcore FLOPs",
-                {
-                    "positions": prod(after[2:]),
-                    "positions_before": prod(before[2:]),
-                    "saved": saved,
-                },
+                f"this 1×1 conv runs at {format_shape(large)}, after a bilinear upsample from "
+                f"{format_shape(small)}. Moved before the upsample it gives the same output "
+                f"for {spoken_count(saved)} fewer FLOPs.",
+                {"positions": prod(large), "positions_before": prod(small), "saved": saved},
                 {"head": "before-upsample"} if own_head else {},
                 exact=True if own_head else None,
             )
 
 
 def _saved_by_commuting(trace: Trace, conv: Op, before: int, after: int) -> int:
-    """What fvcore would count less if a pointwise conv ran on the *before* positions and its output were upsampled.
+    """The drop in fvcore's count if a 1×1 conv ran on *before* positions, then was upsampled.
 
-    The conv saves its products on the other positions; upsampling, at 4 per element, then carries the conv's channels.
+    The conv saves its products on the other positions; upsampling, at BILINEAR_PRICE an element,
+    then carries the conv's output channels instead of its input's.
     """
-    out = trace.shape(conv.outputs[0]) or ()
-    images, channels, weights = (
-        out[0],
-        (trace.shape(conv.inputs[0]) or ())[1],
-        prod(trace.shape(conv.inputs[1]) or ()),
-    )
-    return images * ((after - before) * weights + 4 * after * (channels - out[1]))
+    images, channels, *_ = trace.shape(conv.inputs[0]) or ()
+    made = (trace.shape(conv.outputs[0]) or ())[1]
+    products = (after - before) * prod(trace.shape(conv.inputs[1]) or ())
+    return images * (products + BILINEAR_PRICE * after * (channels - made))
 
 
 def _unused_parameters(subject: Subject) -> Iterator[Finding]:
     trace = subject.trace
-    used = {
-        trace.tensors[tensor].storage
-        for op in trace.ops
-        for tensor in op.inputs
-        if tensor is not None
-    }
-    used |= {trace.tensors[tensor].storage for tensor in trace.outputs}
+    read = {tensor for op in trace.ops for tensor in op.inputs if tensor is not None}
+    used = {trace.tensors[tensor].storage for tensor in read.union(trace.outputs)}
     for module in trace.modules:
         unused = [w for w in module.parameters if trace.tensors[w.tensor].storage not in used]
         if unused:
             count = sum(trace.tensors[weight.tensor].numel for weight in unused)
             names = ", ".join(weight.name for weight in unused)
-            message = (
-                f"{format_count(count, exact=True)} parameters ({names}) that no operator reads"
-            )
+            message = f"no operator reads {plural(count, 'parameter')} ({names})"
             yield Finding(UNUSED_PARAMETERS, module.path, message, {"params": count})
 
 
 def _biases_before_norm(subject: Subject) -> Iterator[Finding]:
     trace = subject.trace
-    made_by = {tensor: op for _, op in trace.kernels() for tensor in op.outputs}
-    uses = Counter(tensor for _, op in trace.kernels() for tensor in op.inputs) + Counter(
-        trace.outputs
-    )
+    made_by = _made_by(trace)
+    uses = Counter(tensor for _, op in trace.kernels() for tensor in op.inputs)
+    uses.update(trace.outputs)
     for op in trace.ops:
-        if op.name != "batch_norm":
-            continue
-        conv = made_by.get(op.inputs[0] or 0)
+        conv = made_by.get(op.inputs[0] or 0) if op.name == "batch_norm" else None
         if conv is None or conv.name != "convolution" or conv.inputs[2] is None:
             continue
-        if (
-            uses[conv.outputs[0]] == uses[conv.inputs[2]] == 1
-        ):  # else something beside the norm sees the bias
+        # With a second use, something beside the norm sees the bias.
+        if uses[conv.outputs[0]] == uses[conv.inputs[2]] == 1:
             count = trace.tensors[conv.inputs[2]].numel
-            message = f"a bias of {format_count(count, exact=True)} parameters that the batch norm after it takes away"
-            yield Finding(
-                BIAS_BEFORE_NORM, trace.modules[conv.module].path, message, {"params": count}
-            )
+            message = f"the batch norm after it cancels its bias of {plural(count, 'parameter')}"
+            path = trace.modules[conv.module].path
+            yield Finding(BIAS_BEFORE_NORM, path, message, {"params": count})
 
 
 def _norms_of_one_value(subject: Subject) -> Iterator[Finding]:
     trace = subject.trace
     for op in trace.ops:
         shape = trace.shape(op.inputs[0]) if op.name == "batch_norm" else None
-        if shape is not None and prod(shape[2:]) == 1 and len(shape) > 2:
-            message = f"normalises {format_shape(shape)}: one value per channel and image, so training at batch 1 fails"
-            yield Finding(
-                NORM_OF_ONE_VALUE, trace.modules[op.module].path, message, {"channels": shape[1]}
+        if shape is not None and len(shape) > 2 and prod(shape[2:]) == 1:
+            message = (
+                f"normalises {format_shape(shape)}: "
+                "one value per channel and image, so training at batch 1 fails"
             )
+            path = trace.modules[op.module].path
+            yield Finding(NORM_OF_ONE_VALUE, path, message, {"channels": shape[1]})
 
 
 def _heavy_blocks(subject: Subject) -> Iterator[Finding]:
     own, whole = own_figures(subject.trace), totals(subject.trace)
     rows = partition(module_rows(subject.trace, own, max_depth=BLOCK_DEPTH))
-    for metric, noun in (("params", "parameters"), (DEFAULT_CONVENTION, "fvcore FLOPs")):
-        for row in rows:
-            share = exact_ratio(row.figures.get(metric, 0), whole[metric])
-            if share is not None and share > HEAVY and len(rows) > 1:
+    for metric, noun in (("params", "parameters"), (DEFAULT_CONVENTION, "FLOPs")):
+        for row in rows if len(rows) > 1 else ():
+            count = row.figures.get(metric, 0)
+            share = exact_ratio(count, whole[metric])
+            if share is not None and share > HEAVY:
                 axes = subject.variant.governing_axes(row.path) if subject.variant else ()
                 governed = f"; governed by {', '.join(axes)}" if axes else ""
-                held = f"{format_percent(share)} of the {noun} ({format_count(row.figures[metric], exact=True)}){governed}"
-                yield Finding(
-                    HEAVY_BLOCK,
-                    row.path,
-                    held,
-                    {metric: row.figures[metric], "total": whole[metric]},
-                )
+                message = f"{format_percent(share)} of the {noun} ({count:,}){governed}"
+                evidence = {metric: count, "total": whole[metric]}
+                yield Finding(HEAVY_BLOCK, row.path, message, evidence)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -349,24 +336,26 @@ CHECKS: tuple[Check, ...] = (
 
 
 def _convs(trace: Trace) -> Iterator[Op]:
-    return (
-        op
-        for _, op in trace.kernels()
-        if op.name == "convolution" and not op.attributes["transposed"]
-    )
+    convs = (op for _, op in trace.kernels() if op.name == "convolution")
+    return (op for op in convs if not op.attributes["transposed"])
+
+
+def _made_by(trace: Trace) -> dict[int, Op]:
+    return {tensor: op for _, op in trace.kernels() for tensor in op.outputs}
+
+
+def _map_size(trace: Trace, tensor: int | None) -> tuple[int, ...]:
+    return (trace.shape(tensor) or ())[2:]
 
 
 def _is_pointwise(trace: Trace, op: Op) -> bool:
-    kernel = (trace.shape(op.inputs[1]) or ())[2:]
-    return set(kernel) == set(op.attributes["stride"]) == {1} and set(op.attributes["padding"]) == {
-        0
-    }
+    ones = {*_map_size(trace, op.inputs[1]), *op.attributes["stride"]}
+    return ones == {1} and set(op.attributes["padding"]) == {0}
 
 
 def _common_parent(paths: Iterable[str]) -> str:
-    parts = [path.split(".") for path in paths]
     shared: list[str] = []
-    for names in zip(*parts, strict=False):
+    for names in zip(*(path.split(".") for path in paths), strict=False):
         if len(set(names)) > 1:
             break
         shared.append(names[0])
