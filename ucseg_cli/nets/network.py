@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ucseg_cli.nets.backbone import Backbone, build_backbone, run_features
 from ucseg_cli.nets.blocks import BLOCKS, Aspp, pointwise, upsample
 from ucseg_cli.references.variants import Variant, as_variant
+from ucseg_cli.references.variants.layout import FEATURES
 
 
 class SegmentationNetwork(nn.Module):
@@ -63,7 +64,7 @@ class SegmentationNetwork(nn.Module):
     def _initialise_new_layers(self) -> None:
         """Kaiming-normal (fan_out, relu) convs, zero biases, BN at 1/0; not in the backbone."""
         for name, child in self.named_children():
-            if name != "features":
+            if name != FEATURES:
                 child.apply(_initialise)
 
 
