@@ -141,12 +141,12 @@ def test_a_checkpoint_of_any_name_is_read_by_its_path(
     ],
 )
 def test_mistakes_are_named_and_exit_with_2(
-    ucseg: Run, write: Write, arguments: list[str], told: str
+    ucseg: Run, write: Write, arguments: list[str], message: str
 ) -> None:
     write("v1")
     answer = ucseg("identify", *arguments)
     assert (answer.returncode, answer.stdout) == (2, "")
-    assert told in answer.stderr
+    assert message in answer.stderr
 
 
 def test_it_judges_as_other_gates_do(ucseg: Run, write: Write) -> None:
