@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 LFS_POINTER = b"version https://git-lfs"
+SAFETENSORS_LENGTH = 8
+"""Bytes that say how long a safetensors header is; the header itself is JSON."""
+FETCH_AGAIN = "copy or download it again"
+"""The help for a broken file."""
 
 _FORMATS = {
     b"\x89PNG": "a PNG image",

@@ -6,15 +6,19 @@ import os
 import stat
 from pathlib import Path
 
-from ucseg_cli.engine.checkpoints.other_formats import describe_text, foreign_format
+from ucseg_cli.engine.checkpoints.other_formats import (
+    FETCH_AGAIN,
+    SAFETENSORS_LENGTH,
+    describe_text,
+    foreign_format,
+)
 from ucseg_cli.engine.require_torch import require_torch
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, nearest_name
 from ucseg_cli.facts.state_dict import StateDict, unwrapped
 from ucseg_cli.references.grammar import CHECKPOINTS
 
 HEAD = 512
-SAFETENSORS_LENGTH = 8
-"""Bytes that say how long a safetensors header is; the header itself is JSON."""
+"""Bytes that show the format of a file; a tar archive has its mark at 257."""
 LONGEST_NAME = 1000
 """Letters of a tensor's name; a much longer one has parents enough to fill the memory."""
 
@@ -88,7 +92,7 @@ def _is_safetensors(head: bytes) -> bool:
 
 def _not_a_checkpoint(path: str, head: bytes) -> UcsegError:
     if not head:
-        return ModelError(f"{path} is empty", where=path, help="copy or download it again")
+        return ModelError(f"{path} is empty", where=path, help=FETCH_AGAIN)
     what, fix = foreign_format(head)
     return ModelError(f"{path} holds no weights: it is {what}", where=path, help=fix)
 

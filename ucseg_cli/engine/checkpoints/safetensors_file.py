@@ -8,6 +8,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from ucseg_cli.engine.checkpoints.other_formats import FETCH_AGAIN, SAFETENSORS_LENGTH
 from ucseg_cli.errors import ModelError, UcsegError, UsageError
 from ucseg_cli.facts.state_dict import Entry, StateDict
 
@@ -20,8 +21,6 @@ DTYPES = {
     "F4": "float4_e2m1fn", "F6_E2M3": "float6_e2m3fn", "F6_E3M2": "float6_e3m2fn",
 }  # fmt: skip
 """Torch's names for the element types of safetensors."""
-LENGTH = 8
-"""Bytes that say how long the header is."""
 
 
 def read_safetensors(path: str, key: str | None) -> StateDict:
@@ -52,12 +51,12 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 def _broken(path: str, error: Exception) -> UcsegError:
     with Path(path).open("rb") as file:
-        length = int.from_bytes(file.read(LENGTH), "little")
+        length = int.from_bytes(file.read(SAFETENSORS_LENGTH), "little")
     size = Path(path).stat().st_size
     sizes = f"its header should have {length:,} bytes, and the file has {size:,}"
     return ModelError(
         f"{path} is cut short or damaged, or not a safetensors file",
         where=path,
         notes=(sizes, f"safetensors says: {error}"),
-        help="copy or download it again",
+        help=FETCH_AGAIN,
     )

@@ -13,6 +13,7 @@ from zipfile import BadZipFile, ZipFile
 import torch
 
 from ucseg_cli.engine.checkpoints.nested_state_dict import find_state_dict
+from ucseg_cli.engine.checkpoints.other_formats import FETCH_AGAIN
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError
 from ucseg_cli.facts.state_dict import DENSE, Entry, StateDict
 
@@ -20,7 +21,6 @@ MOST_PICKLE = 2**30
 """Bytes of a pickle, far more than any tensors need; a small archive can unpack to any number."""
 
 _SAVE_AGAIN = "save a state dict instead: torch.save(model.state_dict(), 'weights.pt')"
-_FETCH_AGAIN = "copy or download it again"
 _GLOBAL = re.compile(r"GLOBAL (\S+)|unrecognized function (\S+)|[Uu]nsupported class (\S+)")
 _REASON = re.compile(r"WeightsUnpickler error:\s*(.+)")
 
@@ -98,7 +98,7 @@ def _refuse_foreign_zip(path: str) -> None:
             members = archive.infolist()
     except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
         what = f"{path} is cut short or damaged: the directory at the end of its archive is broken"
-        raise ModelError(what, where=path, help=_FETCH_AGAIN) from error
+        raise ModelError(what, where=path, help=FETCH_AGAIN) from error
     sizes = {member.filename.rpartition("/")[2]: member.file_size for member in members}
     if "constants.pkl" in sizes:
         raise ModelError(
@@ -130,7 +130,7 @@ def _load_error(path: str, error: Exception) -> UcsegError:
         f"{path} is cut short or damaged, or not a file of torch.save",
         where=path,
         notes=(f"torch says: {reason[:200]}",),
-        help=_FETCH_AGAIN,
+        help=FETCH_AGAIN,
     )
 
 
