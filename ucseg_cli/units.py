@@ -48,18 +48,17 @@ def format_bytes(count: int | None, *, exact: bool = False, signed: bool = False
 
 
 def format_percent(ratio: Fraction | None, *, signed: bool = False) -> str:
-    """A ratio with one decimal, ``7/20`` as ``35.0 %``; what rounds to zero but is not says so."""
+    """A ratio with one decimal, ``7/20`` as ``35.0%``; what rounds to zero but is not says so."""
     if ratio is None:
         return MISSING
     tenths = round(abs(ratio) * 1000)
     sign = "-" if ratio < 0 else "+" if signed and ratio > 0 else ""
     if tenths == 0 and ratio != 0:
-        return f"{sign}<0.1 %"
-    if (
-        tenths == 1000 and abs(ratio) != 1
-    ):  # a limit just exceeded must not look just met, nor what is nearly gone gone
-        return f"{sign}{'>' if abs(ratio) > 1 else '<'}100.0 %"
-    return f"{sign}{tenths // 10:,}.{tenths % 10} %"
+        return f"{sign}<0.1%"
+    if tenths == 1000 and abs(ratio) != 1:
+        # a limit just exceeded must not look just met, nor what is nearly gone gone
+        return f"{sign}{'>' if abs(ratio) > 1 else '<'}100.0%"
+    return f"{sign}{tenths // 10:,}.{tenths % 10}%"
 
 
 def format_shape(shape: Sequence[int] | None) -> str:
@@ -106,16 +105,10 @@ def parse_count(text: str, *, in_bytes: bool, where: Where = None) -> int:
 
 def _scaled(magnitude: int) -> str:
     """At least three digits and a prefix; 999,950 is rounded to 1.00M, not to 1,000k."""
-    prefix = next(
-        (
-            p
-            for p, scale in DECIMAL.items()
-            if p and round(Fraction(magnitude * 10, scale)) < 10_000
-        ),
-        "E",
-    )
+    tenths_by_prefix = {p: round(Fraction(magnitude * 10, DECIMAL[p])) for p in DECIMAL if p}
+    prefix = next((p for p, tenths in tenths_by_prefix.items() if tenths < 10_000), "E")
     hundredths = round(Fraction(magnitude * 100, DECIMAL[prefix]))
     if hundredths < 1000:
         return f"{hundredths // 100}.{hundredths % 100:02}{prefix}"
-    tenths = round(Fraction(magnitude * 10, DECIMAL[prefix]))
+    tenths = tenths_by_prefix[prefix]
     return f"{tenths // 10:,}.{tenths % 10}{prefix}"

@@ -16,7 +16,7 @@ MODULES = (
 )
 WHOLE = 1_600_000
 TITLE = "params v2"
-SUMMARY = "v2 has 1.6M parameters, 75.7 % of them in backbone.features.16.block.3.0."
+SUMMARY = "v2 has 1.6M parameters, 75.7% of them in backbone.features.16.block.3.0."
 NOTE = "shared parameters are counted once, where first used"
 
 
@@ -86,8 +86,8 @@ def comparison() -> Report:
             Table("axes", "Axes", axes, (Row(("rates", "6,12,18", "6,12")),)),
             Table("taps", "Taps that moved", axes, ()),
         ),
-        "v2 costs 11.0 % fewer MACs than v1 for 14.3 % more parameters.",
-        {"verdict": {"summary": "v2 costs 11.0 % fewer MACs than v1 for 14.3 % more parameters."}},
+        "v2 costs 11.0% fewer MACs than v1 for 14.3% more parameters.",
+        {"verdict": {"summary": "v2 costs 11.0% fewer MACs than v1 for 14.3% more parameters."}},
     )
 
 

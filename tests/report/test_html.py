@@ -85,8 +85,8 @@ def test_hovering_tells_the_exact_integer(params: Report) -> None:
 
 def test_highlights_are_tiles_with_their_change(params: Report) -> None:
     page = render_html(params)
-    assert '<span class="change good">-11.0 %</span>' in page
-    assert '<span class="change bad">+3.0 %</span>' in page
+    assert '<span class="change good">-11.0%</span>' in page
+    assert '<span class="change bad">+3.0%</span>' in page
 
 
 def test_shares_have_bars_and_totals_do_not(params: Report) -> None:

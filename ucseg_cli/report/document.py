@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from fractions import Fraction
@@ -77,12 +77,16 @@ class Role(Enum):
 
 
 class Column(NamedTuple):
-    """One column. *tier* 0 is always shown; narrow terminals drop 3 below about 100 columns, 2 below 72, 1 below 50."""
+    """One column. Narrow terminals drop tier 3 below 100 columns, 2 below 72, 1 below 50, never 0.
+
+    *legend* says what the title means, where it does not say so itself.
+    """
 
     key: str
     title: str
     kind: Kind = Kind.TEXT
     tier: int = 0
+    legend: str = ""
 
 
 class Row(NamedTuple):
@@ -95,7 +99,7 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A titled table. *note* stands under it, such as what was left out and why; *news* says that every row is a change."""
+    """A titled table. *note* says what was left out and why; *news*, that every row is a change."""
 
     key: str
     title: str
@@ -103,6 +107,12 @@ class Table(NamedTuple):
     rows: tuple[Row, ...]
     note: str | None = None
     news: bool = False
+
+    def footnote(self, shown: Iterable[Column]) -> str:
+        """What stands under it: the note, and what the titles of the columns *shown* mean."""
+        legends = [f"{column.title}: {column.legend}" for column in shown if column.legend]
+        legend = f"{'; '.join(legends)}." if legends else ""
+        return " ".join(filter(None, (self.note, legend)))
 
 
 class Highlight(NamedTuple):

@@ -69,13 +69,12 @@ def format_rows(table: Table, *, exact: bool = False) -> list[list[str]]:
     return [_format_row(row, table, exact=exact) for row in table.rows]
 
 
-def draw_span(span: Span) -> str:
-    """A block from start to end on a scale of SPAN_CELLS, to the nearest cell; the smallest is one, and a step down is shaded."""
+def draw_span(span: Span, scale: int = SPAN_CELLS) -> str:
+    """A block from start to end on a *scale* of cells, to the nearest; a step down is shaded."""
     low, high = sorted((span.start, span.end))
-    first = min(round(low * SPAN_CELLS), SPAN_CELLS - 1)
-    return " " * first + ("░" if span.end < span.start else "█") * max(
-        round(high * SPAN_CELLS) - first, 1
-    )
+    first = min(round(low * scale), scale - 1)
+    length = max(round(high * scale) - first, 1)
+    return " " * first + ("░" if span.end < span.start else "█") * length
 
 
 def format_status(word: str) -> str:
@@ -93,6 +92,8 @@ def tone_of(cell: Cell, kind: Kind) -> Tone:
             return _PRESENCE.get(cell, Tone.NEUTRAL)
         case Kind.SPAN, Span(start=start, end=end) if start:
             return Tone.GOOD if end < start else Tone.BAD
+        case Kind.SHARE, int() | Fraction():
+            return Tone.BAD if cell > 1 else Tone.NEUTRAL  # over its limit
         case ((Kind.DELTA | Kind.EXACT_DELTA | Kind.CHANGE), (int() | Fraction())) if cell:
             return Tone.GOOD if cell < 0 else Tone.BAD
         case _:

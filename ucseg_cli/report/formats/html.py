@@ -103,7 +103,11 @@ def _tile(highlight: Highlight, *, exact: bool) -> _Tile:
 
 def _sheet(table: Table, *, exact: bool) -> _Sheet:
     headings = tuple(_Heading(column.title, _alignment(column)) for column in table.columns)
-    return _Sheet(table.title, headings, tuple(_lines(table, exact=exact)), table.note)
+    return _Sheet(table.title, headings, tuple(_lines(table, exact=exact)), _note(table))
+
+
+def _note(table: Table) -> str | None:
+    return (table.footnote(table.columns) if table.rows else table.note) or None
 
 
 def _lines(table: Table, *, exact: bool) -> Iterator[_Line]:

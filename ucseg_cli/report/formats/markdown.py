@@ -45,13 +45,16 @@ def render_table(table: Table, *, exact: bool) -> Iterator[str]:
     """Its heading, its grid and its note, a block each."""
     if table.title:
         yield f"### {escape(table.title)}"
-    yield "\n".join(_grid(table, exact=exact)) if table.rows else "" if table.note else "none"
-    if table.note:
-        yield _paragraph(table.note)
+    if not table.rows:
+        yield _paragraph(table.note or "none")
+        return
+    table = _without_drawings(table)
+    yield "\n".join(_grid(table, exact=exact))
+    if footnote := table.footnote(table.columns):
+        yield _paragraph(footnote)
 
 
 def _grid(table: Table, *, exact: bool) -> Iterator[str]:
-    table = _without_drawings(table)
     titles = [escape(column.title) for column in table.columns]
     body = [[escape(text) for text in texts] for texts in format_rows(table, exact=exact)]
     for row, texts in zip(table.rows, body, strict=True):

@@ -10,16 +10,18 @@ from unicodedata import combining, east_asian_width
 
 from ucseg_cli.report.formats.cells import one_line, plain_ascii
 
-_NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|[kMGTPE]?i?B)(?!\w))")
+_NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=[kMGTPE]?i?B(?!\w))")
 _GLUE = "\u00a0"
 LEAST_BEGINNING = 4
+SENTENCE = 100
+"""Columns at which sentences are wrapped in a pipe."""
 
 
 class Screen(NamedTuple):
     """Where text is to be read.
 
     Args:
-        width: columns of the terminal; None where output is piped: natural width, nothing shortened.
+        width: columns of the terminal; None in a pipe: tables at their natural width, nothing shortened.
         colour: whether escape codes are welcome.
         unicode: whether the stream can encode more than ASCII.
         exact: whether counts are written in full, without k, M or G.
@@ -40,29 +42,26 @@ class Screen(NamedTuple):
         line = one_line(text)
         return line if self.unicode else plain_ascii(line)
 
-    def fold(self, text: str) -> list[str]:
-        """*text* wrapped by words; a number stays with its unit."""
+    def fold(self, text: str, width: int | None = None) -> list[str]:
+        """*text* wrapped by words to the screen or a *width*; a number stays with its unit."""
         line = self.spell(text)
-        if self.width is None or display_width(line) <= self.width:
+        width = max(width or self.width or SENTENCE, 1)
+        if display_width(line) <= width:
             return [line]
-        return [
-            part.replace(_GLUE, " ")
-            for part in wrap(glue_units(line), max(self.width, 1), break_on_hyphens=False)
-        ]
+        is_terminal = self.width is not None  # a pipe takes a long name whole
+        lines = wrap(glue_units(line), width, break_on_hyphens=False, break_long_words=is_terminal)
+        return [part.replace(_GLUE, " ") for part in lines]
 
     def flow(self, phrases: Iterable[str], separator: str) -> list[str]:
         """*phrases* joined by *separator*, broken only between phrases where they fit at all."""
         lines: list[str] = []
         for phrase in phrases:
             joined = f"{lines[-1]}{separator}{phrase}" if lines else phrase
-            if lines and self._fits(joined):
+            if lines and display_width(self.spell(joined)) <= (self.width or SENTENCE):
                 lines[-1] = joined
             else:
                 lines.append(phrase)
         return [part for line in lines for part in self.fold(line)]
-
-    def _fits(self, text: str) -> bool:
-        return self.width is None or display_width(self.spell(text)) <= self.width
 
 
 def glue_units(text: str) -> str:
@@ -71,12 +70,15 @@ def glue_units(text: str) -> str:
 
 
 def display_width(text: str) -> int:
-    """Cells that *text* takes on a terminal: two for East Asian wide characters, none for combining marks."""
+    """Cells of a terminal: two for East Asian wide characters, none for combining marks."""
     return len(text) if text.isascii() else sum(map(_cells, text))
 
 
 def shorten_middle(text: str, width: int, ellipsis: str) -> str:
-    """A path keeps its beginning and its end, which is where paths differ: ``features…block.0``; the last two names whole, if they fit."""
+    """A path keeps its beginning and its end, where paths differ: ``features…block.0``.
+
+    The last two names stay whole if they fit.
+    """
     if display_width(text) <= width:
         return text
     room = width - display_width(ellipsis)

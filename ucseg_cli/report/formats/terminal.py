@@ -12,8 +12,8 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from ucseg_cli.report.document import Cell, Column, Kind, Report, Role, Row, Table
-from ucseg_cli.report.formats.cells import WORDS, Tone, format_cell, tone_of
+from ucseg_cli.report.document import Cell, Column, Kind, Report, Role, Row, Span, Table
+from ucseg_cli.report.formats.cells import WORDS, Tone, draw_span, format_cell, tone_of
 from ucseg_cli.report.formats.column_fit import GAP, Layout, fit_columns
 from ucseg_cli.report.formats.screen import Screen, display_width, shorten_end, shorten_middle
 
@@ -57,11 +57,8 @@ def _left_out(drawings: Iterable[_Drawing], screen: Screen) -> list[Text]:
         for column in drawing.layout.dropped(drawing.table)
     )
     names = dict.fromkeys(column.title or column.key for column in dropped)
-    return (
-        _styled(screen.fold(f"not shown at this width: {', '.join(names)}"), _QUIET)
-        if names
-        else []
-    )
+    sentence = f"not shown at this width: {', '.join(names)}"
+    return _styled(screen.fold(sentence), _QUIET) if names else []
 
 
 def _styled(lines: Iterable[str], style: str = "") -> list[Text]:
@@ -81,11 +78,8 @@ class _Cell(NamedTuple):
         lines = self.text.split("\n")
         text = lines[number] if number < len(lines) else ""
         space = " " * (self.width - display_width(text))
-        return (
-            space if self.rightward else "",
-            (text, self.style),
-            "" if self.rightward else space,
-        )
+        padded = (text, self.style)
+        return (space, padded, "") if self.rightward else ("", padded, space)
 
 
 class _Drawing(NamedTuple):
@@ -98,17 +92,19 @@ class _Drawing(NamedTuple):
 
     @classmethod
     def of(cls, table: Table, screen: Screen) -> _Drawing:
-        """The deepest indentation that costs neither a column nor a letter of a name, with whole titles where they fit too."""
+        """The deepest indentation that costs neither a column nor a letter of a name.
+
+        Titles are whole where they fit too.
+        """
         if screen.width is None:
             return cls._laid_out(table, screen, INDENTS[0], whole_titles=True)
         narrowest = cls._laid_out(table, screen, INDENTS[-1], whole_titles=False)
         layouts = ((indent, whole) for indent in INDENTS for whole in (True, False))
-        drawings = (
-            cls._laid_out(table, screen, indent, whole_titles=whole) for indent, whole in layouts
-        )
-        return next(
-            (drawing for drawing in drawings if drawing.costs_nothing(narrowest)), narrowest
-        )
+        for indent, whole in layouts:
+            drawing = cls._laid_out(table, screen, indent, whole_titles=whole)
+            if drawing.costs_nothing(narrowest):
+                return drawing
+        return narrowest
 
     @classmethod
     def _laid_out(
@@ -121,25 +117,25 @@ class _Drawing(NamedTuple):
     def costs_nothing(self, narrowest: _Drawing) -> bool:
         """Whether the columns are those of *narrowest* and no name is shortened."""
         natural = _natural_widths(self.texts)
-        unshortened = self.layout.widths == tuple(natural[index] for index in self.layout.shown)
+        fitted = zip(self.layout.shown, self.layout.widths, strict=True)
+        # a scale has no natural width: it takes the room that is left
+        unshortened = all(width >= natural[index] for index, width in fitted)
         return self.layout.shown == narrowest.layout.shown and unshortened
 
     def block(self) -> list[Text]:
         """The title, the rows and the note."""
         title = _styled(self.screen.fold(self.table.title), _TITLE) if self.table.title else []
-        empty = [] if self.table.note else _styled(["none"], _QUIET)
-        body = list(self._lines()) if self.table.rows else empty
-        return (
-            title
-            + body
-            + (_styled(self.screen.fold(self.table.note), _QUIET) if self.table.note else [])
-        )
+        if not self.table.rows:
+            return title + _styled(self.screen.fold(self.table.note or "none"), _QUIET)
+        footnote = self.table.footnote(self.layout.columns(self.table))
+        notes = _styled(self.screen.fold(footnote), _QUIET) if footnote else []
+        return title + list(self._lines()) + notes
 
     def _lines(self) -> Iterator[Text]:
         """The titles and the rows under a rule; totals under another."""
         titles = list(self._titles())
         (rule,) = _styled([("─" if self.screen.unicode else "-") * _line_width(titles)], _QUIET)
-        yield from _joined(_sunk(titles))
+        yield from _joined(_bottom_aligned(titles))
         yield rule
         ends = self._ends_of_sections()
         for index, row in enumerate(self.table.rows):
@@ -149,50 +145,56 @@ class _Drawing(NamedTuple):
 
     def _titles(self) -> Iterator[_Cell]:
         for place, width, column in self._columns():
-            yield _Cell(
-                self._shorten(self.texts[0][place], column, width),
-                width,
-                _QUIET,
-                column.kind not in WORDS,
-            )
+            title = self._fit(self.texts[0][place], column, width)
+            yield _Cell(title, width, _QUIET, column.kind not in WORDS)
             if self._has_bar(column):
                 yield _Cell("", self.layout.bar)
 
     def _cells(self, index: int, row: Row) -> Iterator[_Cell]:
         for place, width, column in self._columns():
-            cell, text = (
-                row.cells[place],
-                self._shorten(self.texts[index + 1][place], column, width),
-            )
+            cell = row.cells[place]
+            text = self._fit(self.texts[index + 1][place], column, width)
+            if isinstance(cell, Span):
+                text = self.screen.spell(draw_span(cell, width))
             yield _Cell(text, width, _style(cell, column.kind, row.role), column.kind not in WORDS)
             if self._has_bar(column):
-                bar = (
-                    "" if row.role is Role.TOTAL else _draw_bar(cell, self.layout.bar, self.screen)
-                )
-                yield _Cell(bar, self.layout.bar, _QUIET if row.role is Role.FOLDED else _BAR)
+                yield self._bar(place, cell, row.role)
+
+    def _bar(self, place: int, cell: Cell, role: Role) -> _Cell:
+        """A share as a bar; where one exceeds its limit, all of the column have a mark at it."""
+        length = self.layout.bar
+        if role is Role.TOTAL or not isinstance(cell, Fraction | int):
+            return _Cell("", length)
+        shares = [row.cells[place] for row in self.table.rows if row.role is Role.DATA]
+        if not any(isinstance(share, Fraction | int) and share > 1 for share in shares):
+            bar = _draw_bar(cell, length, self.screen)
+            return _Cell(bar, length, _QUIET if role is Role.FOLDED else _BAR)
+        limit = length * 3 // 4
+        mark = "│" if self.screen.unicode else "|"
+        within = _draw_bar(cell, limit, self.screen)
+        beyond = _draw_bar(max(cell - 1, 0), length - limit - 1, self.screen)
+        bar = within + " " * (limit - len(within)) + mark + beyond
+        return _Cell(bar, length, _TONES[tone_of(cell, Kind.SHARE)] or _BAR)
 
     def _columns(self) -> Iterator[tuple[int, int, Column]]:
         for place, width in zip(self.layout.shown, self.layout.widths, strict=True):
             column = self.table.columns[place]
-            yield (
-                place,
-                self._folded_width(place, width) if column.kind is Kind.PROSE else width,
-                column,
-            )
+            if column.kind is Kind.PROSE:
+                yield place, self._folded_width(place, width), column
+            else:
+                yield place, width, column
 
     def _folded_width(self, place: int, width: int) -> int:
-        """Prose breaks between words, so that its lines may be shorter than what there is room for."""
-        folded = (
-            self._shorten(texts[place], self.table.columns[place], width) for texts in self.texts
-        )
-        return max(display_width(line) for text in folded for line in text.split("\n"))
+        """Prose breaks between words, so its lines may be shorter than there is room for."""
+        lines = (line for texts in self.texts for line in self.screen.fold(texts[place], width))
+        return max(map(display_width, lines))
 
     def _has_bar(self, column: Column) -> bool:
         return self.layout.bar > 0 and column.kind is Kind.SHARE
 
-    def _shorten(self, text: str, column: Column, width: int) -> str:
+    def _fit(self, text: str, column: Column, width: int) -> str:
         if column.kind is Kind.PROSE:
-            return "\n".join(self.screen._replace(width=width).fold(text))
+            return "\n".join(self.screen.fold(text, width))
         shorten = shorten_middle if column.kind is Kind.PATH else shorten_end
         return shorten(text, width, self.screen.ellipsis)
 
@@ -213,12 +215,12 @@ def _joined(cells: Sequence[_Cell]) -> list[Text]:
     return [Text.assemble(*line[1:]) for line in parts]
 
 
-def _sunk(cells: Sequence[_Cell]) -> list[_Cell]:
+def _bottom_aligned(cells: Sequence[_Cell]) -> list[_Cell]:
     """The cells with their last lines side by side, so that every title stands on its column."""
     height = max(cell.text.count("\n") for cell in cells)
-    return [
-        cell._replace(text="\n" * (height - cell.text.count("\n")) + cell.text) for cell in cells
-    ]
+    missing = [height - cell.text.count("\n") for cell in cells]
+    pairs = zip(cells, missing, strict=True)
+    return [cell._replace(text="\n" * count + cell.text) for cell, count in pairs]
 
 
 def _line_width(cells: Sequence[_Cell]) -> int:
@@ -228,17 +230,14 @@ def _line_width(cells: Sequence[_Cell]) -> int:
 def _titles(
     table: Table, rows: Sequence[Sequence[str]], screen: Screen, *, whole: bool
 ) -> tuple[str, ...]:
-    """The columns' titles; unless *whole*, a long one, such as a reference, takes no more than its figures do."""
+    """The columns' titles; unless *whole*, a long one takes no more room than its figures."""
     titles = tuple(screen.spell(column.title) for column in table.columns)
     if whole or screen.width is None:
         return titles
-    room = [max(TITLE, *map(display_width, cells)) for cells in zip(*rows, strict=True)] or [
-        TITLE
-    ] * len(titles)
-    return tuple(
-        shorten_middle(title, width, screen.ellipsis)
-        for title, width in zip(titles, room, strict=True)
-    )
+    widths = [max(TITLE, *map(display_width, cells)) for cells in zip(*rows, strict=True)]
+    room = widths or [TITLE] * len(titles)
+    pairs = zip(titles, room, strict=True)
+    return tuple(shorten_middle(title, width, screen.ellipsis) for title, width in pairs)
 
 
 def _natural_widths(texts: Sequence[Sequence[str]]) -> tuple[int, ...]:
@@ -251,6 +250,8 @@ def _spell_row(row: Row, table: Table, screen: Screen, indent: int) -> tuple[str
 
 
 def _spell(cell: Cell, column: Column, row: Row, screen: Screen, indent: int) -> str:
+    if isinstance(cell, Span):  # drawn once the width of its scale is known
+        return ""
     text = screen.spell(format_cell(cell, column.kind, row.unit, exact=screen.exact))
     return " " * (indent * row.depth) + text if column.kind is Kind.PATH else text
 
@@ -260,10 +261,8 @@ def _style(cell: Cell, kind: Kind, role: Role) -> str:
     return f"{weight} {_TONES[tone_of(cell, kind)]}".strip()
 
 
-def _draw_bar(cell: Cell, length: int, screen: Screen) -> str:
+def _draw_bar(cell: int | Fraction, length: int, screen: Screen) -> str:
     """A share of *length* cells, to the eighth of a cell; what is not zero is seen."""
-    if not isinstance(cell, Fraction | int):
-        return ""
     share = min(max(cell, 0), 1)
     if not screen.unicode:
         return "#" * round(share * length)
