@@ -13,9 +13,10 @@ from typer.main import get_command
 
 from support.fixture_types import Run, WriteWeights
 from test_house import ROOMS
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import METRICS, SYNONYMS
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
-from ucseg_cli.cli.app import COMMANDS, make_app
+from ucseg_cli.cli.app import make_app
+from ucseg_cli.cli.command_groups import COMMANDS
 from ucseg_cli.errors import ExitStatus
 from ucseg_cli.facts.budget import BUDGET_KEYS
 from ucseg_cli.project.configuration import KEYS, LINT_KEYS
@@ -223,6 +224,11 @@ def test_every_axis_variant_metric_rule_and_format_is_on_a_page(pages: Pages) ->
     axes = [axis.name for axis in AXES]
     assert pages.lack([*FORMATS, *JUDGED_FORMATS], r"`{}`") == []
     assert pages.lack([*axes, *CATALOGUE, *METRICS, *RULES], r"`{}`") == []
+
+
+def test_every_synonym_of_a_metric_is_in_its_row(pages: Pages) -> None:
+    rows = [rf"\| `{metric}` \| .*`{synonym}`" for synonym, metric in SYNONYMS.items()]
+    assert [row for row in rows if not re.search(row, pages.text)] == []
 
 
 def test_every_key_of_the_configuration_is_on_a_page(pages: Pages) -> None:

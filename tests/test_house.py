@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import ucseg_cli
-from ucseg_cli.cli.app import COMMANDS
+from ucseg_cli.cli.command_groups import COMMANDS
 
 PACKAGE = "ucseg_cli"
 ROOT = Path(ucseg_cli.__file__).parent

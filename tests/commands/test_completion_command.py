@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.fixture_types import Run
-from ucseg_cli.cli.app import COMMANDS
+from ucseg_cli.cli.command_groups import COMMANDS
 
 SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.fixture_types import Run
-from ucseg_cli.cli.app import COMMANDS
+from ucseg_cli.cli.command_groups import COMMANDS
 
 MISTAKES: list[tuple[list[str], list[str]]] = [
     # what is named

@@ -10,7 +10,8 @@ import pytest
 from typer.main import get_command
 
 from support.fixture_types import Run
-from ucseg_cli.cli.app import COMMANDS, GROUPS, make_app
+from ucseg_cli.cli.app import make_app
+from ucseg_cli.cli.command_groups import COMMANDS, GROUPS
 from ucseg_cli.cli.main import Invocation
 
 PANELS = ("Model", "Measure", "Judge", "Output", "Options")

@@ -9,7 +9,8 @@ import pytest
 from typer.main import get_command
 
 from support.fixture_types import Run
-from ucseg_cli.cli.app import COMMANDS, make_app
+from ucseg_cli.cli.app import make_app
+from ucseg_cli.cli.command_groups import COMMANDS
 
 SEVERAL = {
     ("probe", "--size"),

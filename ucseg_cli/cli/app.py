@@ -10,19 +10,8 @@ import typer
 
 from ucseg_cli import __version__
 from ucseg_cli.cli.command import Command, Group
+from ucseg_cli.cli.command_groups import COMMANDS
 from ucseg_cli.cli.option_groups import with_groups
-
-GROUPS = {
-    "look": ("list", "show", "params", "flops", "memory", "probe", "reach"),
-    "choose": ("compare", "lint"),
-    "keep": ("check", "lock", "config"),
-    "learn": ("identify",),
-    "trust": ("verify", "explain", "cache", "completion"),
-}
-"""Sub-commands in the order of the help, each group a folder of ``commands``."""
-
-COMMANDS = {name: group for group, names in GROUPS.items() for name in names}
-"""Each sub-command with its group; it is the function of that name in its file."""
 
 EPILOG = (
     "A model is a variant with any axes changed (v2+backbone=10+rates=6,12), your own class "

@@ -9,6 +9,7 @@ from typer._click.core import Context, Parameter  # the parser, which Typer vend
 from typer._click.formatting import HelpFormatter
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from ucseg_cli.cli.command_groups import GROUPS
 from ucseg_cli.cli.options import JUDGE, MEASURE, MODEL, OUTPUT
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import UsageError
@@ -78,8 +79,6 @@ class Group(TyperGroup):
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002
         """The sub-commands under what they are for; all columns are equally wide."""
-        from ucseg_cli.cli.app import GROUPS
-
         widest = max(map(len, self.commands))
         for title, names in GROUPS.items():
             known = [self.commands[name] for name in names if name in self.commands]
