@@ -281,6 +281,11 @@ def test_no_page_has_a_placeholder_that_a_user_would_copy(page: Path) -> None:
     assert [match[0] for match in PLACEHOLDER.finditer(page.read_text("utf-8"))] == []
 
 
+@pytest.mark.parametrize("text", ["OWNER/ucseg@v1", "pip install ucseg_cli", "clone yourname/a"])
+def test_a_placeholder_is_found(text: str) -> None:
+    assert PLACEHOLDER.search(text)
+
+
 def test_every_make_target_on_a_page_is_in_the_makefile(pages: Pages) -> None:
     targets = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8")))
     assert set(re.findall(r"(?:`|^)make ([a-z-]+)", pages.text, re.MULTILINE)) - targets == set()
