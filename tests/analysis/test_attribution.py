@@ -190,6 +190,19 @@ def test_the_brute_force_really_takes_every_order() -> None:
     assert len(list(permutations(NAMES))) == factorial(5)
 
 
+@pytest.mark.parametrize(
+    ("baseline", "together", "matters"),
+    [(1000, 10, True), (1000, 9, False), (1000, -10, True), (0, 1, True), (0, 0, False)],
+)
+def test_an_interaction_matters_from_one_percent_of_the_baseline(
+    baseline: int, together: int, *, matters: bool
+) -> None:
+    figures = {"": 0, "a": 0, "b": 0, "ab": together}
+    game = {frozenset(taken): baseline + figure for taken, figure in figures.items()}
+    expected = [Interaction("a", "b", 0, together)] if matters else []
+    assert list(attribute("params", game, "ab").interactions) == expected
+
+
 # The family's own figures
 
 

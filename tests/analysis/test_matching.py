@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from support.fixture_types import TraceOf
 from ucseg_cli.analysis.comparing.comparison import Comparison, compare
 from ucseg_cli.analysis.comparing.match_modules import match_modules
 from ucseg_cli.analysis.counting.metrics import METRICS
@@ -12,9 +13,8 @@ from ucseg_cli.analysis.counting.module_tree import TreeRow
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.trace import Module, Tensor, Trace, Weight
-from ucseg_cli.references.variants import Variant, as_variant
+from ucseg_cli.references.variants import as_variant
 
-TraceOf = Callable[[Variant, Conditions], Trace]
 Rows = list[tuple[str, str]]
 
 NOTHING = Trace((), (), (), (), (), (), ())
@@ -44,7 +44,7 @@ def pairs(before: Rows, after: Rows) -> list[tuple[str | None, str | None]]:
     ]
 
 
-def test_modules_of_one_name_match_also_where_their_classes_differ() -> None:
+def test_modules_of_one_name_match_even_if_their_classes_differ() -> None:
     assert pairs(
         [("stem", "Conv2d"), ("head", "Linear")], [("head", "Conv2d"), ("stem", "Sequential")]
     ) == [
@@ -81,29 +81,85 @@ def test_containers_match_by_what_is_in_them_and_not_by_being_the_next_of_their_
 
     mine = network(*chain("backbone", 8), *chain("project", 1))
     other = network(*chain("features", 10), ("aspp", "Aspp", 3), *chain("mid", 1))
-    paths = {each.path: each.was for each in compare(mine, other, depth=1).modules if not each.own}
+    paths = {
+        delta.path: delta.was for delta in compare(mine, other, depth=1).modules if not delta.own
+    }
     assert paths == {"features": "backbone", "mid": "project", "aspp": None}
 
 
 def test_modules_of_different_classes_match_where_they_are_made_of_the_same() -> None:
     mine = network(("head", "Head", 0), ("head.conv", "Conv2d", 4))
     other = network(("classifier", "Sequential", 0), ("classifier.0", "Conv2d", 4))
-    paths = {each.path: each.was for each in compare(mine, other, depth=1).modules if not each.own}
+    paths = {
+        delta.path: delta.was for delta in compare(mine, other, depth=1).modules if not delta.own
+    }
     assert paths == {"classifier": "head"}
 
 
-def test_many_modules_side_by_side_are_matched_by_their_names_alone() -> None:
-    before, after = (
-        [(f"{name}{index}", "Conv2d"), *[("same", "Conv2d")] * (not index)]
-        for name in "ab"
-        for index in (0,)
-    )
-    before += [(f"a{index}", "Conv2d") for index in range(1, 230)]
-    after += [(f"b{index}", "Conv2d") for index in range(1, 230)]
-    assert [pair for pair in pairs(before, after) if None not in pair] == [("same", "same")]
+def block(path: str, layers: str, kind: str = "Block") -> list[tuple[str, str, int]]:
+    """A container of layers, each of the class that its letter names."""
+    inner = [(f"{path}.layer{index}", letter, 1) for index, letter in enumerate(layers)]
+    return [(path, kind, 0), *inner]
 
 
-def test_a_name_is_no_reason_to_hold_what_has_parameters_against_what_has_none() -> None:
+def matched(before: Subject, after: Subject) -> dict[str, str | None]:
+    modules = compare(before, after, depth=1).modules
+    return {
+        module.was or module.path: module.path
+        for module in modules
+        if not module.own and module.status in {"changed", "unchanged"}
+    }
+
+
+@pytest.mark.parametrize(
+    ("layers", "same_number", "other", "expected"),
+    [
+        # Alike by 1/2 is not sure, so all of 1 beats 1/2 and the bonus of a common name.
+        ("AAABBB", "AAA", "AAABBB", "1"),
+        # Alike by 4/7 is sure, even though another is the same.
+        ("AAAABBB", "AAAA", "AAAABBB", "0"),
+        # 1/2 and the bonus of 0.3 are worth more than 4/6,
+        ("AAABBB", "AAA", "AAAB", "0"),
+        # but less than 5/6.
+        ("AAABBB", "AAA", "AAABB", "1"),
+    ],
+)
+def test_a_number_is_a_name_of_what_is_surely_alike_and_else_worth_a_bonus(
+    layers: str, same_number: str, other: str, expected: str
+) -> None:
+    before = network(*block("0", layers))
+    after = network(*block("0", same_number), *block("1", other))
+    assert matched(before, after) == {"0": expected}
+
+
+@pytest.mark.parametrize(
+    ("layers", "kind", "are_matched"),
+    [
+        ("AAABB", "Other", True),  # 3/5 alike
+        ("AAAABBB", "Other", False),  # 4/7
+        ("ABBB", "Block", True),  # 1/4
+        ("ABBBB", "Block", False),  # 1/5
+    ],
+)
+def test_modules_of_different_names_match_from_a_likeness_that_depends_on_their_class(
+    layers: str, kind: str, *, are_matched: bool
+) -> None:
+    after = network(*block("x", "A" * layers.count("A"), kind))
+    assert matched(network(*block("a", layers)), after) == ({"a": "x"} if are_matched else {})
+
+
+@pytest.mark.parametrize(("more", "are_matched"), [(223, True), (224, False)])
+def test_beyond_50_000_possible_pairs_modules_match_by_name_alone(
+    more: int, *, are_matched: bool
+) -> None:
+    before = [("same", "Conv2d"), *((f"a{index}", "Conv2d") for index in range(224))]
+    after = [("same", "Conv2d"), *((f"b{index}", "Conv2d") for index in range(more))]
+    found = [pair for pair in pairs(before, after) if None not in pair]
+    assert found[0] == ("same", "same")
+    assert len(found) == (1 + more if are_matched else 1)
+
+
+def test_a_name_is_not_enough_to_match_a_module_with_parameters_and_one_without() -> None:
     mine = network(
         ("classifier", "Sequential", 0), ("classifier.0", "Aspp", 7), ("classifier.1", "Linear", 3)
     )
@@ -113,7 +169,9 @@ def test_a_name_is_no_reason_to_hold_what_has_parameters_against_what_has_none()
         ("classifier.1", "Linear", 4),
     )
     statuses = {
-        (each.path, each.status) for each in compare(mine, other, depth=2).modules if not each.own
+        (delta.path, delta.status)
+        for delta in compare(mine, other, depth=2).modules
+        if not delta.own
     }
     assert statuses == {
         ("classifier.0", "gone"),
@@ -141,7 +199,9 @@ def test_children_match_within_modules_that_belong_together() -> None:
             ("decoder.2", "Conv2d", 2),
         ],
     )
-    was = {each.path: each.was for each in compare(mine, other, depth=2).modules if not each.own}
+    was = {
+        delta.path: delta.was for delta in compare(mine, other, depth=2).modules if not delta.own
+    }
     assert was == {
         "features.0": "encoder.0", "features.1": "encoder.1", "encoder.2": None, "decoder.0": "up.0", "decoder.1": "up.1",
         "decoder.2": None,
@@ -170,7 +230,7 @@ def test_what_is_only_left_over_does_not_match_a_whole_module() -> None:
 
 @pytest.fixture
 def across(trace_of: TraceOf) -> Callable[[int], Comparison]:
-    """A variant, and the same network under other paths and of no family, held against v1."""
+    """A variant, and the same network under other paths and of no family, compared with v1."""
 
     def across(depth: int) -> Comparison:
         v1, v2 = as_variant("v1"), as_variant("v2")
@@ -190,17 +250,17 @@ def test_across_families_every_row_is_there_once_and_the_deltas_add_up(
     comparison = across(depth)
     for metric in ("params", "fvcore", "macs", "torch"):
         assert (
-            sum(each.figures[metric].delta for each in comparison.modules)
+            sum(delta.figures[metric].delta for delta in comparison.modules)
             == comparison.totals[metric].delta
         )
         for side in ("before", "after"):
-            figures = [getattr(each.figures[metric], side) or 0 for each in comparison.modules]
+            figures = [getattr(delta.figures[metric], side) or 0 for delta in comparison.modules]
             assert sum(figures) == getattr(comparison.totals[metric], side)
 
 
 def test_a_module_that_is_called_otherwise_says_what_it_was() -> None:
     before, after = network(("body", "Sequential", 3)), network(("features", "Sequential", 5))
-    (delta,) = [each for each in compare(before, after, depth=1).modules if not each.own]
+    (delta,) = [delta for delta in compare(before, after, depth=1).modules if not delta.own]
     assert (delta.path, delta.was, delta.status, delta.figures["params"].delta) == (
         "features",
         "body",
@@ -227,12 +287,14 @@ def test_a_state_dict_which_does_not_say_what_its_modules_are_is_matched_by_path
     trace_of: TraceOf,
 ) -> None:
     trace = trace_of(as_variant("v2"), AT_64)
-    untold = tuple(
+    classless = tuple(
         module._replace(type="" if module.path else "state dict") for module in trace.modules
     )
     state = Subject(
-        "v2.pt", replace(trace, modules=untold, failure="a state dict has no forward pass")
+        "v2.pt", replace(trace, modules=classless, failure="a state dict has no forward pass")
     )
     for depth in (1, 2, 9):
         modules = compare(state, Subject("v2", trace, as_variant("v2")), depth=depth).modules
-        assert {each.status for each in modules if each.figures["params"].before} == {"unchanged"}
+        assert {delta.status for delta in modules if delta.figures["params"].before} == {
+            "unchanged"
+        }

@@ -406,7 +406,7 @@ def test_in_any_stack_of_layers_each_position_sees_the_pixels_that_move_it(
 
 @settings(max_examples=60)
 @given(st.lists(LAYERS, min_size=1, max_size=5), st.integers(4, 24))
-def test_on_a_small_map_no_position_sees_more_than_the_live_taps_and_these_no_more_than_all(
+def test_on_a_small_map_no_position_sees_more_than_live_kernel_positions_do(
     layers: list[tuple[str, int, int, int, int]], side: int
 ) -> None:
     module = positive(nn.Sequential(*map(tall, layers)))
@@ -419,7 +419,9 @@ def test_on_a_small_map_no_position_sees_more_than_the_live_taps_and_these_no_mo
     trace = record(
         nn.Sequential(*map(tall, layers)).to("meta"), torch.empty(x.shape, device="meta")
     )
-    whole, live = (sights(trace, live_taps_only=only)[trace.outputs[0]] for only in (False, True))
+    whole, live = (
+        sights(trace, live_positions_only=only)[trace.outputs[0]] for only in (False, True)
+    )
     assume(whole is not None and live is not None)
     assert whole is not None
     assert live is not None
@@ -464,7 +466,7 @@ def offsets(module: nn.Module, side: int, stride: int) -> tuple[tuple[int, int],
         (7, 3, 5),  # 9 dead, 6 not
     ],
 )
-def test_where_outer_taps_are_dead_the_live_field_is_what_gradients_reach(
+def test_where_outer_positions_are_dead_the_live_field_is_what_gradients_reach(
     kernel: int, rate: int, live: int
 ) -> None:
     def network(size: int) -> nn.Module:
@@ -483,7 +485,7 @@ def test_where_outer_taps_are_dead_the_live_field_is_what_gradients_reach(
     assert tuple(last - first + 1 for first, last in seen) == field.live_size
 
 
-def test_a_tap_may_be_dead_along_one_side_of_the_map_alone() -> None:
+def test_a_kernel_position_may_be_dead_along_one_side_of_the_map_alone() -> None:
     field = field_of(nn.Conv2d(4, 4, 3, padding=8, dilation=8), 1, 4, 8, 9)
     assert (field.size, field.live_size) == ((17, 17), (1, 17))
 
@@ -584,7 +586,7 @@ def test_each_branch_of_v2_adds_its_rate_to_the_high_tap(trace_of: TraceOf) -> N
     ],
     ids=str,
 )
-def test_at_a_size_a_branch_of_v2_adds_its_rate_only_where_its_taps_read_data(
+def test_at_a_size_a_branch_of_v2_adds_its_rate_only_where_its_kernel_reads_data(
     trace_of: TraceOf, size: Size, live: dict[int, tuple[int, int]]
 ) -> None:
     variant = as_variant("v2")

@@ -1,1 +1,1 @@
-"""What differs between two models, and why."""
+"""The difference between two models, and its causes."""

@@ -1,10 +1,10 @@
-"""What each changed axis of the design does to a metric: alone, last, and as its fair share of the whole difference."""
+"""The effect of each changed axis on a metric: alone, last, and its share of the difference."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import factorial, floor
 from typing import NamedTuple
 
@@ -14,13 +14,13 @@ Values = Mapping[Taken, int]
 
 
 class Effect(NamedTuple):
-    """What one axis does to a metric.
+    """The effect of one axis on a metric.
 
     Args:
         axis: its name.
         alone: the baseline with only this change, minus the baseline.
         last: the candidate, minus the candidate without only this change.
-        share: its Shapley value (Shapley 1953): its marginal effect averaged over all orders of the changes.
+        share: its Shapley value (Shapley 1953): its effect averaged over all orders of changes.
         rounded: the share in whole units, such that these too add up to the difference.
     """
 
@@ -32,7 +32,7 @@ class Effect(NamedTuple):
 
 
 class Interaction(NamedTuple):
-    """Two axes whose effects are not independent: what *axis* does without and with the change of *other*."""
+    """Two dependent axes: the effect of *axis* without and with the change of *other*."""
 
     axis: str
     other: str
@@ -41,9 +41,9 @@ class Interaction(NamedTuple):
 
 
 class Attribution(NamedTuple):
-    """A metric's difference, told as the sum of what each axis does.
+    """A metric's difference as the sum of each axis's effect.
 
-    *over_all_orders* is False where there were too many changes, and shares are marginals in the declared order.
+    With too many changes *over_all_orders* is False, and shares are marginals in declared order.
     """
 
     metric: str
@@ -57,19 +57,19 @@ class Attribution(NamedTuple):
 def attribute(
     metric: str, values: Values, axes: Sequence[str], kinds: Collection[str] = ()
 ) -> Attribution:
-    """The effects of *axes*, given the metric for every subset of them, or at least for a path through these.
+    """The effects of *axes*, given the metric for every subset or for a path through them.
 
-    Of two axes that interact, one of *kinds* is the one that the other's effect depends on: a rate costs more with
+    Of two axes that interact, the other's effect depends on one of *kinds*: a rate costs more with
     regular convs, rather than regular convs cost more with a rate.
     """
     complete = len(values) == 2 ** len(axes)
-    shares = (
-        {axis: shapley_value(values, axis, axes) for axis in axes}
-        if complete
-        else marginals(values, axes)
-    )
+    if complete:
+        shares = {axis: shapley_value(values, axis, axes) for axis in axes}
+    else:
+        shares = marginals(values, axes)
     rounded = round_to_sum(shares)
     everything = frozenset(axes)
+    kinds_last = sorted(axes, key=lambda axis: axis in kinds)
     effects = (
         Effect(
             axis=axis,
@@ -85,37 +85,31 @@ def attribute(
         before=values[frozenset()],
         after=values[everything],
         effects=tuple(effects),
-        interactions=tuple(_interactions(values, sorted(axes, key=lambda axis: axis in kinds)))
-        if complete
-        else (),
+        interactions=tuple(_interactions(values, kinds_last)) if complete else (),
         over_all_orders=complete,
     )
 
 
 def shapley_value(values: Values, axis: str, axes: Sequence[str]) -> Fraction:
-    """The marginal effect of *axis* averaged over all n! orders; a set of s others comes first in s!(n-s-1)! of them."""
+    """The marginal effect of *axis* averaged over all n! orders of the axes."""
     others, n = [other for other in axes if other != axis], len(axes)
-    total = sum(
-        factorial(size)
-        * factorial(n - size - 1)
-        * (values[frozenset({*some, axis})] - values[frozenset(some)])
-        for size in range(n)
-        for some in combinations(others, size)
-    )
+    total = 0
+    for size in range(n):
+        orders = factorial(size) * factorial(n - size - 1)  # in which just these others come first
+        for some in combinations(others, size):
+            total += orders * (values[frozenset({*some, axis})] - values[frozenset(some)])
     return Fraction(total, factorial(n))
 
 
 def marginals(values: Values, axes: Sequence[str]) -> dict[str, Fraction]:
-    """What each axis adds when they are taken one after the other."""
+    """The effect of each axis when they change one after the other."""
     steps = [values[frozenset(axes[:length])] for length in range(len(axes) + 1)]
-    return {
-        axis: Fraction(after - before)
-        for axis, before, after in zip(axes, steps, steps[1:], strict=False)
-    }
+    pairs = zip(axes, pairwise(steps), strict=True)
+    return {axis: Fraction(after - before) for axis, (before, after) in pairs}
 
 
 def round_to_sum(shares: Mapping[str, Fraction]) -> dict[str, int]:
-    """Whole numbers that add up to the shares' sum: each is rounded down, the largest remainders up."""
+    """Whole numbers with the sum of the shares: rounded down, but the largest remainders up."""
     rounded = {axis: floor(share) for axis, share in shares.items()}
     missing = int(sum(shares.values(), Fraction())) - sum(rounded.values())
     for axis in sorted(shares, key=lambda name: rounded[name] - shares[name])[:missing]:
@@ -124,7 +118,7 @@ def round_to_sum(shares: Mapping[str, Fraction]) -> dict[str, int]:
 
 
 def _interactions(values: Values, axes: Sequence[str]) -> Iterable[Interaction]:
-    """Pairs that matter: the effect of one changes with the other by at least a hundredth of the baseline's value."""
+    """Pairs in which one changes the other's effect by at least 1% of the baseline's value."""
     nothing = values[frozenset()]
     found = []
     for axis, other in combinations(axes, 2):

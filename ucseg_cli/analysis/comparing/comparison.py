@@ -1,4 +1,4 @@
-"""What differs between two networks: totals, modules, taps and axes, the unchanged counted but set aside."""
+"""The differences of two networks in totals, modules, taps, axes and findings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODULE_METRICS = ("params", *CONVENTIONS)
 class Delta(NamedTuple):
     """A figure before and after. None where the thing that it measures does not exist.
 
-    *known* is False where one of the two could not be measured at all, so that nothing can be said of the difference.
+    *known* is False if one of the two could not be measured, so the difference is unknown.
     """
 
     before: int | None
@@ -31,12 +31,12 @@ class Delta(NamedTuple):
 
     @property
     def absent(self) -> bool:
-        """Whether there is nothing to compare: it exists on neither side, or could not be measured on one."""
+        """Whether there is nothing to compare: on neither side, or not measured on one."""
         return not self.known or (self.before is None and self.after is None)
 
     @property
     def delta(self) -> int:
-        """After minus before, what does not exist counting nothing; 0 where it is not known."""
+        """After minus before, None counting as 0; 0 if unknown."""
         return (self.after or 0) - (self.before or 0) if self.known else 0
 
     @property
@@ -54,8 +54,8 @@ class Delta(NamedTuple):
 class ModuleDelta(NamedTuple):
     """One module before and after, under every metric of MODULE_METRICS.
 
-    *path* is what it is called in the model, or in the baseline where it is gone; *was* what the baseline calls it
-    where that is something else.
+    *path* is its name in the model, or in the baseline if it is gone; *was* is the baseline's name
+    if that differs.
     """
 
     path: str
@@ -87,9 +87,9 @@ class TapDelta(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """A model held against a baseline.
+    """A model compared with a baseline.
 
-    *modules* are at one level and together each network whole, so their figures add up to the totals.
+    *modules* are at one level and cover each network, so their figures add up to the totals.
     """
 
     baseline: Subject
@@ -102,22 +102,18 @@ class Comparison(NamedTuple):
 
 
 def compare(baseline: Subject, model: Subject, *, depth: int) -> Comparison:
-    """What differs between two networks run on the same input; modules are *depth* levels below the root."""
+    """Compare two networks run on the same input; modules are *depth* levels below the root."""
     before, after = totals(baseline.trace), totals(model.trace)
     matched = match_modules(baseline, _rows(baseline, depth), model, _rows(model, depth))
+    unknown = METRICS.keys() - (before.keys() & after.keys())
     return Comparison(
         baseline=baseline,
         model=model,
         totals={
-            metric: Delta(
-                before.get(metric), after.get(metric), known=metric in before and metric in after
-            )
+            metric: Delta(before.get(metric), after.get(metric), known=metric not in unknown)
             for metric in METRICS
         },
-        modules=tuple(
-            _module_delta(pair, set(MODULE_METRICS) - (before.keys() & after.keys()))
-            for pair in matched.pairs
-        ),
+        modules=tuple(_module_delta(pair, unknown) for pair in matched.pairs),
         taps=_tap_deltas(tap_shapes(baseline.trace), tap_shapes(model.trace)),
         axes=changes(baseline.variant, model.variant) if baseline.variant and model.variant else (),
         lint=lint_changes(baseline, model, matched.name_after),
@@ -130,29 +126,24 @@ def _rows(subject: Subject, depth: int) -> list[TreeRow]:
 
 def _module_delta(pair: Pair, unknown: Collection[str]) -> ModuleDelta:
     before, after = pair
+
+    def delta(metric: str) -> Delta:
+        old, new = (row and row.figures.get(metric) for row in pair)
+        return Delta(old, new, known=metric not in unknown)
+
     return ModuleDelta(
         path=pair.row.path,
         type=pair.row.type,
         own=pair.row.own,
         was=before.path if before and after and before.path != after.path else None,
-        figures={
-            metric: Delta(
-                _figure(before, metric), _figure(after, metric), known=metric not in unknown
-            )
-            for metric in MODULE_METRICS
-        },
+        figures={metric: delta(metric) for metric in MODULE_METRICS},
     )
-
-
-def _figure(row: TreeRow | None, metric: str) -> int | None:
-    return None if row is None else row.figures.get(metric)
 
 
 def _tap_deltas(before: Iterable[TapShape], after: Iterable[TapShape]) -> tuple[TapDelta, ...]:
     old, new = ({tap.name: tap for tap in taps} for taps in (before, after))
-    return tuple(
-        TapDelta(name, old.get(name), new.get(name)) for name in dict.fromkeys((*old, *new))
-    )
+    names = dict.fromkeys((*old, *new))
+    return tuple(TapDelta(name, old.get(name), new.get(name)) for name in names)
 
 
 def _geometry(tap: TapShape | None) -> object:

@@ -1,4 +1,4 @@
-"""What a lock keeps of a model, and what has drifted since."""
+"""The figures that a lock records of a model, and how they have drifted since."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KINDS = {
 
 
 class Drift(NamedTuple):
-    """One thing that a model no longer has as it was locked.
+    """One figure of a model that is not as it was locked.
 
     Args:
         size: the input; None for what does not depend on it.
@@ -52,12 +52,12 @@ class Drift(NamedTuple):
 
     @property
     def raised(self) -> bool:
-        """Whether a figure of the whole network grew, which wants a reason."""
+        """Whether a figure of the whole network grew, which needs a reason."""
         return self.kind == "total" and (self.delta or 0) > 0
 
 
 def locked_tree(subjects: Mapping[str, Subject]) -> Tree:
-    """What is kept of one model, given it at each size: nothing that another machine would answer otherwise."""
+    """The figures of a model at each size that are the same on every machine."""
     first = next(iter(subjects.values()))
     axes = (
         {axis.name: axis.write(getattr(first.variant, axis.name)) for axis in AXES}
@@ -96,21 +96,20 @@ def unlocked(model: str) -> Drift:
     return Drift(model, None, "model", "", "lock", None, "not locked")
 
 
-def _order(each: Drift) -> tuple[int, int, str, str]:
-    """By kind, and figures of a network in the order of every table; else as it stands in the lock."""
+def _order(found: Drift) -> tuple[int, int, str, str]:
+    """By kind, totals in the order of every table, others in the order of the lock."""
     kinds, metrics = list(dict.fromkeys(KINDS.values())), list(METRICS)
     return (
-        kinds.index(each.kind) if each.kind in kinds else len(kinds),
-        metrics.index(each.figure) if each.kind == "total" and each.figure in metrics else 0,
-        each.name,
-        each.figure,
+        kinds.index(found.kind) if found.kind in kinds else len(kinds),
+        metrics.index(found.figure) if found.kind == "total" and found.figure in metrics else 0,
+        found.name,
+        found.figure,
     )
 
 
 def _drift(model: str, address: tuple[str, ...], before: Leaf | None, after: Leaf | None) -> Drift:
-    size, rest = (
-        (address[1], address[2:]) if address[0] == "sizes" and len(address) > 2 else (None, address)
-    )
+    at_a_size = address[0] == "sizes" and len(address) > 2
+    size, rest = (address[1], address[2:]) if at_a_size else (None, address)
     name = ".".join(rest[1:-1])
     return Drift(model, size, KINDS.get(rest[0], rest[0]), name, rest[-1], before, after)
 
@@ -125,7 +124,7 @@ def _totals(trace: Trace, *, depending_on_size: bool) -> dict[str, int]:
 
 
 def _own(trace: Trace, metrics: Iterable[str]) -> dict[str, dict[str, int]]:
-    """What each module itself holds or runs, where it is anything."""
+    """The figures of each module without its children, zeros left out."""
     own = (
         (path, {name: figures[name] for name in metrics if figures.get(name)})
         for path, figures in own_figures(trace).items()

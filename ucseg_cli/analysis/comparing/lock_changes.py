@@ -15,9 +15,9 @@ def is_lowered(drifts: Iterable[Drift]) -> bool:
 
 
 class LockState(NamedTuple):
-    """A lock that was held against its models.
+    """A lock compared with its models.
 
-    Of each model *lines* is where it stands in the file, and *since* the day on which it was last written so.
+    By model, *lines* is its place in the file, and *since* the day it was last written so.
     """
 
     path: str
@@ -28,7 +28,7 @@ class LockState(NamedTuple):
 
 
 class ModelChange(NamedTuple):
-    """What locking a model changes: *drifts* is None where it was not locked before, *raised* are totals that are higher."""
+    """The effect of locking a model: *drifts* is None for a new one, *raised* are higher totals."""
 
     model: str
     sizes: Sequence[str]

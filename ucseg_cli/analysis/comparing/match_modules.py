@@ -1,4 +1,4 @@
-"""Which module of one network is held against which of another."""
+"""Which module of one network is compared with which of another."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.trace import Module, Trace
 
 SURELY_ALIKE = 0.5
-"""Beyond this likeness two modules of one name belong together."""
+"""Above this likeness modules whose name is only a position, or not one, belong together."""
 ALIKE, ALIKE_IN_ONE_CLASS = 0.6, 0.25
-"""From which likeness on modules of different names may, and from which if they are of one class besides."""
+"""The least likeness of modules of different names; the second if they are of one class."""
 SAME_NAME = 0.3
-"""What a common name is worth beside likeness."""
+"""The bonus of a common name on top of likeness."""
 MOST_PAIRS = 50_000
-"""Of more modules than these side by side only equal names are matched."""
+"""Beyond so many possible pairs only equal names are matched, to stay fast."""
 
 Contents = Mapping[str, Counter[str]]
-"""By path, how many of each kind are in a module."""
+"""By path, the number of layers of each kind in a module."""
 Likeness = Callable[[str, str], float]
-"""Of two paths, in the one network and in the other."""
+"""From 0 to 1, of a path in one network and a path in the other."""
 
 
 class Pair(NamedTuple):
-    """A module before and after, its path the role where both are of the family; None where the other has none like it."""
+    """A module before and after; None without a match. In a family paths are roles."""
 
     before: TreeRow | None
     after: TreeRow | None
@@ -38,13 +38,13 @@ class Pair(NamedTuple):
 
 
 class Correspondence(NamedTuple):
-    """Every row of two networks, each once, and what the paths of the first are called in the second."""
+    """Every row of two networks once, and the names in the second of paths of the first."""
 
     pairs: tuple[Pair, ...]
     renamed: Mapping[str, str]
 
     def name_after(self, path: str) -> str:
-        """What a module of the first, or the nearest around it, is called in the second; its own path where nothing is."""
+        """The path in the second, by the nearest renamed module around it; else the same path."""
         above = path
         while above and above not in self.renamed:
             above = parent_path(above)
@@ -54,16 +54,15 @@ class Correspondence(NamedTuple):
 def match_modules(
     baseline: Subject, before: Iterable[TreeRow], model: Subject, after: Iterable[TreeRow]
 ) -> Correspondence:
-    """Two networks of the family by what a module is for, others from the top down.
+    """Match two networks of the family by role, others from the top down.
 
-    There, of the modules within two that belong together, those do that have one name, if both hold parameters or
-    neither does; of the others those that are most alike together, in their order. Alike means made of the same kinds of
-    layers. A number is a name only for what is alike, since it tells no more than a position.
+    Within two matched modules, children of one name match if both hold parameters or neither does;
+    of the rest, in their order, those that are most alike in total. Alike means made of the same
+    kinds of layers. A number is only a position, so it counts as a name only for alike modules.
     """
     if baseline.variant is not None and model.variant is not None:
-        return Correspondence(
-            tuple(_by_role(_with_roles(baseline, before), _with_roles(model, after))), {}
-        )
+        roles = _by_role(_with_roles(baseline, before), _with_roles(model, after))
+        return Correspondence(tuple(roles), {})
     matching = _Matching(baseline.trace, model.trace)
     before, after = list(before), list(after)
     matching.match("", before, "", after)
@@ -73,9 +72,9 @@ def match_modules(
 
 
 def contents(trace: Trace) -> Contents:
-    """What each module is made of: the layers with parameters in it, itself among them; where there are none, all others.
+    """The layers with parameters in each module, itself included; if there are none, all others.
 
-    Each layer is there twice, as its class and as its class with the kernel's size.
+    Each layer is counted twice, as its class and as its class with the kernel's size.
     """
     with_parameters: dict[str, Counter[str]] = {module.path: Counter() for module in trace.modules}
     without: dict[str, Counter[str]] = {module.path: Counter() for module in trace.modules}
@@ -99,7 +98,7 @@ def _ancestry(path: str) -> Iterator[str]:
 
 
 def _likeness(old: Contents, new: Contents) -> Likeness:
-    """Of everything in either of two modules the share that both have."""
+    """The share that two modules have in common of all that is in either (Jaccard)."""
 
     def likeness(before: str, after: str) -> float:
         one, other = old[before], new[after]
@@ -118,7 +117,7 @@ def _by_role(before: Sequence[TreeRow], after: Sequence[TreeRow]) -> Iterator[Pa
 
 
 class _Matching:
-    """Goes down two trees at once."""
+    """Walks down two trees at once."""
 
     def __init__(self, old: Trace, new: Trace) -> None:
         self.old, self.new = old, new
@@ -141,14 +140,14 @@ class _Matching:
             self._match_children(old, before, new, after)
 
     def _match_one_with_many(self, before: Sequence[TreeRow], after: Sequence[TreeRow]) -> None:
-        """A layer on one side and a module around such layers on the other: with the one that is most like it."""
+        """A layer on one side, a module around such layers on the other: match the most alike."""
         likely = [
             (self.likeness(one.path, other.path), one, other)
             for one in before
             for other in after
             if not one.own and not other.own
         ]
-        share, one, other = max(likely, key=lambda each: each[0], default=(0.0, None, None))
+        share, one, other = max(likely, key=lambda pair: pair[0], default=(0.0, None, None))
         if share > SURELY_ALIKE and one is not None and other is not None:
             self.pairs.append(Pair(one, other))
             self.renamed[one.path] = other.path
@@ -161,7 +160,7 @@ class _Matching:
     def _match_own(
         self, old: str, before: Sequence[TreeRow], new: str, after: Sequence[TreeRow]
     ) -> None:
-        """What the two hold or run beside their children."""
+        """Pair the rows of the two for their own figures, beside their children."""
         mine, theirs = (
             next((row for row in rows if row.own and row.path == path), None)
             for path, rows in ((old, before), (new, after))
@@ -194,18 +193,18 @@ class _Matching:
         by_name = {_name(path): path for path in right}
         named = ((path, by_name[_name(path)]) for path in left if _name(path) in by_name)
         for path, other in named:
-            alike = not _name(path).isdecimal() or self.likeness(path, other) > SURELY_ALIKE
-            if (alike or self._is_untold(path, other)) and _have_parameters(
-                left[path]
-            ) == _have_parameters(right[other]):
+            # A number is only a position, unless a state dict leaves nothing else to go by.
+            is_name = not _name(path).isdecimal() or self._lacks_class(path, other)
+            is_match = is_name or self.likeness(path, other) > SURELY_ALIKE
+            if is_match and _have_parameters(left[path]) == _have_parameters(right[other]):
                 yield path, other
 
-    def _is_untold(self, one: str, other: str) -> bool:
-        """Whether one is of a state dict, which does not say what its modules are."""
+    def _lacks_class(self, one: str, other: str) -> bool:
+        """Whether one is from a state dict, which does not record classes."""
         return not self.old.by_path[one].type or not self.new.by_path[other].type
 
     def _worth(self, one: str, other: str) -> float:
-        """How much it is worth to hold the one against the other; 0 where it makes no sense."""
+        """The worth of comparing the two; 0 if they should not be."""
         share = self.likeness(one, other)
         if _name(one) == _name(other):
             return share and share + SAME_NAME
@@ -230,7 +229,7 @@ def _is_one_row(path: str, rows: Sequence[TreeRow]) -> bool:
 
 
 def _children(path: str, rows: Iterable[TreeRow]) -> dict[str, list[TreeRow]]:
-    """The rows below a module, by which of its children they are at or below."""
+    """The rows below a module, by the child that they are at or below."""
     children: dict[str, list[TreeRow]] = {}
     inside = f"{path}." if path else ""
     for row in rows:
@@ -243,13 +242,14 @@ def _children(path: str, rows: Iterable[TreeRow]) -> dict[str, list[TreeRow]]:
 def _aligned(
     before: Sequence[str], after: Sequence[str], worth: Likeness
 ) -> Iterator[tuple[str, str]]:
-    """The pairs, none crossing another, that are worth most together (Needleman and Wunsch, gaps costing nothing)."""
+    """The pairs in order that are worth most in total (Needleman and Wunsch, with free gaps)."""
     best = [[0.0] * (len(after) + 1) for _ in range(len(before) + 1)]
     worths = [[worth(one, other) for other in after] for one in before]
     for at in reversed(range(len(before))):
         for to in reversed(range(len(after))):
             paired = worths[at][to] + best[at + 1][to + 1] if worths[at][to] else 0.0
             best[at][to] = max(paired, best[at + 1][to], best[at][to + 1])
+    # Walk the table from its start, along the choices that made the best total.
     at = to = 0
     while at < len(before) and to < len(after):
         if worths[at][to] and best[at][to] == worths[at][to] + best[at + 1][to + 1]:

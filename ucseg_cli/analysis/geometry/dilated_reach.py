@@ -1,10 +1,9 @@
-"""How much of a dilated convolution reads data rather than padding, and from which input size all of it does."""
+"""How much of a dilated convolution reads data, not padding, and from which size all of it does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from functools import reduce
 from math import prod
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ Chain = tuple[Window, ...]
 """The windows between the network's input and a map, along one axis, in order."""
 
 SIZED = ("upsample", "_upsample", "adaptive", "_adaptive", "mean", "amax")
-"""What operators begin with whose output is as large as they are told, which may happen to be their input's size."""
+"""Prefixes of operators whose output size is an argument, even if it equals the input's."""
 
 
 class AxisReach(NamedTuple):
@@ -27,8 +26,8 @@ class AxisReach(NamedTuple):
     Args:
         window: its kernel.
         length: of the map that it reads.
-        least_input: the shortest input of the network at which every tap reads data somewhere; None where
-            the path to the map is not a chain of convolutions and poolings.
+        least_input: the shortest input of the network at which every kernel position reads data;
+            None where the path to the map is not a chain of convolutions and poolings.
     """
 
     window: Window
@@ -37,32 +36,32 @@ class AxisReach(NamedTuple):
 
     @property
     def reads(self) -> int:
-        """Pairs of output position and tap that meet data."""
+        """Pairs of output and kernel position that meet data."""
         return sum(self.window.reads(self.length))
 
     @property
     def products(self) -> int:
-        """Pairs of output position and tap."""
+        """Pairs of output and kernel position."""
         return self.window.kernel * self.window.positions(self.length)
 
     @property
     def share(self) -> Fraction:
-        """Of the pairs, those that meet data."""
+        """The share of the pairs that meet data."""
         return Fraction(self.reads, self.products)
 
     @property
-    def live(self) -> tuple[int, ...]:
-        """The taps that meet data at any position."""
-        return tuple(tap for tap, count in enumerate(self.window.reads(self.length)) if count)
+    def live_positions(self) -> tuple[int, ...]:
+        """The kernel positions that ever meet data."""
+        return self.window.live_positions(self.length)
 
     @property
     def is_centre_alone(self) -> bool:
-        """Whether the centre tap is the only one that ever meets data."""
-        return self.window.is_centred and self.live == (self.window.kernel // 2,)
+        """Whether the kernel's centre is its only position that ever meets data."""
+        return self.window.is_centred and self.live_positions == (self.window.kernel // 2,)
 
 
 class Reach(NamedTuple):
-    """One call of a dilated convolution. In area a tap meets data where it does along both axes.
+    """One call of a dilated convolution. A kernel position meets data if it does along both axes.
 
     Args:
         module: path of the module that ran it.
@@ -89,52 +88,53 @@ class Reach(NamedTuple):
 
     @property
     def reads(self) -> int:
-        """Pairs of output position and tap that meet data; each is one product for a pair of channels."""
+        """Pairs of output and kernel position that meet data: products for a pair of channels."""
         return self.height.reads * self.width.reads
 
     @property
     def products(self) -> int:
-        """Pairs of output position and tap."""
+        """Pairs of output and kernel position."""
         return self.height.products * self.width.products
 
     @property
     def share(self) -> Fraction:
-        """Of the pairs, those that meet data."""
+        """The share of the pairs that meet data."""
         return self.height.share * self.width.share
 
     @property
     def kernel_positions(self) -> int:
-        """Taps of the kernel."""
+        """Height by width of the kernel."""
         return self.height.window.kernel * self.width.window.kernel
 
     @property
     def dead_positions(self) -> int:
-        """Taps that meet padding at every position."""
-        return self.kernel_positions - len(self.height.live) * len(self.width.live)
+        """Kernel positions that meet padding at every output."""
+        live = len(self.height.live_positions) * len(self.width.live_positions)
+        return self.kernel_positions - live
 
     @property
     def dead_params(self) -> int:
-        """Weights on the dead taps: their values change nothing at this size."""
+        """Weights at the dead positions: their values change nothing at this size."""
         return self.params // self.kernel_positions * self.dead_positions
 
     @property
     def dead_macs(self) -> int:
-        """Multiply-accumulates on the dead taps."""
+        """Multiply-accumulates at the dead positions."""
         return self.macs // self.kernel_positions * self.dead_positions
 
     @property
     def padding_macs(self) -> int:
-        """Multiply-accumulates with padding, on dead taps and at the borders."""
+        """Multiply-accumulates with padding, at dead positions and at the borders."""
         return self.macs // self.products * (self.products - self.reads)
 
     @property
     def is_pointwise(self) -> bool:
-        """Whether at this size it computes exactly what a 1×1 convolution with its centre taps does."""
+        """Whether at this size a 1×1 convolution with the centre weights gives the same output."""
         return self.height.is_centre_alone and self.width.is_centre_alone
 
     @property
     def least_size(self) -> tuple[int, int] | None:
-        """The smallest height and width of the network's input at which every tap meets data."""
+        """The network's least input height and width at which every kernel position meets data."""
         down, across = self.height.least_input, self.width.least_input
         return None if down is None or across is None else (down, across)
 
@@ -148,12 +148,8 @@ def reaches(trace: Trace) -> tuple[Reach, ...]:
 def _reaches(trace: Trace) -> Iterator[Reach]:
     known = _chains(trace)
     for _, op in trace.kernels():
-        pair = windows(trace, op)
-        if (
-            op.name == "convolution"
-            and pair is not None
-            and any(window.is_dilated for window in pair)
-        ):
+        pair = windows(trace, op) if op.name == "convolution" else None
+        if pair is not None and any(window.is_dilated for window in pair):
             yield _reach(trace, op, pair, known.get(op.inputs[0] or 0))
 
 
@@ -169,18 +165,17 @@ def _reach(
 
 
 def _least_input(window: Window, chain: Chain | None) -> int | None:
-    """Each window gives more positions on a longer input, so the least input is found one window at a time."""
+    """Outputs grow with the input, so go from the last window to the first."""
     if chain is None:
         return None
-    return reduce(
-        lambda length, earlier: earlier.least_length(length),
-        reversed(chain),
-        window.least_length_to_read(),
-    )
+    length = window.least_length_to_read()
+    for earlier in reversed(chain):
+        length = earlier.least_length(length)
+    return length
 
 
 def _chains(trace: Trace) -> dict[int, tuple[Chain, Chain]]:
-    """The windows from the network's input to each map, along height and width, where nothing else sets its size."""
+    """The windows from the input to each map along both axes, where nothing else sets its size."""
     images = (tensor for tensor in trace.inputs if is_image(trace, tensor))
     known: dict[int, tuple[Chain, Chain]] = dict.fromkeys(images, ((), ()))
     for _, op in trace.kernels():
@@ -205,7 +200,7 @@ def _chains_of_outputs(
 def _carried(
     trace: Trace, op: Op, known: dict[int, tuple[Chain, Chain]]
 ) -> tuple[Chain, Chain] | None:
-    """Those of the first input with the output's height and width, unless the operator sets the size itself or moves these."""
+    """The first input's with the output's size, unless the operator sets that or moves the axes."""
     out = trace.shape(op.outputs[0]) if op.outputs else None
     if out is None or op.name.startswith(SIZED) or not is_image(trace, op.outputs[0]):
         return None

@@ -1,8 +1,9 @@
-"""What the axes of a tensor are of the input's height, width and time, as views and permutations redraw them.
+"""Which axes of a tensor are the input's height, width and time, through views and permutations.
 
-An axis is written in digits, as a number is: flattened, 14 by 14 positions are one axis with a digit of height and one
-of width, and cut into windows of 7, a height of 14 is two digits, of 2 and of 7. So a view draws the boundaries anew
-and loses nothing: what is put together as it was is a map again.
+An axis is written in digits, as a number is: flattened, 14 by 14 positions are one axis with a
+digit of height and one of width, and cut into windows of 7, a height of 14 is two digits, of 2
+and of 7.
+So a view only moves the boundaries between digits: put together again, they are a map.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ OF_INPUTS: dict[int, tuple[str | None, ...]] = {
     4: (None, None, HEIGHT, WIDTH),
     5: (None, None, TIME, HEIGHT, WIDTH),
 }
-"""The axes of images and of videos, by rank; other inputs have no places."""
+"""The axes of images and of videos, by rank; other inputs have none."""
 
 
 class Digit(NamedTuple):
-    """Positions *step* input positions along *axis* apart; *axis* is None where they are no places of the input."""
+    """Positions *step* input positions apart along *axis*; None if they have none there."""
 
     axis: str | None
     step: Fraction
@@ -34,7 +35,7 @@ Grid = tuple[Axis, ...]
 
 
 class Place(NamedTuple):
-    """Where a tensor has one of the input's axes, and how many input positions are from one position to the next."""
+    """Where a tensor has one of the input's axes, and the input positions between neighbours."""
 
     position: int
     step: Fraction
@@ -49,16 +50,16 @@ def grid_of_input(shape: Sequence[int]) -> Grid | None:
 
 
 def places(grid: Grid) -> dict[str, Place]:
-    """The axes of the tensor that are height, width or time; none that is of several digits, or spread over several axes."""
+    """The axes that are height, width or time, each a single digit and on a single axis."""
     found: dict[str, list[Place]] = {}
     for position, axis in enumerate(grid):
         if len(axis) == 1 and axis[0].axis is not None:
             found.setdefault(axis[0].axis, []).append(Place(position, axis[0].step))
-    return {name: each[0] for name, each in found.items() if len(each) == 1}
+    return {name: axes[0] for name, axes in found.items() if len(axes) == 1}
 
 
 def extent(grid: Grid) -> tuple[int, int] | None:
-    """Positions along height and width, over however many axes; None where some are left out or there twice."""
+    """Positions along height and width, over all axes; None where some are missing or repeated."""
     down, across = (
         _extent(digit for axis in grid for digit in axis if digit.axis == name)
         for name in (HEIGHT, WIDTH)
@@ -67,12 +68,12 @@ def extent(grid: Grid) -> tuple[int, int] | None:
 
 
 def unknown(length: int) -> Axis:
-    """An axis whose positions are no places of the input."""
+    """An axis whose positions have none in the input."""
     return (Digit(None, Fraction(), length),)
 
 
 def knows(axis: Axis) -> bool:
-    """Whether any digit of it is of the input's."""
+    """Whether any digit of it is the input's."""
     return any(digit.axis is not None for digit in axis)
 
 
@@ -89,7 +90,7 @@ def relength(axis: Axis, length: int, step: Fraction | int = 1) -> Axis:
 
 
 def reshape(grid: Grid, shape: Sequence[int]) -> Grid | None:
-    """The same digits in the same order, with the boundaries of *shape* between them; None where these cut a digit unevenly."""
+    """The same digits with the boundaries of *shape*; None where these cut a digit unevenly."""
     if tuple(map(axis_length, grid)) == tuple(shape):
         return grid
     if 0 in shape:
@@ -100,15 +101,12 @@ def reshape(grid: Grid, shape: Sequence[int]) -> Grid | None:
 
 
 def join(digits: Iterable[Digit]) -> list[Digit]:
-    """Neighbours of which one counts on where the other ends are one digit; what has one position says nothing."""
+    """Merge neighbours of which one counts on where the other ends; drop digits of one position."""
     joined: list[Digit] = []
     for digit in digits:
-        if (
-            joined
-            and joined[-1].axis == digit.axis
-            and joined[-1].step == digit.step * digit.length
-        ):
-            joined[-1] = digit._replace(length=joined[-1].length * digit.length)
+        outer = joined[-1] if joined else None
+        if outer and (outer.axis, outer.step) == (digit.axis, digit.step * digit.length):
+            joined[-1] = digit._replace(length=outer.length * digit.length)
         elif digit.length > 1:
             joined.append(digit)
     return joined
@@ -121,12 +119,13 @@ def _extent(digits: Iterable[Digit]) -> int | None:
 
 
 def _take(left: list[Digit], length: int) -> Axis:
-    """The next digits, from the end of *left*, that make an axis of *length*; none where one would be cut unevenly."""
+    """Take from the end of *left* the digits of an axis; none where one is cut unevenly."""
     taken: list[Digit] = []
     while length > 1 and left:
         outer = left.pop()
         inner = outer.length // length
         if inner > 1 and outer.length % length == 0:
+            # The digit is longer than the axis: it keeps the inner part for the next one.
             left.append(outer._replace(length=inner))
             outer = outer._replace(step=outer.step * inner, length=length)
         if length % outer.length:

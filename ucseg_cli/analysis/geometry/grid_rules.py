@@ -1,10 +1,11 @@
-"""What each operator does to the grid of what it reads; what is not here does what nobody knows."""
+"""The effect of each operator on the grid of its inputs; operators not listed lose it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import starmap
 from typing import NamedTuple
 
 from ucseg_cli.analysis.geometry.grid import (
@@ -33,7 +34,7 @@ SCALES = {1: ("scales",), 2: ("scales_h", "scales_w"), 3: ("scales_d", "scales_h
 
 
 class Call(NamedTuple):
-    """An operator with the shape of one of its outputs, and the grids of its inputs where they are known."""
+    """An operator, the shape of one of its outputs, and the known grids of its inputs."""
 
     op: Op
     shape: tuple[int, ...]
@@ -46,12 +47,12 @@ class Call(NamedTuple):
 
     @property
     def dim(self) -> int:
-        """The axis that it is told, of the first input."""
+        """The axis of the first input that its argument names."""
         return int(self.op.attributes.get("dim", 0)) % max(1, len(self.first))
 
     @property
     def spatial(self) -> int:
-        """Along how many axes it is, as its name says: 2 for ``avg_pool2d``."""
+        """How many axes it acts along, from its name: 2 for ``avg_pool2d``."""
         match = re.search(r"([123])d", self.op.name)
         return int(match[1]) if match else 0
 
@@ -60,26 +61,23 @@ GridChange = Callable[[Call], Grid | None]
 
 
 def grid_after(call: Call) -> Grid | None:
-    """The grid of the output; None where nothing is known of it."""
-    rule = _RULES.get(plain_name(call.op)) or next(
-        (rule for name, rule in _FAMILIES if name.match(call.op.name)), None
-    )
+    """The grid of the output; None where it is unknown."""
+    families = (rule for name, rule in _FAMILIES if name.match(call.op.name))
+    rule = _RULES.get(plain_name(call.op)) or next(families, None)
     grid = rule(call) if rule else None
     return grid if grid and any(map(knows, grid)) else None
 
 
 def _broadcast(call: Call) -> Grid:
-    """Along each axis, counted from the last, what the first input has that knows it."""
-    return tuple(
-        _aligned(call, place - len(call.shape), length) for place, length in enumerate(call.shape)
-    )
+    """Each axis, counted from the last, as the first input that has it with places."""
+    rank = len(call.shape)
+    return tuple(_aligned(call, place - rank, size) for place, size in enumerate(call.shape))
 
 
 def _aligned(call: Call, place: int, length: int) -> Axis:
     axes = (grid[place] for grid in call.sources if grid is not None and len(grid) >= -place)
-    return next(
-        (axis for axis in axes if axis_length(axis) == length and knows(axis)), unknown(length)
-    )
+    same = (axis for axis in axes if axis_length(axis) == length and knows(axis))
+    return next(same, unknown(length))
 
 
 def _expanded(call: Call) -> Grid:
@@ -87,7 +85,7 @@ def _expanded(call: Call) -> Grid:
 
 
 def _kept(call: Call) -> Grid | None:
-    """Axis by axis what the first input has; some may be longer or shorter, as after padding or a split."""
+    """The first input's axes; some may be longer or shorter, as after padding or a split."""
     return (
         tuple(map(relength, call.first, call.shape)) if len(call.first) == len(call.shape) else None
     )
@@ -106,8 +104,9 @@ def _selected(call: Call) -> Grid:
 
 def _reduced(call: Call) -> Grid:
     dims = call.op.attributes.get("dim", ())
-    gone = {dim % max(1, len(call.first)) for dim in (dims if isinstance(dims, tuple) else (dims,))}
-    gone = gone or set(range(len(call.first)))
+    listed = dims if isinstance(dims, tuple) else (dims,)
+    # Without dims an operator reduces all of them.
+    gone = {dim % max(1, len(call.first)) for dim in listed} or set(range(len(call.first)))
     if len(call.shape) == len(call.first):
         return tuple(unknown(1) if place in gone else axis for place, axis in enumerate(call.first))
     return tuple(axis for place, axis in enumerate(call.first) if place not in gone)
@@ -142,7 +141,7 @@ def _stacked(call: Call) -> Grid:
 
 
 def _multiplied(call: Call) -> Grid:
-    """Rows are the left matrix's, columns the right one's; what is added first has no say."""
+    """Rows are the left matrix's, columns the right one's; an addend stands before both."""
     left, right = ((grid or ()) for grid in call.sources[-2:])
     batch, rows, columns = call.shape[:-2], call.shape[-2], call.shape[-1]
     return (
@@ -168,32 +167,29 @@ def _pooled(call: Call) -> Grid | None:
 
 
 def _pooled_to_size(call: Call) -> Grid | None:
-    """Where the map is cut into equal parts, and more than one."""
-    lengths = _lengths(call)
-    even = [
-        before // after if after > 1 and before % after == 0 else None for before, after in lengths
-    ]
-    return _resampled(call, even)
+    """A fixed step only if the map is cut into equal parts, and more than one."""
+
+    def step(before: int, after: int) -> int | None:
+        return before // after if after > 1 and before % after == 0 else None
+
+    return _resampled(call, list(starmap(step, _lengths(call))))
 
 
 def _unpooled(call: Call) -> Grid | None:
-    lengths = _lengths(call)
-    return _resampled(
-        call,
-        [Fraction(before, after) if after % before == 0 else None for before, after in lengths],
-    )
+    def step(before: int, after: int) -> Fraction | None:
+        return Fraction(before, after) if after % before == 0 else None
+
+    return _resampled(call, list(starmap(step, _lengths(call))))
 
 
 def _interpolated(call: Call) -> Grid | None:
-    """By the factor that was asked for, else by the lengths; how corners are aligned shifts places by less than one."""
-    told = [call.op.attributes.get(scale) for scale in SCALES[call.spatial]]
-    return _resampled(
-        call,
-        [
-            1 / Fraction(scale).limit_denominator(1 << 16) if scale else Fraction(before, after)
-            for scale, (before, after) in zip(told, _lengths(call), strict=False)
-        ],
-    )
+    """By the factor given, else by the lengths; aligned corners shift places by less than one."""
+
+    def step(factor: float | None, lengths: tuple[int, int]) -> Fraction:
+        return 1 / Fraction(factor).limit_denominator(1 << 16) if factor else Fraction(*lengths)
+
+    factors = (call.op.attributes.get(scale) for scale in SCALES[call.spatial])
+    return _resampled(call, list(map(step, factors, _lengths(call))))
 
 
 def _shuffled(call: Call) -> Grid | None:
@@ -205,7 +201,7 @@ def _unshuffled(call: Call) -> Grid | None:
 
 
 def _lengths(call: Call) -> list[tuple[int, int]]:
-    """Along each axis that it is about, positions before and after."""
+    """Positions before and after along each axis that it acts on."""
     before = map(axis_length, call.first[-call.spatial :])
     return list(zip(before, call.shape[-call.spatial :], strict=bool(call.first)))
 
@@ -213,19 +209,16 @@ def _lengths(call: Call) -> list[tuple[int, int]]:
 def _resampled(
     call: Call, steps: Sequence[Fraction | int | None], *, channels: bool = False
 ) -> Grid | None:
-    """The last axes with other steps, None for one that has no fixed step; those before them stay, unless they are made anew."""
+    """The last axes with other steps, None for no fixed one; new *channels* lose their places."""
     first, start = call.first, len(call.shape) - len(steps)
     if len(first) != len(call.shape):
         return None
-    last = zip(first[start:], call.shape[start:], steps, strict=True)
+
+    def stepped(axis: Axis, length: int, step: Fraction | int | None) -> Axis:
+        return unknown(length) if step is None else relength(axis, length, step)
+
     before = (*first[: start - 1], unknown(call.shape[start - 1])) if channels else first[:start]
-    return (
-        *before,
-        *(
-            unknown(length) if step is None else relength(axis, length, step)
-            for axis, length, step in last
-        ),
-    )
+    return (*before, *map(stepped, first[start:], call.shape[start:], steps))
 
 
 _RULES: dict[str, GridChange] = {

@@ -1,4 +1,4 @@
-"""What kinds of operators there are, by what they do to the places of a map: ATen's names, without a final underscore."""
+"""Kinds of operators by their effect on the places of a map; ATen's names, no final underscore."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ def _words(text: str) -> frozenset[str]:
 
 POINTWISE = _words(
     """
-    abs add addcdiv addcmul alias atan atan2 bitwise_and bitwise_not bitwise_or bitwise_xor ceil celu clamp clamp_max
-    clamp_min clone copy cos cosh detach div elu eq erf erfc exp exp2 expm1 fill floor floor_divide fmod ge gelu gt
-    hardshrink hardsigmoid hardswish hardtanh isfinite isinf isnan le leaky_relu lerp lift_fresh log log10 log1p log2
-    log_sigmoid_forward logical_and logical_not logical_or logical_xor logit lt masked_fill maximum minimum mish mul
-    nan_to_num ne neg pow _prelu_kernel reciprocal relu relu6 remainder round rsqrt rsub sgn sigmoid sign silu sin
-    sinh softplus softshrink sqrt square sub tan tanh threshold _to_copy trunc where xlogy zero
+    abs add addcdiv addcmul alias atan atan2 bitwise_and bitwise_not bitwise_or bitwise_xor ceil
+    celu clamp clamp_max clamp_min clone copy cos cosh detach div elu eq erf erfc exp exp2 expm1
+    fill floor floor_divide fmod ge gelu gt hardshrink hardsigmoid hardswish hardtanh isfinite
+    isinf isnan le leaky_relu lerp lift_fresh log log10 log1p log2 log_sigmoid_forward logical_and
+    logical_not logical_or logical_xor logit lt masked_fill maximum minimum mish mul nan_to_num ne
+    neg pow _prelu_kernel reciprocal relu relu6 remainder round rsqrt rsub sgn sigmoid sign silu
+    sin sinh softplus softshrink sqrt square sub tan tanh threshold _to_copy trunc where xlogy
+    zero
     """
 )
-"""Each position of the output is made of the same position of the inputs, broadcast to its shape."""
+"""Each output position depends on the same position of the inputs, broadcast to its shape."""
 
 NORMS = frozenset(
     {
@@ -37,7 +39,7 @@ ALONG_ONE_AXIS = frozenset(
 """Each position is made of those beside it along one axis, in eval mode, and stays where it is."""
 
 WITH_AXIS = ALONG_ONE_AXIS - {"native_dropout", "channel_shuffle"}
-"""Those that are told which axis; channels, or none, for the others."""
+"""Those with an argument for the axis; the others act along channels, or none."""
 
 PADDING = frozenset(
     {
@@ -62,16 +64,16 @@ RESHAPING = frozenset(
 
 REDUCTIONS = _words(
     """
-    all amax amin any argmax argmin linalg_vector_norm logsumexp max mean median min norm prod std std_mean sum var
-    var_mean
+    all amax amin any argmax argmin linalg_vector_norm logsumexp max mean median min norm prod std
+    std_mean sum var var_mean
     """
 )
 
 MOVING = frozenset({"flip", "roll"})
-"""Each position of the output is some other position of the input, as far from its neighbours as before."""
+"""Each output position is another input position, as far from its neighbours as before."""
 
 PRODUCTS = frozenset({"mm", "addmm", "bmm", "baddbmm"})
-"""Of the last two inputs, rows of the one by columns of the other."""
+"""Products of the last two inputs: rows of one by columns of the other."""
 
 PLACE_KEEPING = (
     POINTWISE
@@ -79,10 +81,11 @@ PLACE_KEEPING = (
     | RESHAPING
     | REDUCTIONS
     | _words(
-        "as_strided cat expand permute repeat select slice split split_with_sizes stack t transpose unbind unsafe_split"
+        "as_strided cat expand permute repeat select slice split split_with_sizes stack t "
+        "transpose unbind unsafe_split"
     )
 )
-"""Each position of the output is made of one place of the input, wherever the axes are and if all of its places are there."""
+"""Each output position depends on one place of the input, if all of its places are still there."""
 
 REDRAWN_IN_PLACE = frozenset(
     {"t_", "transpose_", "squeeze_", "unsqueeze_", "resize_", "set_", "swapaxes_", "as_strided_"}
@@ -95,5 +98,5 @@ def plain_name(op: Op) -> str:
 
 
 def gives_another_shape(op: Op, shape: tuple[int, ...]) -> bool:
-    """Whether it redraws in place the axes of a tensor that had this *shape* first, which a trace does not follow."""
+    """Whether it redraws in place the axes of a tensor of this *shape*; traces do not show it."""
     return op.name in REDRAWN_IN_PLACE and op.attributes.get("size") != shape

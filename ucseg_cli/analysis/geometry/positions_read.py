@@ -1,4 +1,4 @@
-"""What the positions of an operator's output read of its first input: convolution, pooling, padding, resampling."""
+"""The positions of its input that a convolution, pooling, padding or resampling reads."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ UPSAMPLING = {"upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilin
 ADAPTIVE = {"_adaptive_avg_pool2d", "adaptive_max_pool2d"}
 
 
-def reading(trace: Trace, op: Op, *, live_taps_only: bool) -> Field | None:
-    """Along height and width; None for an operator that does not read N×C×H×W so, and where it is not known."""
+def reading(trace: Trace, op: Op, *, live_positions_only: bool) -> Field | None:
+    """Along height and width; None for other operators, and where it is unknown."""
     if op.name in UPSAMPLING:
         return _upsampling(trace, op)
     if op.name in PADDING:
@@ -28,9 +28,8 @@ def reading(trace: Trace, op: Op, *, live_taps_only: bool) -> Field | None:
     pair = windows(trace, op)
     if pair is None:
         return None
-    by_length = live_taps_only and not rounds_up(
-        op
-    )  # beyond a map's end there is no telling which taps are live
+    # Beyond a map's end it is unknown which kernel positions are live.
+    by_length = live_positions_only and not rounds_up(op)
     lengths = (trace.shape(op.inputs[0]) or ())[2:] if by_length else (None, None)
     return _both(map(_window, pair, lengths))
 
@@ -41,20 +40,17 @@ def _both(spans: Iterable[Span | None]) -> Field | None:
 
 
 def _window(window: Window, length: int | None) -> Span:
-    """From the first tap to the last; on a map of *length*, of those that read data anywhere."""
+    """From the first kernel position to the last; on a map of *length*, of the live ones."""
     first, last = 0, window.kernel - 1
     if length is not None:
-        live = [tap for tap, count in enumerate(window.reads(length)) if count]
-        first, last = (live[0], live[-1]) if live else (first, last)
-    return Span(
-        (first * window.dilation - window.padding,),
-        (last * window.dilation - window.padding,),
-        window.stride,
-    )
+        live = window.live_positions(length) or (first, last)
+        first, last = live[0], live[-1]
+    start, end = (place * window.dilation - window.padding for place in (first, last))
+    return Span((start,), (end,), window.stride)
 
 
 def _padding(op: Op) -> Field | None:
-    """The same positions, further on by what stands before them."""
+    """The same positions, shifted by the padding before them."""
     pads = op.attributes.get("pad") or op.attributes.get("padding") or ()
     left, _, top, _ = (*pads, 0, 0, 0, 0)[:4]
     return Span((-top,), (-top,), 1), Span((-left,), (-left,), 1)
@@ -63,37 +59,31 @@ def _padding(op: Op) -> Field | None:
 def _adaptive(trace: Trace, op: Op) -> Field | None:
     """Where the map is cut into equal parts."""
     source, out = (trace.shape(tensor) or () for tensor in (op.inputs[0], op.outputs[0]))
-    parts = (divmod(before, after) for before, after in zip(source[2:], out[2:], strict=False))
-    return (
-        _both(None if rest else Span((0,), (part - 1,), part) for part, rest in parts)
-        if len(out) == 4
-        else None
-    )
+    if len(out) != 4:
+        return None
+    parts = map(divmod, source[2:], out[2:])
+    return _both(None if rest else Span((0,), (part - 1,), part) for part, rest in parts)
 
 
 def _spreading(trace: Trace, op: Op) -> Field | None:
     kernel = (trace.shape(op.inputs[1]) or ())[2:]
     if len(kernel) != 2:
         return None
-    along = zip(
-        kernel, *(op.attributes[name] for name in ("stride", "padding", "dilation")), strict=True
-    )
-    return _both(_spread(*each) for each in along)
+    options = (op.attributes[name] for name in ("stride", "padding", "dilation"))
+    return _both(map(_spread, kernel, *options))
 
 
 def _spread(kernel: int, stride: int, padding: int, dilation: int) -> Span | None:
-    """A transposed convolution: tap t of input position i is written to i·stride + t·dilation - padding.
+    """A transposed convolution writes input i times kernel k to i·stride + k·dilation - padding.
 
-    None where positions are left to which nothing is written, or what they read goes back and forth.
+    None where an output gets nothing, or the inputs of neighbouring outputs go back and forth.
     """
-    reached = [
-        [
-            (place + padding - tap * dilation) // stride
-            for tap in range(kernel)
-            if (place + padding - tap * dilation) % stride == 0
-        ]
-        for place in range(stride + 1)
-    ]
+
+    def inputs_of(output: int) -> list[int]:
+        steps = (output + padding - place * dilation for place in range(kernel))
+        return [step // stride for step in steps if step % stride == 0]
+
+    reached = list(map(inputs_of, range(stride + 1)))
     if not all(reached):
         return None
     first, last = list(map(min, reached)), list(map(max, reached))
@@ -110,7 +100,7 @@ def _upsampling(trace: Trace, op: Op) -> Field | None:
 
 
 def _resampling(op: Op, before: int, after: int, scale: float | None) -> Span | None:
-    """The one or two source positions nearest to where an output position falls, as torch's interpolate has it."""
+    """The one or two source positions nearest to an output position, as in torch's interpolate."""
     if before == after and scale is None:
         return ITSELF
     ratio = 1 / Fraction(scale).limit_denominator(1 << 16) if scale else Fraction(before, after)
@@ -118,14 +108,13 @@ def _resampling(op: Op, before: int, after: int, scale: float | None) -> Span | 
         ratio = Fraction(before - 1, max(after - 1, 1))
     if ratio.denominator > LONGEST_PERIOD:
         return None
-    half = Fraction(
-        0 if op.attributes.get("align_corners") or op.name == "upsample_nearest2d" else 1, 2
-    )
+    # Pixels are areas, with their centres at halves, except for corners and the old nearest.
+    at_corners = op.attributes.get("align_corners") or op.name == "upsample_nearest2d"
+    half = Fraction(0 if at_corners else 1, 2)
     falls = [(position + half) * ratio for position in range(ratio.denominator)]
     if op.name != "upsample_bilinear2d":
-        return Span(tuple(map(floor, falls)), tuple(map(floor, falls)), ratio.numerator)
-    return Span(
-        tuple(floor(place - half) for place in falls),
-        tuple(ceil(place - half) for place in falls),
-        ratio.numerator,
-    )
+        nearest = tuple(map(floor, falls))
+        return Span(nearest, nearest, ratio.numerator)
+    first = tuple(floor(place - half) for place in falls)
+    last = tuple(ceil(place - half) for place in falls)
+    return Span(first, last, ratio.numerator)

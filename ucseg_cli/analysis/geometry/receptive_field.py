@@ -1,4 +1,4 @@
-"""Which input pixels a position of a feature map can see, and through which modules it sees all of them."""
+"""The input pixels that a position of a map can see, and modules through which it sees all."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from ucseg_cli.facts.trace import Op, Tap, Trace
 
 
 class Sight(NamedTuple):
-    """What a tensor sees of the input.
+    """The part of the input that a tensor depends on.
 
     Args:
-        field: where from; None where every position sees the same, as after global pooling.
-        context: modules, by index, through which it sees all of the input besides.
+        field: by position; None where every position sees the same, as after global pooling.
+        context: modules, by index, through which it also sees the whole input.
         pool: the module that pooled it, until it is brought back to a map.
     """
 
@@ -38,16 +38,17 @@ class Sight(NamedTuple):
 
 
 class ReceptiveField(NamedTuple):
-    """What a position of a named map sees.
+    """The pixels that a position of a named map sees.
 
     Args:
         name: of the map.
         module: whose output it is.
         stride: of the map, in pixels along height and width; None where it has no fixed grid.
-        size: height and width in pixels of what it sees on an input without borders, gates set aside; None where
-            every position sees the same, or where an operator on the way is not known here.
-        live_size: the same without taps that read padding at every position of their map; not more than *size*.
-        global_context: the modules through which it sees the whole input besides: squeeze-excite, image pooling.
+        size: height and width in pixels on an input without borders, gates set aside; None where
+            every position sees the same, or after an unknown operator.
+        live_size: the same without dead kernel positions; not more than *size*.
+        global_context: the modules through which it also sees the whole input: squeeze-excite,
+            image pooling.
     """
 
     name: str
@@ -59,72 +60,70 @@ class ReceptiveField(NamedTuple):
 
 
 def receptive_fields(trace: Trace, maps: Iterable[Tap]) -> tuple[ReceptiveField, ...]:
-    """Of each tensor of the named maps that was produced, in order.
+    """The field of each tensor of the named maps that was produced, in order.
 
-    Composes what each operator reads of its input, as in Araujo, Norris and Sim, "Computing Receptive Fields of
-    Convolutional Neural Networks" (Distill, 2019), exactly: positions stay integers, unions keep both ends.
+    Composes the intervals that operators read, as in Araujo, Norris and Sim, "Computing Receptive
+    Fields of Convolutional Neural Networks" (Distill, 2019), exactly: positions stay integers,
+    unions keep both ends.
     """
-    steps, known, live = strides(trace), sights(trace), sights(trace, live_taps_only=True)
+    outputs = tap_outputs(trace, maps)
     return tuple(
-        _receptive_field(
-            trace,
-            output,
-            steps.get(output.tensor),
-            known.get(output.tensor),
-            live.get(output.tensor),
-        )
-        for output in tap_outputs(trace, maps)
+        _receptive_field(trace, output, output.tensor)
+        for output in outputs
         if output.tensor is not None
     )
 
 
-def _receptive_field(
-    trace: Trace, output: Output, stride: Stride | None, sight: Sight | None, live: Sight | None
-) -> ReceptiveField:
-    sight = sight or Sight(None)
+def _receptive_field(trace: Trace, output: Output, tensor: int) -> ReceptiveField:
+    sight = sights(trace).get(tensor) or Sight(None)
     context = sight.context if sight.pool is None else sight.context | {sight.pool}
-    through = tuple(trace.modules[module].path for module in sorted(context))
     return ReceptiveField(
-        output.name, output.module, stride, _size(sight), _size(live or Sight(None)), through
+        output.name,
+        output.module,
+        stride=strides(trace).get(tensor),
+        size=_size(sight),
+        live_size=_size(sights(trace, live_positions_only=True).get(tensor)),
+        global_context=tuple(trace.modules[module].path for module in sorted(context)),
     )
 
 
-def _size(sight: Sight) -> tuple[int, int] | None:
-    return (sight.field[0].size, sight.field[1].size) if sight.field else None
+def _size(sight: Sight | None) -> tuple[int, int] | None:
+    return (sight.field[0].size, sight.field[1].size) if sight and sight.field else None
 
 
-def sights(trace: Trace, *, live_taps_only: bool = False) -> dict[int, Sight | None]:
-    """What each tensor that depends on the image sees of it; None where an operator on the way is not known here.
+def sights(trace: Trace, *, live_positions_only: bool = False) -> dict[int, Sight | None]:
+    """The sight of each tensor that depends on the image; None after an unknown operator.
 
-    With *live_taps_only*, without the taps of convolutions that read padding at every position of their map.
+    With *live_positions_only*, without the dead positions of kernels, which only read padding.
     """
-    return _sights_of_live_taps(trace) if live_taps_only else _sights_of_all_taps(trace)
-
-
-@once_per_trace
-def _sights_of_all_taps(trace: Trace) -> dict[int, Sight | None]:
-    return _sights(trace, live_taps_only=False)
-
-
-@once_per_trace
-def _sights_of_live_taps(trace: Trace) -> dict[int, Sight | None]:
-    return _sights(trace, live_taps_only=True)
-
-
-def _sights(trace: Trace, *, live_taps_only: bool) -> dict[int, Sight | None]:
-    images = (
-        tensor
-        for tensor in trace.inputs
-        if tensor in grids(trace) and len(trace.tensors[tensor].shape) == IMAGE
+    return (
+        _sights_through_live_positions(trace)
+        if live_positions_only
+        else _sights_through_all_positions(trace)
     )
+
+
+@once_per_trace
+def _sights_through_all_positions(trace: Trace) -> dict[int, Sight | None]:
+    return _sights(trace, live_positions_only=False)
+
+
+@once_per_trace
+def _sights_through_live_positions(trace: Trace) -> dict[int, Sight | None]:
+    return _sights(trace, live_positions_only=True)
+
+
+def _sights(trace: Trace, *, live_positions_only: bool) -> dict[int, Sight | None]:
+    given = (tensor for tensor in trace.inputs if tensor in grids(trace))
+    images = (tensor for tensor in given if len(trace.tensors[tensor].shape) == IMAGE)
     known: dict[int, Sight | None] = dict.fromkeys(images, Sight((ITSELF, ITSELF)))
     sharing = _by_storage(trace)
     for _, op in trace.kernels():
         if any(tensor in known for tensor in op.inputs):
-            sight = _sight(trace, op, known, live_taps_only=live_taps_only)
+            sight = _sight(trace, op, known, live_positions_only=live_positions_only)
             for out in op.outputs:
                 if out in op.inputs and (out not in known or known[out] != sight):
-                    # Other views of what is written into are no longer what they were, in part.
+                    # A write in place changes every other view of the same storage, in part.
                     known.update(dict.fromkeys(sharing[trace.tensors[out].storage]))
                 known[out] = sight
     return known
@@ -138,7 +137,7 @@ def _by_storage(trace: Trace) -> dict[int, list[int]]:
 
 
 def _sight(
-    trace: Trace, op: Op, known: dict[int, Sight | None], *, live_taps_only: bool
+    trace: Trace, op: Op, known: dict[int, Sight | None], *, live_positions_only: bool
 ) -> Sight | None:
     tensors = [tensor for tensor in op.inputs if tensor is not None and tensor in known]
     sources = [sight for tensor in tensors if (sight := known[tensor]) is not None]
@@ -154,16 +153,18 @@ def _sight(
     if _uses_statistics(trace, op):
         context |= {op.module}
     if op.inputs[0] == tensors[0] and all(source.pool is not None for source in sources[1:]):
-        seen = _seen_through_windows(trace, op, sources[0], context, live_taps_only=live_taps_only)
+        seen = _seen_through_windows(
+            trace, op, sources[0], context, live_positions_only=live_positions_only
+        )
         return seen or _merged(trace, op, tensors, sources, context)
     return _merged(trace, op, tensors, sources, context)
 
 
 def _seen_through_windows(
-    trace: Trace, op: Op, source: Sight, context: frozenset[int], *, live_taps_only: bool
+    trace: Trace, op: Op, source: Sight, context: frozenset[int], *, live_positions_only: bool
 ) -> Sight | None:
-    """Through a convolution, pooling, padding or resampling; None for other operators, and where it is not known."""
-    read = reading(trace, op, live_taps_only=live_taps_only)
+    """Through a convolution, pooling, padding or resampling; None for others, or if unknown."""
+    read = reading(trace, op, live_positions_only=live_positions_only)
     if read is None:
         return None
     if source.field is None:
@@ -177,12 +178,9 @@ def _seen_through_windows(
 def _merged(
     trace: Trace, op: Op, tensors: list[int], sources: list[Sight], context: frozenset[int]
 ) -> Sight | None:
-    """Of several maps on one grid all that any of them sees; what was pooled and comes back is named by the operator's module."""
-    maps = [
-        (tensor, sight)
-        for tensor, sight in zip(tensors, sources, strict=True)
-        if sight.pool is None
-    ]
+    """The hull of several maps on one grid; a pooled one joins them as context of this module."""
+    pairs = zip(tensors, sources, strict=True)
+    maps = [(tensor, sight) for tensor, sight in pairs if sight.pool is None]
     fields = [(tensor, sight.field) for tensor, sight in maps if sight.field is not None]
     if not _keeps_places(trace, op, [tensor for tensor, _ in fields]):
         return None
@@ -197,9 +195,8 @@ def _keeps_places(trace: Trace, op: Op, maps: list[int]) -> bool:
     """Whether each position of the output is made of that same position of *maps* alone."""
     name = plain_name(op)
     if name in ALONG_ONE_AXIS:
-        mixed = (
-            [_axis(trace, op.inputs[0], op.attributes.get("dim", -1))] if name in WITH_AXIS else []
-        )
+        dims = [op.attributes.get("dim", -1)] if name in WITH_AXIS else []
+        mixed = [_axis(trace, op.inputs[0], dim) for dim in dims]
     elif name in PRODUCTS:
         mixed = [_axis(trace, op.inputs[-2], -1), _axis(trace, op.inputs[-1], -2)]
     elif name in PLACE_KEEPING:
@@ -213,41 +210,41 @@ def _keeps_places(trace: Trace, op: Op, maps: list[int]) -> bool:
 
 
 def _layout(trace: Trace, tensor: int) -> tuple[tuple[int, Axis], ...]:
-    """Which of its axes, from the last, have places, and of how many digits each is: what must agree to be combined."""
+    """Its axes with places, counted from the last, in digits: maps to combine must agree in it."""
+
+    def without_steps(axis: Axis) -> Axis:
+        return tuple(digit._replace(step=Fraction()) for digit in axis)
+
     axes = enumerate(reversed(grids(trace)[tensor]))
-    return tuple(
-        (place, tuple(digit._replace(step=Fraction()) for digit in axis))
-        for place, axis in axes
-        if knows(axis)
-    )
+    return tuple((place, without_steps(axis)) for place, axis in axes if knows(axis))
 
 
 def _pools_globally(trace: Trace, op: Op) -> bool:
-    """Whether each output is made of a whole map: a mean or maximum over height and width, or a product with all of it."""
-    name, source = plain_name(op), op.inputs[-2] if op.name in PRODUCTS else op.inputs[0]
-    shape, out = trace.shape(source) or (), (trace.shape(op.outputs[0]) or ()) if op.outputs else ()
+    """Whether each output depends on a whole map: a mean, a maximum or a product over it."""
+    name = plain_name(op)
+    source = op.inputs[-2] if op.name in PRODUCTS else op.inputs[0]
+    shape = trace.shape(source) or ()
+    out = (trace.shape(op.outputs[0]) or ()) if op.outputs else ()
     if "adaptive" in name:
         return len(shape) == IMAGE and out[2:] == (1, 1)
     if name not in REDUCTIONS | PRODUCTS:
         return False
     if source in grids(trace):
         return _extent(trace, source) is not None and op.outputs[0] not in grids(trace)
+    if name not in REDUCTIONS or len(shape) != IMAGE:
+        return False
     dims = op.attributes.get("dim") or range(IMAGE)
-    return (
-        name in REDUCTIONS
-        and len(shape) == IMAGE
-        and {2, 3} <= {dim % IMAGE for dim in _several(dims)}
-    )
+    listed = (dims,) if isinstance(dims, int) else dims
+    return {2, 3} <= {dim % IMAGE for dim in listed}
 
 
 def _uses_statistics(trace: Trace, op: Op) -> bool:
-    """Whether it scales a map by its own mean and variance over places, which each position then depends on."""
+    """Whether it scales by mean and variance over places, so each position depends on all."""
     if op.name == "native_layer_norm":
         normalized = len(op.attributes["normalized_shape"])
         return any(map(knows, grids(trace).get(op.inputs[0] or 0, ())[-normalized:]))
-    return op.name == "native_group_norm" or (
-        op.name == "native_batch_norm" and bool(op.attributes.get("training"))
-    )
+    in_training = op.name == "native_batch_norm" and bool(op.attributes.get("training"))
+    return in_training or op.name == "native_group_norm"
 
 
 def _extent(trace: Trace, tensor: int) -> tuple[int, int] | None:
@@ -257,7 +254,3 @@ def _extent(trace: Trace, tensor: int) -> tuple[int, int] | None:
 def _axis(trace: Trace, tensor: int | None, place: int) -> Axis:
     grid = grids(trace).get(-1 if tensor is None else tensor, ())
     return grid[place] if grid else ()
-
-
-def _several(dims: int | Iterable[int]) -> Iterable[int]:
-    return (dims,) if isinstance(dims, int) else dims

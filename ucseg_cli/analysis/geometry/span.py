@@ -1,4 +1,4 @@
-"""What the positions of a map read of another along one axis, and how that composes."""
+"""Which interval of one map each position of another reads along an axis, and how these compose."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 
 class Span(NamedTuple):
-    """What each position along one axis reads of a source without borders: all from *first* to *last*.
+    """The interval that each position along one axis reads of a source without borders.
 
-    Position o reads from first[o mod P] + (o div P)·step to last[o mod P] + (o div P)·step, where P is the number of
-    entries. Behind strided convolutions P is 1; bilinear upsampling makes neighbours differ. Positions between the
-    taps of a dilated convolution count as read: a receptive field is a box.
+    Position o reads from first[o mod P] + (o div P)·step to last[o mod P] + (o div P)·step, where P
+    is the number of entries. Behind strided convolutions P is 1; bilinear upsampling makes
+    neighbours differ. The gaps in a dilated kernel count as read: a receptive field is a box.
     """
 
     first: tuple[int, ...]
@@ -21,12 +21,12 @@ class Span(NamedTuple):
 
     @property
     def period(self) -> int:
-        """After how many positions what is read repeats, *step* further on."""
+        """After how many positions the intervals repeat, *step* further on."""
         return len(self.first)
 
     @property
     def size(self) -> int:
-        """Pixels that a position reads, where most."""
+        """The most pixels that a position reads."""
         return max(last - first + 1 for first, last in zip(self.first, self.last, strict=True))
 
     def at(self, position: int) -> tuple[int, int]:
@@ -36,7 +36,7 @@ class Span(NamedTuple):
 
 
 LONGEST_PERIOD = 1 << 12
-"""Where resizings follow one another whose ratios have nothing in common, what is read hardly ever repeats."""
+"""Resizings whose ratios share no factor hardly ever repeat; beyond this they are unknown."""
 
 ITSELF = Span((0,), (0,), 1)
 """Every position reads the one below it."""
@@ -46,7 +46,7 @@ Field = tuple[Span, Span]
 
 
 def hull(spans: Iterable[Span]) -> Span | None:
-    """From the first position that any of *spans* reads to the last; they are on one grid. None where it hardly repeats."""
+    """From the first to the last position read by any of *spans*; None if that is too long."""
     spans = list(dict.fromkeys(spans))
     if len(spans) == 1:
         return spans[0]
@@ -55,17 +55,14 @@ def hull(spans: Iterable[Span]) -> Span | None:
         return None
     read = [[span.at(position) for span in spans] for position in range(period)]
     return Span(
-        tuple(min(first for first, _ in each) for each in read),
-        tuple(max(last for _, last in each) for each in read),
+        tuple(min(first for first, _ in ends) for ends in read),
+        tuple(max(last for _, last in ends) for ends in read),
         spans[0].step * (period // spans[0].period),
     )
 
 
 def through(source: Span, window: Span) -> Span | None:
-    """What is read of the input by positions that read *window* of a map whose positions read *source*.
-
-    None where it hardly repeats.
-    """
+    """The input that *window* reads through a map of *source*; None if the period is too long."""
     repeats = source.period // gcd(source.period, window.step)
     if window.period * repeats > LONGEST_PERIOD:
         return None

@@ -1,4 +1,4 @@
-"""How many input pixels lie between neighbouring positions of a feature map, by following the operators."""
+"""The input pixels between neighbouring positions of a map, by following the operators."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ IMAGE = 4
 
 @once_per_trace
 def strides(trace: Trace) -> dict[int, Stride]:
-    """The stride of each tensor that has the input's height and width among its axes, by tensor index.
+    """The stride of each tensor with the input's height and width among its axes, by index.
 
-    A tensor has none where the path to it has no fixed grid: after global pooling, flattening, or an operator that is
-    not known here. What combines several maps takes the stride of the first that has its height and width.
+    A tensor has none where the path to it has no fixed grid: after global pooling, flattening, or
+    an unknown operator. A combination of maps has the stride of the first of its size.
     """
     found = {tensor: places(grid) for tensor, grid in grids(trace).items()}
     return {
-        tensor: (each[HEIGHT].step, each[WIDTH].step)
-        for tensor, each in found.items()
-        if {HEIGHT, WIDTH} <= each.keys()
+        tensor: (at[HEIGHT].step, at[WIDTH].step)
+        for tensor, at in found.items()
+        if {HEIGHT, WIDTH} <= at.keys()
     }
 
 
@@ -42,7 +42,7 @@ def whole_stride(stride: Stride | None) -> int | None:
 
 @once_per_trace
 def grids(trace: Trace) -> dict[int, Grid]:
-    """The grid of each tensor that has one, by tensor index, relative to the first input that is an image or a video."""
+    """The grid of each tensor that has one, relative to the first input image or video."""
     known = _of_inputs(trace)
     for _, op in trace.kernels():
         sources = [None if tensor is None else known.get(tensor) for tensor in op.inputs]
@@ -57,14 +57,14 @@ def grids(trace: Trace) -> dict[int, Grid]:
 
 
 def is_image(trace: Trace, tensor: int | None) -> bool:
-    """Whether its last two axes of four are height and width, and nothing of these is in the others."""
+    """Whether its last two axes of four, and no others, are height and width."""
     grid = grids(trace).get(-1 if tensor is None else tensor, ())
     found = {name: place.position for name, place in places(grid).items()}
     return len(grid) == IMAGE and found == {HEIGHT: 2, WIDTH: 3} and not any(map(knows, grid[:2]))
 
 
 def _of_inputs(trace: Trace) -> dict[int, Grid]:
-    """The first image or video, and whatever else has its height and width."""
+    """The first image or video, and other inputs of its height and width."""
     given = ((tensor, trace.tensors[tensor].shape) for tensor in trace.inputs)
     maps = {
         tensor: (shape, grid)

@@ -15,10 +15,10 @@ from ucseg_cli.errors import UsageError, nearest_name
 from ucseg_cli.facts.trace import Module, Tap, Trace
 
 MODEL = "(model)"
-"""What the output of a model without parts is called."""
+"""The name of the tap of a model without parts."""
 RANK_OF_MAPS = 4
 CHANNELS = {(2, 3): 1, (1, 2): 3}
-"""The axis of the channels where height and width are these: N×C×H×W, and N×H×W×C as transformers have it."""
+"""The channels' axis by those of height and width: N×C×H×W, and transformers' N×H×W×C."""
 
 
 class Output(NamedTuple):
@@ -30,7 +30,7 @@ class Output(NamedTuple):
 
 
 class Map(NamedTuple):
-    """The lengths of a feature map, in whichever order its axes are."""
+    """The lengths of a feature map, whatever the order of its axes."""
 
     channels: int
     height: int
@@ -41,12 +41,12 @@ class TapShape(NamedTuple):
     """One tensor of a tap.
 
     Args:
-        name: of the tap, with the tensor's own where the module returned several: ``backbone[out]``.
+        name: of the tap, with the tensor's if the module returned several: ``backbone[out]``.
         module: whose output it is.
         shape: whole; None where the module never ran.
         stride: in input pixels, along height and width; None where it has no fixed grid.
         time_stride: in frames, of a video.
-        map: None where it is no feature map of an image.
+        map: None for what is not a feature map of an image.
         dtype: None where the module never ran.
     """
 
@@ -65,8 +65,9 @@ class TapShape(NamedTuple):
 
     @property
     def whole_strides(self) -> tuple[int, ...] | None:
-        """Along height and width, and before them along time for a video; None where one is no whole number."""
-        along = (*(() if self.time_stride is None else (self.time_stride,)), *(self.stride or ()))
+        """Along height and width, for a video time first; None where one is not a whole number."""
+        time = () if self.time_stride is None else (self.time_stride,)
+        along = (*time, *(self.stride or ()))
         whole = tuple(step.numerator for step in along if step.denominator == 1)
         return whole if self.stride and len(whole) == len(along) else None
 
@@ -74,14 +75,13 @@ class TapShape(NamedTuple):
 def tap_shapes(trace: Trace, taps: Iterable[Tap] | None = None) -> tuple[TapShape, ...]:
     """Each tensor of *taps*, in order; of the default ones, those that there are."""
     if taps is None:
-        return tuple(
-            shape for shape in tap_shapes(trace, default_taps(trace)) if shape.shape is not None
-        )
+        shapes = tap_shapes(trace, default_taps(trace))
+        return tuple(shape for shape in shapes if shape.shape is not None)
     return tuple(_shape(trace, output) for output in tap_outputs(trace, taps))
 
 
 def tap_outputs(trace: Trace, taps: Iterable[Tap]) -> Iterator[Output]:
-    """The tensors that tapped modules returned, each named; of a module that never ran, one without a tensor."""
+    """The tensors that tapped modules returned, named; None for a module that never ran."""
     for tap in taps:
         if (module := _called(trace, tap.module)) is None:
             continue
@@ -95,9 +95,10 @@ def tap_outputs(trace: Trace, taps: Iterable[Tap]) -> Iterator[Output]:
 
 
 def default_taps(trace: Trace) -> tuple[Tap, ...]:
-    """The taps that the network names itself, else its top-level modules, else the model as a whole.
+    """The taps that the network names, else its top-level modules, else the whole model.
 
-    A container that is only iterated, such as a ModuleList, stands for what is in it. What never ran is left out.
+    A container that is only iterated, such as a ModuleList, gives way to its children. Modules
+    that never ran are left out.
     """
     if trace.taps:
         return trace.taps
@@ -106,15 +107,14 @@ def default_taps(trace: Trace) -> tuple[Tap, ...]:
         if module.path and module.alias_of is None:
             below.setdefault(parent_path(module.path), []).append(module)
     parts = tuple(Tap(module.path, module.path) for module in _that_ran(below, ""))
-    return parts or tuple(
-        Tap(MODEL, module.path) for module in trace.modules if not module.path and module.outputs
-    )
+    roots = (module for module in trace.modules if not module.path and module.outputs)
+    return parts or tuple(Tap(MODEL, root.path) for root in roots)
 
 
 def choose_taps(subjects: Sequence[Subject], patterns: Sequence[str]) -> list[tuple[Tap, ...]]:
     """The taps of each model: every module that a pattern fits, once and in the model's order.
 
-    A pattern may name a tap of the model's, too. Raises UsageError for one that fits nothing in any of them.
+    A pattern may be the name of a tap, too. Raises UsageError for one that fits in no model.
     """
     for pattern in patterns:
         if not any(_fitting(subject.trace, pattern) for subject in subjects):
@@ -137,7 +137,7 @@ def _chosen(trace: Trace, patterns: Iterable[str]) -> tuple[Tap, ...]:
 
 
 def _fitting(trace: Trace, pattern: str) -> list[Tap]:
-    """Of what a pattern fits, the modules that returned something; all of them where none did."""
+    """The modules that a pattern fits and that returned something; all of them if none did."""
     if named := [tap for tap in trace.taps if tap.name == pattern]:
         return named
     fits, several = path_pattern(pattern), is_pattern(pattern)
@@ -151,28 +151,23 @@ def _fitting(trace: Trace, pattern: str) -> list[Tap]:
 
 
 def _fits_nothing(subjects: Sequence[Subject], pattern: str) -> UsageError:
-    known = dict.fromkeys(
-        name
-        for subject in subjects
-        for name in (
-            *(tap.name for tap in subject.trace.taps),
-            *(module.path for module in subject.trace.modules),
-        )
-    )
-    nearest, name = (
-        nearest_name(pattern, known),
-        subjects[0].name if len(subjects) == 1 else "MODEL",
-    )
+    known: dict[str, None] = {}
+    for subject in subjects:
+        known.update((tap.name, None) for tap in subject.trace.taps)
+        known.update((module.path, None) for module in subject.trace.modules)
+    nearest = nearest_name(pattern, known)
     suggestion = f"did you mean '{nearest}'? " if nearest else ""
+    name = subjects[0].name if len(subjects) == 1 else "MODEL"
+    models = " or ".join(dict.fromkeys(subject.name for subject in subjects))
     return UsageError(
-        f"no module of {' or '.join(dict.fromkeys(subject.name for subject in subjects))} is named '{pattern}'",
+        f"no module of {models} is named '{pattern}'",
         where=f"--tap {pattern}",
         help=f"{suggestion}`ucseg params {name} --depth {max(1, path_depth(pattern))}` shows them",
     )
 
 
 def _called(trace: Trace, path: str) -> Module | None:
-    """The module, under the path where it was met first if it has several; None where there is none."""
+    """The module, under its first path if it has several; None if there is none."""
     module = trace.by_path.get(path)
     return module and (trace.by_path[module.alias_of] if module.alias_of is not None else module)
 
@@ -194,12 +189,14 @@ def _shape(trace: Trace, output: Output) -> TapShape:
 
 
 def _map(trace: Trace, tensor: int) -> Map | None:
-    """By its grid; without one, such as after global pooling, N×C×H×W where the network reads images."""
+    """By its grid; without one, as after global pooling, N×C×H×W if the network reads images."""
     shape, found = trace.tensors[tensor].shape, places(grids(trace).get(tensor, ()))
     if len(shape) != RANK_OF_MAPS:
         return None
     if tensor not in grids(trace):
-        reads_images = any(len(trace.tensors[each].shape) == RANK_OF_MAPS for each in trace.inputs)
+        reads_images = any(
+            len(trace.shape(tensor) or ()) == RANK_OF_MAPS for tensor in trace.inputs
+        )
         return Map(*shape[1:]) if reads_images else None
     if not {HEIGHT, WIDTH} <= found.keys():
         return None

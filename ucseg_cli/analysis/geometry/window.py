@@ -1,4 +1,4 @@
-"""The grid that a convolution or a pooling lays over its input: which positions each tap reads, along one axis."""
+"""Where along one axis each kernel position of a convolution or pooling falls on its input."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ WINDOWED = {"convolution", *POOLING}
 
 
 class Window(NamedTuple):
-    """A kernel along one axis: position o of the output reads input positions o·stride + t·dilation - padding.
+    """A kernel along one axis: output o reads input positions o·stride + k·dilation - padding.
 
-    Tap t is one of 0 … kernel - 1; what lies outside the input is padding. Arithmetic as in Dumoulin and Visin,
-    "A guide to convolution arithmetic for deep learning" (arXiv:1603.07285), relationship 15.
+    Kernel position k is one of 0 … kernel - 1; outside the input is padding. Arithmetic as in
+    Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (arXiv:1603.07285),
+    relationship 15.
     """
 
     kernel: int
@@ -24,17 +25,17 @@ class Window(NamedTuple):
 
     @property
     def extent(self) -> int:
-        """Input positions from the first tap to the last, both included."""
+        """Input positions from the kernel's first to its last, both included."""
         return self.dilation * (self.kernel - 1) + 1
 
     @property
     def is_dilated(self) -> bool:
-        """Whether there are gaps between its taps."""
+        """Whether there are gaps between its positions."""
         return self.dilation > 1 and self.kernel > 1
 
     @property
     def is_centred(self) -> bool:
-        """Whether there is a centre tap and it reads the position below the output's own."""
+        """Whether the kernel has a centre, which reads the position below the output's own."""
         return self.kernel % 2 == 1 and self.padding == self.dilation * (self.kernel // 2)
 
     def positions(self, length: int) -> int:
@@ -46,32 +47,36 @@ class Window(NamedTuple):
         return max(1, (positions - 1) * self.stride + self.extent - 2 * self.padding)
 
     def reads(self, length: int) -> tuple[int, ...]:
-        """For each tap at how many output positions it reads data, not padding, on an input of *length*."""
-        return tuple(self._reads(tap, length) for tap in range(self.kernel))
+        """At how many outputs each kernel position reads data, on an input of *length*."""
+        return tuple(self._reads(place, length) for place in range(self.kernel))
+
+    def live_positions(self, length: int) -> tuple[int, ...]:
+        """The kernel positions that ever read data, not padding, on an input of *length*."""
+        return tuple(place for place, count in enumerate(self.reads(length)) if count)
 
     def least_length_to_read(self) -> int:
-        """The shortest input on which every tap reads data somewhere."""
+        """The shortest input on which every kernel position reads data somewhere."""
         return max(map(self._least_length_to_read, range(self.kernel)))
 
-    def _reads(self, tap: int, length: int) -> int:
-        last = (length - 1 - self._offset(tap)) // self.stride
-        return max(0, min(last, self.positions(length) - 1) - self._first(tap) + 1)
+    def _reads(self, place: int, length: int) -> int:
+        last = (length - 1 - self._offset(place)) // self.stride
+        return max(0, min(last, self.positions(length) - 1) - self._first(place) + 1)
 
-    def _least_length_to_read(self, tap: int) -> int:
-        # Data and output positions both grow with the input, so the first output position that can read decides.
-        first = self._first(tap)
-        return max(first * self.stride + self._offset(tap) + 1, self.least_length(first + 1))
+    def _least_length_to_read(self, place: int) -> int:
+        # Data and outputs both grow with the input, so the first output that can read decides.
+        first = self._first(place)
+        return max(first * self.stride + self._offset(place) + 1, self.least_length(first + 1))
 
-    def _first(self, tap: int) -> int:
-        """The first output position at which the tap has left the padding before the input."""
-        return max(0, -(self._offset(tap) // self.stride))
+    def _first(self, place: int) -> int:
+        """The first output at which the kernel position has left the padding before the input."""
+        return max(0, -(self._offset(place) // self.stride))
 
-    def _offset(self, tap: int) -> int:
-        return tap * self.dilation - self.padding
+    def _offset(self, place: int) -> int:
+        return place * self.dilation - self.padding
 
 
 def windows(trace: Trace, op: Op) -> tuple[Window, Window] | None:
-    """Along height and width; None for what is not a convolution or pooling of N×C×H×W, and for transposed ones."""
+    """Along height and width of N×C×H×W; None for all but pooling and plain convolutions."""
     if op.name in POOLING:
         return _make(op, op.attributes["kernel_size"])
     kernel = trace.shape(op.inputs[1]) if op.name == "convolution" else None
@@ -81,7 +86,7 @@ def windows(trace: Trace, op: Op) -> tuple[Window, Window] | None:
 
 
 def rounds_up(op: Op) -> bool:
-    """Whether a last position that the input does not fill is kept, which the arithmetic above does not know."""
+    """Whether it keeps a last position that the input does not fill; Window does not."""
     return bool(op.attributes.get("ceil_mode"))
 
 
