@@ -205,7 +205,7 @@ def test_other_actions_are_pinned_to_a_major_version() -> None:
 def test_a_budget_within_its_limit_passes_without_annotations(job: Job) -> None:
     job.configure("650k")
     answer = job.step("ask")
-    assert (answer.returncode, answer.stdout) == (0, "1 limit: 1 held, 0 exceeded.\n")
+    assert (answer.returncode, answer.stdout) == (0, "0 of 1 limit exceeded.\n")
     assert job.summary.startswith("## check v2\n")
     assert (
         Path(job.outputs["comment"])
@@ -223,7 +223,7 @@ def test_a_budget_that_is_exceeded_fails_at_its_line_with_summary_and_comment(
     path = "inner/pyproject.toml" if folder == "inner" else "pyproject.toml"
     assert answer.returncode == 1
     assert answer.stdout.startswith(
-        f"::error file={path},line={LINE_OF_LIMIT},title=light (v2)::v2 has params 645,245"
+        f"::error file={path},line={LINE_OF_LIMIT},title=light (v2)::v2 has 645,245 parameters"
     )
     assert answer.stderr.startswith("wrote: ")
     assert "✗ fail" in job.summary
@@ -268,7 +268,7 @@ def test_the_summary_can_be_left_out(job: Job) -> None:
 
 def test_arguments_may_span_several_lines(job: Job) -> None:
     answer = job.step("ask", args="check v1 v2\n  --max params=1M\n\t--max bytes=3MB\n")
-    assert answer.stdout == "4 limits: 4 held, 0 exceeded.\n"
+    assert answer.stdout == "0 of 4 limits exceeded.\n"
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_a_hook_runs_once_without_files_and_fails_if_its_check_fails(
     job.configure("600k")
     answer = job.run(*entry)
     assert answer.returncode == 1
-    assert "v2 has params 645,245" in answer.stdout
+    assert "v2 has 645,245 parameters" in answer.stdout
 
 
 def test_the_locked_hook_fails_without_a_lock_and_the_other_does_not(job: Job) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.fixture_types import Run
+from support.screens import verdict
 
 V2 = {"params": 645_245, "fvcore": 141_328_192}
 
@@ -14,15 +15,15 @@ def test_it_exits_0_where_every_limit_holds(ucseg: Run) -> None:
     answer = ucseg("check", "v2", "--max", "params=650k", "--max", "fvcore=800M")
     assert answer.returncode == 0
     assert answer.stdout.count("✓ pass") == 2
-    assert answer.stdout.splitlines()[-1] == "2 limits: 2 held, 0 exceeded."
+    assert verdict(answer.stdout) == "0 of 2 limits exceeded."
 
 
 def test_it_exits_1_where_one_is_exceeded_and_says_by_how_much(ucseg: Run) -> None:
     answer = ucseg("check", "v2", "--max", "params=600k", "--max", "fvcore=800M")
     assert answer.returncode == 1
     assert answer.stderr == ""
-    assert answer.stdout.splitlines()[-1] == (
-        "2 limits: 1 held, 1 exceeded: v2 has params 645,245, 45,245 over its limit of 600,000."
+    assert verdict(answer.stdout) == (
+        "1 of 2 limits exceeded: v2 has 645,245 parameters, 45,245 over its limit of 600,000."
     )
 
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from support.fixture_types import Run, Tables
+from support.screens import verdict
 from ucseg_cli.project.lock_file import NAME
 
 Configure = Callable[..., None]
@@ -60,7 +61,7 @@ def test_models_that_are_as_locked_pass_and_are_counted(ucseg: Run, locked: Path
     assert locked.is_file()
     answer = ucseg("check", "--locked")
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout.splitlines()[-1] == "2 models as locked in ucseg.lock.json."
+    assert verdict(answer.stdout) == "2 models as locked in ucseg.lock.json."
     payload = json.loads(ucseg("check", "--locked", "-f", "json").stdout)
     assert payload["lock"] == {"path": NAME, "drift": []}
     assert payload["verdict"]["status"] == "pass"
@@ -73,7 +74,7 @@ def test_a_dilation_that_no_count_shows_fails_and_is_shown(
     line = locked.read_text("utf-8").split("\n").index('    "mine": {') + 1
     answer = ucseg("check", "--locked")
     assert (answer.returncode, answer.stderr) == (1, "")
-    assert answer.stdout.splitlines()[-1] == "mine differs from ucseg.lock.json in 3 figures."
+    assert verdict(answer.stdout) == "mine differs from ucseg.lock.json in 3 figures."
     assert f"mine was locked on 2026-01-02, at ucseg.lock.json:{line}." in answer.stdout
     assert "`ucseg lock` accepts what is different." in answer.stdout
     rows = read_tables(ucseg("check", "--locked", "-f", "markdown").stdout)[
@@ -144,7 +145,7 @@ def test_what_is_higher_asks_for_a_reason_and_what_is_lower_does_not(
     assert locked.is_file()
     configure("aspp_channels = 65")
     assert (
-        '`ucseg lock --reason "…"` accepts what is higher, and keeps the reason.'
+        'Higher totals need a reason: `ucseg lock --reason "…"` accepts them.'
         in ucseg("check", "--locked").stdout
     )
     configure("aspp_channels = 63")

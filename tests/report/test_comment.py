@@ -142,7 +142,7 @@ def test_check_shows_what_is_exceeded_and_folds_what_holds(ucseg: Run) -> None:
     answer = ucseg("check", "-m", "params=600k", "-m", "fvcore=800M", "--format", "comment")
     assert answer.returncode == 1
     assert answer.stdout.startswith(
-        "<!-- ucseg.check -->\n\n### ❌ check v2\n\n2 limits: 1 held, 1 exceeded: "
+        "<!-- ucseg.check -->\n\n### ❌ check v2\n\n1 of 2 limits exceeded: "
     )
     assert "✗ fail" in _outside(answer.stdout)
     assert "✓ pass" not in _outside(answer.stdout)

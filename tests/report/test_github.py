@@ -84,10 +84,10 @@ def test_a_place_comes_before_the_title() -> None:
 
 def test_what_would_end_a_command_or_a_property_is_escaped() -> None:
     told = render_github(
-        _report(Judgement("a,b:c%", "v2", "fail", "1 %\r\n::error::no, that: is data", "x,y:z", 1))
+        _report(Judgement("a,b:c%", "v2", "fail", "1%\r\n::error::no, that: is data", "x,y:z", 1))
     )
     assert told.splitlines()[:-1] == [
-        "::error file=x%2Cy%3Az,line=1,title=a%2Cb%3Ac%25 (v2)::1 %25%0D%0A::error::no, that: is data"
+        "::error file=x%2Cy%3Az,line=1,title=a%2Cb%3Ac%25 (v2)::1%25%0D%0A::error::no, that: is data"
     ]
 
 
@@ -141,7 +141,7 @@ def test_a_budget_that_is_exceeded_is_told_at_its_line(ucseg: Run, tmp_path: Pat
     assert answer.returncode == 1
     assert command.properties == {"file": "ucseg.toml", "line": str(LINE), "title": "light (v2)"}
     assert (
-        command.message == "v2 has params 645,245, 644,245 over its limit of 1,000. See\nthe wiki."
+        command.message == "v2 has 645,245 parameters, 644,245 over its limit of 1,000. See\nthe wiki."
     )
     assert len(answer.stdout.splitlines()) == 2
 

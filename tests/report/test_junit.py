@@ -130,7 +130,7 @@ def test_check_tells_every_limit(ucseg: Run, read: Read) -> None:
         ("ucseg.check.v2", "3", "1"),
     ]
     (failure,) = suites.findall(".//failure")
-    assert failure.get("message") == "v2 has params 645,245, 45,245 over its limit of 600,000."
+    assert failure.get("message") == "v2 has 645,245 parameters, 45,245 over its limit of 600,000."
 
 
 def test_lint_tells_every_rule_that_was_looked_for(ucseg: Run, read: Read) -> None:

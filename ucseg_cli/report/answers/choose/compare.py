@@ -495,11 +495,7 @@ def _first_findings(answer: _Answer) -> Sequence[_FindingChange]:
     if not answer.is_pair:
         return []
     changes = _finding_changes(answer.comparisons[0])
-    return [change for change in changes if not _restates_table(change.finding)][:HANDFUL]
-
-
-def _restates_table(finding: Finding) -> bool:
-    return bool(getattr(finding.rule, "restates_table", finding.rule.code == "UC108"))
+    return [change for change in changes if not change.finding.rule.restates_table][:HANDFUL]
 
 
 def _finding_changes(comparison: Comparison) -> Iterator[_FindingChange]:
