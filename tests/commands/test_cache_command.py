@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.fixture_types import Run
+from support.screens import verdict
 
 
 def test_it_shows_where_answers_are_kept_and_how_many(ucseg: Run, cache_directory: Path) -> None:
@@ -33,7 +34,7 @@ def test_clear_deletes_every_trace_and_nothing_else(ucseg: Run, cache_directory:
     bystander.write_text("mine", encoding="utf-8")
     answer = ucseg("cache", "--clear")
     assert answer.returncode == 0
-    assert answer.stdout.splitlines()[-1].startswith("3 traces deleted; 0 traces kept in ")
+    assert verdict(answer.stdout).startswith("3 traces deleted; 0 traces kept in ")
     assert bystander.read_text("utf-8") == "mine"
     assert json.loads(ucseg("cache", "--clear", "-f", "json").stdout)["cleared"] == 0
 
@@ -73,7 +74,7 @@ def test_a_directory_in_an_entry_s_place_is_neither_counted_nor_deleted(
     assert json.loads(ucseg("cache", "-f", "json").stdout)["entries"] == 1
     answer = ucseg("cache", "--clear")
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout.splitlines()[-1].startswith("1 trace deleted; 0 traces kept in ")
+    assert verdict(answer.stdout).startswith("1 trace deleted; 0 traces kept in ")
     assert stray.is_dir()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from support.fixture_types import Run
+from support.screens import unwrapped, verdict
 from ucseg_cli.analysis.counting.fold_batch_norms import Folding, Kept, Pair
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.trace import Trace
@@ -31,9 +32,9 @@ def asked(ucseg: Run) -> Callable[..., Any]:
 def test_the_screen_says_what_was_folded_in_its_conditions_and_in_its_sentence(
     ucseg: Run, command: str
 ) -> None:
-    _, conditions, *_, last = ucseg(*FOLDED[command], "--deploy").stdout.splitlines()
-    assert conditions.endswith(" · deploy 44 batch norms folded")
-    assert last.startswith("After folding 44 batch norms, ")
+    screen = ucseg(*FOLDED[command], "--deploy").stdout
+    assert " · deploy 44 batch norms folded" in unwrapped(screen)
+    assert verdict(screen).startswith("After folding 44 batch norms, ")
 
 
 @pytest.mark.parametrize("command", FOLDED)

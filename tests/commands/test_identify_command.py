@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.fixture_types import Run, WriteWeights
+from support.screens import verdict
 from ucseg_cli.references.variants import AXES, CATALOGUE, Variant, as_variant
 
 Write = Callable[..., str]
@@ -36,9 +37,10 @@ def test_what_fits_is_named_first_and_last_and_exits_with_0(
 ) -> None:
     answer = ucseg("identify", write(name))
     assert (answer.returncode, answer.stderr) == (0, "")
-    lines = answer.stdout.splitlines()
-    assert lines[6].split()[:3] == ["✓", "fits", name]
-    assert lines[-1].startswith(f"weights.safetensors fits {name}: strict loading takes all ")
+    assert answer.stdout.splitlines()[6].split()[:3] == ["✓", "fits", name]
+    assert verdict(answer.stdout).startswith(
+        f"weights.safetensors fits {name}: strict loading takes all "
+    )
 
 
 def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run, write: Write) -> None:
@@ -107,7 +109,7 @@ def test_variants_of_the_project_that_look_the_same_are_all_named(
 ) -> None:
     (tmp_path / "ucseg.toml").write_text('[variants.dense]\nfrom = "v2"\noutput_stride = 16\n')
     answer = ucseg("identify", write("v2"))
-    assert answer.stdout.splitlines()[-1].startswith("weights.safetensors fits ")
+    assert verdict(answer.stdout).startswith("weights.safetensors fits ")
     assert {"v2", "dense"} <= set(
         json.loads(ucseg("identify", write("v2"), "-f", "json").stdout)["fits"]
     )

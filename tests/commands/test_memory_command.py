@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from support.fixture_types import Number, Run, Tables
+from support.screens import verdict
 from ucseg_cli.report.answers.look.memory import NAMED
 
 V2_AT_512 = 95_256_576
@@ -90,9 +91,9 @@ def test_what_is_held_longer_than_it_is_used_is_named_and_is_the_difference_to_t
         "features.10.block.3.1",
     ]
     assert said["peak"]["bytes"] - said["least"]["bytes"] == sum(held["bytes"] for held in overdue)
-    (line,) = (line for line in screen.splitlines() if line.startswith("Held although"))
+    (note,) = (part for part in screen.split("\n\n") if part.startswith("Held although"))
     assert len(overdue) <= NAMED
-    assert all(held["module"] in line for held in overdue)
+    assert all(held["module"] in note for held in overdue)
 
 
 def test_the_classifier_before_the_upsample_takes_less_than_a_third(ucseg: Run) -> None:
@@ -136,9 +137,10 @@ def test_twice_the_batch_is_twice_the_activations_and_as_many_weights(ucseg: Run
 
 
 def test_the_summary_says_how_much_where_and_of_what(ucseg: Run) -> None:
-    assert ucseg("memory", "v2", "--size", "512").stdout.splitlines()[-1] == (
-        "v2 at 512 holds 95,256,576 bytes of activations at most, in classifier.1, 70.5 % of them the 1×64×512×512 "
-        "that upsample_bilinear2d makes in the model itself; weights are 2.62 MB more."
+    assert verdict(ucseg("memory", "v2", "--size", "512").stdout) == (
+        "v2 at 512 holds 95,256,576 bytes of activations at most, in classifier.1, "
+        "70.5% of them the 1×64×512×512 that upsample_bilinear2d makes in the model itself; "
+        "weights are 2.62 MB more."
     )
 
 

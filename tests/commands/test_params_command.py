@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from support.fixture_types import Number, Run, Tables
+from support.screens import verdict
 
 
 def test_the_command_of_the_contract_works_exactly_as_written(ucseg: Run) -> None:
     answer = ucseg("params", "--variant", "v2")
     assert (answer.returncode, answer.stderr) == (0, "")
     assert "645.2k" in answer.stdout
-    assert answer.stdout.splitlines()[-1].startswith("v2 has 645,245 parameters")
+    assert verdict(answer.stdout).startswith("v2 has 645,245 parameters")
 
 
 def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from support.fixture_types import Run, WriteWeights
+from support.screens import verdict
 from ucseg_cli.errors import ModelError
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.gate import tracing
@@ -22,7 +23,7 @@ def weights(tmp_path: Path, write_weights: WriteWeights) -> str:
 def test_a_bare_state_dict_has_the_parameters_of_its_network(ucseg: Run, weights: str) -> None:
     answer = ucseg("params", weights)
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert answer.stdout.splitlines()[-1].startswith("v2.safetensors has 645,245 parameters")
+    assert verdict(answer.stdout).startswith("v2.safetensors has 645,245 parameters")
 
 
 @pytest.mark.parametrize("depth", ["1", "2", "5"])

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from support.fixture_types import Run, Tables
+from support.screens import verdict
 from ucseg_cli.report.formats.screen import display_width
 
 
@@ -89,15 +90,15 @@ def test_one_model_has_its_receptive_fields_and_the_reach_of_its_dilated_convs(
     tables = read_tables(ucseg("probe", "v2", "--size", "512", "-f", "markdown").stdout)
     fields = {row[0]: row[1:4] for row in tables["Receptive fields at 512"]}
     assert fields["map"] == ["height×width", "at this size", "of the input"]
-    assert fields["high"] == ["511×511", "511×511", "99.8 %"]
-    assert fields["rate 12"] == ["1279×1279", "1279×1279", "249.8 %"]
+    assert fields["high"] == ["511×511", "511×511", "99.8%"]
+    assert fields["rate 12"] == ["1279×1279", "1279×1279", "249.8%"]
     assert fields["rate 18"] == [
         "1663×1663",
         "511×511",
-        "99.8 %",
+        "99.8%",
     ]  # its outer kernel positions see only padding
     assert fields["image pooling"] == ["–", "–", "–"]
-    assert tables["Reach of dilated convs at 512"][-1][1:] == ["18", "11.1 %", "8 of 9", "577"]
+    assert tables["Reach of dilated convs at 512"][-1][1:] == ["18", "11.1%", "8 of 9", "577"]
 
 
 def test_several_models_have_their_receptive_fields_side_by_side(
@@ -149,13 +150,13 @@ def test_what_may_exceed_the_input_has_no_bar(ucseg: Run, monkeypatch: pytest.Mo
     table = lines[
         lines.index("Receptive fields at 512") : lines.index("Reach of dilated convs at 512")
     ]
-    assert any("249.8 %" in line for line in table)
+    assert any("249.8%" in line for line in table)
     assert not any("█" in line for line in table)
 
 
 def test_the_summary_has_a_sentence_for_each_model_at_each_size(ucseg: Run) -> None:
     answer = ucseg("probe", "v1", "v2", "--size", "512", "--size", "384x640", "--size", "224")
-    assert answer.stdout.splitlines()[-1] == (
+    assert verdict(answer.stdout) == (
         "At 512 pixels the high tap of v1 is 96×16×16, stride 32. "
         "At 384x640 pixels the high tap of v1 is 96×12×20, stride 32. "
         "At 224 pixels the high tap of v1 is 96×7×7, stride 32; there rate 12 is exactly a 1×1 conv. "
@@ -231,7 +232,7 @@ def test_what_is_behind_an_operator_that_is_not_followed_is_named(ucseg: Run) ->
         "Not known, behind an operator that is not followed here: features.1, features.2"
         in answer.stdout
     )
-    assert answer.stdout.splitlines()[-1].endswith(
+    assert verdict(answer.stdout).endswith(
         "the features.7 tap of torchvision:swin_t is 768×7×7, stride 32."
     )
 

@@ -6,26 +6,29 @@ from subprocess import CompletedProcess
 import pytest
 
 from support.fixture_types import Run, Tables
+from support.screens import verdict
 
 
 def last_line(answer: CompletedProcess[str]) -> str:
     assert (answer.returncode, answer.stderr) == (0, "")
-    return answer.stdout.splitlines()[-1]
+    return verdict(answer.stdout)
 
 
 def test_the_branch_that_is_exactly_a_pointwise_conv_is_named_in_the_sentence(ucseg: Run) -> None:
     assert last_line(ucseg("reach", "v2", "--size", "512")) == (
-        "At 512, 1 of v2's 3 dilated convs is exactly a 1×1 conv: aspp.branches.3.depthwise (rate 18 on a 16×16 map); "
-        "from 577 pixels on every tap reads data."
+        "At 512, 1 of v2's 3 dilated convs is exactly a 1×1 conv: "
+        "aspp.branches.3.depthwise (rate 18 on a 16×16 map); "
+        "from 577 px on, every kernel position sees data."
     )
 
 
 @pytest.mark.parametrize(
     ("reference", "size", "said"),
     [
-        ("v2", "224", "At 224, 2 of v2's 3 dilated convs are exactly 1×1 convs: aspp.branches.2.depthwise (rate 12 on a 7×7 map)"),
-        ("v1", "512x224", "1 of v1's 2 dilated convs has taps that read only padding: aspp.branches.2.0 (rate 12 on a 16×7 map, 6 of 9 taps)"),
-        ("v1", "385", "every tap of v1's 2 dilated convs reads data somewhere; 68.6 % of their MACs meet padding."),  # (27² + 15²) / (2 · 39²) read data
+        ("v2", "224", "At 224, 2 of v2's 3 dilated convs are exactly 1×1 convs"),
+        ("v1", "512x224", "aspp.branches.2.0 (rate 12 on a 16×7 map, 6 of 9 positions)"),
+        # (27² + 15²) / (2 · 39²) read data
+        ("v1", "385", "data somewhere; 68.6% of their MACs meet padding."),
         ("v2+rates=1", "64", "v2+rates=1 has no dilated conv."),
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from support.fixture_types import Number, Run, Tables
+from support.screens import verdict
 
 
 def test_one_screen_holds_totals_axes_taps_and_the_heaviest_modules(ucseg: Run) -> None:
@@ -12,9 +13,7 @@ def test_one_screen_holds_totals_axes_taps_and_the_heaviest_modules(ucseg: Run) 
     assert answer.returncode == 0
     for heading in ("Totals", "Axes", "Taps", "Heaviest modules"):
         assert f"\n{heading}\n" in answer.stdout
-    assert answer.stdout.splitlines()[-1].startswith(
-        "v2 has 645,245 parameters and takes 141,328,192"
-    )
+    assert verdict(answer.stdout).startswith("v2 has 645,245 parameters and takes 141,328,192")
 
 
 def test_without_a_model_it_is_the_default(ucseg: Run) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.fixture_types import Run, WriteWeights
+from support.screens import verdict
 from ucseg_cli.references.variants import CATALOGUE
 
 pytestmark = pytest.mark.torch
@@ -41,8 +42,7 @@ def test_a_parameter_of_the_root_has_no_module_around_it(ucseg: Run) -> None:
 
     torch.save({"weight": torch.zeros(3)}, "one.pt")
     assert (
-        ucseg("params", "one.pt").stdout.splitlines()[-1]
-        == "one.pt has 3 parameters (12 B with buffers)."
+        verdict(ucseg("params", "one.pt").stdout) == "one.pt has 3 parameters (12 B with buffers)."
     )
 
 
@@ -54,7 +54,7 @@ def test_another_network_takes_a_sentence_rather_than_rows(ucseg: Run, tmp_path:
     answer = ucseg("identify", "resnet.pt")
     assert answer.returncode == 1
     assert len(answer.stdout.splitlines()) < 12
-    assert answer.stdout.splitlines()[-1] == (
+    assert verdict(answer.stdout) == (
         "resnet.pt is not of the family: "
         "not one of its 200 entries has the name and shape of a variant's."
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.fixture_types import Run
+from support.screens import verdict
 from ucseg_cli.facts.count import Count
 from ucseg_cli.gate import tracing
 from ucseg_cli.system import free_memory
@@ -67,7 +68,7 @@ def test_the_screen_lists_the_differences_and_exit_zero_forgives_them(tampered: 
     assert answer.returncode == 0
     assert answer.stdout.count("✗ differs") == 3
     assert "\nDifferences\n" in answer.stdout
-    assert " differ on v2 at 16 in 6 of " in answer.stdout.splitlines()[-1]
+    assert " differ on v2 at 16 in 6 of " in verdict(answer.stdout)
 
 
 def test_what_does_not_fit_is_refused_before_it_is_tried(
