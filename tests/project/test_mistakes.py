@@ -238,7 +238,7 @@ def test_with_json_the_first_mistake_is_the_error_and_all_are_the_errors(
             "for example backbone=10",
         ),
         (
-            'budgets = [{ id = "a", max = 1, metric = "param" },\n]',
+            'budgets = [{ id = "a", max = 1, metric = "parms" },\n]',
             "ucseg.toml:1  budgets[0].metric",
             "did you mean 'params'?",
         ),

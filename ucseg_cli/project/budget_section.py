@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import METRICS, find_metric
 from ucseg_cli.errors import ConfigurationError, Place, UnknownNameError
 from ucseg_cli.facts.budget import BUDGET_KEYS, Bound, Budget
 from ucseg_cli.facts.choices import DTYPES
@@ -29,7 +29,7 @@ def read_budget(section: Section, known: Settings) -> Budget:
     for key in ("id", "metric"):
         if key not in section:
             section.mistaken(f"a budget needs '{key}'")
-    metric = section.read("metric", partial(read_known, "metric", METRICS), "")
+    metric = section.read("metric", _read_metric, "")
     most, warn = _read_bounds(section, metric)
     if not {"max", "vs-baseline", "warn"}.intersection(section.names()):
         section.mistaken("a budget needs 'max', 'vs-baseline' or 'warn'", help='as in max = "650k"')
@@ -97,6 +97,10 @@ def _read_bounds(section: Section, metric: str) -> tuple[Bound | None, Bound | N
 
     key = "vs-baseline" if is_change else "max"
     return section.read(key, read, None), section.read("warn", read, None)
+
+
+def _read_metric(value: Any, where: Place) -> str:
+    return find_metric(read_text(value, where), where).name
 
 
 def _read_quantity(value: Any, where: Place) -> str:
