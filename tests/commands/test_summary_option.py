@@ -72,7 +72,7 @@ def test_outside_a_job_it_is_an_error(
     assert answer.stderr.splitlines() == [
         "error: GITHUB_STEP_SUMMARY does not name a file",
         "  --> --summary",
-        "   = help: GitHub sets it; elsewhere use --export-markdown",
+        "   = help: GitHub sets it; elsewhere, use --export-markdown",
     ]
 
 

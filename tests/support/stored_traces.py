@@ -82,7 +82,7 @@ def decode_pass(text: str) -> Pass:
 
 def _decode_model(kind: str, model: list[Any]) -> Variant | FromTorchvision:
     if kind == "Variant":
-        return Variant(*(tuple(value) if isinstance(value, list) else value for value in model))
+        return Variant._make(tuple(axis) if isinstance(axis, list) else axis for axis in model)
     name, arguments = model
     return FromTorchvision(name, tuple(Argument(*argument) for argument in arguments))
 
