@@ -1,4 +1,4 @@
-"""Shares of a difference, against the definition by orders, on made-up games and on the family's own figures."""
+"""Shares of a difference, against the definition by orders, on made-up games and the family."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def games(draw: st.DrawFn, least: int = 1) -> Game:
 
 
 def by_all_orders(game: Game, axis: str) -> Fraction:
-    """The definition itself: what the axis adds when its turn comes, averaged over every order of the axes."""
+    """The definition itself: the effect of an axis in its turn, averaged over every order."""
     orders = list(permutations(axes_of(game)))
     earlier = (frozenset(order[: order.index(axis)]) for order in orders)
     return Fraction(sum(game[before | {axis}] - game[before] for before in earlier), len(orders))
@@ -208,7 +208,7 @@ def test_an_interaction_matters_from_one_percent_of_the_baseline(
 
 @pytest.fixture(scope="module")
 def attributed(trace_of: TraceOf) -> Callable[[str, str, str], Attribution]:
-    """What each changed axis of two variants does to a metric at 224 pixels."""
+    """The effect of each changed axis of two variants on a metric at 224 pixels."""
 
     def between(before: str, after: str, metric: str) -> Attribution:
         variants = lattice(as_variant(before), as_variant(after))
@@ -258,7 +258,8 @@ def test_of_two_interacting_axes_the_kind_is_the_one_depended_on(
 def test_seven_changes_of_the_family_add_up_too(
     attributed: Callable[[str, str, str], Attribution],
 ) -> None:
-    other = "v2+backbone=8+rates=2+conv=regular+decoder_blocks=1+aspp_channels=8+mid_channels=8+classes=2"
+    widths = "aspp_channels=8+mid_channels=8+classes=2"
+    other = f"v2+backbone=8+rates=2+conv=regular+decoder_blocks=1+{widths}"
     found = attributed("v2", other, "fvcore")
     assert not found.over_all_orders
     assert sum(effect.rounded for effect in found.effects) == found.after - found.before

@@ -29,7 +29,7 @@ Models = Callable[[st.DataObject], tuple[Variant, Trace, Tree]]
 
 @pytest.fixture(scope="session")
 def tree_of(trace_of: TraceOf) -> TreeOf:
-    """What a lock keeps of a model at square sizes."""
+    """The figures that a lock records of a model at square sizes."""
 
     def lock(model: str | Variant, *sides: int) -> Tree:
         variant = as_variant(model)
@@ -153,14 +153,20 @@ def test_a_dilation_that_no_count_shows_is_seen(tree_of: TreeOf) -> None:
     ]
 
 
-def test_what_depends_on_the_input_is_told_with_its_size_and_the_rest_once(tree_of: TreeOf) -> None:
+def test_figures_that_depend_on_the_input_are_reported_by_size_and_the_rest_once(
+    tree_of: TreeOf,
+) -> None:
     found = drift("m", tree_of("v2", 32, 64), tree_of("v2+classes=22", 32, 64))
-    assert [each.figure for each in found if each.kind == "total" and each.size is None] == [
+    assert [
+        change.figure for change in found if change.kind == "total" and change.size is None
+    ] == [
         "params",
         "trainable",
         "bytes",
     ]
-    assert [(each.size, each.figure) for each in found if each.kind == "total" and each.size] == [
+    assert [
+        (change.size, change.figure) for change in found if change.kind == "total" and change.size
+    ] == [
         ("32", "fvcore"),
         ("64", "fvcore"),
         ("32", "macs"),
@@ -170,24 +176,24 @@ def test_what_depends_on_the_input_is_told_with_its_size_and_the_rest_once(tree_
         ("32", "peak-memory"),
         ("64", "peak-memory"),
     ]
-    assert {each.name for each in found if each.kind == "module" and each.figure == "params"} == {
-        "classifier.1"
-    }
+    assert {
+        change.name for change in found if change.kind == "module" and change.figure == "params"
+    } == {"classifier.1"}
 
 
 def test_the_axes_come_first_then_totals_then_modules_convs_and_taps(tree_of: TreeOf) -> None:
-    kinds = [each.kind for each in drift("m", tree_of("v1"), tree_of("v2"))]
+    kinds = [change.kind for change in drift("m", tree_of("v1"), tree_of("v2"))]
     assert list(dict.fromkeys(kinds)) == ["axis", "total", "conv", "tap", "module"]
     assert kinds == sorted(kinds, key=list(dict.fromkeys(kinds)).index)
 
 
 def test_a_module_that_is_new_or_gone_is_absent_on_one_side(tree_of: TreeOf) -> None:
     v2, v3 = tree_of("v2"), tree_of("v3")
-    there = [each for each in drift("m", v2, v3) if each.name.startswith("low_conv")]
-    back = [each for each in drift("m", v3, v2) if each.name.startswith("low_conv")]
+    there = [change for change in drift("m", v2, v3) if change.name.startswith("low_conv")]
+    back = [change for change in drift("m", v3, v2) if change.name.startswith("low_conv")]
     assert there
-    assert {each.before for each in there} == {None} == {each.after for each in back}
-    assert {each.delta for each in (*there, *back)} == {None}
+    assert {change.before for change in there} == {None} == {change.after for change in back}
+    assert {change.delta for change in (*there, *back)} == {None}
 
 
 @settings(max_examples=10)
@@ -197,9 +203,9 @@ def test_two_variants_drift_on_exactly_the_axes_on_which_they_differ(
 ) -> None:
     one, other = data.draw(stored_variants), data.draw(stored_variants)
     found = [
-        (each.figure, each.before, each.after)
-        for each in drift("m", tree_of(one), tree_of(other))
-        if each.kind == "axis"
+        (change.figure, change.before, change.after)
+        for change in drift("m", tree_of(one), tree_of(other))
+        if change.kind == "axis"
     ]
     expected = [
         (axis.name, axis.write(before), axis.write(after))
@@ -215,7 +221,9 @@ def test_the_drift_backwards_is_the_same_with_its_sides_exchanged(
 ) -> None:
     one, other = (tree_of(data.draw(stored_variants)) for _ in range(2))
     there, back = drift("m", one, other), drift("m", other, one)
-    assert {each._replace(before=each.after, after=each.before) for each in back} == set(there)
+    assert {change._replace(before=change.after, after=change.before) for change in back} == set(
+        there
+    )
     assert len(set(there)) == len(there)
     assert drift("m", one, one) == drift("m", other, other) == []
 
@@ -258,8 +266,8 @@ def _changed(tree: Tree, address: tuple[str, ...], value: int | str) -> Tree:
 def test_only_a_total_that_grew_wants_a_reason(
     kind: str, before: Any, after: Any, delta: int | None, *, raised: bool
 ) -> None:
-    each = Drift("m", None, kind, "", "params", before, after)
-    assert (each.delta, each.raised) == (delta, raised)
+    change = Drift("m", None, kind, "", "params", before, after)
+    assert (change.delta, change.raised) == (delta, raised)
 
 
 @pytest.mark.parametrize(
@@ -278,5 +286,5 @@ def test_a_tree_of_another_form_drifts_from_every_leaf_that_it_lacks(
 ) -> None:
     tree = tree_of("v2")
     found = drift("m", broken, tree)
-    assert sum(each.before is None for each in found) == len(list(leaves(tree)))
-    assert sum(each.after is None for each in found) == len(list(leaves(broken)))
+    assert sum(change.before is None for change in found) == len(list(leaves(tree)))
+    assert sum(change.after is None for change in found) == len(list(leaves(broken)))

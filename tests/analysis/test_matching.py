@@ -203,7 +203,8 @@ def test_children_match_within_modules_that_belong_together() -> None:
         delta.path: delta.was for delta in compare(mine, other, depth=2).modules if not delta.own
     }
     assert was == {
-        "features.0": "encoder.0", "features.1": "encoder.1", "encoder.2": None, "decoder.0": "up.0", "decoder.1": "up.1",
+        "features.0": "encoder.0", "features.1": "encoder.1", "encoder.2": None,
+        "decoder.0": "up.0", "decoder.1": "up.1",
         "decoder.2": None,
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Every number on the reach of dilated convs, against counting by hand and against real convolutions."""
+"""Every number on the reach of dilated convs, against counting by hand."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ WINDOWS = st.builds(
 LENGTHS = st.integers(1, 60)
 
 
-# One axis, against looking at every position and tap
+# One axis, against looking at every output and kernel position
 
 
 def met(window: Window, length: int) -> list[list[int]]:
-    """The position of the input that each tap falls on, by output position, padding included."""
+    """The input position below each kernel position, by output, padding included."""
     padded = range(-window.padding, length + window.padding)
     starts = padded[:: window.stride]
-    taps = range(0, window.extent, window.dilation)
+    places = range(0, window.extent, window.dilation)
     return [
-        [start + tap for tap in taps] for start in starts if start + window.extent - 1 in padded
+        [start + place for place in places]
+        for start in starts
+        if start + window.extent - 1 in padded
     ]
 
 
@@ -42,9 +44,10 @@ def test_an_output_has_as_many_positions_as_the_kernel_fits_in(window: Window, l
 
 
 @given(WINDOWS, LENGTHS)
-def test_a_tap_reads_data_where_it_falls_on_the_map(window: Window, length: int) -> None:
+def test_a_kernel_position_reads_data_where_it_is_on_the_map(window: Window, length: int) -> None:
     counted = [
-        sum(0 <= row[tap] < length for row in met(window, length)) for tap in range(window.kernel)
+        sum(0 <= row[place] < length for row in met(window, length))
+        for place in range(window.kernel)
     ]
     assert list(window.reads(length)) == counted
 
@@ -60,13 +63,17 @@ def test_the_least_length_is_the_first_with_that_many_positions(
 
 
 @given(WINDOWS)
-def test_the_least_length_to_read_is_the_first_at_which_no_tap_is_idle(window: Window) -> None:
+def test_the_least_length_to_read_is_the_first_at_which_no_kernel_position_is_idle(
+    window: Window,
+) -> None:
     lengths = range(1, window.extent + window.stride + 2 * window.padding + 1)
     assert window.least_length_to_read() == next(n for n in lengths if all(window.reads(n)))
 
 
 @pytest.mark.parametrize("name", ["v1", "v2", "v3", "v2+output_stride=16"])
-def test_one_pixel_below_the_least_size_a_tap_is_idle(trace_of: TraceOf, name: str) -> None:
+def test_one_pixel_below_the_least_size_a_kernel_position_is_idle(
+    trace_of: TraceOf, name: str
+) -> None:
     variant = as_variant(name)
     last = reaches(trace_of(variant, Conditions()))[-1]
     assert last.least_size is not None
@@ -76,7 +83,7 @@ def test_one_pixel_below_the_least_size_a_tap_is_idle(trace_of: TraceOf, name: s
     assert reaches(trace_of(variant, Conditions(Size(least, least - 1))))[-1].dead_positions == 6
 
 
-# What MODEL.md says
+# The figures of MODEL.md
 
 
 def v2_at(trace_of: TraceOf, side: int) -> dict[tuple[int, int], Reach]:
