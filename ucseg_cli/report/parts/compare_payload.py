@@ -2,108 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
 
-from ucseg_cli.analysis.comparing.comparison import MODULE_METRICS, Comparison, Delta, ModuleDelta
+from ucseg_cli.analysis.comparing.comparison import (
+    MODULE_METRICS,
+    Comparison,
+    Delta,
+    ModuleDelta,
+    TapDelta,
+)
 from ucseg_cli.analysis.counting.conventions import Convention
 from ucseg_cli.analysis.geometry.tap_shapes import TapShape
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.report.answers.choose.lint import finding_payload
-from ucseg_cli.report.document import Column, Kind, Row, Table
+from ucseg_cli.report.document import Table
+from ucseg_cli.report.fields import Field, Output, make_entries, make_records
 from ucseg_cli.report.parts.conditions_header import raw_conditions
 from ucseg_cli.report.parts.module_table import label
 
 Comparisons = Sequence[Comparison]
 
 
+class _Record(NamedTuple):
+    """One figure of one model, of the whole network or of a module."""
+
+    model: str
+    scope: str
+    name: str
+    metric: str
+    delta: Delta
+
+
+FIELDS: tuple[Field[_Record], ...] = (
+    Field("model", "model", attrgetter("model")),
+    Field("scope", "scope", attrgetter("scope"), output=Output.CSV),
+    Field("name", "name", attrgetter("name"), output=Output.CSV),
+    Field("metric", "metric", attrgetter("metric")),
+    Field("before", "before", attrgetter("delta.before")),
+    Field("after", "after", attrgetter("delta.after")),
+    Field("delta", "delta", lambda record: _difference(record.delta)),
+)
+
+
 def compare_records(comparisons: Comparisons) -> Table:
     """One row for each figure of each model: totals, and modules with the unchanged ones too."""
-    rows = [
-        Row(
-            (
-                each.model.name,
-                scope,
-                name,
-                metric,
-                delta.before,
-                delta.after,
-                delta.delta if delta.known else None,
-            )
-        )
-        for each in comparisons
-        for scope, name, figures in (
-            ("total", "", each.totals),
-            *(("module", label(d.path, own=d.own), d.figures) for d in each.modules),
-        )
-        for metric, delta in figures.items()
-    ]
-    columns = ("model", "scope", "name", "metric", "before", "after", "delta")
-    kinds = {"before": Kind.QUANTITY, "after": Kind.QUANTITY, "delta": Kind.DELTA}
-    return Table(
-        "deltas",
-        "Deltas",
-        tuple(Column(c, c, kinds.get(c, Kind.TEXT)) for c in columns),
-        tuple(rows),
-    )
+    return make_records("deltas", FIELDS, _records(comparisons))
+
+
+def _records(comparisons: Comparisons) -> Iterator[_Record]:
+    for comparison in comparisons:
+        model = comparison.model.name
+        for metric, delta in comparison.totals.items():
+            yield _Record(model, "total", "", metric, delta)
+        for module in comparison.modules:
+            name = label(module.path, own=module.own)
+            for metric, delta in module.figures.items():
+                yield _Record(model, "module", name, metric, delta)
 
 
 def compare_payload(
     comparisons: Comparisons, conditions: Conditions, convention: Convention
 ) -> dict[str, Any]:
-    """Everything that differs, and what does not, in raw integers."""
-    return {
+    """Everything that differs, and all that does not, in raw integers."""
+    baseline, totals = comparisons[0].baseline, comparisons[0].totals
+    payload: dict[str, Any] = {
         "conditions": raw_conditions([conditions], convention),
-        "baseline": comparisons[0].baseline.name,
-        "models": [{"name": name, "total": total} for name, total in _model_totals(comparisons)],
-        "deltas": [
-            {"model": each.model.name, "metric": metric, **_delta(delta)}
-            for each in comparisons
-            for metric, delta in each.totals.items()
-        ],
-        "axes": [
-            {
-                "model": each.model.name,
-                "axis": change.axis.name,
-                "before": change.before,
-                "after": change.after,
-            }
-            for each in comparisons
-            for change in each.axes
-        ],
-        "modules": [
-            _module(each.model.name, module) for each in comparisons for module in each.modules
-        ],
-        "taps": [
-            {
-                "model": each.model.name,
-                "name": tap.name,
-                "changed": tap.changed,
-                "before": _tap(tap.before),
-                "after": _tap(tap.after),
-            }
-            for each in comparisons
-            for tap in each.taps
-        ],
-        "lint": _lint_payload(comparisons),
+        "baseline": baseline.name,
+        "models": [{"name": baseline.name, "total": {m: d.before for m, d in totals.items()}}],
+        "deltas": make_entries(FIELDS, (r for r in _records(comparisons) if r.scope == "total")),
+        **{key: [] for key in ("axes", "modules", "taps", "lint")},
     }
+    for comparison in comparisons:
+        name = comparison.model.name
+        after = {metric: delta.after for metric, delta in comparison.totals.items()}
+        payload["models"].append({"name": name, "total": after})
+        for key, entries in _differences(comparison):
+            payload[key] += [{"model": name, **entry} for entry in entries]
+    return payload
 
 
-def _model_totals(comparisons: Comparisons) -> list[tuple[str, dict[str, int | None]]]:
-    """Every model by name with its totals, the baseline first."""
-    first = comparisons[0]
-    return [
-        (first.baseline.name, {metric: delta.before for metric, delta in first.totals.items()}),
-        *(
-            (each.model.name, {metric: delta.after for metric, delta in each.totals.items()})
-            for each in comparisons
-        ),
-    ]
+def _differences(comparison: Comparison) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """All but the totals of one model."""
+    axes = comparison.axes
+    yield "axes", [{"axis": c.axis.name, "before": c.before, "after": c.after} for c in axes]
+    yield "modules", [_module(module) for module in comparison.modules]
+    yield "taps", [_tap_change(tap) for tap in comparison.taps]
+    lint = comparison.lint
+    changed = [after for _, after in lint.altered]
+    kinds = {"added": lint.added, "removed": lint.removed, "changed": changed}
+    for kind, findings in kinds.items():
+        yield "lint", [{"change": kind, **finding_payload(finding)} for finding in findings]
 
 
-def _module(model: str, module: ModuleDelta) -> dict[str, Any]:
+def _module(module: ModuleDelta) -> dict[str, Any]:
     return {
-        "model": model,
         "path": module.path,
         "type": module.type,
         "own": module.own,
@@ -114,11 +108,16 @@ def _module(model: str, module: ModuleDelta) -> dict[str, Any]:
 
 
 def _delta(delta: Delta) -> dict[str, int | None]:
-    return {
-        "before": delta.before,
-        "after": delta.after,
-        "delta": delta.delta if delta.known else None,
-    }
+    return {"before": delta.before, "after": delta.after, "delta": _difference(delta)}
+
+
+def _difference(delta: Delta) -> int | None:
+    return delta.delta if delta.known else None
+
+
+def _tap_change(tap: TapDelta) -> dict[str, Any]:
+    sides = {"before": _tap(tap.before), "after": _tap(tap.after)}
+    return {"name": tap.name, "changed": tap.changed, **sides}
 
 
 def _tap(tap: TapShape | None) -> dict[str, Any] | None:
@@ -127,16 +126,3 @@ def _tap(tap: TapShape | None) -> dict[str, Any] | None:
     channels, height, width = tap.map or (None, None, None)
     lengths = {"channels": channels, "height": height, "width": width}
     return {**lengths, "stride": tap.whole_stride, "module": tap.module, "shape": tap.shape}
-
-
-def _lint_payload(comparisons: Comparisons) -> list[dict[str, Any]]:
-    return [
-        {"model": each.model.name, "change": change, **finding_payload(finding)}
-        for each in comparisons
-        for change, findings in (
-            ("added", each.lint.added),
-            ("removed", each.lint.removed),
-            ("changed", [after for _, after in each.lint.altered]),
-        )
-        for finding in findings
-    ]

@@ -33,7 +33,7 @@ def compare_sentence(
         return f"{model} differs from {baseline} in {named}; no cost differs{function}."
     if not costs and all(module.status == "unchanged" for module in comparison.modules):
         return _nothing(model, baseline)
-    reasons = {each.metric: _largest_share(comparison, each) for each in attributions}
+    reasons = {known.metric: _largest_share(comparison, known) for known in attributions}
     params = _part(comparison, "params", "parameters", reasons, than=f" than {baseline}")
     if not comparison.totals[convention.name].known:
         return f"{model} has {params}; operations are not compared, as one of them does not run."
@@ -82,7 +82,7 @@ def _size(delta: Delta) -> str:
 
 
 def _largest_share(comparison: Comparison, attribution: Attribution) -> str:
-    """Of several axes the one that does most to a metric in the direction in which it changed."""
+    """The one of several axes that does most to a metric in the direction in which it changed."""
     if len(attribution.effects) == 1:
         return ""
     delta = attribution.after - attribution.before

@@ -1,4 +1,4 @@
-"""What has drifted from a lock: as a table, in sentences, and for scripts."""
+"""Drift from a lock: as a table, in sentences, and for scripts."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ LONGEST_LABEL = 16
 
 
 class _Answer(NamedTuple):
-    """What is compared and how it is laid out; *labels* are of the baseline and of each model."""
+    """The comparisons and how they are laid out; *labels* are of the baseline and of each model."""
 
     comparisons: Sequence[Comparison]
     attributions: Sequence[Attribution]
@@ -122,7 +122,7 @@ def compare_report(
 
 
 def _labels(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """What each model is called in headings, and what the numbers among these stand for."""
+    """Each model's name in headings, and the long names behind numbers."""
     short = column_names(names)
     long = [name for name in short if len(short[name]) > LONGEST_LABEL]
     legend = {f"[{number}]": name for number, name in enumerate(long, 1)}
@@ -178,8 +178,11 @@ def _also_changed(answer: _Answer) -> str:
     """All that changed and is not among the first tables."""
     metrics = [metric for metric in answer.metrics if answer.is_changed(metric)]
     more = [METRICS[metric].title for metric in metrics if metric not in answer.that_matter]
-    findings = [*chain.from_iterable(map(_finding_changes, answer.comparisons))]
-    if hidden := len(findings) - len(_first_findings(answer)):
+    hidden = 0
+    for comparison in answer.comparisons:
+        every, shown = (_findings(answer, comparison, first=first) for first in (False, True))
+        hidden += len(every) - len(shown)
+    if hidden:
         more.append(plural(hidden, "finding"))
     also = f"Also changed: {', '.join(more)}. " if more else ""
     return f"{also}`--full` shows all."
@@ -195,7 +198,7 @@ def _tables(answer: _Answer, *, first: bool) -> Iterator[Table]:
         yield _modules_table(answer, group, HANDFUL if first else None)
     yield from _taps_tables(answer, first=first)
     if answer.runs:
-        yield _first_lint_table(answer) if first else _lint_table(answer)
+        yield _lint_table(answer, first=first)
 
 
 def _groups(answer: _Answer, metrics: Sequence[str], *, first: bool) -> Sequence[Sequence[str]]:
@@ -355,7 +358,7 @@ def _absent(key: Key, by_key: Iterable[Mapping[Key, ModuleDelta]]) -> ModuleDelt
 
 
 def _label(key: Key, deltas: Sequence[ModuleDelta]) -> str:
-    """Of one comparison the name in the model, with the baseline's; of several the baseline's."""
+    """The baseline's name; of one comparison the model's, with the baseline's if that differs."""
     only = deltas[0]
     if len(deltas) > 1 or not only.was:
         return key[1]
@@ -457,45 +460,34 @@ class _FindingChange(NamedTuple):
     in_short: str
 
 
-def _lint_table(answer: _Answer) -> Table:
-    """Each model's findings that its baseline has not, or not so."""
-    columns = (
+def _lint_table(answer: _Answer, *, first: bool) -> Table:
+    """The findings of each model that are new, gone or changed; *first* in short."""
+    columns = [
         Column("model", "model", tier=3 if answer.is_pair else 0),
         Column("change", "change", Kind.CHANGE),
         Column("code", "rule"),
         Column("module", "module", Kind.PATH, tier=1),
         Column("message", "finding", Kind.PROSE),
-    )
+    ]
     rows, notes = [], []
     for comparison, name in zip(answer.comparisons, answer.labels[1:], strict=True):
-        for kind, finding, message, _ in _finding_changes(comparison):
-            place = finding_place(finding)
-            rows.append(Row((name, kind, finding.rule.code, place, message)))
+        for kind, finding, message, in_short in _findings(answer, comparison, first=first):
+            cells = (name, kind, finding.rule.code, finding_place(finding))
+            rows.append(Row((*cells, in_short if first else message)))
         notes.append(f"{plural(comparison.lint.unchanged, 'finding')} of {name} unchanged")
-    return Table("lint", "Lint", columns, tuple(rows), "; ".join(notes))
+    if not first:
+        return Table("lint", "Lint", tuple(columns), tuple(rows), "; ".join(notes))
+    short = tuple(row._replace(cells=row.cells[1:]) for row in rows)
+    return Table("lint", "Lint", tuple(columns[1:]), short)
 
 
-def _first_lint_table(answer: _Answer) -> Table:
-    """The same in few lines, of one model."""
-    columns = (
-        Column("change", "change", Kind.CHANGE),
-        Column("code", "rule"),
-        Column("module", "module", Kind.PATH, tier=1),
-        Column("message", "finding", Kind.PROSE),
-    )
-    rows = [
-        Row((kind, finding.rule.code, finding_place(finding), in_short))
-        for kind, finding, _, in_short in _first_findings(answer)
-    ]
-    return Table("lint", "Lint", columns, tuple(rows))
-
-
-def _first_findings(answer: _Answer) -> Sequence[_FindingChange]:
-    """A handful, without those that restate a table; of several models none."""
-    if not answer.is_pair:
-        return []
-    changes = _finding_changes(answer.comparisons[0])
-    return [change for change in changes if not change.finding.rule.restates_table][:HANDFUL]
+def _findings(answer: _Answer, comparison: Comparison, *, first: bool) -> Sequence[_FindingChange]:
+    """All, or *first* a handful without those that restate a table, and of several models none."""
+    changes = [*_finding_changes(comparison)]
+    if not first:
+        return changes
+    shown = [change for change in changes if not change.finding.rule.restates_table]
+    return shown[:HANDFUL] if answer.is_pair else []
 
 
 def _finding_changes(comparison: Comparison) -> Iterator[_FindingChange]:

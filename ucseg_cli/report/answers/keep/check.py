@@ -68,7 +68,7 @@ def _write(check: Check) -> Callable[..., str]:
     return format_bytes if METRICS[check.metric].in_bytes else format_count
 
 
-def _told_apart(check: Check, count: int) -> Cell:
+def _distinct(check: Check, count: int) -> Cell:
     """Value and limit are exact if rounding would make them look equal."""
     write = _write(check)
     alike = check.value != check.bound and write(check.value) == write(check.bound)
@@ -84,11 +84,11 @@ FIELDS: tuple[Field[Check], ...] = (
     Field("metric", "metric", _metric, output=Output.SCREEN),
     Field("metric", "metric", attrgetter("metric"), output=Output.FILES),
     Field("dtype", "dtype", attrgetter("dtype"), output=Output.FILES),
-    Field("value", "value", lambda c: _told_apart(c, c.value), Kind.QUANTITY, output=Output.SCREEN),
+    Field("value", "value", lambda c: _distinct(c, c.value), Kind.QUANTITY, output=Output.SCREEN),
     Field("value", "value", attrgetter("value"), output=Output.FILES),
     Field("max", "max", attrgetter("max"), output=Output.FILES),
     Field("warn", "warn", attrgetter("warn"), output=Output.FILES),
-    Field("limit", "limit", lambda c: _told_apart(c, c.bound), Kind.QUANTITY, output=Output.SCREEN),
+    Field("limit", "limit", lambda c: _distinct(c, c.bound), Kind.QUANTITY, output=Output.SCREEN),
     Field("limit", "limit", attrgetter("bound"), output=Output.JSON),
     Field("margin", "margin", lambda c: c.bound - c.value, Kind.QUANTITY, 2, Output.SCREEN),
     Field("margin", "margin", attrgetter("margin"), output=Output.FILES),
@@ -168,7 +168,7 @@ def _worst(failed: Sequence[Check]) -> str:
 
 
 def _limit_notes(failed: Sequence[Check], warned: Sequence[Check]) -> Iterator[str]:
-    """What is exceeded, by how much, and the line to edit."""
+    """Each excess with the line to edit."""
     for check in (*failed, *warned):
         word = "limit" if check.status == "fail" else "warning level"
         edit = f" If this is intended, raise the {word} at {check.line_to_edit}."
