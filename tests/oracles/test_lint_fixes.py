@@ -43,9 +43,12 @@ def saved(trace_of: TraceOf, subject: Subject, reference: str, conditions: Condi
 def assert_fixes_keep_their_word(
     trace_of: TraceOf, subject: Subject, conditions: Conditions
 ) -> None:
+    # On a tiny map the backbone's own dilated convs degenerate too, and no axis fixes that.
+    without_fix = {(other.rule.code, other.module) for other in lint(subject) if not other.fix}
     for finding, reference in fixes(subject):
         after = subject_of(trace_of, reference, conditions)
-        assert finding.rule.code not in {finding.rule.code for finding in lint(after)}, reference
+        left = {(other.rule.code, other.module) for other in lint(after)} - without_fix
+        assert finding.rule.code not in {code for code, _ in left}, reference
         assert fix_reference(after, finding) == reference  # nothing is left to change
         if "saved" in finding.evidence:
             assert finding.evidence["saved"] == saved(trace_of, subject, reference, conditions) > 0
@@ -78,6 +81,12 @@ def test_every_fix_of_any_variant_silences_its_rule_and_saves_what_is_said(
     subject = subject_of(trace_of, f"v2+{variant.key}", conditions)
     assert subject.variant == variant
     assert_fixes_keep_their_word(trace_of, subject, conditions)
+
+
+def test_a_fix_leaves_alone_the_dilated_convs_of_the_backbone(trace_of: TraceOf) -> None:
+    conditions = Conditions(Size(1, 9), 2)
+    reference = "v2+output_stride=16+rates=12,1"
+    assert_fixes_keep_their_word(trace_of, subject_of(trace_of, reference, conditions), conditions)
 
 
 @settings(max_examples=12, phases=PHASES)
