@@ -1,9 +1,9 @@
-"""What a report says of the checkpoint that it is about: its format, where in it the weights were, and what is special."""
+"""The checkpoint that a report is about: its format, where its weights were, what is unusual."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ucseg_cli.facts.state_dict import DENSE, StateDict
@@ -33,26 +33,25 @@ def raw_source(state: StateDict) -> dict[str, Any]:
     }
 
 
-def what_is_special(state: StateDict) -> tuple[str, ...]:
+def checkpoint_notes(state: StateDict) -> tuple[str, ...]:
     """A sentence for whatever makes a figure other than a reader would expect."""
-    return tuple(_what_is_special(state))
+    return tuple(_notes(state))
 
 
-def _what_is_special(state: StateDict) -> Iterator[str]:
+def _notes(state: StateDict) -> Iterator[str]:
     if state.left_out:
-        yield f"Left out, since {'it is no tensor' if len(state.left_out) == 1 else 'they are no tensors'} of the network: {_few(state.left_out)}."
+        are = "it is not a tensor" if len(state.left_out) == 1 else "they are not tensors"
+        more = len(state.left_out) - FEW
+        names = ", ".join(state.left_out[:FEW]) + (f" and {more:,} more" if more > 0 else "")
+        yield f"Left out, since {are} of the network: {names}."
     known = [entry.memory for entry in state.entries if entry.memory is not None]
     if tied := len(known) - len(set(known)):
-        yield f"{plural(tied, 'entry shares', 'entries share')} memory with another and {'counts' if tied == 1 else 'count'} once."
-    if not known and all(entry.layout == DENSE for entry in state.entries):
-        yield "Whether entries share memory is not known of this file."
-    for layout, count in Counter(
-        entry.layout for entry in state.entries if entry.layout != DENSE
-    ).items():
-        yield f"{plural(count, 'entry is', 'entries are')} {layout} and counted as if dense."
-
-
-def _few(names: Iterable[str]) -> str:
-    names = list(names)
-    more = f" and {len(names) - FEW:,} more" if len(names) > FEW else ""
-    return ", ".join(names[:FEW]) + more
+        share = plural(tied, "entry shares", "entries share")
+        yield f"{share} memory with another and {'counts' if tied == 1 else 'count'} once."
+    layouts = Counter(entry.layout for entry in state.entries)
+    if not known and set(layouts) == {DENSE}:
+        yield "This file does not say whether entries share memory."
+    for layout, count in layouts.items():
+        if layout != DENSE:
+            are = plural(count, "entry is", "entries are")
+            yield f"{are} {layout} and counted as if dense."

@@ -1,4 +1,4 @@
-"""Tables of modules: as a tree, or at one level and sorted, with what is folded named and summed."""
+"""Tables of modules: as a tree, or at one level and sorted, with what is folded summed in a row."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ from typing import NamedTuple
 
 from ucseg_cli.analysis.counting.metrics import add_up
 from ucseg_cli.analysis.counting.module_tree import TreeRow, partition
-from ucseg_cli.report.document import Cell, Role, Row, Table
-from ucseg_cli.units import plural
+from ucseg_cli.report.document import Cell, Kind, Role, Table
+from ucseg_cli.report.fields import Field, Fields, Output, make_records, make_row, make_table
+from ucseg_cli.units import exact_ratio, plural
 
-MakeCells = Callable[[str, str, "dict[str, int]"], tuple[Cell, ...]]
-"""From a label, a type and figures to the cells of a row."""
+PLACE: Fields[TreeRow] = (
+    Field(
+        "path",
+        "module",
+        lambda row: label(row.path, own=row.own),
+        Kind.PATH,
+        output=Output.SCREEN | Output.CSV,
+    ),
+    Field("path", "", lambda row: row.path, output=Output.JSON),
+    Field("type", "type", lambda row: row.type, tier=2),
+    Field("own", "", lambda row: row.own, output=Output.JSON),
+)
+"""Which module a row is about."""
 
 
 class Arrangement(NamedTuple):
@@ -19,7 +31,8 @@ class Arrangement(NamedTuple):
 
     Args:
         depth: levels of modules below the root.
-        sort: ``tree`` in the model's order, ``count`` heaviest first, or ``path``. All but ``tree`` are at one level.
+        sort: ``tree`` in the model's order, ``count`` heaviest first, or ``path``; the last two
+            are at one level.
         top: only the first that many; the rest folded into one row. None shows all.
     """
 
@@ -28,24 +41,40 @@ class Arrangement(NamedTuple):
     top: int | None = None
 
 
-def arrange(
-    rows: Sequence[TreeRow], arrangement: Arrangement, metric: str, make_cells: MakeCells
-) -> list[Row]:
-    """Rows for a table, which add up to the whole at every level."""
-    if arrangement.sort == "tree" and arrangement.top is None:
-        return [_row(row, make_cells) for row in rows]
-    level = sorted(partition(rows), key=lambda row: _order(row, arrangement, metric))
-    top = len(level) if arrangement.top is None else arrangement.top
-    folded = level[top:]
-    return [
-        *(_row(row, make_cells) for row in level[:top]),
-        *([_fold(folded, make_cells)] if folded else []),
-    ]
+def module_table(
+    title: str,
+    fields: Fields[TreeRow],
+    rows: Sequence[TreeRow],
+    arrangement: Arrangement,
+    metric: str,
+    total: TreeRow | None = None,
+) -> Table:
+    """A table whose rows add up to *total* at every level."""
+    shown, folded = _arrange(rows, arrangement, metric)
+    body = [make_row(fields, row, depth=row.depth - 1) for row in shown]
+    if folded:
+        others = TreeRow(plural(len(folded), "other"), "", 1, add_up(row.figures for row in folded))
+        body.append(make_row(fields, others, role=Role.FOLDED))
+    if total is not None:
+        body.append(make_row(fields, total, role=Role.TOTAL))
+    return make_table("modules", title, fields, body)
 
 
-def only_data(table: Table) -> Table:
-    """The table for a reader who sums it: without the total, and without what was folded."""
-    return table._replace(rows=tuple(row for row in table.rows if row.role is Role.DATA))
+def module_records(
+    fields: Fields[TreeRow], rows: Sequence[TreeRow], arrangement: Arrangement, metric: str
+) -> Table:
+    """The modules at one level, for a reader who sums them."""
+    return make_records("modules", fields, _arrange(partition(rows), arrangement, metric)[0])
+
+
+def count_of(metric: str) -> Callable[[TreeRow], int]:
+    """The getter of a metric's count."""
+    return lambda row: row.figures.get(metric, 0)
+
+
+def share_of(metric: str, whole: int | None) -> Callable[[TreeRow], Cell]:
+    """The getter of a metric's share of the *whole*."""
+    return lambda row: exact_ratio(row.figures.get(metric, 0), whole)
 
 
 def label(path: str, *, own: bool) -> str:
@@ -53,19 +82,17 @@ def label(path: str, *, own: bool) -> str:
     return f"{path} (own)".lstrip() if own else path
 
 
+def _arrange(
+    rows: Sequence[TreeRow], arrangement: Arrangement, metric: str
+) -> tuple[Sequence[TreeRow], Sequence[TreeRow]]:
+    """The rows to show and the rows to fold."""
+    if arrangement.sort == "tree" and arrangement.top is None:
+        return rows, ()
+    level = sorted(partition(rows), key=lambda row: _order(row, arrangement, metric))
+    top = len(level) if arrangement.top is None else arrangement.top
+    return level[:top], level[top:]
+
+
 def _order(row: TreeRow, arrangement: Arrangement, metric: str) -> tuple[int, str]:
     heaviest_first = -row.figures.get(metric, 0) if arrangement.sort != "path" else 0
     return heaviest_first, label(row.path, own=row.own)
-
-
-def _row(row: TreeRow, make_cells: MakeCells) -> Row:
-    return Row(
-        make_cells(label(row.path, own=row.own), row.type, dict(row.figures)), depth=row.depth - 1
-    )
-
-
-def _fold(rows: Sequence[TreeRow], make_cells: MakeCells) -> Row:
-    return Row(
-        make_cells(f"{plural(len(rows), 'other')}", "", add_up(row.figures for row in rows)),
-        role=Role.FOLDED,
-    )

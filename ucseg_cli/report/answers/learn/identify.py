@@ -25,7 +25,7 @@ from ucseg_cli.report.document import (
     Row,
     Table,
 )
-from ucseg_cli.report.parts.checkpoint_notes import raw_source, shown_source, what_is_special
+from ucseg_cli.report.parts.checkpoint_notes import raw_source, shown_source, checkpoint_notes
 from ucseg_cli.units import format_shape, plural
 
 COUNTS = (
@@ -77,7 +77,7 @@ def identify_report(name: str, found: Identification, top: int | None) -> Report
             Highlight("entries as expected", found.matched),
             Highlight("entries that differ", len(found.differences)),
         ),
-        notes=(*what_is_special(state), *_added(found)),
+        notes=(*checkpoint_notes(state), *_added(found)),
         judgements=(Judgement("identify", name, "pass" if found.fits else "fail", summary),),
     )
 

@@ -1,13 +1,15 @@
-"""``ucseg flops``: operations by module and by operator under a convention, and what it does not count."""
+"""``ucseg flops``: operations by module and by operator under a convention, and what has no price."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.counters.peers import reconcile
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention
-from ucseg_cli.analysis.counting.module_tree import TreeRow, module_rows, partition
+from ucseg_cli.analysis.counting.module_tree import TreeRow, module_rows
 from ucseg_cli.analysis.counting.operations import (
+    Uncounted,
     flops_by_operator,
     own_flops,
     total_flops,
@@ -16,14 +18,27 @@ from ucseg_cli.analysis.counting.operations import (
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.trace import Trace
-from ucseg_cli.report.document import Column, Highlight, Kind, Report, Role, Row, Table
+from ucseg_cli.report.document import Highlight, Kind, Report, Role, Table
+from ucseg_cli.report.fields import Field, Fields, make_entries, make_row, make_table
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
-from ucseg_cli.report.parts.module_table import Arrangement, arrange, only_data
+from ucseg_cli.report.parts.module_table import (
+    PLACE,
+    Arrangement,
+    count_of,
+    module_records,
+    module_table,
+    share_of,
+)
 from ucseg_cli.report.parts.reconciliation_tables import (
     reconciliation_payload,
     reconciliation_tables,
 )
 from ucseg_cli.units import exact_ratio, format_count, format_percent, plural
+
+UNCOUNTED: Fields[Uncounted] = (
+    Field("op", "operator", lambda item: item.op),
+    Field("calls", "calls", lambda item: item.calls, Kind.EXACT),
+)
 
 
 def flops_report(
@@ -34,34 +49,34 @@ def flops_report(
     *,
     reconciled: bool = False,
 ) -> Report:
-    """Operations of a model under a convention; where *reconciled*, also what other counters print and why."""
-    trace = subject.trace
+    """Operations of a model under a convention; *reconciled*: also what other counters print."""
+    trace, metric = subject.trace, convention.name
     others = reconcile(trace) if reconciled else ()
-    total = total_flops(trace)
+    total, missed = total_flops(trace), uncounted(trace, convention)
     rows = module_rows(trace, own_flops(trace), max_depth=arrangement.depth)
+    sum_row = TreeRow("total", trace.modules[0].type, 1, total)
+    fields, title = _module_fields(convention, total[metric]), "Operations by module"
     return Report(
         kind="ucseg.flops",
         title=f"flops {subject.name}",
         conditions=shown_conditions([conditions], convention),
         tables=(
-            _module_table(trace, rows, convention, total, arrangement),
-            _operator_table(trace, convention, total[convention.name]),
-            _uncounted_table(trace, convention),
+            module_table(title, fields, rows, arrangement, metric, sum_row),
+            _operator_table(trace, convention, total[metric]),
+            make_table("uncounted", f"Not counted by {metric}", UNCOUNTED, missed),
             *(reconciliation_tables(others) if reconciled else ()),
         ),
-        summary=_summary(subject, convention, total[convention.name], rows),
+        summary=_summary(subject, convention, total[metric], rows),
         payload={
             "conditions": raw_conditions([conditions], convention),
             "model": subject.name,
             "total": total,
-            "modules": [_module(row) for row in rows],
+            "modules": make_entries(fields, rows),
             "operators": _operators(trace),
-            "uncounted": [
-                {"op": item.op, "calls": item.calls} for item in uncounted(trace, convention)
-            ],
+            "uncounted": make_entries(UNCOUNTED, missed),
             **({"reconciliation": reconciliation_payload(others)} if reconciled else {}),
         },
-        records=only_data(_module_table(trace, partition(rows), convention, total, arrangement)),
+        records=module_records(fields, rows, arrangement, metric),
         highlights=tuple(
             Highlight(CONVENTIONS[name].title, count) for name, count in total.items()
         ),
@@ -69,103 +84,64 @@ def flops_report(
     )
 
 
-def _module_table(
-    trace: Trace,
-    rows: list[TreeRow],
-    convention: Convention,
-    total: dict[str, int],
-    arrangement: Arrangement,
-) -> Table:
+def _module_fields(convention: Convention, whole: int) -> list[Field[TreeRow]]:
+    name = convention.name
     others = [other for other in CONVENTIONS.values() if other is not convention]
-    whole = total[convention.name]
+    return [
+        *PLACE,
+        Field(name, convention.title, count_of(name), Kind.QUANTITY),
+        Field("share", "share", share_of(name, whole), Kind.SHARE, tier=1),
+        *(
+            Field(other.name, other.title, count_of(other.name), Kind.QUANTITY, tier=3)
+            for other in others
+        ),
+    ]
 
-    def cells(path: str, module_type: str, figures: dict[str, int]) -> tuple[Any, ...]:
-        count = figures.get(convention.name, 0)
-        rest = (figures.get(other.name, 0) for other in others)
-        return (path, module_type, count, exact_ratio(count, whole), *rest)
 
-    columns = (
-        Column("path", "module", Kind.PATH),
-        Column("type", "type", Kind.TEXT, tier=2),
-        Column(convention.name, convention.title, Kind.QUANTITY),
-        Column("share", "share", Kind.SHARE, tier=1),
-        *(Column(other.name, other.title, Kind.QUANTITY, tier=3) for other in others),
-    )
-    sum_row = Row(cells("total", trace.modules[0].type, total), role=Role.TOTAL)
-    arranged = arrange(rows, arrangement, convention.name, cells)
-    return Table("modules", "Operations by module", columns, (*arranged, sum_row))
+class _Operator(NamedTuple):
+    """The calls of an operator, and what a convention counts for all of them."""
+
+    label: str
+    calls: int
+    count: int
 
 
 def _operator_table(trace: Trace, convention: Convention, whole: int) -> Table:
     by_operator = flops_by_operator(trace, convention)
-    rows = [
-        Row((label, calls, count, exact_ratio(count, whole)))
-        for label, (calls, count) in by_operator.items()
+    operators = [_Operator(label, *figures) for label, figures in by_operator.items()]
+    total = _Operator("total", sum(operator.calls for operator in operators), whole)
+    fields: list[Field[_Operator]] = [
+        Field("operator", "operator", lambda operator: operator.label),
+        Field("calls", "calls", lambda operator: operator.calls, Kind.EXACT),
+        Field(convention.name, convention.title, lambda operator: operator.count, Kind.QUANTITY),
+        Field("share", "share", lambda o: exact_ratio(o.count, whole), Kind.SHARE, tier=1),
     ]
-    sum_row = Row(
-        (
-            "total",
-            sum(calls for calls, _ in by_operator.values()),
-            whole,
-            exact_ratio(whole, whole),
-        ),
-        role=Role.TOTAL,
-    )
-    columns = (
-        Column("operator", "operator"),
-        Column("calls", "calls", Kind.EXACT),
-        Column(convention.name, convention.title, Kind.QUANTITY),
-        Column("share", "share", Kind.SHARE, tier=1),
-    )
-    return Table("operators", "Operations by operator", columns, (*rows, sum_row))
-
-
-def _uncounted_table(trace: Trace, convention: Convention) -> Table:
-    rows = tuple(Row((item.op, item.calls)) for item in uncounted(trace, convention))
-    columns = (Column("op", "operator"), Column("calls", "calls", Kind.EXACT))
-    return Table("uncounted", f"Not counted by {convention.name}", columns, rows)
+    rows = (*operators, make_row(fields, total, role=Role.TOTAL))
+    return make_table("operators", "Operations by operator", fields, rows)
 
 
 def _operators(trace: Trace) -> list[dict[str, Any]]:
-    """One entry for each operator that any convention prices; null under those that do not."""
-    counted = {
-        name: flops_by_operator(trace, convention) for name, convention in CONVENTIONS.items()
-    }
+    """An entry for each operator that any convention prices; null under those that do not."""
+    counted = {name: flops_by_operator(trace, priced) for name, priced in CONVENTIONS.items()}
     labels = dict.fromkeys(label for by_operator in counted.values() for label in by_operator)
-    return [
-        {
-            "operator": label,
-            "calls": max(
-                by_operator[label][0] for by_operator in counted.values() if label in by_operator
-            ),
-            **{
-                name: by_operator[label][1] if label in by_operator else None
-                for name, by_operator in counted.items()
-            },
-        }
-        for label in labels
-    ]
+    entries = []
+    for label in labels:
+        found = {name: operators.get(label) for name, operators in counted.items()}
+        calls = max(figures[0] for figures in found.values() if figures)
+        counts = {name: figures[1] if figures else None for name, figures in found.items()}
+        entries.append({"operator": label, "calls": calls, **counts})
+    return entries
 
 
-def _module(row: TreeRow) -> dict[str, Any]:
-    return {
-        "path": row.path,
-        "type": row.type,
-        "own": row.own,
-        **{name: row.figures.get(name, 0) for name in CONVENTIONS},
-    }
-
-
-def _summary(subject: Subject, convention: Convention, total: int, rows: list[TreeRow]) -> str:
-    missed = uncounted(subject.trace, convention)
-    left_out = f"; {plural(sum(item.calls for item in missed), 'call')} of {plural(len(missed), 'operator')} are not counted"
-    heaviest = max(
-        (row for row in rows if row.depth == 1),
-        key=lambda row: row.figures.get(convention.name, 0),
-        default=None,
-    )
-    where = ""
-    if heaviest is not None and total:
-        share = format_percent(exact_ratio(heaviest.figures.get(convention.name, 0), total))
+def _summary(subject: Subject, convention: Convention, total: int, rows: Sequence[TreeRow]) -> str:
+    count = count_of(convention.name)
+    where = left_out = ""
+    if total and (modules := [row for row in rows if row.depth == 1]):
+        heaviest = max(modules, key=count)
+        share = format_percent(exact_ratio(count(heaviest), total))
         where = f", {share} of them in {heaviest.path or 'the model itself'}"
-    return f"{subject.name} takes {format_count(total, exact=True)} {convention.noun}{where}{left_out if missed else ''}."
+    if missed := uncounted(subject.trace, convention):
+        calls = plural(sum(item.calls for item in missed), "call")
+        left_out = f"; {calls} of {plural(len(missed), 'operator')} are not counted"
+    takes = f"{subject.name} takes {format_count(total, exact=True)} {convention.noun}"
+    return f"{takes}{where}{left_out}."

@@ -2,71 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.settings import Settings
-from ucseg_cli.references.variants import AXES, ORIGINS, Change, changes
-from ucseg_cli.report.document import Column, Kind, Report, Row, Table
+from ucseg_cli.references.variants import AXES, ORIGINS, Change, Variant, changes
+from ucseg_cli.report.document import Kind, Report
+from ucseg_cli.report.fields import Field, Fields, Output, make_entries, make_records, make_table
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
 from ucseg_cli.units import plural
 
 
+class _Named(NamedTuple):
+    """A named variant and how it differs from the baseline."""
+
+    name: str
+    origin: str
+    variant: Variant
+    figures: Mapping[str, int]
+    changes: Sequence[Change]
+
+
 def list_report(subjects: Sequence[Subject], conditions: Conditions, settings: Settings) -> Report:
     """The named variants, ours and the project's, with parameters and MACs."""
-    figures = [totals(subject.trace) for subject in subjects]
     base, baseline = settings.family_baseline
-    differences = {name: changes(baseline, variant) for name, variant in settings.variants.items()}
-    columns = (
-        Column("name", "variant"),
-        Column("params", "parameters", Kind.QUANTITY),
-        Column("macs", "MACs", Kind.QUANTITY),
-        Column("changes", f"differs from {base} in", Kind.PROSE),
-    )
-    rows = tuple(
-        Row((s.name, f["params"], f["macs"], _differences(differences[s.name])))
-        for s, f in zip(subjects, figures, strict=True)
-    )
+    named = []
+    for subject in subjects:
+        name, variant = subject.name, settings.variants[subject.name]
+        origin = ORIGINS.get(name) or f"configured at {settings.place_of(name)}"
+        differences = changes(baseline, variant)
+        named.append(_Named(name, origin, variant, totals(subject.trace), differences))
+    fields = _fields(base)
+    count, default = plural(len(named), "named variant"), settings.default.name
     return Report(
         kind="ucseg.list",
         title="list",
         conditions=shown_conditions([conditions]),
-        tables=(Table("variants", "Named variants", columns, rows),),
-        summary=f"{plural(len(rows), 'named variant')}; {settings.default} is the default, and NAME+AXIS=VALUE changes an axis.",
+        tables=(make_table("variants", "Named variants", fields, named),),
+        summary=f"{count}; {default} is the default, and NAME+AXIS=VALUE changes an axis.",
         payload={
             "conditions": raw_conditions([conditions]),
             "baseline": base,
-            "default": settings.default,
-            "variants": [
-                {
-                    "name": subject.name,
-                    "origin": _origin(subject.name, settings),
-                    "params": total["params"],
-                    "macs": total["macs"],
-                    "axes": {
-                        axis.name: getattr(settings.variants[subject.name], axis.name)
-                        for axis in AXES
-                    },
-                    "changes": [
-                        {"axis": change.axis.name, "before": change.before, "after": change.after}
-                        for change in differences[subject.name]
-                    ],
-                }
-                for subject, total in zip(subjects, figures, strict=True)
-            ],
+            "default": default,
+            "variants": make_entries(fields, named),
         },
+        records=make_records("variants", fields, named),
         notes=(f"v1 is {ORIGINS['v1']}: what that list does not name is as in v2.",),
     )
 
 
-def _origin(name: str, settings: Settings) -> str:
-    return ORIGINS[name] if name in ORIGINS else f"configured at {settings.place_of(name)}"
-
-
-def _differences(changes: Sequence[Change]) -> str:
+def _fields(base: str) -> Fields[_Named]:
+    shown, json = Output.SCREEN | Output.CSV, Output.JSON
     return (
-        ", ".join(f"{change.axis.name} {change.axis.show(change.after)}" for change in changes)
-        or "nothing"
+        Field("name", "variant", lambda named: named.name),
+        Field("origin", "", lambda named: named.origin, output=json),
+        Field("params", "parameters", lambda named: named.figures["params"], Kind.QUANTITY),
+        Field("macs", "MACs", lambda named: named.figures["macs"], Kind.QUANTITY),
+        Field("changes", f"differs from {base} in", _differences, Kind.PROSE, output=shown),
+        Field("axes", "", _axes, output=json),
+        Field("changes", "", _raw_changes, output=json),
     )
+
+
+def _axes(named: _Named) -> dict[str, Any]:
+    return {axis.name: getattr(named.variant, axis.name) for axis in AXES}
+
+
+def _differences(named: _Named) -> str:
+    phrases = [f"{change.axis.name} {change.axis.show(change.after)}" for change in named.changes]
+    return ", ".join(phrases) or "nothing"
+
+
+def _raw_changes(named: _Named) -> list[dict[str, Any]]:
+    return [
+        {"axis": change.axis.name, "before": change.before, "after": change.after}
+        for change in named.changes
+    ]

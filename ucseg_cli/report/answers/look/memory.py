@@ -1,4 +1,4 @@
-"""``ucseg memory``: the peak of activations, what is alive there, and what is held longer than it is used."""
+"""``ucseg memory``: the peak of activations, what is alive then, and what is kept too long."""
 
 from __future__ import annotations
 
@@ -8,107 +8,111 @@ from typing import Any
 from ucseg_cli.analysis.memory.peak_memory import (
     Held,
     Peak,
-    least_memory,
+    minimum_memory,
     peak_memory,
     weights_bytes,
 )
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Role, Row, Table, Unit
+from ucseg_cli.report.document import Cell, Highlight, Kind, Report, Role, Row, Table, Unit
+from ucseg_cli.report.fields import (
+    Field,
+    Fields,
+    Output,
+    make_entries,
+    make_records,
+    make_table,
+)
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
 from ucseg_cli.report.parts.module_table import label
-from ucseg_cli.units import (
-    exact_ratio,
-    format_bytes,
-    format_count,
-    format_percent,
-    format_shape,
-    plural,
-)
-
-COLUMNS = (
-    Column("module", "module", Kind.PATH),
-    Column("op", "made by", tier=2),
-    Column("shape", "shape", Kind.SHAPE, tier=1),
-    Column("bytes", "bytes", Kind.BYTES),
-    Column("share", "share", Kind.SHARE, tier=1),
-    Column("needed", "still needed", tier=3),
-)
+from ucseg_cli.units import exact_ratio, format_bytes, format_percent, format_shape, plural
 
 NAMED = 6
 """How many storages a note names."""
+UNSEEN = "Memory that kernels allocate for themselves, and the allocator's rounding, are not seen."
+
+Figure = tuple[str, int, Cell, Cell]
+FIGURES: Fields[Figure] = (
+    Field("figure", "figure", lambda figure: figure[0]),
+    Field("bytes", "bytes", lambda figure: figure[1], Kind.BYTES),
+    Field("module", "in module", lambda figure: figure[2], Kind.PATH, 1),
+    Field("op", "operator", lambda figure: figure[3], tier=2),
+)
 
 
 def memory_report(
     subject: Subject, conditions: Conditions, dtype: str, *, top: int | None
 ) -> Report:
-    """The peak of a model whose floating-point tensors are of *dtype*; only the *top* largest storages, the rest in one row."""
-    peak, least = peak_memory(subject.trace, dtype), least_memory(subject.trace, dtype)
+    """The peak of a model of *dtype*; only the *top* largest storages, the rest in one row."""
+    peak, minimum = peak_memory(subject.trace, dtype), minimum_memory(subject.trace, dtype)
     weights = weights_bytes(subject.trace, dtype)
+    fields = _fields(peak.bytes)
     return Report(
         kind="ucseg.memory",
         title=f"memory {subject.name}",
         conditions={**shown_conditions([conditions]), "dtype": dtype},
-        tables=(_figures_table(peak, least, weights), _alive_table(peak, top)),
+        tables=(_figures_table(peak, minimum, weights), _alive_table(fields, peak, top)),
         summary=_summary(subject, conditions, peak, weights),
         payload={
             "conditions": {**raw_conditions([conditions]), "dtype": dtype},
             "model": subject.name,
             "dtype": dtype,
-            "peak": _peak(peak),
-            "least": _peak(least),
+            "peak": _peak(fields, peak),
+            "least": _peak(fields, minimum),
             "weights_bytes": weights,
         },
-        records=Table("alive", "", COLUMNS, tuple(_row(held, peak.bytes) for held in peak.alive)),
+        records=make_records("alive", fields, peak.alive),
         highlights=(
             Highlight("peak activations", peak.bytes, Unit.BYTES),
-            Highlight("least in this order", least.bytes, Unit.BYTES),
+            Highlight("minimum for this order", minimum.bytes, Unit.BYTES),
             Highlight("weights and buffers", weights, Unit.BYTES),
         ),
-        notes=(
-            *_overdue_notes(peak),
-            "What a kernel allocates for itself, and the allocator's rounding, are not seen.",
-        ),
+        notes=(*_overdue_notes(peak), UNSEEN),
     )
 
 
-def _figures_table(peak: Peak, least: Peak, weights: int) -> Table:
-    overdue = _total(peak.overdue)
-    rows: tuple[tuple[Cell, ...], ...] = (
-        ("peak activations", peak.bytes, *_at(peak)),
-        ("of them the input", peak.input_bytes, None, None),
-        ("of them no longer needed", overdue, None, None),
-        ("least in this order of operators", least.bytes, *_at(least)),
+def _fields(whole: int) -> Fields[Held]:
+    shown, json = Output.SCREEN | Output.CSV, Output.JSON
+    return (
+        Field("module", "module", _name, Kind.PATH, output=shown),
+        Field("op", "made by", lambda held: held.op, tier=2, output=shown),
+        Field("shape", "shape", lambda held: held.shape, Kind.SHAPE, tier=1),
+        Field("bytes", "bytes", lambda held: held.bytes, Kind.BYTES),
+        Field("share", "share", lambda held: exact_ratio(held.bytes, whole), Kind.SHARE, tier=1),
+        Field("needed", "still needed", _needed, tier=3, output=shown),
+        Field("dtype", "", lambda held: held.dtype, output=json),
+        Field("module", "", lambda held: held.module, output=json),
+        Field("op", "", lambda held: held.op or None, output=json),
+        Field("needed", "", lambda held: held.needed, output=json),
+    )
+
+
+def _needed(held: Held) -> str:
+    return "yes" if held.needed else "no"
+
+
+def _figures_table(peak: Peak, minimum: Peak, weights: int) -> Table:
+    figures: tuple[Figure, ...] = (
+        ("peak activations", peak.bytes, *_place(peak)),
+        ("– input", peak.input_bytes, None, None),
+        ("– could be freed", sum(held.bytes for held in peak.overdue), None, None),
+        ("minimum for this order", minimum.bytes, *_place(minimum)),
         ("weights and buffers", weights, None, None),
     )
-    columns = (
-        Column("figure", "figure"),
-        Column("bytes", "bytes", Kind.BYTES),
-        Column("module", "in module", Kind.PATH, tier=1),
-        Column("op", "operator", tier=2),
-    )
-    return Table("memory", "Memory", columns, tuple(map(Row, rows)))
+    return make_table("memory", "Memory", FIGURES, figures)
 
 
-def _alive_table(peak: Peak, top: int | None) -> Table:
+def _alive_table(fields: Fields[Held], peak: Peak, top: int | None) -> Table:
     shown = peak.alive[:top]
-    rows = [_row(held, peak.bytes) for held in shown]
-    if folded := peak.alive[len(shown) :]:
-        rows.append(_sum_row(plural(len(folded), "other"), folded, peak.bytes, Role.FOLDED))
-    total = _sum_row("total", peak.alive, peak.bytes, Role.TOTAL)
-    return Table("alive", "Alive at the peak", COLUMNS, (*rows, total))
+    folded = peak.alive[len(shown) :]
+    sums = [_sum_row(plural(len(folded), "other"), folded, peak, Role.FOLDED)] if folded else []
+    sums.append(_sum_row("total", peak.alive, peak, Role.TOTAL))
+    return make_table("alive", "Alive at the peak", fields, (*shown, *sums))
 
 
-def _row(held: Held, whole: int) -> Row:
-    needed = "yes" if held.needed else "no"
-    return Row(
-        (_name(held), held.op, held.shape, held.bytes, exact_ratio(held.bytes, whole), needed)
-    )
-
-
-def _sum_row(name: str, several: Sequence[Held], whole: int, role: Role) -> Row:
-    total = _total(several)
-    return Row((name, "", "", total, exact_ratio(total, whole), ""), role=role)
+def _sum_row(name: str, several: Sequence[Held], peak: Peak, role: Role) -> Row:
+    total = sum(held.bytes for held in several)
+    return Row((name, "", "", total, exact_ratio(total, peak.bytes), ""), role=role)
 
 
 def _name(held: Held) -> str:
@@ -116,12 +120,8 @@ def _name(held: Held) -> str:
     return label(held.module, own=not held.module) if held.op else "(input)"
 
 
-def _at(peak: Peak) -> tuple[Cell, Cell]:
+def _place(peak: Peak) -> tuple[Cell, Cell]:
     return (label(peak.module, own=not peak.module), peak.op) if peak.op else (None, None)
-
-
-def _total(several: Sequence[Held]) -> int:
-    return sum(held.bytes for held in several)
 
 
 def _overdue_notes(peak: Peak) -> tuple[str, ...]:
@@ -129,35 +129,29 @@ def _overdue_notes(peak: Peak) -> tuple[str, ...]:
         return ()
     named = [f"{_name(held)} {format_bytes(held.bytes)}" for held in peak.overdue[:NAMED]]
     others = [plural(len(peak.overdue) - NAMED, "other")] if len(peak.overdue) > NAMED else []
-    return (f"Held although no later operator reads it: {', '.join(named + others)}.",)
+    return (f"Kept alive, though never read again: {', '.join(named + others)}.",)
 
 
-def _peak(peak: Peak) -> dict[str, Any]:
+def _peak(fields: Fields[Held], peak: Peak) -> dict[str, Any]:
     return {
         "bytes": peak.bytes,
         "input_bytes": peak.input_bytes,
         "module": peak.module,
         "op": peak.op or None,
-        "alive": [
-            {**held._asdict(), "op": held.op or None, "shape": list(held.shape)}
-            for held in peak.alive
-        ],
+        "alive": make_entries(fields, peak.alive),
     }
 
 
 def _summary(subject: Subject, conditions: Conditions, peak: Peak, weights: int) -> str:
+    needs = f"{subject.name} at {conditions.at} needs at most {format_bytes(peak.bytes)}"
     where = f", in {peak.module or 'the model itself'}" if peak.op else ""
-    largest = f", {_largest(peak)}" if peak.alive else ""
-    return (
-        f"{subject.name} at {conditions.at} holds {format_count(peak.bytes, exact=True)} bytes of activations at most"
-        f"{where}{largest}; weights are {format_bytes(weights)} more."
-    )
+    largest = f"; {_largest(peak)}" if peak.alive else ""
+    added = f"Weights add {format_bytes(weights)}."
+    return f"{needs} for activations{where}{largest}. {added}"
 
 
 def _largest(peak: Peak) -> str:
     held = peak.alive[0]
-    share = format_percent(exact_ratio(held.bytes, peak.bytes))
-    maker = (
-        f"{format_shape(held.shape)} that {held.op} makes in {held.module or 'the model itself'}"
-    )
-    return f"{share} of them the {maker if held.op else f'input {format_shape(held.shape)}'}"
+    share, shape = format_percent(exact_ratio(held.bytes, peak.bytes)), format_shape(held.shape)
+    maker = f"{shape} that {held.op} makes in {held.module or 'the model itself'}"
+    return f"{share} of it is the {maker if held.op else f'input {shape}'}"
