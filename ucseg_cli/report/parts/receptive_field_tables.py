@@ -143,7 +143,7 @@ def _note(fields: Sequence[ReceptiveField]) -> str | None:
     gates = list(dict.fromkeys(path for field in fields for path in field.global_context))
     sentences = []
     if any(field.live_size != field.size for field in fields):
-        sentences.append("At this size means without taps that read padding at every position.")
+        sentences.append("At this size: without kernel positions that only ever see padding.")
     if gates:
         sentences.append(f"On an input without borders, global gates set aside: {_listed(gates)}.")
     return " ".join([*sentences, *_unknown(fields)]) or None

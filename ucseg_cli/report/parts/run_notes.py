@@ -58,13 +58,13 @@ def _packed(subject: Subject) -> str:
 def _recognised(subject: Subject) -> str:
     return (
         f"{subject.name} is {subject.known_as}: the same parameters under the same names, and the same operators. "
-        "Dropout leaves no trace, and is taken to be the same."
+        "Dropout leaves no trace, so it is assumed to be the same."
     )
 
 
 def _note(subject: Subject) -> str:
     if subject.trace.failure == NO_FORWARD:
-        return f"{subject.name} has nothing to run; `ucseg identify {subject.name}` tells which variant it fits."
+        return f"{subject.name} has nothing to run; `ucseg identify {subject.name}` shows which variant it fits."
     if subject.trace.failure is not None:
         why = f"{subject.name} did not run, so there are no operations to count: {subject.trace.failure}."
         return f"{why} --input gives it other tensors."

@@ -1,4 +1,4 @@
-"""``ucseg flops``: operations by module and by operator under a convention, and what has no price."""
+"""``ucseg flops``: operations by module and operator under a convention, and what has no price."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ucseg_cli.analysis.counting.operations import (
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.trace import Trace
-from ucseg_cli.report.document import Highlight, Kind, Report, Role, Table
+from ucseg_cli.report.document import Highlight, Kind, Report, Role, Row, Table
 from ucseg_cli.report.fields import Field, Fields, make_entries, make_row, make_table
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
 from ucseg_cli.report.parts.module_table import (
@@ -103,7 +103,7 @@ class _Operator(NamedTuple):
 
     label: str
     calls: int
-    count: int
+    amount: int
 
 
 def _operator_table(trace: Trace, convention: Convention, whole: int) -> Table:
@@ -113,10 +113,10 @@ def _operator_table(trace: Trace, convention: Convention, whole: int) -> Table:
     fields: list[Field[_Operator]] = [
         Field("operator", "operator", lambda operator: operator.label),
         Field("calls", "calls", lambda operator: operator.calls, Kind.EXACT),
-        Field(convention.name, convention.title, lambda operator: operator.count, Kind.QUANTITY),
-        Field("share", "share", lambda o: exact_ratio(o.count, whole), Kind.SHARE, tier=1),
+        Field(convention.name, convention.title, lambda operator: operator.amount, Kind.QUANTITY),
+        Field("share", "share", lambda o: exact_ratio(o.amount, whole), Kind.SHARE, tier=1),
     ]
-    rows = (*operators, make_row(fields, total, role=Role.TOTAL))
+    rows: list[_Operator | Row] = [*operators, make_row(fields, total, role=Role.TOTAL)]
     return make_table("operators", "Operations by operator", fields, rows)
 
 

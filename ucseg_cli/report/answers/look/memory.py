@@ -107,7 +107,8 @@ def _alive_table(fields: Fields[Held], peak: Peak, top: int | None) -> Table:
     folded = peak.alive[len(shown) :]
     sums = [_sum_row(plural(len(folded), "other"), folded, peak, Role.FOLDED)] if folded else []
     sums.append(_sum_row("total", peak.alive, peak, Role.TOTAL))
-    return make_table("alive", "Alive at the peak", fields, (*shown, *sums))
+    rows: list[Held | Row] = [*shown, *sums]
+    return make_table("alive", "Alive at the peak", fields, rows)
 
 
 def _sum_row(name: str, several: Sequence[Held], peak: Peak, role: Role) -> Row:

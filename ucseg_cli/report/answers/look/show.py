@@ -49,10 +49,10 @@ def show_report(
         tables=(
             _totals_table(figures),
             *_axes_tables(subject, settings),
-            make_table("taps", "Output and taps", _tap_fields(taps), taps),
+            make_table("taps", "Taps", _tap_fields(taps), taps),
             _heaviest_table(subject, convention, figures),
         ),
-        summary=_summary(subject, convention, figures, taps),
+        summary=_summary(subject, convention, figures),
         payload={
             "conditions": raw_conditions([conditions], convention),
             "model": subject.name,
@@ -69,19 +69,14 @@ def show_report(
     )
 
 
-def _summary(
-    subject: Subject,
-    convention: Convention,
-    figures: Mapping[str, int],
-    taps: tuple[TapShape, ...],
-) -> str:
+def _summary(subject: Subject, convention: Convention, figures: Mapping[str, int]) -> str:
     has = f"{subject.name} has {format_count(figures['params'], exact=True)} parameters"
     if convention.name not in figures:
         return f"{has}, and does not run."
     takes = f"{format_count(figures[convention.name], exact=True)} {convention.noun}"
-    outputs = [tap.shape for tap in taps if not tap.module and tap.shape is not None]
-    shapes = ", ".join(map(format_shape, outputs))
-    return f"{has} and takes {takes}{f'; its output is {shapes}' if shapes else ''}."
+    shapes = ", ".join(format_shape(subject.trace.shape(o)) for o in subject.trace.outputs)
+    output = f"; its output is {shapes}" if shapes else ""
+    return f"{has} and takes {takes}{output}."
 
 
 def _totals_table(figures: Mapping[str, int]) -> Table:

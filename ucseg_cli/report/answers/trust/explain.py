@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ucseg_cli.analysis.counters.peers import PEERS
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, Level
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, Level, price_label
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.analysis.rules.lint_catalogue import RULES, Rule
 from ucseg_cli.errors import ExitStatus, UnknownNameError
+from ucseg_cli.facts.budget import BUDGET_KEYS
 from ucseg_cli.references.variants import AXES, CATALOGUE, ORIGINS
 from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
 
@@ -34,7 +35,7 @@ def _convention(convention: Convention) -> Topic:
         Level.CALLS: "It looks at operators as the model called them; only convolutions are taken apart.",
         Level.KERNELS: "It looks at the kernels that compute, below any composite operator.",
     }
-    prices = ((name, price.label) for name, price in convention.prices.items())
+    prices = ((name, price_label(name)) for name in convention.prices)
     return Topic(
         convention.name,
         f"{convention.title}: {convention.unit}.",
@@ -48,25 +49,12 @@ def _convention(convention: Convention) -> Topic:
 
 
 EXIT_MEANINGS = {
-    ExitStatus.OK: "did the job, and every gate held",
-    ExitStatus.GATE_FAILED: "a gate failed: a limit is exceeded, a model differs from its lock, a lock would be raised "
+    ExitStatus.OK: "did the job, and every check passed",
+    ExitStatus.GATE_FAILED: "a check failed: a limit is exceeded, a model differs from its lock, a lock would be raised "
     "without a reason, a counter differs, a checkpoint fits no variant, or `lint --fail-on` found something",
     ExitStatus.NO_VERDICT: "no verdict: bad usage, an unknown name, a model that cannot be built or run, an internal error",
     ExitStatus.INTERRUPTED: "interrupted",
     ExitStatus.READER_GONE: "the reader closed the pipe",
-}
-
-BUDGET_KEYS = {
-    "id": "its name, which no other has",
-    "variant": "a name, a reference, or a pattern of names; else the default model",
-    "module": "a path or a pattern of paths: * stays within a name, ** goes over any number; else the whole network",
-    "metric": "see `ucseg explain metrics`",
-    "dtype": "of bytes and peak-memory: as if floating-point tensors were of that type",
-    "size": "one or several; else those of the configuration",
-    "max": "the largest value that passes",
-    "vs-baseline": "how much more than the baseline there may be: +2%, +50k, -10%",
-    "warn": "a value beyond it is told, and passes; written as the limit is",
-    "message": "what to say where it is exceeded",
 }
 
 _GENERAL = (
@@ -99,7 +87,7 @@ _GENERAL = (
         "A reference names a model: a variant, and any axes to change, as in v2+backbone=10+rates=6,12.",
         (
             "It can stand wherever a model is asked for; of two changes to one axis the later wins.",
-            "`ucseg explain model` tells how to name your own, one of torchvision's, or a checkpoint.",
+            "`ucseg explain model` says how to name your own, one of torchvision's, or a checkpoint.",
         ),
     ),
     Topic(
@@ -130,11 +118,11 @@ _GENERAL = (
     ),
     Topic(
         "reach",
-        "The reach of a dilated conv is the share of its position-and-tap pairs that read data rather than padding.",
+        "The reach of a dilated conv is how much of what its kernel reads is data rather than padding.",
         (
-            "A tap that reads padding at every position is dead: its weights change nothing at this size, and cost their MACs.",
+            "A kernel position that only ever sees padding is dead: its weights do nothing, and cost MACs.",
             "Where only the centre is alive, the conv is exactly a 1×1 conv. A larger input, or a smaller rate, fixes that.",
-            "`ucseg reach` tells from which size on every tap reads data, by inverting the strides between input and map.",
+            "`ucseg reach` shows from which size on every kernel position sees data, by inverting strides.",
         ),
     ),
     Topic(
@@ -143,7 +131,7 @@ _GENERAL = (
         (
             "It follows from kernels, dilations and strides, so it is the same at every input size, and may exceed the input.",
             "Global gates (squeeze-excite, image pooling) let each position see a mean of everything; they are set aside and named.",
-            "At a size where taps of a dilated conv are dead (`ucseg reach`), its branch sees less than that.",
+            "Where kernel positions of a dilated conv are dead (`ucseg reach`), its branch sees less.",
         ),
     ),
     Topic(
@@ -158,7 +146,7 @@ _GENERAL = (
     ),
     Topic(
         "attribution",
-        "An attribution tells how much each changed axis adds to the difference between two variants.",
+        "An attribution shows how much each changed axis adds to the difference between two variants.",
         (
             "alone is the baseline with only this change, minus the baseline.",
             "last is the candidate, minus the candidate without only this change; where it differs from alone, axes interact.",
@@ -175,7 +163,7 @@ _GENERAL = (
             "v2+backbone=10 is a variant; net.py:Net+width=32 a class, function or model in a file, package.module:Net in a module.",
             "torchvision:resnet50 is a network that torchvision lists; weights.pt a checkpoint.",
             "A file is run, as `python net.py` would; its folder and this one are importable meanwhile, and nothing of it stays.",
-            "It is built and run without weights or data, and only where it needs some on random ones, which is told.",
+            "It is built and run without weights or data, and on random data only if it needs some; the answer says so.",
             "Where it does not run, its parameters are counted all the same; --input gives it other tensors than an image.",
             "One that has the family's parameters under its names and runs its operators is compared by axes, as a variant is.",
         ),
@@ -202,9 +190,9 @@ _GENERAL = (
     ),
     Topic(
         "budgets",
-        "A budget is a limit on a metric of a variant, or of a module in it, that `ucseg check` holds.",
+        "A budget is a limit on a metric of a variant, or of a module in it, that `ucseg check` checks.",
         (
-            "max is the most that passes, warn is told and passes; vs-baseline says how much more than the baseline there may be.",
+            "max is the most that passes, warn is reported and passes; vs-baseline says how much more than the baseline there may be.",
             "Values are compared as integers; of a percentage the limit is rounded down, which decides as the exact one would.",
             "A pattern of variants or modules is judged for each that it fits; one that fits nothing is an error.",
         ),
@@ -216,12 +204,12 @@ _GENERAL = (
         (
             "It has the totals, the counts by module, the taps and the geometry of every convolution, for each size that is locked.",
             "`ucseg check --locked` fails on anything that differs, a dilation too, which no count shows.",
-            "A total that is higher than before wants `ucseg lock --reason`; the reason and its day are kept in the lock.",
+            "A total that is higher than before needs `ucseg lock --reason`; the reason and its day are kept in the lock.",
         ),
     ),
     Topic(
         "reconcile",
-        "With --reconcile `ucseg flops` tells what other counters print for the model, and the steps from our figure there.",
+        "With --reconcile, `ucseg flops` shows what other counters print, and the steps from our figure.",
         (
             "Their prices are tables here, held against the packages by a test; none of them is run.",
             "Some look at operators, others hook modules by class and miss functions, or see a module and its function both.",
@@ -244,7 +232,7 @@ _GENERAL = (
 _MORE = {
     "peak-memory": (
         "A storage is alive from the operator that makes it until the program lets go of the last tensor on it.",
-        "`ucseg memory` tells where the peak is, what is alive there, and the least that the same order of operators needs.",
+        "`ucseg memory` shows where the peak is, what is alive there, and the least that the same order of operators needs.",
         "What a kernel allocates for itself, the allocator's rounding, weights and gradients are not in it.",
         "On the CPU it equals what torch's allocator hands out, but for 24 bytes per row and column in a bilinear upsampling.",
     ),
@@ -323,7 +311,7 @@ def _index(known: Mapping[str, Topic]) -> Topic:
     rows = ((topic.name, topic.sentence) for topic in known.values())
     return Topic(
         "topics",
-        "`ucseg explain TOPIC` tells more of each.",
+        "`ucseg explain TOPIC` says more about each.",
         (),
         _table("Topics", ("topic", "in a sentence"), rows),
     )
