@@ -26,7 +26,7 @@ Cell = int | str | bool | Fraction | tuple[int, ...] | Span | None
 
 
 class Kind(Enum):
-    """What the values of a column are, from which every format derives alignment, text and colour."""
+    """The kind of a column's values, which decides alignment, text and colour in every format."""
 
     TEXT = auto()
     PROSE = auto()
@@ -58,7 +58,7 @@ class Kind(Enum):
 
 
 class Unit(Enum):
-    """What the integers of a row count."""
+    """The unit of a row's integers."""
 
     COUNT = auto()
     EXACT = auto()
@@ -67,7 +67,7 @@ class Unit(Enum):
 
 
 class Role(Enum):
-    """What a row is among the others."""
+    """The part a row plays in its table."""
 
     DATA = auto()
     TOTAL = auto()
@@ -125,13 +125,13 @@ class Highlight(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """One thing that was held to a limit or a rule, as systems that run checks take it.
+    """One thing that was checked against a limit or a rule, in the terms of CI systems.
 
     Args:
         name: of the limit or rule. group: what was judged, such as a variant.
         status: ``pass``, ``warn`` or ``fail``.
-        message: what there is to say of it, one sentence.
-        path, line: where a person would edit it; None where that is no file.
+        message: one sentence about it.
+        path, line: where a user would edit it; None if that is not a file.
         weight: how bad it is, so that the worst comes first.
         module: the part of the model, where it is one.
     """
@@ -161,11 +161,11 @@ class Report(NamedTuple):
         title: the answer's name and its subjects, such as ``compare v1 → v2``.
         conditions: what holds for every number: input, dtype, convention, in the order to show them.
         tables: the tables of the screen, in order.
-        summary: the one sentence a person would say; the screen's last line.
-        payload: the machine-readable answer, raw integers; its keys are the contract of CLI users. The summary is no part of it.
+        summary: one sentence; the screen's last line.
+        payload: the answer for scripts, raw integers, without the summary; its keys are a contract.
         records: the table that CSV writes; the first of *tables* where None. It has no totals to be summed twice.
         highlights: what a page shows first.
-        notes: what a person must know to read the figures, each a sentence, between the tables and the summary.
+        notes: sentences a user needs to read the figures, shown before the summary.
         judgements: everything that was judged; what passed too. rules: what they look for, where that has a name.
         first: what a terminal shows; None if that is all *tables*, as every other format has them.
     """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from ucseg_cli.errors import MistakesError, UcsegError
 from ucseg_cli.report.document import Judgement, Report
 from ucseg_cli.report.formats.render import render
@@ -11,8 +9,7 @@ from ucseg_cli.report.formats.screen import Screen
 from ucseg_cli.units import plural
 
 FORMS = ("github", "junit", "sarif", "comment")
-"""In which who runs checks is told of mistakes."""
-_PLACE = re.compile(r"(?P<path>[^\s:]+\.(?:toml|json)):(?P<line>\d+)")
+"""The formats in which CI systems read failures."""
 
 
 def render_error(error: UcsegError, form: str, command: str) -> str:
@@ -30,17 +27,16 @@ def render_error(error: UcsegError, form: str, command: str) -> str:
         tables=(),
         summary=summary,
         payload={"verdict": {"status": "fail"}},
-        notes=tuple(_told(each) for each in errors),
-        judgements=tuple(_judgement(each) for each in errors),
+        notes=tuple(_in_words(mistake) for mistake in errors),
+        judgements=tuple(_judgement(mistake) for mistake in errors),
     )
     return render(report, form, Screen())
 
 
 def _judgement(error: UcsegError) -> Judgement:
-    place = _PLACE.search(error.where or "")
-    path, line = (place["path"], int(place["line"])) if place else (None, None)
-    return Judgement(error.kind, "ucseg", "fail", _told(error), path, line)
+    path, line = (error.place.path, error.place.line) if error.place else (None, None)
+    return Judgement(error.kind, "ucseg", "fail", _in_words(error), path, line)
 
 
-def _told(error: UcsegError) -> str:
+def _in_words(error: UcsegError) -> str:
     return "; ".join(part for part in (error.what, error.where, error.help) if part)

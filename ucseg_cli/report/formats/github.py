@@ -27,21 +27,28 @@ def render_github(report: Report) -> str:
         line
         for status in _COMMANDS
         for line in _commands(
-            [each for each in report.judgements if each.status == status], report.title
+            [judgement for judgement in report.judgements if judgement.status == status],
+            report.title,
         )
     ]
     return "\n".join((*lines, one_line(report.summary))) + "\n"
 
 
 def _commands(judgements: Sequence[Judgement], title: str) -> list[str]:
-    worst = sorted(judgements, key=lambda each: -each.weight)
+    worst = sorted(judgements, key=lambda judgement: -judgement.weight)
     shown, others = (worst, []) if len(worst) <= CAP else (worst[: CAP - 1], worst[CAP - 1 :])
     told = [
-        _command(each.status, f"{each.name} ({each.group})", each.message, each.path, each.line)
-        for each in shown
+        _command(
+            judgement.status,
+            f"{judgement.name} ({judgement.group})",
+            judgement.message,
+            judgement.path,
+            judgement.line,
+        )
+        for judgement in shown
     ]
     if others:
-        names = ", ".join(each.name for each in others)
+        names = ", ".join(judgement.name for judgement in others)
         told.append(
             _command(
                 others[0].status, title, f"{plural(len(others), 'other')}: {names}", None, None

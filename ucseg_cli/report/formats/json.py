@@ -22,7 +22,7 @@ def render_json_error(error: UcsegError) -> str:
     """
     payload: dict[str, Any] = {"error": _failure(error)}
     if isinstance(error, MistakesError):
-        payload["errors"] = [_failure(each) for each in error.errors]
+        payload["errors"] = [_failure(mistake) for mistake in error.errors]
     return render_json(Report("ucseg.error", "error", {}, (), error.what, payload))
 
 

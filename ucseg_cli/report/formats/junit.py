@@ -16,15 +16,15 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def render_junit(report: Report) -> str:
     """Every judgement; a warning passes, and is told as the case's output."""
     root = Element("testsuites")
-    by_group = sorted(report.judgements, key=lambda each: each.group)
-    for group, judgements in groupby(by_group, key=lambda each: each.group):
+    by_group = sorted(report.judgements, key=lambda judgement: judgement.group)
+    for group, judgements in groupby(by_group, key=lambda judgement: judgement.group):
         _suite(root, report, group, list(judgements))
     indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, encoding="unicode")}\n'
 
 
 def _suite(root: Element, report: Report, group: str, judgements: Sequence[Judgement]) -> None:
-    failures = sum(each.status == "fail" for each in judgements)
+    failures = sum(judgement.status == "fail" for judgement in judgements)
     name = f"{report.kind}.{_text(group)}"
     counts = {
         "tests": str(len(judgements)),
@@ -34,18 +34,20 @@ def _suite(root: Element, report: Report, group: str, judgements: Sequence[Judge
         "time": "0",
     }
     suite = SubElement(root, "testsuite", {"name": name, **counts})
-    for each in judgements:
+    for judgement in judgements:
         case = SubElement(
-            suite, "testcase", classname=name, name=_text(_told_apart(each)), time="0"
+            suite, "testcase", classname=name, name=_text(_unique_name(judgement)), time="0"
         )
-        if each.status == "fail":
-            failure = SubElement(case, "failure", message=_text(each.message), type=report.kind)
-            failure.text = _text(_placed(each))
-        elif each.status == "warn":
-            SubElement(case, "system-out").text = _text(_placed(each))
+        if judgement.status == "fail":
+            failure = SubElement(
+                case, "failure", message=_text(judgement.message), type=report.kind
+            )
+            failure.text = _text(_placed(judgement))
+        elif judgement.status == "warn":
+            SubElement(case, "system-out").text = _text(_placed(judgement))
 
 
-def _told_apart(judgement: Judgement) -> str:
+def _unique_name(judgement: Judgement) -> str:
     """A name that no other case has: of two with one, GitLab shows the first."""
     module = judgement.module or ""
     return judgement.name if module in judgement.name else f"{judgement.name} {module}"

@@ -16,9 +16,11 @@ def render_sarif(report: Report) -> str:
     """One run, with its rules and a result for everything that did not pass."""
     from ucseg_cli import __version__
 
-    found = [each for each in report.judgements if each.status in _LEVELS]
+    found = [judgement for judgement in report.judgements if judgement.status in _LEVELS]
     names = list(
-        dict.fromkeys((*(rule.code for rule in report.rules), *(each.name for each in found)))
+        dict.fromkeys(
+            (*(rule.code for rule in report.rules), *(judgement.name for judgement in found))
+        )
     )
     driver = {
         "name": "ucseg",
@@ -28,7 +30,7 @@ def render_sarif(report: Report) -> str:
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(each, names) for each in found],
+        "results": [_result(judgement, names) for judgement in found],
     }
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)

@@ -17,7 +17,7 @@ def shown_conditions(
     """In words, in the order to show them."""
     return {
         **(
-            {"input": ", ".join(format_shape(each.shape) for each in _inputs(conditions))}
+            {"input": ", ".join(format_shape(tensor.shape) for tensor in _inputs(conditions))}
             if conditions
             else {}
         ),
@@ -32,7 +32,7 @@ def raw_conditions(
 ) -> dict[str, Any]:
     """As numbers; ``inputs`` has the shape of each tensor, one for each size that was asked for."""
     return {
-        "inputs": [list(each.shape) for each in _inputs(conditions)],
+        "inputs": [list(tensor.shape) for tensor in _inputs(conditions)],
         "dtype": _dtypes(conditions),
         "mode": "eval",
         **({"convention": convention.name} if convention else {}),
@@ -40,8 +40,8 @@ def raw_conditions(
 
 
 def _inputs(conditions: Sequence[Conditions]) -> list[Input]:
-    return [each for condition in conditions for each in condition.inputs]
+    return [tensor for condition in conditions for tensor in condition.inputs]
 
 
 def _dtypes(conditions: Sequence[Conditions]) -> str:
-    return ", ".join(dict.fromkeys(each.dtype for each in _inputs(conditions))) or DTYPE
+    return ", ".join(dict.fromkeys(tensor.dtype for tensor in _inputs(conditions))) or DTYPE

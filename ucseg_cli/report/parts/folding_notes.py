@@ -1,4 +1,4 @@
-"""What a report says of itself when it is about networks as they are deployed."""
+"""Notes of a report about networks as they are deployed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``ucseg probe`` was told to look at."""
+"""A model and the taps that ``ucseg probe`` looks at."""
 
 from __future__ import annotations
 

@@ -53,18 +53,18 @@ def field_tables(
     A model's own taps go with the branches of its ASPP. What is no map of an image sees nothing in particular.
     """
     title = _title(conditions)
-    fields = [_shown(each) for each in here]
+    fields = [_shown(probed) for probed in here]
     if not any(fields):
         return
     if len(here) == 1:
         yield _of_one(title, fields[0], conditions.extent, top)
-    elif share_names([frozenset(field.name for field in each) for each in fields]):
+    elif share_names([frozenset(field.name for field in probed) for probed in fields]):
         yield _side_by_side(title, here, fields, top)
     else:
-        for each, shown in zip(here, fields, strict=True):
+        for probed, shown in zip(here, fields, strict=True):
             if shown:
                 yield _of_one(
-                    _title(conditions, of=each.subject.name), shown, conditions.extent, top
+                    _title(conditions, of=probed.subject.name), shown, conditions.extent, top
                 )
 
 
@@ -171,16 +171,18 @@ def _side_by_side(
     title: str, here: Sequence[Probed], fields: Sequence[Sequence[ReceptiveField]], top: int | None
 ) -> Table:
     by_model = [
-        {field.name: field.live_size for field in each if _is_known(field)} for each in fields
+        {field.name: field.live_size for field in probed if _is_known(field)} for probed in fields
     ]
-    names = dict.fromkeys(name for each in sorted(by_model, key=len, reverse=True) for name in each)
-    columns = (
-        Column(f"{each.subject.name}.field", f"{each.subject.name} H×W", Kind.SHAPE)
-        for each in here
+    names = dict.fromkeys(
+        name for probed in sorted(by_model, key=len, reverse=True) for name in probed
     )
-    rows = (Row((name, *(each.get(name) for each in by_model))) for name in names)
+    columns = (
+        Column(f"{probed.subject.name}.field", f"{probed.subject.name} H×W", Kind.SHAPE)
+        for probed in here
+    )
+    rows = (Row((name, *(probed.get(name) for probed in by_model))) for name in names)
     note = "At this size: without taps that read padding at every position; `ucseg reach MODEL` tells which do."
-    unknown = _unknown([field for each in fields for field in each if field.name not in names])
+    unknown = _unknown([field for probed in fields for field in probed if field.name not in names])
     return Table(
         "fields", title, (COLUMNS[0], *columns), first_rows(rows, top), " ".join([note, *unknown])
     )

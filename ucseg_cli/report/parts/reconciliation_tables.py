@@ -22,17 +22,17 @@ def reconciliation_payload(reconciliations: Sequence[Reconciliation]) -> list[di
     """For scripts: ``ours`` and the steps' counts add up to ``total``, which is null where it is not derived."""
     return [
         {
-            "name": each.peer.name,
-            "figure": each.peer.figure,
-            "unit": each.peer.unit,
-            "call": each.peer.call,
-            "ours": each.ours,
-            "total": each.total,
-            "steps": [{"label": step.label, "count": step.amount} for step in each.steps],
-            "why": each.peer.why,
-            "obstacle": each.obstacle,
+            "name": other.peer.name,
+            "figure": other.peer.figure,
+            "unit": other.peer.unit,
+            "call": other.peer.call,
+            "ours": other.ours,
+            "total": other.total,
+            "steps": [{"label": step.label, "count": step.amount} for step in other.steps],
+            "why": other.peer.why,
+            "obstacle": other.obstacle,
         }
-        for each in reconciliations
+        for other in reconciliations
     ]
 
 
@@ -54,10 +54,10 @@ def _figure_table(reconciliations: Sequence[Reconciliation]) -> Table:
     )
 
 
-def _figure_row(each: Reconciliation) -> Row:
-    why = each.peer.why if each.obstacle is None else f"Not reconciled: {each.obstacle}."
+def _figure_row(other: Reconciliation) -> Row:
+    why = other.peer.why if other.obstacle is None else f"Not reconciled: {other.obstacle}."
     return Row(
-        (each.peer.name, each.total, each.peer.unit, exact_ratio(each.total, each.ours), why)
+        (other.peer.name, other.total, other.peer.unit, exact_ratio(other.total, other.ours), why)
     )
 
 
@@ -67,11 +67,11 @@ def _step_table(reconciliations: Sequence[Reconciliation]) -> Table:
         Column("step", "step", Kind.PROSE),
         Column("count", "count", Kind.EXACT),
     )
-    rows = tuple(row for each in reconciliations if each.steps for row in _step_rows(each))
+    rows = tuple(row for other in reconciliations if other.steps for row in _step_rows(other))
     same = ", ".join(
-        f"{each.peer.name} ({each.peer.unit})"
-        for each in reconciliations
-        if not each.steps and not each.obstacle
+        f"{other.peer.name} ({other.peer.unit})"
+        for other in reconciliations
+        if not other.steps and not other.obstacle
     )
     return Table(
         "steps",
@@ -82,7 +82,7 @@ def _step_table(reconciliations: Sequence[Reconciliation]) -> Table:
     )
 
 
-def _step_rows(each: Reconciliation) -> Iterator[Row]:
-    yield Row((each.peer.name, OURS[each.peer.figure], each.ours))
-    yield from (Row((each.peer.name, step.label, step.amount)) for step in each.steps)
-    yield Row((each.peer.name, f"its {each.peer.unit}", each.total), role=Role.TOTAL)
+def _step_rows(other: Reconciliation) -> Iterator[Row]:
+    yield Row((other.peer.name, OURS[other.peer.figure], other.ours))
+    yield from (Row((other.peer.name, step.label, step.amount)) for step in other.steps)
+    yield Row((other.peer.name, f"its {other.peer.unit}", other.total), role=Role.TOTAL)

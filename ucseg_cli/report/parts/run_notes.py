@@ -1,4 +1,4 @@
-"""What a report says of how its models were run, and of those that were recognised."""
+"""Notes on how a report's models ran, and on those that were recognised."""
 
 from __future__ import annotations
 
@@ -20,19 +20,29 @@ def with_run_notes(report: Report, subjects: Sequence[Subject]) -> Report:
     report = after_folding(report, subjects)
     named = {subject.name: subject for subject in subjects}.values()
     unusual = [
-        each for each in named if each.trace.failure is not None or each.trace.device != "meta"
+        subject
+        for subject in named
+        if subject.trace.failure is not None or subject.trace.device != "meta"
     ]
-    recognised = [each for each in named if each.known_as is not None]
+    recognised = [subject for subject in named if subject.known_as is not None]
     packed = [
-        each for each in named if any(op.name.startswith("quantized::") for op in each.trace.ops)
+        subject
+        for subject in named
+        if any(op.name.startswith("quantized::") for op in subject.trace.ops)
     ]
     told: dict[str, Any] = {
         "runs": [
-            {"model": each.name, "device": each.trace.device, "failure": each.trace.failure}
-            for each in unusual
+            {
+                "model": subject.name,
+                "device": subject.trace.device,
+                "failure": subject.trace.failure,
+            }
+            for subject in unusual
         ],
-        "packed": [each.name for each in packed],
-        "recognised": [{"model": each.name, "variant": each.known_as} for each in recognised],
+        "packed": [subject.name for subject in packed],
+        "recognised": [
+            {"model": subject.name, "variant": subject.known_as} for subject in recognised
+        ],
     }
     if not any(told.values()):
         return report

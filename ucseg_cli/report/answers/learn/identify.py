@@ -25,7 +25,7 @@ from ucseg_cli.report.document import (
     Row,
     Table,
 )
-from ucseg_cli.report.parts.checkpoint_notes import raw_source, shown_source, checkpoint_notes
+from ucseg_cli.report.parts.checkpoint_notes import checkpoint_notes, raw_source, shown_source
 from ucseg_cli.units import format_shape, plural
 
 COUNTS = (
@@ -96,7 +96,7 @@ def _tables(found: Identification, status: str, top: int | None) -> list[Table]:
 
 
 def _verdict_table(found: Identification, status: str) -> Table:
-    counts = _counts(Counter(each.kind for each in found.differences))
+    counts = _counts(Counter(difference.kind for difference in found.differences))
     names = (found.candidate.alike if found.fits else ()) or (found.candidate.name,)
     rows = tuple(
         Row((status, name if found.related else None, found.matched, *counts)) for name in names
@@ -114,15 +114,15 @@ def _known_from(reading: Reading) -> str:
         case "shapes":
             return "shapes"
         case "number":
-            return f"shapes tell only how many: {source}"
+            return f"shapes show only how many: {source}"
         case _:
-            return f"{'no shape tells it' if reading.axis.name in UNSEEN - {'rates'} else 'not in this file'}: {source}"
+            return f"{'no shape shows it' if reading.axis.name in UNSEEN - {'rates'} else 'not in this file'}: {source}"
 
 
 def _module_table(found: Identification, top: int | None) -> Table:
     first: dict[str, Difference] = {}
-    for each in found.differences:
-        first.setdefault(each.module, each)
+    for difference in found.differences:
+        first.setdefault(difference.module, difference)
     modules = list(by_module(found.differences).items())
     shown, folded = modules[:top], modules[len(modules) if top is None else top :]
     rest = sum((counts for _, counts in folded), Counter[str]())
@@ -153,27 +153,27 @@ def _counts(counts: Counter[str]) -> tuple[int, ...]:
     return counts["missing"], counts["unexpected"], counts["shape"] + counts["layout"]
 
 
-def _example(each: Difference) -> str:
-    match each.kind:
+def _example(difference: Difference) -> str:
+    match difference.kind:
         case "missing":
-            return f"no {each.name}, {format_shape(each.expected)}"
+            return f"no {difference.name}, {format_shape(difference.expected)}"
         case "unexpected":
-            return f"{each.name}, {'no tensor' if each.found is None else format_shape(each.found)}"
+            return f"{difference.name}, {'no tensor' if difference.found is None else format_shape(difference.found)}"
         case "shape":
-            return f"{each.name} is {format_shape(each.found)}, not {format_shape(each.expected)}"
+            return f"{difference.name} is {format_shape(difference.found)}, not {format_shape(difference.expected)}"
         case _:
-            return f"{each.name} is no dense tensor"
+            return f"{difference.name} is not a dense tensor"
 
 
 def _records(found: Identification) -> Table:
-    def cells(each: Difference) -> tuple[Cell, ...]:
-        return each.kind, each.name, each.expected, each.found
+    def cells(difference: Difference) -> tuple[Cell, ...]:
+        return difference.kind, difference.name, difference.expected, difference.found
 
     return Table(
         "differences",
         "Differences",
         RECORD_COLUMNS,
-        tuple(Row(cells(each)) for each in found.differences),
+        tuple(Row(cells(difference)) for difference in found.differences),
     )
 
 
@@ -188,12 +188,12 @@ def _payload(name: str, found: Identification) -> dict[str, Any]:
         "matched": found.matched,
         "differences": [
             {
-                **each._asdict(),
-                "module": each.module,
-                "expected": _raw(each.expected),
-                "found": _raw(each.found),
+                **difference._asdict(),
+                "module": difference.module,
+                "expected": _raw(difference.expected),
+                "found": _raw(difference.found),
             }
-            for each in found.differences
+            for difference in found.differences
         ],
     }
 
@@ -233,7 +233,7 @@ def _summary(name: str, found: Identification) -> str:
     )
     return (
         f"{name} fits {alike}: strict loading takes all {found.matched:,} entries{stripped}; "
-        f"shapes do not tell {', '.join(unknown)} or {last}."
+        f"shapes do not show {', '.join(unknown)} or {last}."
     )
 
 

@@ -53,29 +53,31 @@ RECORDS = (
 
 def probe_report(probed: Sequence[Probed], *, top: int | None = None) -> Report:
     """The taps of each model at each size; a table has its first *top* rows, and one for the others."""
-    conditions = list(dict.fromkeys(each.conditions for each in probed))
-    names = list(dict.fromkeys(each.subject.name for each in probed))
+    conditions = list(dict.fromkeys(probed_model.conditions for probed_model in probed))
+    names = list(dict.fromkeys(probed_model.subject.name for probed_model in probed))
     return Report(
         kind="ucseg.probe",
         title=f"probe {', '.join(names)}",
         conditions=shown_conditions(conditions),
-        tables=tuple(table for each in conditions for table in _tables(probed, each, top)),
+        tables=tuple(table for at in conditions for table in _tables(probed, at, top)),
         summary=" ".join(map(_summary, probed)),
         payload={
             "conditions": raw_conditions(conditions),
-            "models": [_model(each) for each in probed],
+            "models": [_model(probed_model) for probed_model in probed],
         },
         records=Table(
             "taps",
             "Taps",
             RECORDS,
-            tuple(_record(each, tap) for each in probed for tap in each.shapes),
+            tuple(
+                _record(probed_model, tap) for probed_model in probed for tap in probed_model.shapes
+            ),
         ),
     )
 
 
 def _tables(probed: Sequence[Probed], conditions: Conditions, top: int | None) -> Iterator[Table]:
-    here = [each for each in probed if each.conditions == conditions]
+    here = [probed_model for probed_model in probed if probed_model.conditions == conditions]
     yield from _tap_tables(here, str(conditions.at), top)
     yield from field_tables(here, conditions, top)
     if len(here) == 1 and (convs := reaches(here[0].subject.trace)):
@@ -86,10 +88,13 @@ def _tap_tables(here: Sequence[Probed], at: str, top: int | None) -> Iterator[Ta
     """One model has a row for each tap and a column for each property; several stand side by side where they share names."""
     if len(here) == 1:
         yield _of_one(f"Taps at {at}", here[0], top)
-    elif share_names([frozenset(tap.name for tap in each.shapes) for each in here]):
+    elif share_names([frozenset(tap.name for tap in probed_model.shapes) for probed_model in here]):
         yield _side_by_side(f"Taps at {at}", here, top)
     else:
-        yield from (_of_one(f"Taps of {each.subject.name} at {at}", each, top) for each in here)
+        yield from (
+            _of_one(f"Taps of {probed_model.subject.name} at {at}", probed_model, top)
+            for probed_model in here
+        )
 
 
 def _of_one(title: str, probed: Probed, top: int | None) -> Table:
@@ -113,20 +118,20 @@ def _of_one(title: str, probed: Probed, top: int | None) -> Table:
 
 
 def _side_by_side(title: str, here: Sequence[Probed], top: int | None) -> Table:
-    by_model = [{tap.name: tap for tap in each.shapes} for each in here]
+    by_model = [{tap.name: tap for tap in probed_model.shapes} for probed_model in here]
     names = dict.fromkeys(name for taps in by_model for name in taps)
     as_maps = all_maps(tap for taps in by_model for tap in taps.values())
-    short = column_names(each.subject.name for each in here)
+    short = column_names(probed_model.subject.name for probed_model in here)
     columns = [
         column
-        for each in here
+        for probed_model in here
         for column in (
             Column(
-                f"{each.subject.name}.shape",
-                f"{short[each.subject.name]} {shape_title(as_maps=as_maps)}",
+                f"{probed_model.subject.name}.shape",
+                f"{short[probed_model.subject.name]} {shape_title(as_maps=as_maps)}",
                 Kind.SHAPE,
             ),
-            Column(f"{each.subject.name}.stride", "stride", Kind.EXACT),
+            Column(f"{probed_model.subject.name}.stride", "stride", Kind.EXACT),
         )
     ]
     rows = (
@@ -168,9 +173,10 @@ def _silent(here: Sequence[Probed]) -> str | None:
     for called, what in ((False, "never ran"), (True, "returned no tensor")):
         names = dict.fromkeys(
             tap.name
-            for each in here
-            for tap in each.shapes
-            if tap.shape is None and bool(each.subject.trace.by_path[tap.module].calls) is called
+            for probed_model in here
+            for tap in probed_model.shapes
+            if tap.shape is None
+            and bool(probed_model.subject.trace.by_path[tap.module].calls) is called
         )
         sentences += [f"On this input {', '.join(names)} {what}."] if names else []
     return " ".join(sentences) or None

@@ -211,7 +211,7 @@ _GENERAL = (
         "reconcile",
         "With --reconcile, `ucseg flops` shows what other counters print, and the steps from our figure.",
         (
-            "Their prices are tables here, held against the packages by a test; none of them is run.",
+            "Their prices are tables here, checked against the packages by a test; none of them is run.",
             "Some look at operators, others hook modules by class and miss functions, or see a module and its function both.",
             "What a trace does not tell, such as a layer whose price is not derived, is not reconciled, with the reason.",
         ),
@@ -237,7 +237,7 @@ _MORE = {
         "On the CPU it equals what torch's allocator hands out, but for 24 bytes per row and column in a bilinear upsampling.",
     ),
 }
-"""What there is to say of a metric beside its meaning."""
+"""Facts about a metric beside its meaning."""
 
 
 def _rule(rule: Rule) -> Topic:
@@ -276,7 +276,12 @@ def explain_report(name: str | None) -> Report:
     """One topic, or all of them by name; raises UnknownNameError with the nearest one."""
     known = topics()
     name = next(
-        (each for each in known if name is not None and each.casefold() == name.casefold()), name
+        (
+            topic_name
+            for topic_name in known
+            if name is not None and topic_name.casefold() == name.casefold()
+        ),
+        name,
     )
     if name is not None and name not in known:
         raise UnknownNameError("topic", name, known, hint="`ucseg explain` lists them all")
@@ -300,7 +305,7 @@ def explain_report(name: str | None) -> Report:
 
 
 def _title(topic: Topic) -> str:
-    """The sentence first, since what is told more is told of its subject."""
+    """The sentence first, since the details are about its subject."""
     if not topic.more:  # then it is the last line
         return f"explain {topic.name}"
     named = topic.sentence.startswith((f"{topic.name}:", f"{topic.name} "))

@@ -101,8 +101,13 @@ def _counter(agreement: Agreement) -> dict[str, Any]:
         "compared": agreement.compared,
         "agrees": agreement.agrees,
         "differences": [
-            {"scope": each.scope, "name": each.name, "ours": each.ours, "theirs": each.theirs}
-            for each in agreement.differences
+            {
+                "scope": difference.scope,
+                "name": difference.name,
+                "ours": difference.ours,
+                "theirs": difference.theirs,
+            }
+            for difference in agreement.differences
         ],
     }
 
