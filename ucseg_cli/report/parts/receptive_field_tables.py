@@ -181,7 +181,7 @@ def _side_by_side(
         for probed in here
     )
     rows = (Row((name, *(probed.get(name) for probed in by_model))) for name in names)
-    note = "At this size: without taps that read padding at every position; `ucseg reach MODEL` tells which do."
+    note = "At this size: without kernel positions that only ever see padding; see `ucseg reach MODEL`."
     unknown = _unknown([field for probed in fields for field in probed if field.name not in names])
     return Table(
         "fields", title, (COLUMNS[0], *columns), first_rows(rows, top), " ".join([note, *unknown])
