@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from ucseg_cli.cli.completion.complete_reference import complete_reference
 from ucseg_cli.errors import UnknownNameError, UsageError
 from ucseg_cli.facts.choices import CONVENTION_NAMES
 
@@ -54,6 +53,13 @@ def choice(
         callback=check,
         rich_help_panel=panel,
     )
+
+
+def complete_reference(incomplete: str) -> list[str]:
+    """Shell completion of a reference."""
+    from ucseg_cli.cli.completion import complete_reference as completion  # only a shell asks
+
+    return completion.complete_reference(incomplete)
 
 
 def reference_argument(metavar: str, help: str) -> Any:  # noqa: A002 - the word on the screen

@@ -9,6 +9,9 @@ from ucseg_cli.errors import Place
 from ucseg_cli.facts.conditions import Size
 from ucseg_cli.references import Reference
 
+LOCK_ID = "lock"
+"""The lock among budgets; no budget may have this id."""
+
 BUDGET_KEYS = {
     "id": "its name, which no other has",
     "variant": "a name, a reference, or a pattern of names; else the default model",

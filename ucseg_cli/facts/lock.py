@@ -12,10 +12,6 @@ Tree = Mapping[str, "Tree | Leaf"]
 Address = tuple[str, ...]
 
 
-LOCK_ID = "lock"
-"""The lock among budgets; no budget may have this id."""
-
-
 class Raise(NamedTuple):
     """Why a locked figure was allowed to grow, and when."""
 

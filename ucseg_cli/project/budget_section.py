@@ -10,10 +10,9 @@ from typing import Any
 
 from ucseg_cli.analysis.counting.metrics import METRICS, find_metric
 from ucseg_cli.errors import ConfigurationError, Place, UnknownNameError
-from ucseg_cli.facts.budget import BUDGET_KEYS, Bound, Budget
+from ucseg_cli.facts.budget import BUDGET_KEYS, LOCK_ID, Bound, Budget
 from ucseg_cli.facts.choices import DTYPES
 from ucseg_cli.facts.conditions import Size, parse_size
-from ucseg_cli.facts.lock import LOCK_ID
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.project.config_section import Section, read_known, read_text, spell
 from ucseg_cli.references import Reference

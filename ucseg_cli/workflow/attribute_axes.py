@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from ucseg_cli.analysis.comparing.attribution import Attribution, Taken, attribute
 from ucseg_cli.analysis.comparing.comparison import Comparison
-from ucseg_cli.analysis.counting.fold_batch_norms import fold_batch_norms
 from ucseg_cli.analysis.counting.metrics import METRICS, totals
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions
@@ -72,11 +71,12 @@ def _measure(variants: Mapping[Taken, Variant], conditions: Conditions, *, deplo
             None,
             announce=lambda count: announce(f"recording {plural(count, 'variant')} between…"),
         )
-    found = {}
-    for taken, request in requests.items():
-        trace = traces[request]
-        found[_name(taken)] = totals(fold_batch_norms(trace).trace if deploy else trace)
-    return found
+    seen = {taken: traces[request] for taken, request in requests.items()}
+    if deploy:
+        from ucseg_cli.analysis.counting.fold_batch_norms import fold_batch_norms
+
+        seen = {taken: fold_batch_norms(trace).trace for taken, trace in seen.items()}
+    return {_name(taken): totals(trace) for taken, trace in seen.items()}
 
 
 def _is_complete(known: Totals, needed: Iterable[Taken]) -> bool:

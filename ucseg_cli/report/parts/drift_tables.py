@@ -9,7 +9,8 @@ from typing import Any
 
 from ucseg_cli.analysis.comparing.drift import Drift
 from ucseg_cli.analysis.counting.metrics import METRICS
-from ucseg_cli.facts.lock import LOCK_ID, Leaf
+from ucseg_cli.facts.budget import LOCK_ID
+from ucseg_cli.facts.lock import Leaf
 from ucseg_cli.report.document import Cell, Judgement, Kind, Role, Row, Table
 from ucseg_cli.report.fields import Field, make_table
 from ucseg_cli.units import exact_ratio, format_count, format_shape, plural

@@ -9,8 +9,8 @@ from ucseg_cli.analysis.comparing.drift import Drift
 from ucseg_cli.analysis.comparing.lock_changes import LockState, is_lowered
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.analysis.rules.budget_checks import Check
+from ucseg_cli.facts.budget import LOCK_ID
 from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.facts.lock import LOCK_ID
 from ucseg_cli.report.document import Cell, Judgement, Kind, Report, Row, Table, Unit
 from ucseg_cli.report.fields import Field, Output, make_entries, make_records, make_row, make_table
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
