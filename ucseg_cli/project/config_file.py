@@ -28,6 +28,7 @@ class Document:
         self.data = data
         self._text = text
         self._root = root
+        self._shown = shown(path)  # once, since it asks the system where we are
 
     @cached_property
     def _lines(self) -> dict[KeyPath, int]:
@@ -45,7 +46,7 @@ class Document:
         path = (*self._root, *key)
         while path and path not in self._lines:
             path = path[:-1]
-        return Place(shown(self.path), self._lines.get(path, 1), names.removeprefix("."))
+        return Place(self._shown, self._lines.get(path, 1), names.removeprefix("."))
 
 
 def find_document(directory: Path) -> Document | None:
