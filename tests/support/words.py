@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 BETTER = {
-    r"\bpersons?('s)?\b": "user",
+    r"(?<!n-)\bpersons?('s)?\b": "user",
     r"\b(tell|tells|told|telling|untold)\b": "show, report, say, know",
     r"\bmend(s|ed|ing)?\b": "fix",
     r"\b(hold|holds|held|holding) (\w+ ){0,5}against\b": "check, compare",
