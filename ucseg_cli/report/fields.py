@@ -1,4 +1,4 @@
-"""A figure of an answer, named once: the column of a screen, the one of a CSV file and the key in JSON follow from it."""
+"""A figure of an answer, named once for its column on screen and in CSV and its JSON key."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ class Field(NamedTuple, Generic[Item]):
     kind: Kind = Kind.TEXT
     tier: int = 0
     output: Output = Output.ALL
+    legend: str = ""
 
     @property
     def column(self) -> Column:
         """Its heading."""
-        return Column(self.key, self.title, self.kind, self.tier)
+        return Column(self.key, self.title, self.kind, self.tier, self.legend)
 
 
 Fields = Sequence[Field[Item]]
@@ -62,7 +63,7 @@ def make_table(
     items: Iterable[Item | Row],
     note: str | None = None,
 ) -> Table:
-    """A table of the screen; a Row among *items*, made with a depth, role or unit, stays as it is."""
+    """A table of the screen; a Row among *items* keeps its depth, role and unit."""
     shown = _on(fields, Output.SCREEN)
     rows = (item if isinstance(item, Row) else Row(_cells(shown, item)) for item in items)
     return Table(key, title, tuple(field.column for field in shown), tuple(rows), note)
