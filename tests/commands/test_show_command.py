@@ -46,6 +46,14 @@ def test_the_heaviest_modules_and_the_others_add_up(
     assert sum(number(row[3]) for row in heaviest) == 645_245
 
 
+def test_the_output_is_the_last_row_of_the_taps_and_a_list_of_shapes_in_json(
+    ucseg: Run, read_tables: Tables
+) -> None:
+    taps = read_tables(ucseg("show", "v2", "-f", "markdown").stdout)["Taps"]
+    assert taps[-1][:2] == ["output", "21×224×224"]
+    assert json.loads(ucseg("show", "v2", "-f", "json").stdout)["output"] == [[1, 21, 224, 224]]
+
+
 def test_json_holds_totals_axes_and_taps(ucseg: Run) -> None:
     answer = json.loads(ucseg("show", "v2", "-f", "json").stdout)
     assert answer["kind"] == "ucseg.show"

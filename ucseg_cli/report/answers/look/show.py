@@ -11,6 +11,7 @@ from ucseg_cli.analysis.geometry.tap_shapes import TapShape, tap_shapes
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.settings import Settings
+from ucseg_cli.facts.trace import Tap
 from ucseg_cli.references.variants import AXES, Axis
 from ucseg_cli.report.document import Column, Highlight, Kind, Report, Row, Table, Unit
 from ucseg_cli.report.fields import Field, Fields, Output, make_entries, make_table
@@ -36,6 +37,8 @@ def show_report(
 ) -> Report:
     """Axes, totals, output, taps and the heaviest modules of a model."""
     figures, taps = totals(subject.trace), tap_shapes(subject.trace)
+    # a model that stopped midway has taps, but no output
+    output = tap_shapes(subject.trace, [Tap("output", "")]) if subject.trace.outputs else ()
     variant = subject.variant
     axes = {axis.name: getattr(variant, axis.name) for axis in AXES} if variant else None
     hint = (
@@ -49,7 +52,7 @@ def show_report(
         tables=(
             _totals_table(figures),
             *_axes_tables(subject, settings),
-            make_table("taps", "Taps", _tap_fields(taps), taps),
+            make_table("taps", "Taps", _tap_fields(taps + output), taps + output),
             _heaviest_table(subject, convention, figures),
         ),
         summary=_summary(subject, convention, figures),
@@ -58,6 +61,8 @@ def show_report(
             "model": subject.name,
             "total": figures,
             "axes": axes,
+            "output": [list(subject.trace.shape(tensor)) for tensor in subject.trace.outputs]
+            or None,
             "taps": make_entries(_tap_fields(taps), taps),
         },
         notes=() if subject.trace.failure or conditions.given else (hint,),
