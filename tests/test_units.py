@@ -115,19 +115,19 @@ def test_exact_bytes_have_every_digit_and_no_prefix() -> None:
 @pytest.mark.parametrize(
     ("ratio", "text"),
     [
-        (Fraction(7, 20), "35.0 %"),
-        (Fraction(0), "0.0 %"),
-        (Fraction(1, 1000), "0.1 %"),
-        (Fraction(4, 10_000), "<0.1 %"),
-        (Fraction(-4, 10_000), "-<0.1 %"),
-        (Fraction(9_994, 10_000), "99.9 %"),
-        (Fraction(9_996, 10_000), "<100.0 %"),
-        (Fraction(-9_996, 10_000), "-<100.0 %"),
-        (Fraction(1), "100.0 %"),
-        (Fraction(10_004, 10_000), ">100.0 %"),
-        (Fraction(10_006, 10_000), "100.1 %"),
-        (Fraction(-1, 3), "-33.3 %"),
-        (Fraction(123_456, 10), "1,234,560.0 %"),
+        (Fraction(7, 20), "35.0%"),
+        (Fraction(0), "0.0%"),
+        (Fraction(1, 1000), "0.1%"),
+        (Fraction(4, 10_000), "<0.1%"),
+        (Fraction(-4, 10_000), "-<0.1%"),
+        (Fraction(9_994, 10_000), "99.9%"),
+        (Fraction(9_996, 10_000), "<100.0%"),
+        (Fraction(-9_996, 10_000), "-<100.0%"),
+        (Fraction(1), "100.0%"),
+        (Fraction(10_004, 10_000), ">100.0%"),
+        (Fraction(10_006, 10_000), "100.1%"),
+        (Fraction(-1, 3), "-33.3%"),
+        (Fraction(123_456, 10), "1,234,560.0%"),
     ],
 )
 def test_a_ratio_is_a_percentage_and_what_is_not_zero_or_one_never_reads_as_zero_or_one(
@@ -138,9 +138,9 @@ def test_a_ratio_is_a_percentage_and_what_is_not_zero_or_one_never_reads_as_zero
 
 def test_a_signed_percentage_shows_its_plus() -> None:
     assert (
-        format_percent(Fraction(170_168, 475_077), signed=True) == "+35.8 %"
+        format_percent(Fraction(170_168, 475_077), signed=True) == "+35.8%"
     )  # v1 to v2 in MODEL.md's words
-    assert format_percent(Fraction(1, 10_000), signed=True) == "+<0.1 %"
+    assert format_percent(Fraction(1, 10_000), signed=True) == "+<0.1%"
 
 
 def test_a_shape_is_written_with_crosses_and_a_scalar_has_a_word() -> None:
