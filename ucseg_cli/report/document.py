@@ -109,7 +109,7 @@ class Table(NamedTuple):
     news: bool = False
 
     def footnote(self, shown: Iterable[Column]) -> str:
-        """What stands under it: the note, and what the titles of the columns *shown* mean."""
+        """The lines under it: the note, and what the titles of the columns *shown* mean."""
         legends = [f"{column.title}: {column.legend}" for column in shown if column.legend]
         legend = f"{'; '.join(legends)}." if legends else ""
         return " ".join(filter(None, (self.note, legend)))

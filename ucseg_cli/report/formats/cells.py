@@ -17,7 +17,7 @@ SPAN_CELLS = 28
 
 
 class Tone(Enum):
-    """What a value means, so that each format can choose its own colour for it."""
+    """The meaning of a value, so that each format can choose its own colour for it."""
 
     GOOD = auto()
     CAUTION = auto()

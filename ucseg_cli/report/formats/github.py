@@ -13,7 +13,7 @@ CAP = 10
 """GitHub shows as many errors, and as many warnings, of one step; the rest it drops in silence."""
 _COMMANDS = {"fail": "error", "warn": "warning"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-"""What a terminal would obey rather than show."""
+"""Characters that a terminal would obey rather than show."""
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
 

@@ -31,7 +31,7 @@ class _Figure(NamedTuple):
 
     Args:
         parts: the text, in pieces between which a long path may break.
-        exact: what hovering tells, where the text is an abbreviation.
+        exact: shown on hovering, where the text is an abbreviation.
         sort: the raw number to sort by.
         bar: the share in percent.
         span: where a drawn stretch begins and how long it is, in percent.

@@ -10,11 +10,11 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from ucseg_cli.report.document import Judgement, Report
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 cannot hold, not even escaped."""
+"""Characters that XML 1.0 cannot hold, not even escaped."""
 
 
 def render_junit(report: Report) -> str:
-    """Every judgement; a warning passes, and is told as the case's output."""
+    """Every judgement; a warning passes, and is written as the case's output."""
     root = Element("testsuites")
     by_group = sorted(report.judgements, key=lambda judgement: judgement.group)
     for group, judgements in groupby(by_group, key=lambda judgement: judgement.group):

@@ -12,9 +12,9 @@ if TYPE_CHECKING:  # the options ask for names alone
 
 FORMATS = ("table", "json", "csv", "markdown", "html", "comment")
 JUDGED_FORMATS = ("github", "junit", "sarif")
-"""What only an answer that judges something can be written as."""
+"""Formats that only an answer that judges something can be written as."""
 WITH_EXACT = ("markdown", "html", "comment")
-"""Those that round counts unless told not to; the others are for machines."""
+"""Those that round counts unless asked for exact ones; the others are for machines."""
 
 
 def render(report: Report, format_name: str, screen: Screen) -> str:

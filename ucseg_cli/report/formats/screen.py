@@ -34,7 +34,7 @@ class Screen(NamedTuple):
 
     @property
     def ellipsis(self) -> str:
-        """What stands for the letters left out of a name."""
+        """The text in place of the letters left out of a name."""
         return "…" if self.unicode else "..."
 
     def spell(self, text: str) -> str:

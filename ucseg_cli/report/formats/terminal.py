@@ -22,7 +22,7 @@ TITLE = 14
 INDENTS = (2, 1, 0)
 """Spaces for each level of depth; the later ones where names would have to be shortened."""
 _TITLE, _QUIET, _BAR, _TOTAL = "bold", "dim", "cyan", "bold"
-# Of the sixteen colours these are the ones that read on dark and on light backgrounds.
+# These are, of the sixteen colours, the ones that read on dark and on light backgrounds.
 _TONES = {Tone.GOOD: "green", Tone.CAUTION: "yellow", Tone.BAD: "red", Tone.NEUTRAL: ""}
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _TRAILING_SPACE = re.compile(r" +$", re.MULTILINE)

@@ -50,7 +50,7 @@ def field_tables(
 ) -> Iterator[Table]:
     """One model has a column for each property; several stand side by side where they share names.
 
-    A model's own taps go with the branches of its ASPP. What is no map of an image sees nothing in particular.
+    A model's own taps go with the branches of its ASPP. A tensor that is not an image sees nothing in particular.
     """
     title = _title(conditions)
     fields = [_shown(probed) for probed in here]
@@ -94,7 +94,7 @@ def _is_known(field: ReceptiveField) -> bool:
 
 
 def field_entry(field: ReceptiveField | None) -> dict[str, Any]:
-    """What a map sees, for scripts: height and width in pixels, and the modules through which it sees everything."""
+    """The extent that a map sees, for scripts: height and width in pixels, and the modules through which it sees everything."""
     return {
         "receptive_field": None if field is None or field.size is None else list(field.size),
         "receptive_field_at_size": None
@@ -133,7 +133,7 @@ def _cells(field: ReceptiveField, size: Size | None) -> tuple[Cell, ...]:
 
 
 def _share(field: ReceptiveField, size: Size | None) -> Fraction | None:
-    """What it sees at this size of the input's side, along the axis where that is less."""
+    """The extent it sees at this size of the input's side, along the axis where that is less."""
     if field.live_size is None or size is None:
         return None
     return min(Fraction(field.live_size[0], size.height), Fraction(field.live_size[1], size.width))

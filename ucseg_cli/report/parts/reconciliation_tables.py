@@ -1,4 +1,4 @@
-"""What other counters print, and why: a part of ``ucseg flops``."""
+"""The figures of other counters, and why: a part of ``ucseg flops``."""
 
 from __future__ import annotations
 

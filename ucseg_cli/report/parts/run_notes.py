@@ -12,7 +12,7 @@ from ucseg_cli.report.parts.folding_notes import after_folding
 
 
 def with_run_notes(report: Report, subjects: Sequence[Subject]) -> Report:
-    """The report with what has to be said of how *subjects* ran; as it is if there is nothing.
+    """The report with a note on how *subjects* ran; as it is if there is nothing.
 
     Which batch norms were folded; which models did not run and why, which ran on real tensors,
     which are variants of the family, and which have packed weights.

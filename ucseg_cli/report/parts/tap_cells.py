@@ -10,7 +10,7 @@ from ucseg_cli.units import plural
 
 
 def all_maps(taps: Iterable[TapShape | None]) -> bool:
-    """Whether all that there are are feature maps of images, so that C×H×W tells them."""
+    """Whether all that there are are feature maps of images, so that C×H×W describes them."""
     return all(tap is None or tap.shape is None or tap.map is not None for tap in taps)
 
 
@@ -20,7 +20,7 @@ def shape_title(*, as_maps: bool) -> str:
 
 
 def shape_cell(tap: TapShape | None, *, as_maps: bool) -> Cell:
-    """Channels, height and width, in whichever order the tensor has them, else the shape whole."""
+    """Channels, height and width, in the order of the tensor, else the shape whole."""
     if tap is None:
         return None
     return tuple(tap.map) if as_maps and tap.map is not None else tap.shape

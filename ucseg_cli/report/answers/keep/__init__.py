@@ -1,1 +1,1 @@
-"""Answers that hold a project to its budgets and its lock."""
+"""Answers that check a project against its budgets and its lock."""

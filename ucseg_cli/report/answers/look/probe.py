@@ -216,7 +216,7 @@ def _entry(tap: TapShape) -> dict[str, Any]:
 
 
 def _summary(probed: Probed) -> str:
-    """Of the deepest tap: the last that is still a map of the input, else the last."""
+    """The deepest tap, which is the last that is still a map of the input, else the last."""
     at, name = probed.conditions.at, probed.subject.name
     where = f"At {at} pixels" if isinstance(at, Size) else f"On {at}"
     produced = [tap for tap in probed.shapes if tap.shape is not None]
