@@ -57,7 +57,7 @@ HEEDED = (
     *("UCSEG_DEBUG", "UCSEG_CONFIG"),
     *("GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE", "SOURCE_DATE_EPOCH"),
 )
-"""What ucseg reads from the environment; a test sets what it needs."""
+"""Variables that ucseg reads from the environment; a test sets what it needs."""
 
 settings.register_profile(
     "default", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow]
@@ -317,7 +317,7 @@ def ucseg_process(python: Run) -> Run:
 
 @pytest.fixture(scope="session")
 def other_counts(pytestconfig: pytest.Config) -> tuple[Count, ...]:
-    """What the other counters say of v2 on an input of 16 by 16, out of tests/data."""
+    """The figures of the other counters for v2 on an input of 16 by 16, out of tests/data."""
     if pytestconfig.getoption("--update-traces"):
         write_counts(tracing.count_with_others(COUNTED))
     return read_counts()

@@ -119,7 +119,7 @@ def test_a_comparison_comes_in_every_form(
     golden(f"compare.{suffix}", _lasting(ucseg(*SCREENS["compare"], "-f", form).stdout))
 
 
-# What holds for every screen
+# Rules that hold for every screen
 
 
 @pytest.mark.parametrize("name", SCREENS)
@@ -153,7 +153,9 @@ def test_on_an_ascii_stream_a_screen_is_spelled_in_ascii(
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_every_screen_can_be_spelled_in_ascii(ucseg: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_every_screen_can_be_spelled_in_ascii(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setattr(streams, "_has_unicode", lambda _: False)
     _assert_ascii(ucseg(*SCREENS[name]).stdout)
 

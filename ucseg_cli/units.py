@@ -79,7 +79,7 @@ def exact_ratio(part: int | None, whole: int | None) -> Fraction | None:
 
 
 def parse_count(text: str, *, in_bytes: bool, where: Where = None) -> int:
-    """A quantity such as ``650k``, ``1.5M`` or ``800_000``, or of bytes ``2.5MB`` or ``512KiB``, exactly.
+    """A quantity such as ``650k``, ``1.5M`` or ``800_000``, or bytes such as ``512KiB``, exactly.
 
     Prefixes are decimal (k, M, G, T, P, E) or, with an i, binary. Raises UsageError for anything
     else: a negative number, one that is not whole once scaled, bytes of a metric that counts none.

@@ -22,7 +22,7 @@ ATROUS = "aspp.branches.3.depthwise"
 
 @pytest.fixture
 def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
-    """Write a configuration in which the variant ``mine`` has these lines; v2 where there are none."""
+    """Write a configuration whose variant ``mine`` has these lines; v2 where there are none."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767312000")
 
     def write(axes: str = "", more: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Whatever becomes of the configuration or the lock, ``check`` answers in its own words, and with a status of its own."""
+"""``check`` answers with its own message and status, however its files were edited."""
 
 from __future__ import annotations
 
@@ -427,7 +427,7 @@ TELL_MISTAKES = {"github", "junit", "sarif", "comment"}
 
 
 def _hold(ucseg: Run, command: str, *options: str, form: str) -> int:
-    """The exit status, which is one of the contract's, of a run that says nothing but what the contract lets it."""
+    """The exit status of a run whose status and output the contract allows."""
     answer = ucseg(command, *options, "-f", form)
     assert answer.returncode in {0, 1, 2}
     for word in ("Traceback", "internal error"):

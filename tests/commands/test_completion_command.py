@@ -55,7 +55,10 @@ def _complete(ucseg: Run, monkeypatch: pytest.MonkeyPatch, *words: str) -> list[
         (("params", "v"), ["v1", "v2", "v3"]),
         (("compare", "v1", "v"), ["v1", "v2", "v3"]),
         (("params", "--variant", "v"), ["v1", "v2", "v3"]),
-        (("params", "v2+dec"), ["v2+decoder_blocks=1", "v2+decoder_blocks=2", "v2+decoder_channels=64", "v2+decoder_channels=96"]),
+        (
+            ("params", "v2+dec"),
+            [f"v2+decoder_{end}" for end in ("blocks=1", "blocks=2", "channels=64", "channels=96")],
+        ),
         (("params", "v2+backbone=10+conv=s"), ["v2+backbone=10+conv=separable"]),
         (("params", "--format", ""), ["table", "json", "csv", "markdown", "html", "comment"]),
         (("check", "--format", "j"), ["json", "junit"]),

@@ -83,7 +83,7 @@ def test_several_models_each_have_their_own_number(ucseg: Run) -> None:
     answer = ucseg("compare", "v1", "v2", "--deploy").stdout
     assert answer.splitlines()[1].endswith(" · deploy batch norms folded: v1 34, v2 44")
     assert answer.splitlines()[-1].startswith(
-        "After folding batch norms, v2 has 35.7 % more parameters than v1 (+168,352"
+        "After folding batch norms, v2 has 35.7% more parameters than v1 (+168,352"
     )
 
 

@@ -10,7 +10,14 @@ from ucseg_cli.cli.command_groups import COMMANDS
 
 MISTAKES: list[tuple[list[str], list[str]]] = [
     # what is named
-    (["params", "v22"], ["no variant named 'v22'", "known: v1, v2, v3", "did you mean 'v2'? `ucseg list` shows them all"]),
+    (
+        ["params", "v22"],
+        [
+            "no variant named 'v22'",
+            "known: v1, v2, v3",
+            "did you mean 'v2'? `ucseg list` shows them all",
+        ],
+    ),
     (["params", ""], ["no variant named ''"]),
     (["params", "--variant", ""], ["no variant named ''"]),
     (["probe", "v1", "v9"], ["no variant named 'v9'"]),
@@ -18,32 +25,83 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["compare", "v1", "v22"], ["no variant named 'v22'"]),
     (["compare", "v22", "v1"], ["no variant named 'v22'"]),
     (["verify", "v22"], ["no variant named 'v22'"]),
-    (["params", "v2+backbon=10"], ["no axis named 'backbon'", "--> v2+backbon=10", "did you mean 'backbone'?"]),
-    (["params", "v2+conv=regula"], ["'regula' is not a value of the axis 'conv'", "accepts: regular or separable", "did you mean 'conv=regular'?"]),
-    (["params", "v2+backbone=3"], ["'3' is not a value of the axis 'backbone'", "accepts: 4 to 13"]),
+    (
+        ["params", "v2+backbon=10"],
+        ["no axis named 'backbon'", "--> v2+backbon=10", "did you mean 'backbone'?"],
+    ),
+    (
+        ["params", "v2+conv=regula"],
+        [
+            "'regula' is not a value of the axis 'conv'",
+            "accepts: regular or separable",
+            "did you mean 'conv=regular'?",
+        ],
+    ),
+    (
+        ["params", "v2+backbone=3"],
+        ["'3' is not a value of the axis 'backbone'", "accepts: 4 to 13"],
+    ),
     (["params", "v2+rates="], ["'' is not a value of the axis 'rates'"]),
     (["params", "v2+rates=\u0665"], ["'\u0665' is not a value of the axis 'rates'"]),
     (["params", "v2+"], ["'+' does not say what to change", "write +AXIS=VALUE"]),
     (["params", "net.py"], ["'net.py' does not say which class is meant", "write net.py:NAME"]),
-    (["flops", "--input", "1x3x"], ["'1x3x' is not an input shape", "--> --input 1x3x", "write lengths with x between"]),
+    (
+        ["flops", "--input", "1x3x"],
+        ["'1x3x' is not an input shape", "--> --input 1x3x", "write lengths with x between"],
+    ),
     (["flops", "--input", "1x0x3"], ["'1x0x3' has a length of 0"]),
     (["flops", "--input", "1x3:float23"], ["no dtype named 'float23'", "did you mean 'float32'?"]),
-    (["flops", "--input", "999999999x999999999"], ["so large an input is more than can be addressed"]),
-    (["flops", "--input", "1x3x8x8", "--size", "8"], ["the whole shape is given already", "leave --size and --batch out"]),
+    (
+        ["flops", "--input", "999999999x999999999"],
+        ["so large an input is more than can be addressed"],
+    ),
+    (
+        ["flops", "--input", "1x3x8x8", "--size", "8"],
+        ["the whole shape is given already", "leave --size and --batch out"],
+    ),
     (["params", "v1", "--variant", "v2"], ["two models are named, 'v1' and 'v2'"]),
-    (["flops", "--convention", "fvcor"], ["no convention named 'fvcor'", "known: fvcore, macs, torch", "did you mean 'fvcore'?"]),
-    (["check", "--max", "parms=1M"], ["no metric named 'parms'", "--> --max parms=1M", "did you mean 'params'?"]),
+    (
+        ["flops", "--convention", "fvcor"],
+        ["no convention named 'fvcor'", "known: fvcore, macs, torch", "did you mean 'fvcore'?"],
+    ),
+    (
+        ["check", "--max", "parms=1M"],
+        ["no metric named 'parms'", "--> --max parms=1M", "did you mean 'params'?"],
+    ),
     (["explain", "axis"], ["no topic named 'axis'", "did you mean 'axes'?"]),
     (["completion", "basj"], ["no shell named 'basj'", "did you mean 'bash'?"]),
     # options' values
-    (["params", "--format", "jsn"], ["no format named 'jsn'", "known: table, json, csv, markdown, html", "did you mean 'json'?"]),
-    (["params", "--sort", "count-"], ["no order named 'count-'", "known: tree, count, path", "did you mean 'count'?"]),
+    (
+        ["params", "--format", "jsn"],
+        [
+            "no format named 'jsn'",
+            "known: table, json, csv, markdown, html",
+            "did you mean 'json'?",
+        ],
+    ),
+    (
+        ["params", "--sort", "count-"],
+        ["no order named 'count-'", "known: tree, count, path", "did you mean 'count'?"],
+    ),
     (["compare", "v1", "v2", "--sort", "tree"], ["no order named 'tree'", "known: change, path"]),
-    (["probe", "--size", "0"], ["the size 0×0 is out of range", "--> --size 0", "each side is between 1 and 1,048,576 pixels"]),
+    (
+        ["probe", "--size", "0"],
+        [
+            "the size 0×0 is out of range",
+            "--> --size 0",
+            "each side is between 1 and 1,048,576 pixels",
+        ],
+    ),
     (["probe", "--size", "0x5"], ["the size 0×5 is out of range"]),
     (["probe", "--size", "-1"], ["'-1' is not an input size"]),
     (["probe", "--size=-1"], ["'-1' is not an input size"]),
-    (["probe", "--size", "33x"], ["'33x' is not an input size", "write one number for a square (512) or HEIGHTxWIDTH (384x640)"]),
+    (
+        ["probe", "--size", "33x"],
+        [
+            "'33x' is not an input size",
+            "write one number for a square (512) or HEIGHTxWIDTH (384x640)",
+        ],
+    ),
     (["probe", "--size", "large"], ["'large' is not an input size"]),
     (["probe", "--size", ""], ["'' is not an input size"]),
     (["probe", "--size", "\u0665\u0661\u0662"], ["'\u0665\u0661\u0662' is not an input size"]),
@@ -66,22 +124,38 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["lint", "--ignore", "UC"], ["no rule is left to look for", "--> --select, --ignore"]),
     (["lint", "--ignore", ""], ["no rule named ''", "--> --ignore"]),
     # what is said twice
-    (["params", "--depth", "1", "--depth", "2"], ["--depth is given twice", "--> ucseg params --depth", "it takes one value"]),
+    (
+        ["params", "--depth", "1", "--depth", "2"],
+        ["--depth is given twice", "--> ucseg params --depth", "it takes one value"],
+    ),
     (["params", "-d1", "--depth=1"], ["--depth is given twice"]),
     (["flops", "-c", "macs", "--convention", "macs"], ["--convention is given twice"]),
     (["show", "--variant", "v1", "--variant", "v2"], ["--variant is given twice"]),
-    (["compare", "v1", "v22", "-s", "64", "--size", "96"], ["--size is given twice", "--> ucseg compare --size"]),
+    (
+        ["compare", "v1", "v22", "-s", "64", "--size", "96"],
+        ["--size is given twice", "--> ucseg compare --size"],
+    ),
     # the grammar
     (["flop"], ["no such command 'flop'", "did you mean 'flops'?", "`ucseg --help` shows how"]),
     (["frobnicate"], ["no such command 'frobnicate'"]),
-    (["params", "--sizes", "3"], ["no such option: --sizes", "did you mean '--size'?", "`ucseg params --help` shows how"]),
+    (
+        ["params", "--sizes", "3"],
+        ["no such option: --sizes", "did you mean '--size'?", "`ucseg params --help` shows how"],
+    ),
     (["params", "-z"], ["no such option: -z"]),
     (["--nonsense"], ["no such option: --nonsense"]),
-    (["params", "v1", "v2"], ["`ucseg params` takes one model; you gave 2: v1, v2", "`ucseg compare` takes several models", "`ucseg params --help` shows how"]),
+    (
+        ["params", "v1", "v2"],
+        [
+            "`ucseg params` takes one model; you gave 2: v1, v2",
+            "`ucseg compare` takes several models",
+            "`ucseg params --help` shows how",
+        ],
+    ),
     (["params", "--size"], ["option '--size' requires an argument"]),
     (["compare"], ["missing argument 'BASE'", "--> ucseg compare"]),
     (["completion"], ["missing argument 'SHELL'"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ Write = Callable[..., str]
 
 @pytest.fixture
 def write(tmp_path: Path, write_weights: WriteWeights) -> Write:
-    """Write the weights of a variant, with the first of each pair in the file replaced by the second, as long as it."""
+    """Write the weights of a variant, each *changed* text replaced by one of the same length."""
 
     def run(model: str | Variant, *changed: tuple[str, str]) -> str:
         path = tmp_path / "weights.safetensors"

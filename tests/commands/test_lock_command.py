@@ -242,7 +242,8 @@ def test_without_models_it_is_those_that_are_locked_then_the_budgets_then_the_de
     assert list(models(path)) == ["v2"]
     path.unlink()
     configure(
-        more='\n[[tool.ucseg.budgets]]\nid = "p"\nvariant = "[sw]*"\nmetric = "params"\nmax = "1M"\n'
+        more='\n[[tool.ucseg.budgets]]\nid = "p"\nvariant = "[sw]*"\n'
+        'metric = "params"\nmax = "1M"\n'
     )
     ucseg("lock")
     assert list(models(path)) == ["small", "wide"]

@@ -82,7 +82,7 @@ def test_what_is_held_longer_than_it_is_used_is_named_and_is_the_difference_to_t
 ) -> None:
     said, screen = answer(ucseg, "v2"), ucseg("memory", "v2", "--exact").stdout
     overdue = [held for held in said["peak"]["alive"] if not held["needed"]]
-    # the three taps, the skip and the decoder's map are still in variables while the classifier runs
+    # the taps, the skip and the decoder's map are still in variables while the classifier runs
     assert [held["module"] for held in overdue] == [
         "features.1.block.2.1",
         "decoder.1.bn2",

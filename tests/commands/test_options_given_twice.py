@@ -1,4 +1,4 @@
-"""An option that takes one value is refused where it is given twice; one that takes several is not."""
+"""An option that takes one value is refused where given twice; one that takes several is not."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_a_configuration_names_a_file_from_where_it_lies(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "given"),
     [
         (["params", "nett.py:Net"], ["there is no file nett.py", "did you mean 'net.py'?"]),
         (
@@ -278,7 +278,8 @@ def test_a_quantized_model_says_that_its_weights_are_out_of_sight(
 ) -> None:
     (tmp_path / "quantized.py").write_text(
         "import torch\nfrom torch import nn\n"
-        "def make(): return torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(16, 8)), {nn.Linear})"
+        "def make():\n    model = nn.Sequential(nn.Linear(16, 8))\n"
+        "    return torch.ao.quantization.quantize_dynamic(model, {nn.Linear})\n"
     )
     shown = ucseg("show", "quantized.py:make", "--input", "1x16")
     assert "quantized.py:make has quantized layers: their weights are packed" in shown.stdout
@@ -287,10 +288,11 @@ def test_a_quantized_model_says_that_its_weights_are_out_of_sight(
 
 
 def test_a_traced_script_runs_as_any_model(ucseg_process: Run, tmp_path: Path) -> None:
-    """In a process of its own, since torch's tracer, once it has failed on meta, trips over what it left behind."""
+    """In a process of its own: a failure on meta leaves torch's tracer in a bad state."""
     (tmp_path / "traced.py").write_text(
         "import torch, warnings\nfrom torch import nn\n"
-        "def make():\n    with warnings.catch_warnings():\n        warnings.simplefilter('ignore')\n"
+        "def make():\n    with warnings.catch_warnings():\n"
+        "        warnings.simplefilter('ignore')\n"
         "        return torch.jit.trace(nn.Conv2d(3, 4, 3).eval(), torch.zeros(1, 3, 8, 8))\n"
     )
     assert (
@@ -306,4 +308,4 @@ def test_a_checkpoint_in_a_comparison_is_matched_by_path_and_says_how_to_learn_m
     compared = answer(ucseg, "compare", "v2.safetensors", "v2")
     assert {module["params"]["delta"] for module in compared["modules"]} == {0}
     screen = ucseg("compare", "v2.safetensors", "v2").stdout
-    assert "`ucseg identify v2.safetensors` tells which variant it fits." in screen
+    assert "`ucseg identify v2.safetensors` shows which variant it fits." in screen

@@ -159,10 +159,13 @@ def test_the_summary_has_a_sentence_for_each_model_at_each_size(ucseg: Run) -> N
     assert verdict(answer.stdout) == (
         "At 512 pixels the high tap of v1 is 96×16×16, stride 32. "
         "At 384x640 pixels the high tap of v1 is 96×12×20, stride 32. "
-        "At 224 pixels the high tap of v1 is 96×7×7, stride 32; there rate 12 is exactly a 1×1 conv. "
-        "At 512 pixels the high tap of v2 is 96×16×16, stride 32; there rate 18 is exactly a 1×1 conv. "
+        "At 224 pixels the high tap of v1 is 96×7×7, stride 32; "
+        "there rate 12 is exactly a 1×1 conv. "
+        "At 512 pixels the high tap of v2 is 96×16×16, stride 32; "
+        "there rate 18 is exactly a 1×1 conv. "
         "At 384x640 pixels the high tap of v2 is 96×12×20, stride 32. "
-        "At 224 pixels the high tap of v2 is 96×7×7, stride 32; there rates 12 and 18 are exactly 1×1 convs."
+        "At 224 pixels the high tap of v2 is 96×7×7, stride 32; "
+        "there rates 12 and 18 are exactly 1×1 convs."
     )
 
 

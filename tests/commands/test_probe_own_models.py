@@ -67,9 +67,12 @@ def test_a_tap_that_never_ran_is_shown_as_missing_and_named(ucseg: Run, net: str
         ucseg("probe", net, "-t", "aux", "-t", "encoder.1", "-f", "json").stdout
     )["models"][0]["taps"]
     assert missing == {
-        "name": "aux", "channels": None, "height": None, "width": None, "stride": None, "module": "aux", "shape": None,
-        "dtype": None, "strides": None, "receptive_field": None, "receptive_field_at_size": None, "global_context": [],
-    }  # fmt: skip
+        **dict.fromkeys(("channels", "height", "width", "stride", "shape", "dtype", "strides")),
+        **dict.fromkeys(("receptive_field", "receptive_field_at_size")),
+        "name": "aux",
+        "module": "aux",
+        "global_context": [],
+    }
     alone = ucseg("probe", net, "-s", "64", "--tap", "aux").stdout
     assert (
         alone.splitlines()[-1]

@@ -32,7 +32,7 @@ def test_entries_that_are_left_out_are_named(ucseg: Run) -> None:
     numbers = {f"n{number}": number for number in range(6)}
     torch.save({"a.weight": torch.zeros(3), **numbers}, "odd.pt")
     assert (
-        "Left out, since they are no tensors of the network: n0, n1, n2, n3 and 2 more."
+        "Left out, since they are not tensors of the network: n0, n1, n2, n3 and 2 more."
         in ucseg("params", "odd.pt").stdout
     )
 

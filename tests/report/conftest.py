@@ -22,7 +22,7 @@ NOTE = "shared parameters are counted once, where first used"
 
 @pytest.fixture
 def params() -> Report:
-    """Names, quantities and shares that sum, with folded rows, a total, depth and a missing value."""
+    """Names, quantities and shares that sum; folded rows, a total, depth, a missing value."""
     folded = WHOLE - sum(count for _, _, count in MODULES)
     rows = [
         Row((path, kind, count, 0, (24, 3, 3), Fraction(count, WHOLE)), depth=path.count("."))
@@ -44,17 +44,30 @@ def params() -> Report:
     return Report(
         "ucseg.params",
         TITLE,
-        {"input": "1×3×224×224", "dtype": "float32", "convention": "fvcore", "variant": "v2+backbone=10+rates=6,12"},
+        {
+            "input": "1×3×224×224",
+            "dtype": "float32",
+            "convention": "fvcore",
+            "variant": "v2+backbone=10+rates=6,12",
+        },
         (Table("modules", "Heaviest modules", columns, tuple(rows), NOTE),),
         SUMMARY,
-        {"total": {"params": WHOLE}, "modules": [{"path": path, "params": count} for path, _, count in MODULES]},
+        {
+            "total": {"params": WHOLE},
+            "modules": [{"path": path, "params": count} for path, _, count in MODULES],
+        },
         highlights=(
             Highlight("parameters", WHOLE),
             Highlight("MACs", 482_113_920, change=Fraction(-11, 100)),
             Highlight("memory", 6_400_000, Unit.BYTES, Fraction(3, 100)),
         ),
-        notes=("2 operators could not be counted: aten::grid_sampler (3 calls), aten::_fft_r2c (1 call).",),
-    )  # fmt: skip
+        notes=(
+            (
+                "2 operators could not be counted: "
+                "aten::grid_sampler (3 calls), aten::_fft_r2c (1 call)."
+            ),
+        ),
+    )
 
 
 @pytest.fixture
@@ -107,8 +120,13 @@ def hostile() -> Report:
     rows = tuple(Row((name, count)) for count, name in enumerate(names, 1_000_000))
     columns = (Column("path", "module", Kind.PATH), Column("params", "params", Kind.QUANTITY))
     return Report(
-        "ucseg.params", "params <b>&amp;", {"input": "<i>"}, (Table("modules", "a|b", columns, rows),), "Done.", {}
-    )  # fmt: skip
+        "ucseg.params",
+        "params <b>&amp;",
+        {"input": "<i>"},
+        (Table("modules", "a|b", columns, rows),),
+        "Done.",
+        {},
+    )
 
 
 def _metric(name: str, before: int, after: int, status: str, unit: Unit = Unit.COUNT) -> Row:

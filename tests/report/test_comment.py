@@ -37,7 +37,7 @@ def _report(
 
 
 def _outside(comment: str) -> str:
-    """What is in sight before anything is unfolded."""
+    """The text in sight before anything is unfolded."""
     before, opening, rest = comment.partition("<details>")
     inside, closing, after = rest.partition("</details>")
     assert bool(opening) == bool(closing), "an element is left open"
@@ -67,7 +67,8 @@ def test_the_headline_carries_the_sign_of_the_verdict(verdict: str, sign: str) -
 
 def test_only_rows_that_say_something_new_are_in_sight() -> None:
     rows: dict[str, tuple[Cell, ...]] = {
-        "worse": ("pass", "worse", 1), "better": (None, "better", -1), "exceeded": ("fail", "exceeded", 0),
+        "worse": ("pass", "worse", 1),
+        "better": (None, "better", -1), "exceeded": ("fail", "exceeded", 0),
         "near": ("warn", "near", None), "same": (None, "same", 0), "held": ("pass", "held", 0),
         "unknown": (None, "unknown", None),
     }  # fmt: skip
@@ -100,8 +101,14 @@ def test_nothing_in_a_name_is_markup(hostile: Report) -> None:
     comment = render_comment(hostile._replace(summary="</details><script>", title="<!-- x -->"))
     tags = re.findall(r"(?<!\\)<.*?(?<!\\)>", comment)
     assert tags == [
-        "<!-- ucseg.params -->", "<sub>", "</sub>", "<details>", "<summary>", "</summary>", "</details>",
-    ]  # fmt: skip
+        "<!-- ucseg.params -->",
+        "<sub>",
+        "</sub>",
+        "<details>",
+        "<summary>",
+        "</summary>",
+        "</details>",
+    ]
     assert comment.splitlines()[2] == r"### \<!-- x --\>"
 
 

@@ -23,7 +23,7 @@ COMMAND = re.compile(r"::(?P<name>\w+) (?P<properties>.*?)::(?P<message>.*)", re
 OF_DATA = {"%0D": "\r", "%0A": "\n", "%25": "%"}
 """The percent sign last, as the runner does."""
 LINE = 4
-"""Of the limit, which is where a person would edit it."""
+"""The line of the limit, where a user would edit it."""
 
 
 class Command(NamedTuple):
@@ -48,7 +48,7 @@ def _failures(count: int, status: str = "fail") -> list[Judgement]:
 def _read(line: str) -> Command:
     match = COMMAND.fullmatch(line)
     assert match, line
-    pairs = (each.partition("=") for each in match["properties"].split(","))
+    pairs = (pair.partition("=") for pair in match["properties"].split(","))
     properties = {
         key: _unescape(value, {"%3A": ":", "%2C": ",", **OF_DATA}) for key, _, value in pairs
     }
@@ -67,7 +67,7 @@ def _commands(report: Report) -> list[Command]:
     return [_read(line) for line in lines]
 
 
-def test_a_failure_is_an_error_and_a_warning_a_warning_and_nothing_else_is_told() -> None:
+def test_a_failure_is_an_error_and_a_warning_a_warning_and_nothing_else_is_written() -> None:
     judgements = [
         Judgement(status, "v2", status, "…") for status in ("pass", "warn", "info", "fail")
     ]
@@ -87,7 +87,10 @@ def test_what_would_end_a_command_or_a_property_is_escaped() -> None:
         _report(Judgement("a,b:c%", "v2", "fail", "1%\r\n::error::no, that: is data", "x,y:z", 1))
     )
     assert told.splitlines()[:-1] == [
-        "::error file=x%2Cy%3Az,line=1,title=a%2Cb%3Ac%25 (v2)::1%25%0D%0A::error::no, that: is data"
+        (
+            "::error file=x%2Cy%3Az,line=1,title=a%2Cb%3Ac%25 (v2)"
+            "::1%25%0D%0A::error::no, that: is data"
+        )
     ]
 
 
@@ -107,7 +110,7 @@ def test_a_summary_cannot_begin_a_line_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(("status", "name"), [("fail", "error"), ("warn", "warning")])
-def test_ten_of_a_kind_are_each_told_the_worst_first(status: str, name: str) -> None:
+def test_ten_of_a_kind_are_written_the_worst_first(status: str, name: str) -> None:
     commands = _commands(_report(*_failures(10, status)))
     assert {command.name for command in commands} == {name}
     assert [command.properties["title"] for command in commands] == [
@@ -134,7 +137,7 @@ def test_errors_and_warnings_are_capped_each() -> None:
     assert [command.name for command in commands] == ["error"] * 10 + ["warning"] * 10
 
 
-def test_a_budget_that_is_exceeded_is_told_at_its_line(ucseg: Run, tmp_path: Path) -> None:
+def test_a_budget_that_is_exceeded_is_written_at_its_line(ucseg: Run, tmp_path: Path) -> None:
     (tmp_path / "ucseg.toml").write_text(CONFIGURATION, encoding="utf-8")
     answer = ucseg("check", "-f", "github")
     command = _read(answer.stdout.splitlines()[0])

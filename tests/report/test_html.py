@@ -76,7 +76,7 @@ def test_the_summary_leads_and_the_title_names_the_page(params: Report) -> None:
     assert "<title>params v2 · ucseg</title>" in page
 
 
-def test_hovering_tells_the_exact_integer(params: Report) -> None:
+def test_hovering_shows_the_exact_integer(params: Report) -> None:
     page = render_html(params)
     assert '<abbr title="1,210,432">1.21M</abbr>' in page
     assert 'title="482,113,920">482.1M' in page

@@ -49,7 +49,7 @@ def test_there_is_a_suite_for_each_model_and_a_case_for_each_judgement(read: Rea
         ("d", "v2", "warn"),
         ("e", "v2", "info"),
     ]
-    root = read(render_junit(_report(*(Judgement(*each, "…") for each in judged))))
+    root = read(render_junit(_report(*(Judgement(*given, "…") for given in judged))))
     assert {suite.get("name"): [case.get("name") for case in suite] for suite in root} == {
         "ucseg.check.v1": ["b"],
         "ucseg.check.v2": ["a", "c", "d", "e"],
@@ -65,8 +65,13 @@ def test_every_suite_counts_its_cases(read: Read) -> None:
     ]
     (suite,) = read(render_junit(_report(*judged, judged[0])))
     assert suite.attrib == {
-        "name": "ucseg.check.v2", "tests": "10", "failures": "4", "errors": "0", "skipped": "0", "time": "0",
-    }  # fmt: skip
+        "name": "ucseg.check.v2",
+        "tests": "10",
+        "failures": "4",
+        "errors": "0",
+        "skipped": "0",
+        "time": "0",
+    }
     assert len(suite.findall("testcase")) == 10
     assert len(suite.findall("testcase/failure")) == 4
 
@@ -83,7 +88,7 @@ def test_a_failure_has_its_message_and_the_line_to_edit(read: Read) -> None:
     assert failure.text == "45 over\npyproject.toml:12"
 
 
-def test_a_warning_passes_and_is_told_as_output_and_a_pass_says_nothing(read: Read) -> None:
+def test_a_warning_passes_and_is_written_as_output_and_a_pass_says_nothing(read: Read) -> None:
     warned, passed = (
         Judgement("a", "v2", "warn", "near"),
         Judgement("b", "v2", "pass", "within its limit"),
@@ -120,7 +125,7 @@ def test_any_text_is_valid_and_reads_back_but_for_what_xml_cannot_hold(
     assert told == ([NOT_IN_XML.sub("\ufffd", message)] if status == "fail" else [])
 
 
-def test_check_tells_every_limit(ucseg: Run, read: Read) -> None:
+def test_check_reports_every_limit(ucseg: Run, read: Read) -> None:
     limits = ("-m", "params=600k", "-m", "fvcore=1G")
     answer = ucseg("check", "v1", "v2", *limits, "--size", "64", "--size", "96x64", "-f", "junit")
     suites = read(answer.stdout)
@@ -133,7 +138,7 @@ def test_check_tells_every_limit(ucseg: Run, read: Read) -> None:
     assert failure.get("message") == "v2 has 645,245 parameters, 45,245 over its limit of 600,000."
 
 
-def test_lint_tells_every_rule_that_was_looked_for(ucseg: Run, read: Read) -> None:
+def test_lint_reports_every_rule_that_was_looked_for(ucseg: Run, read: Read) -> None:
     (suite,) = read(
         ucseg(
             "lint", "-s", "512", "-f", "junit", "--fail-on", "warning", "--ignore", "UC108"
@@ -150,7 +155,7 @@ def test_lint_tells_every_rule_that_was_looked_for(ucseg: Run, read: Read) -> No
     assert len({case.get("name") for case in suite}) == len(suite)
 
 
-def test_verify_tells_every_counter(ucseg: Run, read: Read) -> None:
+def test_verify_reports_every_counter(ucseg: Run, read: Read) -> None:
     (suite,) = read(ucseg("verify", "--size", "16", "-f", "junit").stdout)
     assert [case.get("name") for case in suite] == ["numel", "fvcore", "torch"]
     assert suite.get("failures") == "0"

@@ -41,7 +41,7 @@ def schema() -> bytes:
 
 @pytest.fixture(scope="module")
 def read(schema: bytes) -> Read:
-    """The one run of a document that holds to the schema, and whose results name the rule that they point to."""
+    """The one run of a document that holds to the schema; its results name their rules."""
     validator = Draft4Validator(json.loads(schema), format_checker=FormatChecker())
 
     def parse(text: str) -> dict[str, Any]:
@@ -52,8 +52,8 @@ def read(schema: bytes) -> Read:
         (run,) = document["runs"]
         rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
         assert len(set(rules)) == len(rules)
-        assert [rules[each["ruleIndex"]] for each in run["results"]] == [
-            each["ruleId"] for each in run["results"]
+        assert [rules[result["ruleIndex"]] for result in run["results"]] == [
+            result["ruleId"] for result in run["results"]
         ]
         assert isinstance(run, dict)
         return run
@@ -100,7 +100,7 @@ def test_rules_that_were_looked_for_come_first_with_their_reasons(read: Read) ->
     told = run["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in told] == ["a", "b", "x"]
     assert told[0]["shortDescription"]["text"] == "title of a"
-    assert told[0]["help"]["text"] == "why a. `ucseg explain a` tells more."
+    assert told[0]["help"]["text"] == "why a. `ucseg explain a` says more."
     assert told[2] == {"id": "x"}
     assert [result["ruleIndex"] for result in run["results"]] == [2, 1, 2]
 
@@ -133,29 +133,37 @@ def test_any_message_reads_back_from_utf_8(read: Read, message: str) -> None:
 
 
 @pytest.mark.parametrize("size", ["64", "512"])
-def test_lint_tells_every_finding_and_every_rule(ucseg: Run, read: Read, size: str) -> None:
+def test_lint_reports_every_finding_and_every_rule(ucseg: Run, read: Read, size: str) -> None:
     run = read(ucseg("lint", "--size", size, "-f", "sarif").stdout)
     findings = json.loads(ucseg("lint", "--size", size, "-f", "json").stdout)["findings"]
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == list(RULES)
     assert [
-        (each["ruleId"], each["level"], each["partialFingerprints"]["model/v1"].split(":")[1])
-        for each in run["results"]
+        (result["ruleId"], result["level"], result["partialFingerprints"]["model/v1"].split(":")[1])
+        for result in run["results"]
     ] == [
-        (each["code"], {"info": "note"}.get(each["severity"], each["severity"]), each["module"])
-        for each in findings
+        (
+            finding["code"],
+            {"info": "note"}.get(finding["severity"], finding["severity"]),
+            finding["module"],
+        )
+        for finding in findings
     ]
 
 
 def test_results_of_one_answer_have_fingerprints_of_their_own(ucseg: Run, read: Read) -> None:
     results = read(ucseg("lint", "-f", "sarif").stdout)["results"]
-    assert len({each["partialFingerprints"]["model/v1"] for each in results}) == len(results) > 1
+    assert (
+        len({result["partialFingerprints"]["model/v1"] for result in results}) == len(results) > 1
+    )
 
 
 def test_lint_with_fail_on_errs(ucseg: Run, read: Read) -> None:
     results = read(ucseg("lint", "-f", "sarif", "--fail-on", "warning").stdout)["results"]
-    levels = {each["level"] for each in results if RULES[each["ruleId"]].severity.name == "WARNING"}
+    levels = {
+        result["level"] for result in results if RULES[result["ruleId"]].severity.name == "WARNING"
+    }
     assert levels == {"error"}
-    assert {each["level"] for each in results} == {"error", "note"}
+    assert {result["level"] for result in results} == {"error", "note"}
 
 
 def test_a_variant_of_the_project_is_placed_at_the_line_that_defines_it(
@@ -163,7 +171,7 @@ def test_a_variant_of_the_project_is_placed_at_the_line_that_defines_it(
 ) -> None:
     (tmp_path / "ucseg.toml").write_text(CONFIGURATION, encoding="utf-8")
     results = read(ucseg("lint", "tiny", "-f", "sarif").stdout)["results"]
-    assert {_place(each) for each in results} == {("ucseg.toml", 1)}
+    assert {_place(result) for result in results} == {("ucseg.toml", 1)}
 
 
 def test_a_budget_is_placed_at_the_line_of_its_limit(

@@ -218,7 +218,7 @@ def test_an_empty_table_says_none(comparison: Report) -> None:
     assert lines[lines.index("Taps that moved") + 1] == "none"
 
 
-def test_totals_are_set_apart_by_a_rule() -> None:
+def test_totals_stand_below_a_rule() -> None:
     rows = (Row(("a", 1)), Row(("all", 1), role=Role.TOTAL))
     table = Table(
         "t", "", (Column("path", "path", Kind.PATH), Column("n", "n", Kind.QUANTITY)), rows
@@ -269,7 +269,7 @@ def _lines(report: Report, screen: Screen) -> list[str]:
 
 
 def _figures(line: str) -> Iterator[str]:
-    """What stands in a column of its own: two spaces before it."""
+    """The text in a column of its own: two spaces before it."""
     return (
         figure for figure in re.split(r" {2,}", line.strip())[1:] if figure[0] in "+-0123456789"
     )

@@ -23,7 +23,7 @@ BETTER = {
     r"\bof \w+ own making\b": "own",
     r"\b(dead|live|outer|centre|kernel) taps?\b": "kernel position",
     r"\btaps? (of the kernel|reads?|meets?|falls?)\b": "kernel position",
-    r"[\d}][ \u00a0]%(?![\w(])": "35.8% without a space",
+    r"[\d}][ \u00a0]%(?![\w(}])": "35.8% without a space",
     r"(?:^|[.!?:] |\"\"\"|# )(What|Of|That which) (?!is\b[^.]*\?)": "subject first",
     r"\bas (?:it|they) (?:is|are) told\b": "say it plainly",
     r"\binputs? (?:that )?nobody\b": "unknown",

@@ -1,4 +1,4 @@
-"""A report: raw values in tables with a sentence at the end. It says what is shown, never how it looks."""
+"""A report: raw values in tables, then a sentence: what is shown, never how it looks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from ucseg_cli.analysis.rules.lint_catalogue import Rule
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of a scale, each end between 0 and 1; *end* below *start* is a step down. From 0, it is a whole.
+    """A stretch of a scale, each end between 0 and 1; *end* below *start* is a step down.
 
-    No named tuple as the others are: a cell that is a tuple is a shape.
+    One from 0 is a whole. It is not a named tuple as the others are, since a cell that is a tuple
+    is a shape.
     """
 
     start: Fraction
@@ -32,7 +33,7 @@ class Kind(Enum):
     PROSE = auto()
     """Words in a sentence, which may go on in the next line where space is short."""
     PATH = auto()
-    """A dotted module path, shortened in the middle where space is short; rows may be indented by depth."""
+    """A dotted module path, shortened in the middle; rows may be indented by depth."""
     QUANTITY = auto()
     """An integer in the row's unit."""
     EXACT = auto()
@@ -44,13 +45,13 @@ class Kind(Enum):
     EXACT_DELTA = auto()
     """A DELTA written in full."""
     CHANGE = auto()
-    """A signed ratio, or the word ``new`` or ``gone`` where a percentage would divide by zero; less is better."""
+    """A signed ratio, or ``new`` or ``gone`` instead of a division by zero; less is better."""
     SHARE = auto()
     """A ratio of a whole, with a bar where there is room."""
     RATIO = auto()
     """A ratio that may be more than a whole, without a bar."""
     SPAN = auto()
-    """A Span, drawn: rows of spans that begin where the one before ended are a waterfall; less is better."""
+    """A Span, drawn; rows that begin where the one before ended are a waterfall."""
     SHAPE = auto()
     """A tuple of lengths."""
     STATUS = auto()
@@ -147,7 +148,7 @@ class Judgement(NamedTuple):
 
 
 class First(NamedTuple):
-    """Less than the whole answer: *tables* to show first, and *rest*, a sentence that counts what they leave out."""
+    """The *tables* to show first, and *rest*, a sentence that counts what they leave out."""
 
     tables: tuple[Table, ...]
     rest: str
@@ -159,14 +160,15 @@ class Report(NamedTuple):
     Args:
         kind: such as ``ucseg.params``; scripts dispatch on it.
         title: the answer's name and its subjects, such as ``compare v1 → v2``.
-        conditions: what holds for every number: input, dtype, convention, in the order to show them.
+        conditions: input, dtype, convention: what every number rests on, in order.
         tables: the tables of the screen, in order.
         summary: one sentence; the screen's last line.
         payload: the answer for scripts, raw integers, without the summary; its keys are a contract.
-        records: the table that CSV writes; the first of *tables* where None. It has no totals to be summed twice.
+        records: the table that CSV writes, without totals; the first of *tables* where None.
         highlights: what a page shows first.
         notes: sentences a user needs to read the figures, shown before the summary.
-        judgements: everything that was judged; what passed too. rules: what they look for, where that has a name.
+        judgements: everything that was judged; what passed too.
+        rules: what the judgements look for, where that has a name.
         first: what a terminal shows; None if that is all *tables*, as every other format has them.
     """
 
@@ -185,7 +187,7 @@ class Report(NamedTuple):
 
     @property
     def envelope(self) -> dict[str, Any]:
-        """The JSON object: kind, format version, tool, conditions, the payload, and the screen's last line."""
+        """The JSON object: kind, format version, tool, conditions, payload and the summary."""
         from ucseg_cli import __version__
 
         return {

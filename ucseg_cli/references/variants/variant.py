@@ -79,6 +79,6 @@ def changes(before: Variant, after: Variant) -> tuple[Change, ...]:
 
 
 def _atrous_role(rates: tuple[int, ...]) -> str:
-    """The last of *rates* by name; one that came before gets a number, since no two roles are equal."""
+    """The last of *rates* by name, numbered where it came before: no two roles are equal."""
     *before, rate = rates
     return f"rate {rate} #{before.count(rate) + 1}" if rate in before else f"rate {rate}"

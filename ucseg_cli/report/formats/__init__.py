@@ -1,1 +1,1 @@
-"""One file per way of showing a report; each returns text, and none is imported before it is asked for."""
+"""One file for each way of showing a report; each returns text, imported when asked for."""

@@ -1,4 +1,4 @@
-"""Raw cells to text, and what a value means to the reader: shared by every format, coloured by none."""
+"""Raw cells to text, and the meaning of a value: shared by every format, coloured by none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ucseg_cli.report.document import Cell, Kind, Row, Span, Table, Unit
 from ucseg_cli.units import MISSING, format_bytes, format_count, format_percent, format_shape
 
 FLEXIBLE = frozenset({Kind.TEXT, Kind.PATH, Kind.PROSE})
-"""Kinds that read from the left and may be shortened or folded; every other kind is a figure, which may not."""
+"""Kinds that may be shortened or folded; every other kind is a figure, which may not."""
 WORDS = FLEXIBLE | {Kind.STATUS, Kind.SPAN}
 """Kinds that are aligned to the left, so that names and signs stand under one another."""
 
@@ -38,11 +38,12 @@ _STATUS = {
 _PRESENCE = {"gone": Tone.GOOD, "new": Tone.BAD}
 _ASCII = str.maketrans(
     {
-        "\u00d7": "x", "Δ": "delta", "δ": "delta", "→": "->", "←": "<-", "\u2013": "-", "—": "-", "\u2212": "-",
-        "…": "...",
-        "·": "-", "•": "-", "✓": "ok", "✗": "x", "≥": ">=", "≤": "<=", "≠": "!=", "≈": "~", "±": "+-", "─": "-",
-        "│": "|", "├": "|", "└": "`", "\u2018": "'", "\u2019": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ",
-        "²": "2", "³": "3", "µ": "u", "μ": "u", "░": "-", **dict.fromkeys("█▉▊▋▌", "#"), **dict.fromkeys("▍▎▏", ""),
+        "\u00d7": "x", "Δ": "delta", "δ": "delta", "→": "->", "←": "<-", "…": "...",
+        "\u2013": "-", "—": "-", "\u2212": "-", "·": "-", "•": "-", "─": "-", "░": "-",
+        "✓": "ok", "✗": "x", "≥": ">=", "≤": "<=", "≠": "!=", "≈": "~", "±": "+-",
+        "│": "|", "├": "|", "└": "`", "\u2018": "'", "\u2019": "'", "“": '"', "”": '"',
+        "\u00a0": " ", "\u202f": " ", "²": "2", "³": "3", "µ": "u", "μ": "u",
+        **dict.fromkeys("█▉▊▋▌", "#"), **dict.fromkeys("▍▎▏", ""),
     }
 )  # fmt: skip
 
@@ -101,14 +102,14 @@ def tone_of(cell: Cell, kind: Kind) -> Tone:
 
 
 def one_line(text: str) -> str:
-    """*text* without line breaks or control codes: a module may be named anything, an escape sequence included."""
+    """*text* without line breaks or control codes, which the name of a module may hold."""
     if text.isprintable():
         return text
     return "".join(map(_visible, text))
 
 
 def plain_ascii(text: str) -> str:
-    """*text* for a stream that cannot encode more than ASCII: signs become words, the rest is escaped."""
+    """*text* for a stream that only encodes ASCII: signs become words, the rest is escaped."""
     return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""Which columns of a table fit a width, and how wide each is: names may be squeezed, not figures."""
+"""The columns of a table that fit a width, and their widths: names are squeezed, not figures."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ BARS = (16, 8, 4)
 SPANS = (SPAN_CELLS, 16, 8)
 """Cells of the scale on which spans are drawn, the longest that fits."""
 COMFORT, SHORT, LEAST = 24, 12, 8
-"""Cells a name keeps while there are columns to drop, once there are none, and at the very least."""
+"""Cells a name keeps while columns can be dropped, once none can, and at the very least."""
 
 _TIER_WIDTHS = ((100, 3), (72, 2), (50, 1))
 
 
 class Layout(NamedTuple):
-    """The columns shown, by index, each with its width, and the cells of a share's bar (0: none)."""
+    """The columns shown, by index, with their widths, and the cells of a share's bar (0: none)."""
 
     shown: tuple[int, ...]
     widths: tuple[int, ...]

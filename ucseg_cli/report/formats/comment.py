@@ -24,14 +24,16 @@ _STATES = {
 
 
 def render_comment(report: Report, *, exact: bool = False, most: int = MOST) -> str:
-    """A hidden marker, by which a bot finds its comment again, the headline, the rows that differ, and the rest folded.
+    """The headline, the rows that differ, and the rest folded, for a pull request.
 
-    What does not fit *most* characters is left out, and the comment says so: the fold first, then rows.
+    It begins with a hidden marker, by which a bot finds its comment again. Text beyond *most*
+    characters is left out, and the comment says so: the fold first, then rows.
     """
     head = _head(report)
     changed = [part for table in report.tables if (part := _changed(table)) is not None]
     shown = "\n\n".join(text for table in changed for text in render_table(table, exact=exact))
-    details = f"<details><summary>The whole report</summary>\n\n{render_markdown(report, exact=exact)}\n</details>"
+    whole = render_markdown(report, exact=exact)
+    details = f"<details><summary>The whole report</summary>\n\n{whole}\n</details>"
     parts = [head, *(text for text in (shown, details) if text)]
     for kept in range(len(parts), 0, -1):
         text = "\n\n".join((*parts[:kept], *([_TOO_LONG] if kept < len(parts) else []))) + "\n"

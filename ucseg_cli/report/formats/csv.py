@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 def render_csv(report: Report) -> str:
-    """Column keys, then one line per record. Totals and folded rows are left out: a reader would sum them twice."""
+    """Column keys, then a line for each record; without totals, which would be summed twice."""
     table = report.records or report.tables[0]
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")

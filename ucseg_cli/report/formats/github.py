@@ -19,7 +19,7 @@ _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ","
 
 
 def render_github(report: Report) -> str:
-    """A command for each failure and each warning, the worst first, and the summary as a plain line.
+    """A command for each failure and warning, the worst first, and the summary as a line.
 
     What is beyond the cap is counted by the last command of its kind.
     """

@@ -11,7 +11,7 @@ from ucseg_cli.report.document import Report
 
 
 def render_json(report: Report) -> str:
-    """The envelope and the payload. Raises TypeError for a value that JSON cannot say exactly, such as a Fraction."""
+    """The envelope and the payload. Raises TypeError for a value such as a Fraction."""
     return _write(report.envelope)
 
 
@@ -38,6 +38,6 @@ def _failure(error: UcsegError) -> dict[str, Any]:
 
 
 def _write(envelope: Mapping[str, Any]) -> str:
-    # NaN is not JSON; a lone surrogate (a file name that is not UTF-8) cannot be written, its escape can.
+    # NaN is not JSON. A lone surrogate (a file name that is not UTF-8) is written as its escape.
     text = json.dumps(envelope, indent=2, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"

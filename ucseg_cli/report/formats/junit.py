@@ -1,4 +1,4 @@
-"""Judgements as JUnit's XML, which most systems that run checks can show: a suite for each model, a case for each judgement."""
+"""JUnit's XML, which most CI systems show: a suite for each model, a case for a judgement."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ WITH_EXACT = ("markdown", "html", "comment")
 
 
 def render(report: Report, format_name: str, screen: Screen) -> str:
-    """The report as text in one of FORMATS or JUDGED_FORMATS; *screen* is where a table would be read."""
+    """The report in one of FORMATS or JUDGED_FORMATS; *screen* is where a table is read."""
     if format_name == "table":
         from ucseg_cli.report.formats.terminal import render_terminal
 

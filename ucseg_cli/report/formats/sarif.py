@@ -45,7 +45,7 @@ def _rule(report: Report, name: str) -> dict[str, Any]:
         "id": name,
         "shortDescription": {"text": known.title},
         "fullDescription": {"text": known.reasoning},
-        "help": {"text": f"{known.reasoning} `ucseg explain {name}` tells more."},
+        "help": {"text": f"{known.reasoning} `ucseg explain {name}` says more."},
     }
 
 

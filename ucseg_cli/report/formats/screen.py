@@ -21,7 +21,7 @@ class Screen(NamedTuple):
     """Where text is to be read.
 
     Args:
-        width: columns of the terminal; None in a pipe: tables at their natural width, nothing shortened.
+        width: columns of the terminal; None in a pipe, where nothing is shortened.
         colour: whether escape codes are welcome.
         unicode: whether the stream can encode more than ASCII.
         exact: whether counts are written in full, without k, M or G.

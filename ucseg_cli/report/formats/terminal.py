@@ -271,12 +271,20 @@ def _draw_bar(cell: int | Fraction, length: int, screen: Screen) -> str:
 
 
 def _print(blocks: Iterable[list[Text]], screen: Screen) -> str:
-    """Blocks with a blank line between. Everything fits already, so the console is as wide as anything could be."""
+    """Blocks with a blank line between; all fits already, so the console is as wide as can be."""
     console = Console(
-        file=StringIO(), width=1 << 16, height=100, color_system="standard" if screen.colour else None,
-        force_terminal=screen.colour, no_color=False, legacy_windows=False, highlight=False, markup=False, emoji=False,
+        file=StringIO(),
+        width=1 << 16,
+        height=100,
+        color_system="standard" if screen.colour else None,
+        force_terminal=screen.colour,
+        no_color=False,
+        legacy_windows=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
         _environ={},
-    )  # fmt: skip
+    )
     with console.capture() as capture:
         for index, block in enumerate(filter(None, blocks)):
             console.print(*([""] if index else []), *block, sep="\n", soft_wrap=True)

@@ -12,7 +12,7 @@ from ucseg_cli.units import plural
 
 
 def after_folding(report: Report, subjects: Iterable[Subject]) -> Report:
-    """The report with how many batch norms were folded, and which were not and why; as it is where none of it was asked."""
+    """The report with how many batch norms were folded, which were not, and why."""
     foldings = {
         subject.name: subject.folding for subject in subjects if subject.folding is not None
     }
@@ -41,7 +41,8 @@ def _shown(foldings: Mapping[str, Folding]) -> tuple[str, str]:
 
 def _notes(foldings: Mapping[str, Folding]) -> tuple[str, ...]:
     return tuple(
-        f"The batch norm in {kept.module or 'the model itself'} of {name} is not folded: {kept.reason}."
+        f"The batch norm in {kept.module or 'the model itself'} of {name} is not folded: "
+        f"{kept.reason}."
         for name, folding in foldings.items()
         for kept in folding.kept
     )

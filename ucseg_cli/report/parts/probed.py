@@ -12,7 +12,7 @@ from ucseg_cli.facts.trace import Tap
 
 
 class Probed(NamedTuple):
-    """A model on one input; *taps* are those that were asked for, None where the model's own are."""
+    """A model on one input; *taps* are those asked for, None for the model's own."""
 
     subject: Subject
     conditions: Conditions

@@ -50,7 +50,8 @@ def field_tables(
 ) -> Iterator[Table]:
     """One model has a column for each property; several stand side by side where they share names.
 
-    A model's own taps go with the branches of its ASPP. A tensor that is not an image sees nothing in particular.
+    A model's own taps go with the branches of its ASPP. A tensor that is not an image has no
+    receptive field.
     """
     title = _title(conditions)
     fields = [_shown(probed) for probed in here]
@@ -89,12 +90,12 @@ def _of_one(
 
 
 def _is_known(field: ReceptiveField) -> bool:
-    """Whether every operator on the way is; what was pooled globally sees everything, through a module that says so."""
+    """Whether every operator on the way is; a map after global pooling sees everything."""
     return field.size is not None or bool(field.global_context)
 
 
 def field_entry(field: ReceptiveField | None) -> dict[str, Any]:
-    """The extent that a map sees, for scripts: height and width in pixels, and the modules through which it sees everything."""
+    """For scripts: height and width in pixels, and the modules that pool globally."""
     return {
         "receptive_field": None if field is None or field.size is None else list(field.size),
         "receptive_field_at_size": None
@@ -181,7 +182,10 @@ def _side_by_side(
         for probed in here
     )
     rows = (Row((name, *(probed.get(name) for probed in by_model))) for name in names)
-    note = "At this size: without kernel positions that only ever see padding; see `ucseg reach MODEL`."
+    note = (
+        "At this size: without kernel positions that only ever see padding; "
+        "see `ucseg reach MODEL`."
+    )
     unknown = _unknown([field for probed in fields for field in probed if field.name not in names])
     return Table(
         "fields", title, (COLUMNS[0], *columns), first_rows(rows, top), " ".join([note, *unknown])

@@ -19,7 +19,7 @@ def reconciliation_tables(reconciliations: Sequence[Reconciliation]) -> tuple[Ta
 
 
 def reconciliation_payload(reconciliations: Sequence[Reconciliation]) -> list[dict[str, Any]]:
-    """For scripts: ``ours`` and the steps' counts add up to ``total``, which is null where it is not derived."""
+    """For scripts: ``ours`` and the steps add up to ``total``, null where it is not derived."""
     return [
         {
             "name": other.peer.name,
@@ -47,10 +47,11 @@ def _figure_table(reconciliations: Sequence[Reconciliation]) -> Table:
     rows = tuple(map(_figure_row, reconciliations))
     return Table(
         "reconciliation",
-        "What others print",
+        "Figures of other tools",
         columns,
         rows,
-        "Our base is the MACs, or for parameters the parameters, from which each is derived. ptflops with its default backend, pytorch.",
+        "Our base is the MACs, or for parameters the parameters, from which each is derived. "
+        "ptflops with its default backend, pytorch.",
     )
 
 

@@ -62,21 +62,25 @@ def with_run_notes(report: Report, subjects: Sequence[Subject]) -> Report:
 
 
 def _packed(subject: Subject) -> str:
-    return f"{subject.name} has quantized layers: their weights are packed, where no count sees them, and no convention prices them."
+    return (
+        f"{subject.name} has quantized layers: their weights are packed, where no count sees them, "
+        "and no convention prices them."
+    )
 
 
 def _recognised(subject: Subject) -> str:
     return (
-        f"{subject.name} is {subject.known_as}: the same parameters under the same names, and the same operators. "
-        "Dropout leaves no trace, so it is assumed to be the same."
+        f"{subject.name} is {subject.known_as}: the same parameters under the same names, "
+        "and the same operators. Dropout leaves no trace, so it is assumed to be the same."
     )
 
 
 def _note(subject: Subject) -> str:
-    if subject.trace.failure == NO_FORWARD:
-        return f"{subject.name} has nothing to run; `ucseg identify {subject.name}` shows which variant it fits."
-    if subject.trace.failure is not None:
-        why = f"{subject.name} did not run, so there are no operations to count: {subject.trace.failure}."
+    name, failure = subject.name, subject.trace.failure
+    if failure == NO_FORWARD:
+        return f"{name} has nothing to run; `ucseg identify {name}` shows which variant it fits."
+    if failure is not None:
+        why = f"{name} did not run, so there are no operations to count: {failure}."
         return f"{why} --input gives it other tensors."
     return (
         f"{subject.name} needs data to run, so it ran on random values and with random weights; "

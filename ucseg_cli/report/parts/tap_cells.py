@@ -27,7 +27,7 @@ def shape_cell(tap: TapShape | None, *, as_maps: bool) -> Cell:
 
 
 def stride_cell(tap: TapShape | None) -> int | tuple[int, ...] | None:
-    """One number where it is the same along every axis, else one for each: ``8×16×16`` of a video."""
+    """One number where every axis has the same, else one for each: ``8×16×16`` of a video."""
     if tap is None or tap.whole_strides is None:
         return None
     return tap.whole_strides if len(set(tap.whole_strides)) > 1 else tap.whole_strides[0]

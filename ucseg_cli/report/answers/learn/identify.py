@@ -58,7 +58,7 @@ RECORD_COLUMNS = (
 
 
 def identify_report(name: str, found: Identification, top: int | None) -> Report:
-    """The verdict, how each axis is known, and what differs by module, of which *top* may show the first alone."""
+    """The verdict, how each axis is known, and the first *top* modules that differ."""
     state, status = found.candidate.state, "fits" if found.fits else "differs"
     summary = _summary(name, found)
     return Report(
@@ -116,7 +116,8 @@ def _known_from(reading: Reading) -> str:
         case "number":
             return f"shapes show only how many: {source}"
         case _:
-            return f"{'no shape shows it' if reading.axis.name in UNSEEN - {'rates'} else 'not in this file'}: {source}"
+            hidden = reading.axis.name in UNSEEN - {"rates"}
+            return f"{'no shape shows it' if hidden else 'not in this file'}: {source}"
 
 
 def _module_table(found: Identification, top: int | None) -> Table:
@@ -154,15 +155,17 @@ def _counts(counts: Counter[str]) -> tuple[int, ...]:
 
 
 def _example(difference: Difference) -> str:
+    name, expected = difference.name, format_shape(difference.expected)
+    found = "no tensor" if difference.found is None else format_shape(difference.found)
     match difference.kind:
         case "missing":
-            return f"no {difference.name}, {format_shape(difference.expected)}"
+            return f"no {name}, {expected}"
         case "unexpected":
-            return f"{difference.name}, {'no tensor' if difference.found is None else format_shape(difference.found)}"
+            return f"{name}, {found}"
         case "shape":
-            return f"{difference.name} is {format_shape(difference.found)}, not {format_shape(difference.expected)}"
+            return f"{name} is {found}, not {expected}"
         case _:
-            return f"{difference.name} is not a dense tensor"
+            return f"{name} is not a dense tensor"
 
 
 def _records(found: Identification) -> Table:
@@ -218,7 +221,8 @@ def _summary(name: str, found: Identification) -> str:
         entries = plural(len(candidate.state.entries), "entry", "entries")
         shared = f"only {found.shared:,} of its {entries} {'has' if found.shared == 1 else 'have'}"
         none = f"not one of its {entries} has"
-        return f"{name} is not of the family: {shared if found.shared else none} the name and shape of a variant's."
+        have = shared if found.shared else none
+        return f"{name} is not of the family: {have} the name and shape of a variant's."
     if not found.fits:
         count = f"{plural(len(found.differences), 'entry', 'entries')}"
         most, counts = next(iter(by_module(found.differences).items()))

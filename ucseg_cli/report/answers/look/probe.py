@@ -1,4 +1,4 @@
-"""``ucseg probe``: tap shapes and what each sees of the input, of several models and sizes side by side."""
+"""``ucseg probe``: tap shapes and what each sees of the input, for models side by side."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ RECORDS = (
 
 
 def probe_report(probed: Sequence[Probed], *, top: int | None = None) -> Report:
-    """The taps of each model at each size; a table has its first *top* rows, and one for the others."""
+    """The taps of each model at each size; a table has its first *top* rows and a rest."""
     conditions = list(dict.fromkeys(probed_model.conditions for probed_model in probed))
     names = list(dict.fromkeys(probed_model.subject.name for probed_model in probed))
     return Report(
@@ -85,7 +85,7 @@ def _tables(probed: Sequence[Probed], conditions: Conditions, top: int | None) -
 
 
 def _tap_tables(here: Sequence[Probed], at: str, top: int | None) -> Iterator[Table]:
-    """One model has a row for each tap and a column for each property; several stand side by side where they share names."""
+    """A row for each tap of one model; several stand side by side where they share names."""
     if len(here) == 1:
         yield _of_one(f"Taps at {at}", here[0], top)
     elif share_names([frozenset(tap.name for tap in probed_model.shapes) for probed_model in here]):

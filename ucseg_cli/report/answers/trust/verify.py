@@ -116,7 +116,9 @@ def _summary(subject: Subject, conditions: Conditions, agreements: Sequence[Agre
     figures = sum(agreement.compared for agreement in agreements)
     where = f"{subject.name} at {conditions.at}"
     differing = [agreement.counter for agreement in agreements if not agreement.agrees]
+    compared = plural(figures, "figure")
     if differing:
         count = sum(len(agreement.differences) for agreement in agreements)
-        return f"{', '.join(differing)} and ucseg differ on {where} in {count:,} of {plural(figures, 'figure')}."
-    return f"{plural(len(agreements), 'counter')} and ucseg agree on {where} to the last unit, in {plural(figures, 'figure')}."
+        return f"{', '.join(differing)} and ucseg differ on {where} in {count:,} of {compared}."
+    counters = plural(len(agreements), "counter")
+    return f"{counters} and ucseg agree on {where} to the last unit, in {compared}."
