@@ -11,7 +11,7 @@ FIELDS: Fields[int] = (
     Field("count", "counted", lambda item: item, Kind.QUANTITY, legend="of all"),
     Field("share", "part", lambda item: Fraction(item, 8), Kind.SHARE, tier=1),
     Field("shape", "C×H", lambda item: (item, 2), Kind.SHAPE, output=Output.FILES),
-    Field("missing", "missing", {}.get, output=Output.JSON),
+    Field("missing", "missing", lambda _: None, output=Output.JSON),
 )
 
 

@@ -36,9 +36,12 @@ def show_report(
     subject: Subject, conditions: Conditions, convention: Convention, settings: Settings
 ) -> Report:
     """Axes, totals, output, taps and the heaviest modules of a model."""
-    figures, taps = totals(subject.trace), tap_shapes(subject.trace)
+    trace = subject.trace
+    figures, taps = totals(trace), tap_shapes(trace)
     # a model that stopped midway has taps, but no output
-    output = tap_shapes(subject.trace, [Tap("output", "")]) if subject.trace.outputs else ()
+    output = tap_shapes(trace, [Tap("output", "")]) if trace.outputs else ()
+    # the model itself is a tap of one that has no modules; there the output's row says the same
+    shown = (*(tap for tap in taps if tap.module or not output), *output)
     variant = subject.variant
     axes = {axis.name: getattr(variant, axis.name) for axis in AXES} if variant else None
     hint = (
@@ -52,7 +55,7 @@ def show_report(
         tables=(
             _totals_table(figures),
             *_axes_tables(subject, settings),
-            make_table("taps", "Taps", _tap_fields(taps + output), taps + output),
+            make_table("taps", "Taps", _tap_fields(shown), shown),
             _heaviest_table(subject, convention, figures),
         ),
         summary=_summary(subject, convention, figures),
@@ -61,8 +64,7 @@ def show_report(
             "model": subject.name,
             "total": figures,
             "axes": axes,
-            "output": [list(subject.trace.shape(tensor)) for tensor in subject.trace.outputs]
-            or None,
+            "output": [list(trace.tensors[tensor].shape) for tensor in trace.outputs] or None,
             "taps": make_entries(_tap_fields(taps), taps),
         },
         notes=() if subject.trace.failure or conditions.given else (hint,),
