@@ -205,7 +205,7 @@ def test_other_actions_are_pinned_to_a_major_version() -> None:
 def test_a_budget_within_its_limit_passes_without_annotations(job: Job) -> None:
     job.configure("650k")
     answer = job.step("ask")
-    assert (answer.returncode, answer.stdout) == (0, "0 of 1 limit exceeded.\n")
+    assert (answer.returncode, answer.stdout) == (0, "0 of 1 limits exceeded.\n")
     assert job.summary.startswith("## check v2\n")
     assert (
         Path(job.outputs["comment"])

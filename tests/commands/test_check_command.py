@@ -137,3 +137,12 @@ def test_a_failed_gate_still_writes_its_exports(ucseg: Run, tmp_path: Path) -> N
     path = tmp_path / "check.json"
     assert ucseg("check", "--max", "params=1", "--export-json", str(path)).returncode == 1
     assert json.loads(path.read_text("utf-8"))["verdict"]["status"] == "fail"
+
+
+def test_the_used_share_goes_after_every_column_that_only_says_where(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "52")
+    answer = ucseg("check", "v2", "--size", "512", "--max", "params=600000").stdout
+    heading = next(line for line in answer.splitlines() if line.startswith("status"))
+    assert heading.split() == ["status", "variant", "metric", "value", "limit", "used"]

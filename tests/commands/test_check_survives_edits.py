@@ -345,7 +345,8 @@ def edits_of_json() -> SearchStrategy[Edit]:
 
     def rename(at: int, name: str) -> Edit:
         def edit(place: Any, key: Any) -> None:
-            place[name if isinstance(place, dict) else key] = place.pop(key)
+            if isinstance(place, dict):  # the items of a list have no names
+                place[name] = place.pop(key)
 
         return _on_json(edit, at)
 

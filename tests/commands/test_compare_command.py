@@ -106,7 +106,7 @@ def test_a_model_compared_with_itself_differs_in_nothing(ucseg: Run, read_tables
     assert [row[0] for row in tables["Parameters by module"][1:]] == ["21 unchanged", "total"]
     assert "12 axes unchanged" in answer
     assert "3 taps unchanged" in answer
-    assert "Same model twice: nothing differs." in answer
+    assert "v2 is compared with itself: nothing differs." in answer
 
 
 def test_an_inline_variant_that_changes_nothing_is_its_base(ucseg: Run) -> None:
@@ -265,6 +265,18 @@ def test_only_the_first_waterfall_explains_its_columns(ucseg: Run) -> None:
     assert answer.count(legend) == 1
     first, second = answer.index("Why parameters differ"), answer.index("Why FLOPs (fvcore) differ")
     assert first < answer.index(legend) < second
+
+
+def test_alone_is_explained_only_while_its_column_is_shown(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for width, is_shown in (("20", False), ("44", True), ("80", True)):
+        monkeypatch.setenv("COLUMNS", width)
+        answer = ucseg("compare", "v1", "v2").stdout
+        axes = answer[answer.index("Axes") : answer.index("Modules")]
+        heading = axes.splitlines()[1]
+        assert ("alone" in heading, "alone:" in axes) == (is_shown, is_shown)
+        assert axes.count("alone:") <= 1
 
 
 def test_a_single_axis_needs_no_waterfall_and_no_legend(ucseg: Run) -> None:
@@ -588,7 +600,7 @@ MOSTLY = (
             ("v2", "v2+rates=3,6,9"),
             "v2+rates=3,6,9 differs from v2 in rates 6,12,18 → 3,6,9; no cost differs.",
         ),
-        (("v2", "v2"), "Same model twice: nothing differs."),
+        (("v2", "v2"), "v2 is compared with itself: nothing differs."),
         (
             ("v2", "v2+rates=6,12,18"),
             "v2+rates=6,12,18 has the same parameters and operations as v2 in every module.",

@@ -16,4 +16,7 @@ def test_a_model_compared_with_itself_and_another_shows_both(ucseg: Run) -> None
 
 def test_the_sentence_says_that_nothing_differs_and_how_the_other_does(ucseg: Run) -> None:
     screen = " ".join(ucseg("compare", "v2", "v2", "v1").stdout.split())
-    assert "Same model twice: nothing differs. v1 has 26.4% fewer parameters than v2" in screen
+    assert (
+        "v2 is compared with itself: nothing differs. v1 has 26.4% fewer parameters than v2"
+        in screen
+    )

@@ -91,7 +91,7 @@ def test_what_is_held_longer_than_it_is_used_is_named_and_is_the_difference_to_t
         "features.10.block.3.1",
     ]
     assert said["peak"]["bytes"] - said["least"]["bytes"] == sum(held["bytes"] for held in overdue)
-    (note,) = (part for part in screen.split("\n\n") if part.startswith("Held although"))
+    (note,) = (part for part in screen.split("\n\n") if part.startswith("Kept alive"))
     assert len(overdue) <= NAMED
     assert all(held["module"] in note for held in overdue)
 
@@ -138,9 +138,9 @@ def test_twice_the_batch_is_twice_the_activations_and_as_many_weights(ucseg: Run
 
 def test_the_summary_says_how_much_where_and_of_what(ucseg: Run) -> None:
     assert verdict(ucseg("memory", "v2", "--size", "512").stdout) == (
-        "v2 at 512 holds 95,256,576 bytes of activations at most, in classifier.1, "
-        "70.5% of them the 1×64×512×512 that upsample_bilinear2d makes in the model itself; "
-        "weights are 2.62 MB more."
+        "v2 at 512 needs at most 95.3 MB for activations, in classifier.1; "
+        "70.5% of it is the 1×64×512×512 that upsample_bilinear2d makes in the model itself. "
+        "Weights add 2.62 MB."
     )
 
 

@@ -194,11 +194,11 @@ def test_a_configuration_names_a_file_from_where_it_lies(
     ],
 )
 def test_a_mistake_comes_with_the_way_to_fix_it(
-    ucseg: Run, arguments: list[str], told: list[str]
+    ucseg: Run, arguments: list[str], given: list[str]
 ) -> None:
     failed = ucseg(*arguments)
     assert (failed.returncode, failed.stdout) == (2, "")
-    for text in told:
+    for text in given:
         assert text in failed.stderr
     assert "Traceback" not in failed.stderr
 
@@ -265,7 +265,7 @@ def rows_of(ucseg: Run, *arguments: str) -> list[list[str]]:
 def test_the_rows_of_a_screen_add_up_also_where_paths_mean_different_modules(
     ucseg: Run, models: tuple[str, ...]
 ) -> None:
-    *rows, total = rows_of(ucseg, "compare", *models, "--depth", "2")
+    *rows, total = rows_of(ucseg, "compare", *models, "--depth", "2", "--full")
     for column in (1, *range(2, 2 + 3 * (len(models) - 1), 3)):
         cells = [row[column].replace(",", "") for row in (*rows, total)]
         *counts, whole = [int(cell) if cell.lstrip("+-").isdecimal() else 0 for cell in cells]

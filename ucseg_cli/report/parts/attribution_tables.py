@@ -13,20 +13,12 @@ from ucseg_cli.references.variants import AXES, Change
 from ucseg_cli.report.document import Cell, Column, Kind, Role, Row, Span, Table, Unit
 from ucseg_cli.units import exact_ratio, format_bytes, format_count, plural
 
-ALONE = "alone: the effect of making only this change"
-LAST = "last: of making it after all others"
+ALONE = "the effect of making only this change"
+LAST = "of making it after all others"
 OVER_ALL_ORDERS = "the average over all orders (Shapley), which adds up"
 IN_ONE_ORDER = "what it adds in the order of the axes, too many for all orders, which adds up"
 MAX_SENTENCES = 2
 """Interactions reported for each metric, the strongest."""
-
-COLUMNS = (
-    Column("axis", "axis", Kind.PATH),
-    Column("share", "share", Kind.EXACT_DELTA),
-    Column("alone", "alone", Kind.EXACT_DELTA, tier=1),
-    Column("last", "last", Kind.EXACT_DELTA, tier=2),
-    Column("waterfall", "", Kind.SPAN, tier=3),
-)
 
 
 def axes_table(
@@ -41,7 +33,9 @@ def axes_table(
     for attribution in relevant if first else ():
         columns.append(Column(attribution.metric, f"Δ {attribution.metric}", Kind.DELTA))
         if several:
-            columns.append(Column(f"{attribution.metric}.alone", "alone", Kind.DELTA, tier=1))
+            legend = ALONE if attribution is relevant[0] else ""  # one is enough
+            key = f"{attribution.metric}.alone"
+            columns.append(Column(key, "alone", Kind.DELTA, legend=legend))
         shown = 2 if several else 1
         for cells, effect in zip(rows, _effects(attribution, changes), strict=True):
             cells.extend((effect.rounded, effect.alone)[:shown])
@@ -52,7 +46,7 @@ def axes_table(
     unchanged = len(AXES) - len(changes)
     note = f"{plural(unchanged, 'axis', 'axes')} unchanged" if unchanged else None
     if first:
-        note = f"Δ: {_share(relevant)}; {ALONE}." if several else None
+        note = f"Δ: {_share(relevant)}." if several else None
     return Table("axes", "Axes", tuple(columns), tuple(table_rows), note, news=True)
 
 
@@ -64,7 +58,14 @@ def waterfalls(
     A single axis needs none: the whole difference is its effect.
     """
     relevant = [attribution for attribution in attributions if len(attribution.effects) > 1]
-    legend = f"{ALONE}; {LAST}; share: {_share(relevant)}."
+    share = _share(relevant)
+    columns: tuple[Column, ...] = (
+        Column("axis", "axis", Kind.PATH),
+        Column("share", "share", Kind.EXACT_DELTA, legend=share),
+        Column("alone", "alone", Kind.EXACT_DELTA, legend=ALONE),
+        Column("last", "last", Kind.EXACT_DELTA, legend=LAST),
+        Column("waterfall", "", Kind.SPAN, tier=3),
+    )
     for attribution in filter(_has_effects, relevant):
         metric = METRICS[attribution.metric]
         unit = Unit.BYTES if metric.in_bytes else Unit.COUNT
@@ -72,10 +73,9 @@ def waterfalls(
             Row(cells, role=role, unit=unit) for cells, role in _steps(attribution, baseline, model)
         )
         strongest = attribution.interactions[:MAX_SENTENCES]
-        sentences = [_interaction(attribution, pair, changes) for pair in strongest]
-        note = " ".join([*sentences, legend])
-        yield Table(f"attribution.{metric.name}", f"Why {metric.title} differ", COLUMNS, rows, note)
-        legend = ""  # one is enough
+        note = " ".join(_interaction(attribution, pair, changes) for pair in strongest)
+        yield Table(f"attribution.{metric.name}", f"Why {metric.title} differ", columns, rows, note)
+        columns = tuple(column._replace(legend="") for column in columns)  # one is enough
 
 
 def _has_effects(attribution: Attribution) -> bool:

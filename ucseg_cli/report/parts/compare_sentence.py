@@ -53,7 +53,7 @@ def _differs(delta: Delta) -> bool:
 
 def _nothing(model: str, baseline: str) -> str:
     if model == baseline:
-        return "Same model twice: nothing differs."
+        return f"{model} is compared with itself: nothing differs."
     return f"{model} has the same parameters and operations as {baseline} in every module."
 
 

@@ -39,7 +39,7 @@ FIELDS: tuple[Field[Drift], ...] = (
     Field("before", "locked", attrgetter("before"), Kind.EXACT, 1),
     Field("after", "now", attrgetter("after"), Kind.EXACT),
     Field("delta", "Δ", attrgetter("delta"), Kind.EXACT_DELTA, 1),
-    Field("change", "Δ%", _change, Kind.CHANGE, 2),
+    Field("change", "Δ%", _change, Kind.CHANGE),
 )
 
 

@@ -92,7 +92,7 @@ FIELDS: tuple[Field[Check], ...] = (
     Field("limit", "limit", attrgetter("bound"), output=Output.JSON),
     Field("margin", "margin", lambda c: c.bound - c.value, Kind.QUANTITY, 2, Output.SCREEN),
     Field("margin", "margin", attrgetter("margin"), output=Output.FILES),
-    Field("used", "used", attrgetter("used"), Kind.SHARE, 1, Output.SCREEN),
+    Field("used", "used", attrgetter("used"), Kind.SHARE, output=Output.SCREEN),
     Field("baseline", "baseline", attrgetter("baseline"), output=Output.JSON),
     Field("message", "message", attrgetter("message"), output=Output.JSON),
     Field("file", "file", lambda check: check.place and check.place.path, output=Output.JSON),
@@ -154,7 +154,7 @@ def _summary(
 ) -> Iterator[str]:
     if checks:
         near = f", {len(warned)} near" if warned else ""
-        tally = f"{len(failed)} of {plural(len(checks), 'limit')} exceeded{near}"
+        tally = f"{len(failed)} of {len(checks)} limits exceeded{near}"
         yield f"{tally}{f': {_worst(failed)}' if failed else ''}."
     if lock and lock.drifts:
         yield f"{drifted_from(lock.drifts, lock.path)}."
