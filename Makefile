@@ -9,7 +9,7 @@ COMPILE = $(BIN)/python -m compileall -q ucseg_cli
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 # rooms whose tests run on stored traces, without torch
-TORCH_FREE = $(addprefix tests/,analysis commands project references report test_golden.py)
+TORCH_FREE = $(addprefix tests/,analysis cli commands project references report test_golden.py)
 
 .PHONY: run test test-fast test-slow lint budgets check bench update-golden update-traces clean
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).parents[1]
-TORCH_FREE = ("analysis", "commands", "project", "references", "report", "test_golden.py")
+TORCH_FREE = ("analysis", "cli", "commands", "project", "references", "report", "test_golden.py")
 """Their tests run on stored traces; one that needs torch carries the mark ``torch``."""
 
 LIBRARIES = ("torch.", "torchvision.")

@@ -184,21 +184,3 @@ class Report(NamedTuple):
     judgements: tuple[Judgement, ...] = ()
     rules: tuple[Rule, ...] = ()
     first: First | None = None
-
-    @property
-    def envelope(self) -> dict[str, Any]:
-        """The JSON object: kind, format version, tool, conditions, payload and the summary."""
-        from ucseg_cli import __version__
-
-        return {
-            "kind": self.kind,
-            "format_version": FORMAT_VERSION,
-            "tool": {"name": "ucseg", "version": __version__},
-            "conditions": dict(self.conditions),
-            **self.payload,
-            "verdict": {**self.payload.get("verdict", {}), "summary": self.summary},
-        }
-
-
-FORMAT_VERSION = "1.0"
-"""MAJOR.MINOR of the JSON; a minor version only adds."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from ucseg_cli import __version__
 from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Role, Row, Span, Table
 from ucseg_cli.report.formats.cells import WORDS, Tone, format_cell, one_line, tone_of
 from ucseg_cli.report.formats.screen import glue_units
@@ -68,7 +69,7 @@ def render_html(report: Report, *, exact: bool = False) -> str:
     """Title, summary, highlights and tables; every name is escaped by the template engine."""
     return _template().render(
         report=report,
-        tool=report.envelope["tool"],
+        version=__version__,
         tiles=[_tile(highlight, exact=exact) for highlight in report.highlights],
         sheets=[_sheet(table, exact=exact) for table in report.tables],
     )

@@ -6,13 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ucseg_cli import __version__
 from ucseg_cli.errors import MistakesError, UcsegError
 from ucseg_cli.report.document import Report
+
+FORMAT_VERSION = "1.0"
+"""MAJOR.MINOR of the JSON; a minor version only adds."""
 
 
 def render_json(report: Report) -> str:
     """The envelope and the payload. Raises TypeError for a value such as a Fraction."""
-    return _write(report.envelope)
+    return _write(_envelope(report))
 
 
 def render_json_error(error: UcsegError) -> str:
@@ -24,6 +28,17 @@ def render_json_error(error: UcsegError) -> str:
     if isinstance(error, MistakesError):
         payload["errors"] = [_failure(mistake) for mistake in error.errors]
     return render_json(Report("ucseg.error", "error", {}, (), error.what, payload))
+
+
+def _envelope(report: Report) -> dict[str, Any]:
+    return {
+        "kind": report.kind,
+        "format_version": FORMAT_VERSION,
+        "tool": {"name": "ucseg", "version": __version__},
+        "conditions": dict(report.conditions),
+        **report.payload,
+        "verdict": {**report.payload.get("verdict", {}), "summary": report.summary},
+    }
 
 
 def _failure(error: UcsegError) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def test_reconciled_steps_on_the_screen_add_up_to_the_figure(
     )
     figures = {
         row[0]: number(row[1])
-        for row in tables["What others print"][:0:-1]
+        for row in tables["Figures of other tools"][:0:-1]
         if row[2] != "parameters"
     }
     for counter, figure in figures.items():
