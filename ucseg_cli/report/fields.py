@@ -17,6 +17,7 @@ class Output(Flag):
     SCREEN = auto()
     CSV = auto()
     JSON = auto()
+    TABLES = SCREEN | CSV
     FILES = CSV | JSON
     ALL = SCREEN | CSV | JSON
 

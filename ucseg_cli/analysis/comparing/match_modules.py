@@ -60,12 +60,14 @@ def match_modules(
     of the rest, in their order, those that are most alike in total. Alike means made of the same
     kinds of layers. A number is only a position, so it counts as a name only for alike modules.
     """
+    # Roles are written down for the family, so nothing has to be guessed there.
     if baseline.variant is not None and model.variant is not None:
         roles = _by_role(_with_roles(baseline, before), _with_roles(model, after))
         return Correspondence(tuple(roles), {})
     matching = _Matching(baseline.trace, model.trace)
     before, after = list(before), list(after)
     matching.match("", before, "", after)
+    # Matching visits matched modules first; rows come in the order of the networks.
     place = {id(row): index for index, row in enumerate((*before, *after))}
     pairs = sorted(matching.pairs, key=lambda pair: place[id(pair.before or pair.after)])
     return Correspondence(tuple(pairs), matching.renamed)
@@ -76,10 +78,12 @@ def contents(trace: Trace) -> Contents:
 
     Each layer is counted twice, as its class and as its class with the kernel's size.
     """
+    # Layers with parameters say what a module is; activations and pools are found in all of them.
     with_parameters: dict[str, Counter[str]] = {module.path: Counter() for module in trace.modules}
     without: dict[str, Counter[str]] = {module.path: Counter() for module in trace.modules}
     for module in trace.modules:
         found = with_parameters if module.parameters else without
+        # Both names, so that a 3×3 conv is more like a 5×5 conv than like a batch norm.
         for path in _ancestry(module.path):
             found[path].update((module.type, _kind(trace, module)))
     return {path: counts or without[path] for path, counts in with_parameters.items()}
@@ -101,6 +105,7 @@ def _likeness(old: Contents, new: Contents) -> Likeness:
     """The share that two modules have in common of all that is in either (Jaccard)."""
 
     def likeness(before: str, after: str) -> float:
+        # & keeps the smaller count of each kind, | the larger one.
         one, other = old[before], new[after]
         return (one & other).total() / max((one | other).total(), 1)
 
@@ -129,6 +134,7 @@ class _Matching:
         self, old: str, before: Sequence[TreeRow], new: str, after: Sequence[TreeRow]
     ) -> None:
         """Match the rows at or below two modules that belong together."""
+        # Noted for equal paths, too: a child looks up the nearest module that was matched.
         self.renamed[old] = new
         one, other = _is_one_row(old, before), _is_one_row(new, after)
         if one and other:
@@ -153,6 +159,7 @@ class _Matching:
             self.renamed[one.path] = other.path
         else:
             one = other = None
+        # All but the matched two are gone or new, with every row below them.
         self._leave(
             [row for row in before if row is not one], [row for row in after if row is not other]
         )
@@ -172,6 +179,7 @@ class _Matching:
         self, old: str, before: Sequence[TreeRow], new: str, after: Sequence[TreeRow]
     ) -> None:
         left, right = _children(old, before), _children(new, after)
+        # Names first: they are what the author calls the same. Only the rest is aligned in order.
         partner = dict(self._of_one_name(left, right))
         rest = (
             [path for path in left if path not in partner],
@@ -195,6 +203,7 @@ class _Matching:
         for path, other in named:
             # A number is only a position, unless a state dict leaves nothing else to go by.
             is_name = not _name(path).isdecimal() or self._lacks_class(path, other)
+            # A parameter-free module in the place of one with weights is another thing.
             is_match = is_name or self.likeness(path, other) > SURELY_ALIKE
             if is_match and _have_parameters(left[path]) == _have_parameters(right[other]):
                 yield path, other
@@ -207,6 +216,7 @@ class _Matching:
         """The worth of comparing the two; 0 if they should not be."""
         share = self.likeness(one, other)
         if _name(one) == _name(other):
+            # Nothing in common stays 0: a name alone is not enough.
             return share and share + SAME_NAME
         one_class = self.old.by_path[one].type == self.new.by_path[other].type
         return share if share >= (ALIKE_IN_ONE_CLASS if one_class else ALIKE) else 0.0
@@ -244,6 +254,7 @@ def _aligned(
 ) -> Iterator[tuple[str, str]]:
     """The pairs in order that are worth most in total (Needleman and Wunsch, with free gaps)."""
     best = [[0.0] * (len(after) + 1) for _ in range(len(before) + 1)]
+    # best[at][to] is the most that before[at:] and after[to:] can be worth together.
     worths = [[worth(one, other) for other in after] for one in before]
     for at in reversed(range(len(before))):
         for to in reversed(range(len(after))):

@@ -62,9 +62,11 @@ GridChange = Callable[[Call], Grid | None]
 
 def grid_after(call: Call) -> Grid | None:
     """The grid of the output; None where it is unknown."""
+    # An operator is looked up by its plain name first; a family is a pattern over several names.
     families = (rule for name, rule in _FAMILIES if name.match(call.op.name))
     rule = _RULES.get(plain_name(call.op)) or next(families, None)
     grid = rule(call) if rule else None
+    # A grid in which no axis knows its place says no more than none at all.
     return grid if grid and any(map(knows, grid)) else None
 
 
@@ -86,6 +88,7 @@ def _expanded(call: Call) -> Grid:
 
 def _kept(call: Call) -> Grid | None:
     """The first input's axes; some may be longer or shorter, as after padding or a split."""
+    # With another rank the operator did more than its rule says.
     return (
         tuple(map(relength, call.first, call.shape)) if len(call.first) == len(call.shape) else None
     )
@@ -136,12 +139,14 @@ def _concatenated(call: Call) -> Grid:
 
 def _stacked(call: Call) -> Grid:
     at, count = call.op.attributes.get("dim", 0) % len(call.shape), len(call.sources)
+    # Every input gets the new axis first; then all have the output's rank and broadcast.
     wider = [grid and (*grid[:at], unknown(count), *grid[at:]) for grid in call.sources]
     return _broadcast(call._replace(sources=wider))
 
 
 def _multiplied(call: Call) -> Grid:
     """Rows are the left matrix's, columns the right one's; an addend stands before both."""
+    # The two matrices come last: addmm and baddbmm put their addend first.
     left, right = ((grid or ()) for grid in call.sources[-2:])
     batch, rows, columns = call.shape[:-2], call.shape[-2], call.shape[-1]
     return (
@@ -157,11 +162,13 @@ def _multiplied(call: Call) -> Grid:
 def _convolved(call: Call) -> Grid | None:
     steps, spatial = call.op.attributes["stride"], len(call.shape) - 2
     by = [Fraction(steps[place % len(steps)]) for place in range(spatial)]
+    # A transposed conv makes *stride* outputs of each input: it moves by the inverse.
     back = call.op.attributes.get("transposed")
     return _resampled(call, [1 / step for step in by] if back else by, channels=True)
 
 
 def _pooled(call: Call) -> Grid | None:
+    # torch writes an empty stride where pooling moves by its kernel.
     steps = call.op.attributes.get("stride") or call.op.attributes["kernel_size"]
     return _resampled(call, [steps[place % len(steps)] for place in range(call.spatial)])
 
@@ -185,6 +192,7 @@ def _unpooled(call: Call) -> Grid | None:
 def _interpolated(call: Call) -> Grid | None:
     """By the factor given, else by the lengths; aligned corners shift places by less than one."""
 
+    # A float factor such as 1/3 comes as its nearest binary number: take the simple ratio near it.
     def step(factor: float | None, lengths: tuple[int, int]) -> Fraction:
         return 1 / Fraction(factor).limit_denominator(1 << 16) if factor else Fraction(*lengths)
 
@@ -210,6 +218,7 @@ def _resampled(
     call: Call, steps: Sequence[Fraction | int | None], *, channels: bool = False
 ) -> Grid | None:
     """The last axes with other steps, None for no fixed one; new *channels* lose their places."""
+    # *start* is where the resampled axes begin; the axis before them holds the channels.
     first, start = call.first, len(call.shape) - len(steps)
     if len(first) != len(call.shape):
         return None

@@ -50,6 +50,7 @@ class Snapshot:
     """The state of a model, of everything that hangs on it, and of its inputs."""
 
     def __init__(self, model: nn.Module, *inputs: Tensor) -> None:
+        # Undone by assignment; values of storages are copied later, if ever.
         self._undo: list[Callable[[], object]] = []
         self._storages: set[int] = set()
         self._values: dict[int, tuple[torch.UntypedStorage, torch.UntypedStorage]] = {}
@@ -58,6 +59,8 @@ class Snapshot:
     def keep_values(self, tensor: Tensor) -> None:
         """Copy the values of *tensor*, about to be written to, if they are older than the pass."""
         storage = None if tensor.is_meta else storage_of(tensor)
+        # A storage that the pass itself made has no earlier values. The address of torch's own
+        # object stands for a storage, since Python wraps it anew on each question.
         if storage is None or storage._cdata not in self._storages:
             return
         if storage._cdata not in self._values:
@@ -69,11 +72,13 @@ class Snapshot:
         with torch.no_grad(), torch._C._AutoDispatchBelowADInplaceOrView():
             for undo in self._undo:
                 undo()
+            # After the sizes are back: a storage that was resized has its old length again.
             for storage, values in self._values.values():
                 storage.copy_(values)
 
     def _note_all(self, values: list[Any]) -> None:
         """Note *values* and all that can be reached from them through attributes and containers."""
+        # A stack instead of recursion: some models hang together a thousand deep, and in circles.
         seen: set[int] = set()
         while values:
             value = values.pop()
@@ -103,6 +108,7 @@ class Snapshot:
                 self._undo.append(partial(value.setstate, value.getstate()))
             case torch.jit.ScriptModule():
                 return self._note_scripted(value)
+            # Other objects are left alone: nobody can say how their kind is put back.
             case _ if isinstance(value, nn.Module) or _has_fields(value):
                 attributes = dict(vars(value))
                 self._undo.append(partial(_restore_attributes, value, type(value), attributes))
@@ -121,6 +127,7 @@ class Snapshot:
             self._storages.add(storage._cdata)
             size, place = storage.nbytes(), _place(tensor)
             self._undo.append(partial(_restore_place, tensor, storage, size, place))
+        # torch warns where .grad of a tensor that is not a leaf is read.
         grad, required = tensor.grad if tensor.is_leaf else None, tensor.requires_grad
         self._undo.append(partial(_restore_gradient, tensor, grad, required=required))
 
@@ -130,6 +137,7 @@ def _has_fields(value: Any) -> bool:
 
 
 def _restore_contents(container: Any, contents: Collection[Any]) -> None:
+    # Most containers are hooks that nobody set: empty before and after.
     if container or contents:
         container.clear()
         add = container.extend if isinstance(container, (list, deque)) else container.update
@@ -137,6 +145,7 @@ def _restore_contents(container: Any, contents: Collection[Any]) -> None:
 
 
 def _restore_attributes(owner: Any, kind: type, attributes: dict[str, Any]) -> None:
+    # A lazy module changes its class when it first runs.
     if type(owner) is not kind:
         owner.__class__ = kind
     vars(owner).clear()
@@ -171,6 +180,7 @@ def _restore_place(
         storage.resize_(size)
     if place is not None and place != _place(tensor):
         _, offset, shape, stride, dtype = place
+        # Assigning .data moves a tensor without changing its identity or its history.
         empty = torch.empty(0, dtype=dtype, device=storage.device)
         tensor.data = empty.set_(storage, int(offset), shape, stride)
 
@@ -194,10 +204,12 @@ def settings_restored() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         stack.callback(torch.set_default_dtype, torch.get_default_dtype())
+        # Each setting is read now and put back by its own setter, in the opposite order.
         stack.callback(_restore_device, _default_device())
         stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())
         stack.callback(torch.default_generator.set_state, torch.default_generator.get_state())
         stack.callback(random.setstate, random.getstate())
+        # Only if the user's code imported numpy: we do not.
         if (numpy := sys.modules.get("numpy.random")) is not None:
             stack.callback(numpy.set_state, numpy.get_state())
         yield

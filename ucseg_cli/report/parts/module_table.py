@@ -17,7 +17,7 @@ PLACE: Fields[TreeRow] = (
         "module",
         lambda row: label(row.path, own=row.own),
         Kind.PATH,
-        output=Output.SCREEN | Output.CSV,
+        output=Output.TABLES,
     ),
     Field("path", "", lambda row: row.path, output=Output.JSON),
     Field("type", "type", lambda row: row.type, tier=2),

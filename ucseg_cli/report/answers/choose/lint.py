@@ -61,7 +61,7 @@ def finding_place(finding: Finding) -> str:
 FIELDS: tuple[Field[Finding], ...] = (
     Field("code", "rule", attrgetter("rule.code")),
     Field("severity", "severity", lambda f: f.rule.severity.name.lower(), Kind.STATUS),
-    Field("module", "module", finding_place, Kind.PATH, output=Output.SCREEN | Output.CSV),
+    Field("module", "module", finding_place, Kind.PATH, output=Output.TABLES),
     Field("module", "module", attrgetter("module"), output=Output.JSON),
     Field("message", "finding", attrgetter("message"), Kind.PROSE),
     Field("evidence", "evidence", lambda f: dict(f.evidence), output=Output.JSON),

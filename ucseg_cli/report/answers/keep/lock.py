@@ -13,7 +13,7 @@ from ucseg_cli.report.parts.drift_tables import drift_payload, drift_table, rise
 from ucseg_cli.units import plural
 
 FIELDS: tuple[Field[ModelChange], ...] = (
-    Field("model", "model", attrgetter("model"), output=Output.SCREEN | Output.CSV),
+    Field("model", "model", attrgetter("model"), output=Output.TABLES),
     Field("name", "model", attrgetter("model"), output=Output.JSON),
     Field("sizes", "sizes", lambda c: ", ".join(c.sizes), tier=1, output=Output.SCREEN),
     Field("sizes", "sizes", lambda change: list(change.sizes), output=Output.JSON),

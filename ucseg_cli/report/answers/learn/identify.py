@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.family.axes_from_shapes import UNSEEN
 from ucseg_cli.analysis.family.fit_checkpoint import (
@@ -14,98 +16,42 @@ from ucseg_cli.analysis.family.fit_checkpoint import (
     by_module,
 )
 from ucseg_cli.references.variants import Axis
-from ucseg_cli.report.document import (
-    Cell,
-    Column,
-    Highlight,
-    Judgement,
-    Kind,
-    Report,
-    Role,
-    Row,
-    Table,
+from ucseg_cli.report.document import Highlight, Judgement, Kind, Report, Role, Row, Table
+from ucseg_cli.report.fields import (
+    Field,
+    Fields,
+    Output,
+    make_entries,
+    make_records,
+    make_row,
+    make_table,
 )
 from ucseg_cli.report.parts.checkpoint_notes import checkpoint_notes, raw_source, shown_source
 from ucseg_cli.units import format_shape, plural
 
-COUNTS = (
-    Column("missing", "missing", Kind.EXACT),
-    Column("unexpected", "unexpected", Kind.EXACT),
-    Column("shape", "other shape", Kind.EXACT),
-)
-VERDICT = (
-    Column("status", "status", Kind.STATUS),
-    Column("variant", "variant"),
-    Column("matched", "as expected", Kind.EXACT),
-    *(column._replace(tier=1) for column in COUNTS),
-)
-AXIS_COLUMNS = (
-    Column("axis", "axis"),
-    Column("value", "value"),
-    Column("known", "known from", Kind.PROSE),
-)
-MODULE_COLUMNS = (
-    Column("module", "module", Kind.PATH),
-    *COUNTS,
-    Column("example", "such as", Kind.PROSE, tier=2),
-)
-RECORD_COLUMNS = (
-    Column("kind", "kind"),
-    Column("name", "name", Kind.PATH),
-    Column("expected", "expected"),
-    Column("found", "found"),
-)
+SCREEN, JSON = Output.SCREEN, Output.JSON
 
 
-def identify_report(name: str, found: Identification, top: int | None) -> Report:
-    """The verdict, how each axis is known, and the first *top* modules that differ."""
-    state, status = found.candidate.state, "fits" if found.fits else "differs"
-    summary = _summary(name, found)
-    return Report(
-        kind="ucseg.identify",
-        title=f"identify {name}",
-        conditions=shown_source(state),
-        tables=tuple(_tables(found, status, top)),
-        summary=summary,
-        payload={
-            "conditions": raw_source(state),
-            **_payload(name, found),
-            "verdict": {"status": status},
-        },
-        records=_records(found),
-        highlights=(
-            Highlight("entries as expected", found.matched),
-            Highlight("entries that differ", len(found.differences)),
-        ),
-        notes=(*checkpoint_notes(state), *_added(found)),
-        judgements=(Judgement("identify", name, "pass" if found.fits else "fail", summary),),
-    )
+class _Fit(NamedTuple):
+    """A variant that the checkpoint fits, or the nearest."""
+
+    status: str
+    variant: str | None
+    matched: int
+    counts: Counter[str]
 
 
-def _added(found: Identification) -> list[str]:
-    lacks = plural(found.added, "counter")
-    return [f"It lacks {lacks} {COUNTER}, which torch adds as it loads."] if found.added else []
+class _Part(NamedTuple):
+    """The entries of a module that differ."""
+
+    module: str
+    counts: Counter[str]
+    example: str = ""
 
 
-def _tables(found: Identification, status: str, top: int | None) -> list[Table]:
-    verdict = _verdict_table(found, status)
-    if not found.related:
-        return [verdict]
-    axes = Table("axes", "Axes", AXIS_COLUMNS, tuple(map(_axis_row, found.candidate.readings)))
-    return [verdict, axes, *([_module_table(found, top)] if found.differences else [])]
-
-
-def _verdict_table(found: Identification, status: str) -> Table:
-    counts = _counts(Counter(difference.kind for difference in found.differences))
-    names = (found.candidate.alike if found.fits else ()) or (found.candidate.name,)
-    rows = tuple(
-        Row((status, name if found.related else None, found.matched, *counts)) for name in names
-    )
-    return Table("verdict", "Verdict", VERDICT, rows)
-
-
-def _axis_row(reading: Reading) -> Row:
-    return Row((reading.axis.name, reading.axis.show(reading.value), _known_from(reading)))
+def _other_shape(part: _Fit | _Part) -> int:
+    """Entries of another shape, and those whose tensor is not dense."""
+    return part.counts["shape"] + part.counts["layout"]
 
 
 def _known_from(reading: Reading) -> str:
@@ -120,38 +66,108 @@ def _known_from(reading: Reading) -> str:
             return f"{'no shape shows it' if hidden else 'not in this file'}: {source}"
 
 
-def _module_table(found: Identification, top: int | None) -> Table:
+def _counts(tier: int) -> Fields[Any]:
+    return (
+        Field("missing", "missing", lambda part: part.counts["missing"], Kind.EXACT, tier),
+        Field("unexpected", "unexpected", lambda part: part.counts["unexpected"], Kind.EXACT, tier),
+        Field("shape", "other shape", _other_shape, Kind.EXACT, tier),
+    )
+
+
+FITS: Fields[_Fit] = (
+    Field("status", "status", attrgetter("status"), Kind.STATUS),
+    Field("variant", "variant", attrgetter("variant")),
+    Field("matched", "as expected", attrgetter("matched"), Kind.EXACT),
+    *_counts(tier=1),
+)
+AXES: Fields[Reading] = (
+    Field("axis", "axis", attrgetter("axis.name")),
+    Field("value", "value", lambda reading: reading.axis.show(reading.value), output=SCREEN),
+    Field("value", "", attrgetter("value"), output=JSON),
+    Field("known", "known from", _known_from, Kind.PROSE, output=SCREEN),
+    Field("known_from", "", attrgetter("seen"), output=JSON),
+    Field("as", "", attrgetter("source"), output=JSON),
+)
+PARTS: Fields[_Part] = (
+    Field("module", "module", attrgetter("module"), Kind.PATH),
+    *_counts(tier=0),
+    Field("example", "such as", attrgetter("example"), Kind.PROSE, tier=2),
+)
+DIFFERENCES: Fields[Difference] = (
+    Field("kind", "kind", attrgetter("kind")),
+    Field("name", "name", attrgetter("name"), Kind.PATH),
+    Field("expected", "expected", attrgetter("expected")),
+    Field("found", "found", attrgetter("found")),
+    Field("module", "", attrgetter("module"), output=JSON),
+)
+
+
+def identify_report(name: str, found: Identification, top: int | None) -> Report:
+    """The verdict, how each axis is known, and the first *top* modules that differ."""
+    candidate, status = found.candidate, "fits" if found.fits else "differs"
+    state, summary = candidate.state, _summary(name, found)
+    fits = (candidate.alike or (candidate.name,)) if found.fits else ()
+    return Report(
+        kind="ucseg.identify",
+        title=f"identify {name}",
+        conditions=shown_source(state),
+        tables=tuple(_tables(found, status, top)),
+        summary=summary,
+        payload={
+            "conditions": raw_source(state),
+            "checkpoint": name,
+            "variant": candidate.name if found.related else None,
+            "fits": list(fits),
+            "axes": make_entries(AXES, candidate.readings) if found.related else [],
+            "expected": found.expected,
+            "matched": found.matched,
+            "differences": make_entries(DIFFERENCES, found.differences),
+            "verdict": {"status": status},
+        },
+        records=make_records("differences", DIFFERENCES, found.differences),
+        highlights=(
+            Highlight("entries as expected", found.matched),
+            Highlight("entries that differ", len(found.differences)),
+        ),
+        notes=(*checkpoint_notes(state), *_added(found)),
+        judgements=(Judgement("identify", name, "pass" if found.fits else "fail", summary),),
+    )
+
+
+def _added(found: Identification) -> list[str]:
+    lacks = plural(found.added, "counter")
+    return [f"It lacks {lacks} {COUNTER}, which torch adds as it loads."] if found.added else []
+
+
+def _tables(found: Identification, status: str, top: int | None) -> Iterator[Table]:
+    counts = Counter(difference.kind for difference in found.differences)
+    names = (found.candidate.alike if found.fits else ()) or (found.candidate.name,)
+    fits = [_Fit(status, name if found.related else None, found.matched, counts) for name in names]
+    yield make_table("verdict", "Verdict", FITS, fits)
+    if found.related:
+        yield make_table("axes", "Axes", AXES, found.candidate.readings)
+    if found.related and found.differences:
+        rows, note = _rows_by_module(found, top), "JSON and CSV name every entry."
+        yield make_table("modules", "Differences by module", PARTS, rows, note)
+
+
+def _rows_by_module(found: Identification, top: int | None) -> Iterator[_Part | Row]:
     first: dict[str, Difference] = {}
     for difference in found.differences:
         first.setdefault(difference.module, difference)
-    modules = list(by_module(found.differences).items())
-    shown, folded = modules[:top], modules[len(modules) if top is None else top :]
-    rest = sum((counts for _, counts in folded), Counter[str]())
-    total = sum((counts for _, counts in modules), Counter[str]())
-    rows = (
-        *(
-            Row((module or "(own)", *_counts(counts), _example(first[module])))
-            for module, counts in shown
-        ),
-        *(
-            [Row((plural(len(folded), "other"), *_counts(rest), ""), role=Role.FOLDED)]
-            if folded
-            else []
-        ),
-        Row(("total", *_counts(total), ""), role=Role.TOTAL),
-    )
-    return Table(
-        "modules",
-        "Differences by module",
-        MODULE_COLUMNS,
-        rows,
-        note="JSON and CSV name every entry.",
-    )
+    parts = [
+        _Part(module or "(own)", counts, _example(first[module]))
+        for module, counts in by_module(found.differences).items()
+    ]
+    shown, folded = parts[:top], parts[len(parts) if top is None else top :]
+    yield from shown
+    if folded:
+        yield make_row(PARTS, _sum(plural(len(folded), "other"), folded), role=Role.FOLDED)
+    yield make_row(PARTS, _sum("total", parts), role=Role.TOTAL)
 
 
-def _counts(counts: Counter[str]) -> tuple[int, ...]:
-    """As the columns of COUNTS have them; what is not dense is beside what has another shape."""
-    return counts["missing"], counts["unexpected"], counts["shape"] + counts["layout"]
+def _sum(name: str, parts: list[_Part]) -> _Part:
+    return _Part(name, sum((part.counts for part in parts), Counter[str]()))
 
 
 def _example(difference: Difference) -> str:
@@ -166,53 +182,6 @@ def _example(difference: Difference) -> str:
             return f"{name} is {found}, not {expected}"
         case _:
             return f"{name} is not a dense tensor"
-
-
-def _records(found: Identification) -> Table:
-    def cells(difference: Difference) -> tuple[Cell, ...]:
-        return difference.kind, difference.name, difference.expected, difference.found
-
-    return Table(
-        "differences",
-        "Differences",
-        RECORD_COLUMNS,
-        tuple(Row(cells(difference)) for difference in found.differences),
-    )
-
-
-def _payload(name: str, found: Identification) -> dict[str, Any]:
-    candidate = found.candidate
-    return {
-        "checkpoint": name,
-        "variant": candidate.name if found.related else None,
-        "fits": list(candidate.alike or (candidate.name,)) if found.fits else [],
-        "axes": [_raw_axis(reading) for reading in candidate.readings] if found.related else [],
-        "expected": found.expected,
-        "matched": found.matched,
-        "differences": [
-            {
-                **difference._asdict(),
-                "module": difference.module,
-                "expected": _raw(difference.expected),
-                "found": _raw(difference.found),
-            }
-            for difference in found.differences
-        ],
-    }
-
-
-def _raw(shape: tuple[int, ...] | None) -> list[int] | None:
-    return None if shape is None else list(shape)
-
-
-def _raw_axis(reading: Reading) -> dict[str, Any]:
-    value = list(reading.value) if isinstance(reading.value, tuple) else reading.value
-    return {
-        "axis": reading.axis.name,
-        "value": value,
-        "known_from": reading.seen,
-        "as": reading.source,
-    }
 
 
 def _summary(name: str, found: Identification) -> str:

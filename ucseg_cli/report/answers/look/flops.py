@@ -29,10 +29,7 @@ from ucseg_cli.report.parts.module_table import (
     module_table,
     share_of,
 )
-from ucseg_cli.report.parts.reconciliation_tables import (
-    reconciliation_payload,
-    reconciliation_tables,
-)
+from ucseg_cli.report.parts.reconciliation_tables import RECONCILIATION, reconciliation_tables
 from ucseg_cli.units import exact_ratio, format_count, format_percent, plural
 
 UNCOUNTED: Fields[Uncounted] = (
@@ -74,7 +71,7 @@ def flops_report(
             "modules": make_entries(fields, rows),
             "operators": _operators(trace),
             "uncounted": make_entries(UNCOUNTED, missed),
-            **({"reconciliation": reconciliation_payload(others)} if reconciled else {}),
+            **({"reconciliation": make_entries(RECONCILIATION, others)} if reconciled else {}),
         },
         records=module_records(fields, rows, arrangement, metric),
         highlights=tuple(

@@ -55,13 +55,13 @@ def list_report(subjects: Sequence[Subject], conditions: Conditions, settings: S
 
 
 def _fields(base: str) -> Fields[_Named]:
-    shown, json = Output.SCREEN | Output.CSV, Output.JSON
+    tables, json = Output.TABLES, Output.JSON
     return (
         Field("name", "variant", lambda named: named.name),
         Field("origin", "", lambda named: named.origin, output=json),
         Field("params", "parameters", lambda named: named.figures["params"], Kind.QUANTITY),
         Field("macs", "MACs", lambda named: named.figures["macs"], Kind.QUANTITY),
-        Field("changes", f"differs from {base} in", _differences, Kind.PROSE, output=shown),
+        Field("changes", f"differs from {base} in", _differences, Kind.PROSE, output=tables),
         Field("axes", "", _axes, output=json),
         Field("changes", "", _raw_changes, output=json),
     )

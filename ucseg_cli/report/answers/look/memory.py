@@ -72,14 +72,14 @@ def memory_report(
 
 
 def _fields(whole: int) -> Fields[Held]:
-    shown, json = Output.SCREEN | Output.CSV, Output.JSON
+    tables, json = Output.TABLES, Output.JSON
     return (
-        Field("module", "module", _name, Kind.PATH, output=shown),
-        Field("op", "made by", lambda held: held.op, tier=2, output=shown),
+        Field("module", "module", _name, Kind.PATH, output=tables),
+        Field("op", "made by", lambda held: held.op, tier=2, output=tables),
         Field("shape", "shape", lambda held: held.shape, Kind.SHAPE, tier=1),
         Field("bytes", "bytes", lambda held: held.bytes, Kind.BYTES),
         Field("share", "share", lambda held: exact_ratio(held.bytes, whole), Kind.SHARE, tier=1),
-        Field("needed", "still needed", _needed, tier=3, output=shown),
+        Field("needed", "still needed", _needed, tier=3, output=tables),
         Field("dtype", "", lambda held: held.dtype, output=json),
         Field("module", "", lambda held: held.module, output=json),
         Field("op", "", lambda held: held.op or None, output=json),
