@@ -108,7 +108,7 @@ class Snapshot:
                 self._undo.append(partial(value.setstate, value.getstate()))
             case torch.jit.ScriptModule():
                 return self._note_scripted(value)
-            # Other objects are left alone: nobody can say how their kind is put back.
+            # Other objects are left alone: how their kind is put back is unknown.
             case _ if isinstance(value, nn.Module) or _has_fields(value):
                 attributes = dict(vars(value))
                 self._undo.append(partial(_restore_attributes, value, type(value), attributes))
@@ -137,7 +137,7 @@ def _has_fields(value: Any) -> bool:
 
 
 def _restore_contents(container: Any, contents: Collection[Any]) -> None:
-    # Most containers are hooks that nobody set: empty before and after.
+    # Most containers are hooks that were never set: empty before and after.
     if container or contents:
         container.clear()
         add = container.extend if isinstance(container, (list, deque)) else container.update
