@@ -113,14 +113,14 @@ def test_a_norm_that_stays_is_named_with_the_reason() -> None:
         trace, (Pair("a.0", "a.1"),), (Kept("b", "it is odd"), Kept("", "so is this"))
     )
     report = Report("ucseg.params", "params", {}, (), "It has none.", {"conditions": {}})
-    told = after_folding(report, [Subject("net", trace, folding=folding)])
-    assert told.conditions == {"deploy": "1 batch norm folded"}
-    assert told.summary == "After folding 1 batch norm, It has none."
-    assert told.notes == (
+    shown = after_folding(report, [Subject("net", trace, folding=folding)])
+    assert shown.conditions == {"deploy": "1 batch norm folded"}
+    assert shown.summary == "After folding 1 batch norm, It has none."
+    assert shown.notes == (
         "The batch norm in b of net is not folded: it is odd.",
         "The batch norm in the model itself of net is not folded: so is this.",
     )
-    assert told.payload["conditions"]["deploy"] == [
+    assert shown.payload["conditions"]["deploy"] == [
         {
             "model": "net",
             "folded": 1,

@@ -78,15 +78,15 @@ def test_a_failure_is_an_error_and_a_warning_a_warning_and_nothing_else_is_writt
 
 
 def test_a_place_comes_before_the_title() -> None:
-    told = render_github(_report(Judgement("a", "v2", "fail", "too much", "pyproject.toml", 12)))
-    assert told.startswith("::error file=pyproject.toml,line=12,title=a (v2)::too much\n")
+    shown = render_github(_report(Judgement("a", "v2", "fail", "too much", "pyproject.toml", 12)))
+    assert shown.startswith("::error file=pyproject.toml,line=12,title=a (v2)::too much\n")
 
 
 def test_what_would_end_a_command_or_a_property_is_escaped() -> None:
-    told = render_github(
+    shown = render_github(
         _report(Judgement("a,b:c%", "v2", "fail", "1%\r\n::error::no, that: is data", "x,y:z", 1))
     )
-    assert told.splitlines()[:-1] == [
+    assert shown.splitlines()[:-1] == [
         (
             "::error file=x%2Cy%3Az,line=1,title=a%2Cb%3Ac%25 (v2)"
             "::1%25%0D%0A::error::no, that: is data"
@@ -159,8 +159,8 @@ def test_paths_are_as_seen_from_the_root_of_the_checkout(
     monkeypatch.setenv("UCSEG_CONFIG", str(tmp_path / "inner" / "ucseg.toml"))
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
     monkeypatch.chdir(tmp_path / where)
-    told = _read(ucseg("check", "-f", "github").stdout.splitlines()[0])
-    assert told.properties["file"] == "inner/ucseg.toml"
+    shown = _read(ucseg("check", "-f", "github").stdout.splitlines()[0])
+    assert shown.properties["file"] == "inner/ucseg.toml"
 
 
 def test_a_path_outside_the_checkout_stays_as_it_is(
@@ -170,8 +170,8 @@ def test_a_path_outside_the_checkout_stays_as_it_is(
     (tmp_path / "checkout").mkdir()
     monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path / "checkout"))
     monkeypatch.chdir(tmp_path / "checkout")
-    told = _read(ucseg("check", "-f", "github").stdout.splitlines()[0])
-    assert told.properties["file"] == str(tmp_path / "ucseg.toml")
+    shown = _read(ucseg("check", "-f", "github").stdout.splitlines()[0])
+    assert shown.properties["file"] == str(tmp_path / "ucseg.toml")
 
 
 def test_lint_warns_and_with_fail_on_errs(ucseg: Run) -> None:
@@ -195,5 +195,5 @@ def test_counters_that_agree_are_the_summary_alone(ucseg: Run) -> None:
 
 
 def test_what_a_terminal_would_obey_is_shown_instead() -> None:
-    told = render_github(_report(Judgement("a\x1b[31m", "v2", "fail", "b\x00\x07c", "p.toml", 1)))
-    assert told.startswith("::error file=p.toml,line=1,title=a\\x1b[31m (v2)::b\\x00\\x07c\n")
+    shown = render_github(_report(Judgement("a\x1b[31m", "v2", "fail", "b\x00\x07c", "p.toml", 1)))
+    assert shown.startswith("::error file=p.toml,line=1,title=a\\x1b[31m (v2)::b\\x00\\x07c\n")

@@ -121,8 +121,8 @@ def test_any_text_is_valid_and_reads_back_but_for_what_xml_cannot_hold(
 ) -> None:
     ((case,),) = read(render_junit(_report(Judgement(name, "v2", status, message))))
     assert case.get("name") == NOT_IN_XML.sub("\ufffd", name)
-    told = [failure.get("message") for failure in case.findall("failure")]
-    assert told == ([NOT_IN_XML.sub("\ufffd", message)] if status == "fail" else [])
+    shown = [failure.get("message") for failure in case.findall("failure")]
+    assert shown == ([NOT_IN_XML.sub("\ufffd", message)] if status == "fail" else [])
 
 
 def test_check_reports_every_limit(ucseg: Run, read: Read) -> None:

@@ -97,11 +97,11 @@ def test_rules_that_were_looked_for_come_first_with_their_reasons(read: Read) ->
         Rule(name, Severity.INFO, f"title of {name}", f"why {name}.", "here") for name in ("a", "b")
     )
     run = read(render_sarif(_report(*judged, rules=rules)))
-    told = run["tool"]["driver"]["rules"]
-    assert [rule["id"] for rule in told] == ["a", "b", "x"]
-    assert told[0]["shortDescription"]["text"] == "title of a"
-    assert told[0]["help"]["text"] == "why a. `ucseg explain a` says more."
-    assert told[2] == {"id": "x"}
+    shown = run["tool"]["driver"]["rules"]
+    assert [rule["id"] for rule in shown] == ["a", "b", "x"]
+    assert shown[0]["shortDescription"]["text"] == "title of a"
+    assert shown[0]["help"]["text"] == "why a. `ucseg explain a` says more."
+    assert shown[2] == {"id": "x"}
     assert [result["ruleIndex"] for result in run["results"]] == [2, 1, 2]
 
 

@@ -392,9 +392,9 @@ def test_a_mistake_takes_the_place_of_an_earlier_answer_in_a_file(
     assert answer.stdout.startswith(
         "::error file=pyproject.toml,line=2,title=unknown-name (ucseg)::no key named 'sizes'"
     )
-    told = (tmp_path / "old.md").read_text("utf-8")
-    assert told.startswith("<!-- ucseg.check -->\n\n### ❌ ucseg has no verdict")
-    assert "no key named 'sizes'" in told
+    shown = (tmp_path / "old.md").read_text("utf-8")
+    assert shown.startswith("<!-- ucseg.check -->\n\n### ❌ ucseg has no verdict")
+    assert "no key named 'sizes'" in shown
 
 
 def test_a_mistake_on_the_command_line_is_reported_to_ci_and_nowhere_else(
