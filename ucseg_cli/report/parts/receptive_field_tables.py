@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from operator import attrgetter
 from typing import Any
 
 from ucseg_cli.analysis.geometry.receptive_field import ReceptiveField, receptive_fields
@@ -12,21 +13,13 @@ from ucseg_cli.analysis.geometry.tap_shapes import default_taps
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.trace import Tap
-from ucseg_cli.report.document import Cell, Column, Kind, Row, Table
+from ucseg_cli.report.document import Column, Kind, Row, Table
+from ucseg_cli.report.fields import Field, Fields, make_table
 from ucseg_cli.report.parts.probed import Probed, share_names
 from ucseg_cli.report.parts.tap_cells import first_rows
 
-COLUMNS = (
-    Column("map", "map", Kind.PATH),
-    Column("field", "height×width", Kind.SHAPE),
-    Column("live", "at this size", Kind.SHAPE),
-    Column("share", "of the input", Kind.RATIO, tier=1),
-    Column("stride", "stride", Kind.EXACT, tier=1),
-    Column("context", "global gates", Kind.EXACT, tier=1),
-    Column("module", "module", Kind.PATH, tier=2),
-)
-
-
+MAP: Field[ReceptiveField] = Field("map", "map", attrgetter("name"), Kind.PATH)
+MODULE: Field[ReceptiveField] = Field("module", "module", attrgetter("module"), Kind.PATH, 2)
 MOST_NAMES = 12
 """A network may have fifty gates, and fifty names say no more than their number."""
 
@@ -82,11 +75,21 @@ def _shown(probed: Probed) -> list[ReceptiveField]:
 def _of_one(
     title: str, fields: Sequence[ReceptiveField], size: Size | None, top: int | None
 ) -> Table:
-    rows = (Row(_cells(field, size)) for field in fields if _is_known(field))
     named = all(field.module == field.name.partition("[")[0] for field in fields)
-    columns = COLUMNS[:-1] if named else COLUMNS
-    shown = first_rows((Row(row.cells[: len(columns)]) for row in rows), top)
-    return Table("fields", title, columns, shown, _note(fields))
+    columns = [MAP, *_properties(size), *(() if named else (MODULE,))]
+    known = [field for field in fields if _is_known(field)]
+    table = make_table("fields", title, columns, known, _note(fields))
+    return table._replace(rows=first_rows(table.rows, top))
+
+
+def _properties(size: Size | None) -> Fields[ReceptiveField]:
+    return (
+        Field("field", "height×width", attrgetter("size"), Kind.SHAPE),
+        Field("live", "at this size", attrgetter("live_size"), Kind.SHAPE),
+        Field("share", "of the input", lambda field: _share(field, size), Kind.RATIO, 1),
+        Field("stride", "stride", lambda field: whole_stride(field.stride), Kind.EXACT, 1),
+        Field("context", "global gates", lambda f: len(f.global_context), Kind.EXACT, 1),
+    )
 
 
 def _is_known(field: ReceptiveField) -> bool:
@@ -118,19 +121,6 @@ def branch_entry(field: ReceptiveField) -> dict[str, Any]:
 def _branch(role: str) -> str:
     """``aspp.branches[rate 6]`` as ``rate 6``."""
     return role.partition("[")[2].removesuffix("]")
-
-
-def _cells(field: ReceptiveField, size: Size | None) -> tuple[Cell, ...]:
-    share = _share(field, size)
-    return (
-        field.name,
-        field.size,
-        field.live_size,
-        share,
-        whole_stride(field.stride),
-        len(field.global_context),
-        field.module,
-    )
 
 
 def _share(field: ReceptiveField, size: Size | None) -> Fraction | None:
@@ -188,5 +178,5 @@ def _side_by_side(
     )
     unknown = _unknown([field for probed in fields for field in probed if field.name not in names])
     return Table(
-        "fields", title, (COLUMNS[0], *columns), first_rows(rows, top), " ".join([note, *unknown])
+        "fields", title, (MAP.column, *columns), first_rows(rows, top), " ".join([note, *unknown])
     )

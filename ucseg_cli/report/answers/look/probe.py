@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 from ucseg_cli.analysis.geometry.dilated_reach import reaches
@@ -11,6 +12,14 @@ from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.report.answers.look.reach import reach_entries, reach_table
 from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
+from ucseg_cli.report.fields import (
+    Field,
+    Fields,
+    Output,
+    make_entry,
+    make_grouped_records,
+    make_table,
+)
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
 from ucseg_cli.report.parts.probed import Probed, share_names
 from ucseg_cli.report.parts.receptive_field_tables import (
@@ -30,24 +39,31 @@ from ucseg_cli.report.parts.tap_cells import (
 )
 from ucseg_cli.units import format_shape
 
-TAP = Column("tap", "tap", Kind.PATH)
-LENGTHS = (
-    Column("channels", "channels", Kind.EXACT),
-    Column("height", "height", Kind.EXACT),
-    Column("width", "width", Kind.EXACT),
+TABLES, SCREEN, FILES, JSON = Output.TABLES, Output.SCREEN, Output.FILES, Output.JSON
+
+
+def _length(axis: int) -> Callable[[TapShape], int | None]:
+    return lambda tap: tap.map and tap.map[axis]
+
+
+TAP: Field[TapShape] = Field("tap", "tap", attrgetter("name"), Kind.PATH, output=TABLES)
+LENGTHS: Fields[TapShape] = (
+    Field("channels", "channels", _length(0), Kind.EXACT),
+    Field("height", "height", _length(1), Kind.EXACT),
+    Field("width", "width", _length(2), Kind.EXACT),
 )
-SHAPE = Column("shape", "shape", Kind.SHAPE)
-STRIDE = Column("stride", "stride", Kind.EXACT, tier=1)
-MODULE, TYPE = Column("module", "module", Kind.PATH, tier=2), Column("type", "type", tier=2)
-RECORDS = (
-    Column("model", "model"),
-    Column("size", "size"),
+SHAPE: Field[TapShape] = Field("shape", "shape", attrgetter("shape"), Kind.SHAPE)
+STRIDE: Field[TapShape] = Field("stride", "stride", stride_cell, Kind.EXACT, 1, SCREEN)
+MODULE: Field[TapShape] = Field("module", "module", attrgetter("module"), Kind.PATH, 2)
+IN_FILES: Fields[TapShape] = (
     TAP,
+    Field("name", "", attrgetter("name"), output=JSON),
     *LENGTHS,
-    STRIDE,
+    Field("stride", "", attrgetter("whole_stride"), output=FILES),
     MODULE,
     SHAPE,
-    Column("dtype", "dtype"),
+    Field("dtype", "", attrgetter("dtype"), output=FILES),
+    Field("strides", "", attrgetter("whole_strides"), output=JSON),
 )
 
 
@@ -65,15 +81,12 @@ def probe_report(probed: Sequence[Probed], *, top: int | None = None) -> Report:
             "conditions": raw_conditions(conditions),
             "models": [_model(probed_model) for probed_model in probed],
         },
-        records=Table(
-            "taps",
-            "Taps",
-            RECORDS,
-            tuple(
-                _record(probed_model, tap) for probed_model in probed for tap in probed_model.shapes
-            ),
-        ),
+        records=make_grouped_records("taps", ("model", "size"), IN_FILES, map(_group, probed)),
     )
+
+
+def _group(probed: Probed) -> tuple[tuple[str, str], tuple[TapShape, ...]]:
+    return (probed.subject.name, str(probed.conditions.at)), probed.shapes
 
 
 def _tables(probed: Sequence[Probed], conditions: Conditions, top: int | None) -> Iterator[Table]:
@@ -98,23 +111,13 @@ def _tap_tables(here: Sequence[Probed], at: str, top: int | None) -> Iterator[Ta
 
 
 def _of_one(title: str, probed: Probed, top: int | None) -> Table:
-    taps = probed.shapes
+    taps, by_path = probed.shapes, probed.subject.trace.by_path
     lengths = LENGTHS if all_maps(taps) else (SHAPE,)
-    place = TYPE if all(_names_module(tap) for tap in taps) else MODULE
-    rows = (
-        Row(
-            (
-                tap.name,
-                *_lengths(tap, whole=lengths == (SHAPE,)),
-                stride_cell(tap),
-                _place(probed, tap, place),
-            )
-        )
-        for tap in taps
-    )
-    return Table(
-        "taps", title, (TAP, *lengths, STRIDE, place), first_rows(rows, top), _silent([probed])
-    )
+    place = MODULE
+    if all(_names_module(tap) for tap in taps):
+        place = Field("type", "type", lambda tap: by_path[tap.module].type, tier=2)
+    table = make_table("taps", title, (TAP, *lengths, STRIDE, place), taps, _silent([probed]))
+    return table._replace(rows=first_rows(table.rows, top))
 
 
 def _side_by_side(title: str, here: Sequence[Probed], top: int | None) -> Table:
@@ -147,24 +150,16 @@ def _side_by_side(title: str, here: Sequence[Probed], top: int | None) -> Table:
         )
         for name in names
     )
-    return Table("taps", title, (TAP, *columns), first_rows(rows, top), _silent(here))
+    return Table("taps", title, (TAP.column, *columns), first_rows(rows, top), _silent(here))
 
 
 def _shape_and_stride(tap: TapShape | None, *, as_maps: bool) -> tuple[Cell, Cell]:
     return shape_cell(tap, as_maps=as_maps), stride_cell(tap)
 
 
-def _lengths(tap: TapShape, *, whole: bool = False) -> tuple[Cell, ...]:
-    return (tap.shape,) if whole else tuple(tap.map or (None, None, None))
-
-
 def _names_module(tap: TapShape) -> bool:
     """Whether the tap's name says already whose output it is."""
     return tap.name.partition("[")[0] == tap.module or not tap.module
-
-
-def _place(probed: Probed, tap: TapShape, column: Column) -> Cell:
-    return tap.module if column is MODULE else probed.subject.trace.by_path[tap.module].type
 
 
 def _silent(here: Sequence[Probed]) -> str | None:
@@ -182,36 +177,17 @@ def _silent(here: Sequence[Probed]) -> str | None:
     return " ".join(sentences) or None
 
 
-def _record(probed: Probed, tap: TapShape) -> Row:
-    place = (probed.subject.name, str(probed.conditions.at), tap.name)
-    return Row((*place, *_lengths(tap), tap.whole_stride, tap.module, tap.shape, tap.dtype))
-
-
 def _model(probed: Probed) -> dict[str, Any]:
     fields = {field.name: field_entry(field) for field in tap_fields(probed)}
     return {
         "name": probed.subject.name,
         "input": list(probed.conditions.inputs[0].shape),
         "taps": [
-            {**_entry(tap), **fields.get(tap.name, field_entry(None))} for tap in probed.shapes
+            {**make_entry(IN_FILES, tap), **fields.get(tap.name, field_entry(None))}
+            for tap in probed.shapes
         ],
         "branches": [branch_entry(field) for field in branch_fields(probed.subject)],
         "reach": reach_entries(reaches(probed.subject.trace)),
-    }
-
-
-def _entry(tap: TapShape) -> dict[str, Any]:
-    channels, height, width = _lengths(tap)
-    return {
-        "name": tap.name,
-        "channels": channels,
-        "height": height,
-        "width": width,
-        "stride": tap.whole_stride,
-        "module": tap.module,
-        "shape": tap.shape,
-        "dtype": tap.dtype,
-        "strides": tap.whole_strides,
     }
 
 
