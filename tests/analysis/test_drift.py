@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from support.fixture_types import TraceOf
+from support.locked_trees import TreeOf, trees_from
 from ucseg_cli.analysis.comparing.drift import Drift, drift, locked_tree
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.metrics import METRICS, own_figures, totals
@@ -19,29 +21,16 @@ from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.lock import Locked, Tree, leaves
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.project.lock_file import NAME, read_lock, write_lock
-from ucseg_cli.references.variants import AXES, CATALOGUE, Variant, as_variant
+from ucseg_cli.references.variants import AXES, CATALOGUE, Variant
 from ucseg_cli.references.variants.variant import changes
 
-TraceOf = Callable[[Variant, Conditions], Trace]
-TreeOf = Callable[..., Tree]
 Models = Callable[[st.DataObject], tuple[Variant, Trace, Tree]]
 
 
 @pytest.fixture(scope="session")
 def tree_of(trace_of: TraceOf) -> TreeOf:
     """The figures that a lock records of a model at square sizes."""
-
-    def lock(model: str | Variant, *sides: int) -> Tree:
-        variant = as_variant(model)
-        sizes = [Size(side, side) for side in sides or (32,)]
-        return locked_tree(
-            {
-                str(size): Subject("m", trace_of(variant, Conditions(size)), variant)
-                for size in sizes
-            }
-        )
-
-    return lock
+    return trees_from(trace_of)
 
 
 @pytest.fixture(scope="session")

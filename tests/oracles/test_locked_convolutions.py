@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,30 +11,15 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from support.fixture_types import TraceOf
-from ucseg_cli.analysis.comparing.drift import locked_tree
-from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.facts.conditions import Conditions, Size
+from support.locked_trees import TreeOf, trees_from
 from ucseg_cli.facts.lock import Tree
-from ucseg_cli.references.variants import Variant, as_variant
-
-TreeOf = Callable[..., Tree]
+from ucseg_cli.references.variants import Variant
 
 
 @pytest.fixture(scope="session")
 def tree_of(trace_of: TraceOf) -> TreeOf:
-    """The tree that a lock keeps for a model at square sizes."""
-
-    def lock(model: str | Variant, *sides: int) -> Tree:
-        variant = as_variant(model)
-        sizes = [Size(side, side) for side in sides or (32,)]
-        return locked_tree(
-            {
-                str(size): Subject("m", trace_of(variant, Conditions(size)), variant)
-                for size in sizes
-            }
-        )
-
-    return lock
+    """The figures that a lock records of a model at square sizes."""
+    return trees_from(trace_of)
 
 
 def table(tree: Tree, *names: str) -> Mapping[str, Any]:
