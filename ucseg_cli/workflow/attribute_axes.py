@@ -45,6 +45,7 @@ def measure_lattice(
         return {}
     variants = lattice(baseline.variant, model.variant)
     ends = {frozenset[str](): totals(baseline.trace), max(variants, key=len): totals(model.trace)}
+    # Both ends are traced already; only what lies between is recorded.
     inner = {taken: variant for taken, variant in variants.items() if taken not in ends}
     if not inner:
         return dict(ends)

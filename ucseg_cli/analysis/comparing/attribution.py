@@ -111,6 +111,7 @@ def marginals(values: Values, axes: Sequence[str]) -> dict[str, Fraction]:
 def round_to_sum(shares: Mapping[str, Fraction]) -> dict[str, int]:
     """Whole numbers with the sum of the shares: rounded down, but the largest remainders up."""
     rounded = {axis: floor(share) for axis, share in shares.items()}
+    # Rounding down loses less than one unit an axis: as many units as are missing go up.
     missing = int(sum(shares.values(), Fraction())) - sum(rounded.values())
     for axis in sorted(shares, key=lambda name: rounded[name] - shares[name])[:missing]:
         rounded[axis] += 1

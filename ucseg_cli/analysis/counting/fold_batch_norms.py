@@ -130,6 +130,7 @@ class _Uses:
             if weight.name != "num_batches_tracked"
         }
         used = set(_present(norm.inputs[1:]))
+        # A second reader of the norm's scale would still need it after folding.
         readers = {call for tensor in used for call in self.touched[self.storage(tensor)]}
         return (
             held == used
@@ -168,6 +169,7 @@ class _Rewrite:
         self.before, self.norms, ops = trace, layers.keys(), trace.ops
         self.same = {ops[norm].outputs[0]: _given(ops[norm], 0) for norm in layers}
         self.stays = [whole_call(trace, index) not in layers for index in range(len(ops))]
+        # Where an operator stands once those before it that go are gone.
         self.position = list(accumulate(self.stays, initial=0))
         self.added: list[Tensor] = []
         self.biases: dict[int, int] = {}
@@ -231,6 +233,7 @@ class _Rewrite:
         freed = list(self.before.freed)
         for norm_output, output in self.same.items():
             mine, other = (self.before.tensors[t].storage for t in (output, norm_output))
+            # None is never: then the layer's output, which takes the norm's place, stays as well.
             times = [time for time in (freed[mine], freed[other]) if time is not None]
             freed[mine] = max(times) if len(times) == 2 else None
         return [time if time is None else self.position[time] for time in freed]

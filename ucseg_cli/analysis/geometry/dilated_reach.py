@@ -188,6 +188,7 @@ def _chains(trace: Trace) -> dict[int, tuple[Chain, Chain]]:
 def _chains_of_outputs(
     trace: Trace, op: Op, known: dict[int, tuple[Chain, Chain]]
 ) -> tuple[Chain, Chain] | None:
+    # Operators without a window may still pass a map on unchanged: norms, activations.
     pair = windows(trace, op)
     if pair is None:
         return _carried(trace, op, known)

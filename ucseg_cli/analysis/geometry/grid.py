@@ -95,6 +95,7 @@ def reshape(grid: Grid, shape: Sequence[int]) -> Grid | None:
         return grid
     if 0 in shape:
         return None
+    # Digits of all axes in one row, the outermost last, so that each axis takes from the end.
     left = join(digit for axis in grid for digit in axis)[::-1]
     axes = tuple(_take(left, length) for length in shape)
     return axes if all(axes) and not left else None
@@ -105,6 +106,7 @@ def join(digits: Iterable[Digit]) -> list[Digit]:
     joined: list[Digit] = []
     for digit in digits:
         outer = joined[-1] if joined else None
+        # The outer digit counts whole runs of the inner one, as tens count runs of ones.
         if outer and (outer.axis, outer.step) == (digit.axis, digit.step * digit.length):
             joined[-1] = digit._replace(length=outer.length * digit.length)
         elif digit.length > 1:

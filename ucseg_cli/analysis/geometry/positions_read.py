@@ -52,6 +52,7 @@ def _window(window: Window, length: int | None) -> Span:
 def _padding(op: Op) -> Field | None:
     """The same positions, shifted by the padding before them."""
     pads = op.attributes.get("pad") or op.attributes.get("padding") or ()
+    # torch lists the last axis first, and may leave out the others.
     left, _, top, _ = (*pads, 0, 0, 0, 0)[:4]
     return Span((-top,), (-top,), 1), Span((-left,), (-left,), 1)
 
@@ -83,6 +84,7 @@ def _spread(kernel: int, stride: int, padding: int, dilation: int) -> Span | Non
         steps = (output + padding - place * dilation for place in range(kernel))
         return [step // stride for step in steps if step % stride == 0]
 
+    # One output more than a period, so that the order is checked across its end, too.
     reached = list(map(inputs_of, range(stride + 1)))
     if not all(reached):
         return None

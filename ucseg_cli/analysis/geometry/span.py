@@ -50,6 +50,7 @@ def hull(spans: Iterable[Span]) -> Span | None:
     spans = list(dict.fromkeys(spans))
     if len(spans) == 1:
         return spans[0]
+    # Only where all patterns begin anew does their union.
     period = lcm(*(span.period for span in spans))
     if period > LONGEST_PERIOD:
         return None
@@ -63,6 +64,8 @@ def hull(spans: Iterable[Span]) -> Span | None:
 
 def through(source: Span, window: Span) -> Span | None:
     """The input that *window* reads through a map of *source*; None if the period is too long."""
+    # The window's own pattern repeats every *step* positions of the source; both patterns are back
+    # in phase once that is a multiple of the source's period.
     repeats = source.period // gcd(source.period, window.step)
     if window.period * repeats > LONGEST_PERIOD:
         return None

@@ -59,6 +59,7 @@ class Window(NamedTuple):
         return max(map(self._least_length_to_read, range(self.kernel)))
 
     def _reads(self, place: int, length: int) -> int:
+        # The outputs at which this position is inside the data, cut to those that there are.
         last = (length - 1 - self._offset(place)) // self.stride
         return max(0, min(last, self.positions(length) - 1) - self._first(place) + 1)
 
@@ -69,6 +70,7 @@ class Window(NamedTuple):
 
     def _first(self, place: int) -> int:
         """The first output at which the kernel position has left the padding before the input."""
+        # Division that rounds up, written with one that rounds down.
         return max(0, -(self._offset(place) // self.stride))
 
     def _offset(self, place: int) -> int:

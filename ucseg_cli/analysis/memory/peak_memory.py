@@ -101,6 +101,7 @@ def storage_lives(trace: Trace, dtype: str | None = None) -> list[Life]:
     """The life of each storage, inputs first; weights, there before any operator, are left out."""
     end = len(trace.ops) + 1
     used = dict.fromkeys(_storages(trace, (*trace.inputs, *trace.outputs)), end)
+    # From the end, so that the first use found is the last one of the pass.
     for index, op in reversed([*trace.kernels()]):
         for storage in _storages(trace, (*op.inputs, *op.outputs)):
             used.setdefault(storage, index + 1)
@@ -152,6 +153,7 @@ def _peak(trace: Trace, lives: Sequence[Life]) -> Peak:
 
 def _fullest_moment(trace: Trace, lives: Iterable[Life]) -> int:
     """The first operator during which most bytes are alive."""
+    # The sum of all changes up to an operator is what is alive during it: one pass, any length.
     changes = [0] * (len(trace.ops) + 2)
     for life in lives:
         changes[life.begin] += life.held.bytes

@@ -47,6 +47,7 @@ class ModuleTree:
             after.remove()
 
     def _enter(self, module: nn.Module, _args: Any) -> None:
+        # A module outside the tree (made in forward) counts as part of the one that calls it.
         self._running.append(self._number.get(module, self._running[-1]))
 
     def _leave(self, module: nn.Module, _args: Any, out: Any) -> None:

@@ -150,8 +150,10 @@ class _Recorder(DispatchMode):
         if outermost:
             self._composite = self._append(operator, args, kwargs, None)
         try:
+            # The mode is off while it handles a call; on again, it sees the parts, too.
             with self:
                 out = func._op_dk(DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
+            # The row was kept before the parts, so that it stands above them; now it has outputs.
             if outermost and self._composite is not None:
                 outputs = self.tensors.indices(out)
                 self.ops[self._composite] = self.ops[self._composite]._replace(outputs=outputs)

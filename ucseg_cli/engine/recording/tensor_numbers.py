@@ -32,6 +32,7 @@ class Numbering:
 
     def index(self, tensor: Tensor) -> int:
         """The tensor's number, the same for one object as long as its shape is the same."""
+        # An in-place operator may change the shape: the object is then another row.
         number, shape = self._index.get(id(tensor)), shape_of(tensor)
         if number is None or self.rows[number].shape != shape:
             storage, identity = self._storage(tensor)
@@ -64,6 +65,7 @@ class Numbering:
 
     def _watch(self, tensor: Tensor, storage: int, identity: int) -> None:
         self._holders[storage] += 1
+        # The new watch first: releasing the old one may free the storage that both are on.
         before = self._watched.get(id(tensor))
         watch = self._watched[id(tensor)] = _Watch(tensor, self._gone)
         watch.tensor, watch.storage, watch.identity = id(tensor), storage, identity

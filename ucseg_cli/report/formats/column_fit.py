@@ -76,6 +76,7 @@ def _choices(
     """Sets of columns from most to fewest, each with the cells its names must keep."""
     # a row without its name says nothing
     tiers = {index: table.columns[index].tier if index else 0 for index in figures}
+    # Optional columns go tier by tier, then names are cut short, then even essential ones go.
     for limit in range(_tier_limit(width), 0, -1):
         yield tuple(index for index in figures if tiers[index] <= limit), COMFORT
     essential = tuple(index for index in figures if tiers[index] == 0)
@@ -97,6 +98,7 @@ def _squeeze(
 ) -> tuple[int, ...] | None:
     """The widths once names gave up what is missing, the longest first; None if they cannot."""
     widths = list(wished)
+    # One cell at a time, since the longest name changes as they give up cells.
     for _ in range(_total(widths) - width):
         longest = max(names, key=widths.__getitem__, default=None)
         if longest is None or widths[longest] <= least:
