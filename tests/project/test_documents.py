@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from support.fixture_types import Run
 from ucseg_cli.errors import ConfigurationError
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.project.config_file import ENVIRONMENT, Document, find_document
+from ucseg_cli.system.plain_file import is_ours
 from ucseg_cli.workflow.load_project import load_project
 
 SHARED = '[project]\nname = "x"\n\n[tool.ucseg]\ndefault = "v3"\n'
@@ -108,14 +111,114 @@ def test_a_shared_file_without_our_table_is_passed_over(
     assert load_project().path == tmp_path / "pyproject.toml"
 
 
-@pytest.mark.parametrize("name", ["ucseg.toml", "pyproject.toml"])
-def test_a_directory_of_that_name_and_a_link_to_nowhere_are_no_configuration(
-    tmp_path: Path, below: Path, name: str
+def test_a_folder_with_the_shared_name_is_about_other_tools(tmp_path: Path, below: Path) -> None:
+    (tmp_path / "ucseg.toml").write_text('default = "v1"\n')
+    (below / "pyproject.toml").mkdir()
+    assert load_project().default.name == "v1"
+
+
+def make_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_link_to_nowhere(path: Path) -> None:
+    path.symlink_to("gone.toml")
+
+
+def make_link_to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def make_link_to_a_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def make_sparse_file(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(20 << 30)
+
+
+UNREADABLE: dict[Callable[[Path], None], str] = {
+    make_folder: "Is a directory",
+    make_pipe: "it is not a plain file",
+    make_link_to_nowhere: "No such file or directory",
+    make_link_to_itself: "Too many levels of symbolic links",
+    make_link_to_a_device: "it is not a plain file",
+    make_sparse_file: "it is larger than 268,435,456 bytes",
+}
+
+
+@pytest.mark.parametrize("make", UNREADABLE, ids=lambda make: make.__name__)
+def test_a_configuration_that_cannot_be_read_is_not_passed_over(
+    tmp_path: Path, below: Path, make: Callable[[Path], None]
 ) -> None:
     (tmp_path / "ucseg.toml").write_text('default = "v1"\n')
-    (below / name).mkdir()
-    (below.parent / name).symlink_to(tmp_path / "gone.toml")
-    assert load_project().default.name == "v1"
+    make(below / "ucseg.toml")
+    with pytest.raises(ConfigurationError) as caught:
+        load_project()
+    assert caught.value.what == f"cannot read it: {UNREADABLE[make]}"
+    assert caught.value.where == "ucseg.toml"
+
+
+def status_of(owner: int) -> os.stat_result:
+    return os.stat_result((stat.S_IFREG | 0o644, 0, 0, 1, owner, 0, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize("name", ["ucseg.toml", "pyproject.toml"])
+def test_a_configuration_of_another_user_is_refused(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    path.write_text(SHARED if name == "pyproject.toml" else 'default = "v1"\n')
+    owner = path.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    with pytest.raises(ConfigurationError) as caught:
+        load_project()
+    assert f"another user owns it (number {owner})" in caught.value.what
+    assert caught.value.help == "take it over with chown, or name the configuration in UCSEG_CONFIG"
+    monkeypatch.setenv(ENVIRONMENT, str(path))
+    assert load_project().path == path
+
+
+def test_another_users_file_that_is_about_other_tools_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'ucseg'\n")
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert load_project() == Settings()
+
+
+def test_a_link_of_another_user_to_a_file_of_ours_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.toml").write_text('default = "v1"\n')
+    (tmp_path / "ucseg.toml").symlink_to("mine.toml")
+    monkeypatch.setattr(Path, "lstat", lambda _: status_of(12345))
+    with pytest.raises(ConfigurationError, match=r"another user owns it \(number 12345\)"):
+        load_project()
+
+
+@pytest.mark.parametrize(
+    ("user", "caller", "owner", "ours"),
+    [
+        (1000, "", 1000, True),
+        (1000, "", 0, False),
+        (0, "1000", 1000, True),
+        (0, "1000", 1001, False),
+        (0, "root", 1000, False),
+        (1001, "1000", 1000, False),
+    ],
+)
+def test_a_file_is_ours_as_git_has_it(
+    user: int, caller: str, owner: int, *, ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setenv("SUDO_UID", caller)
+    assert is_ours(status_of(owner)) is ours
 
 
 def test_the_file_that_the_environment_names_goes_before_all(
@@ -246,10 +349,10 @@ def test_a_file_that_may_not_be_read_is_refused_with_the_reason(
 ) -> None:
     (tmp_path / "ucseg.toml").write_text("size = 32\n")
 
-    def refuse(*_: object) -> str:
+    def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     answer = ucseg("params", "v1")
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr.startswith("error: cannot read it: Permission denied\n  --> ucseg.toml")

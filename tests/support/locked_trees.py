@@ -1,4 +1,4 @@
-"""What a lock records of a variant, from whichever traces a room has."""
+"""The figures that a lock records of a variant, from whichever traces a room has."""
 
 from __future__ import annotations
 

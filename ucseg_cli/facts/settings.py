@@ -43,10 +43,22 @@ class Settings(NamedTuple):
     lint: LintSettings = LintSettings()
     places: Mapping[str, Place] = MappingProxyType({})
 
+    @property
+    def folder(self) -> Path:
+        """Where the files of the project lie: that of the configuration, else where we are."""
+        return self.path.parent if self.path else Path.cwd()
+
     def find(self, text: str, where: Where = None) -> Reference:
-        """The model that *text* names here; raises UsageError with the nearest known name."""
-        folder = self.path.parent if self.path else None
-        return parse_reference(text, self.variants, where=where, beside=folder)
+        """The model that a user typed; raises UsageError with the nearest known name."""
+        beside = self.path.parent if self.path else None
+        return parse_reference(text, self.variants, where=where, beside=beside)
+
+    def find_written(self, text: str, where: Place) -> Reference:
+        """The model that a file of the project names, which stands beneath its folder.
+
+        Raises UsageError as *find* does, and ConfigurationError for anything else.
+        """
+        return parse_reference(text, self.variants, where=where, beneath=self.folder)
 
     @property
     def family_baseline(self) -> tuple[str, Variant]:

@@ -119,7 +119,7 @@ def _read_variants(known: Settings, value: Any, where: Place) -> tuple[Reference
     """A reference, or every named variant that a pattern fits."""
     text = read_text(value, where)
     if not _GLOB.search(text):
-        return (known.find(text, where),)
+        return (known.find_written(text, where),)
     matching = [name for name in known.variants if fnmatchcase(name, text)]
     if not matching:
         hint = "a budget of nothing would always pass"

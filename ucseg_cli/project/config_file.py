@@ -12,6 +12,7 @@ from typing import Any
 from ucseg_cli.errors import ConfigurationError, Place, nearest_name
 from ucseg_cli.project.toml_lines import KeyPath, key_lines
 from ucseg_cli.system.paths import shown
+from ucseg_cli.system.plain_file import is_ours, read_plain_text
 
 ENVIRONMENT = "UCSEG_CONFIG"
 OWN_NAME, SHARED_NAME = "ucseg.toml", "pyproject.toml"
@@ -89,12 +90,15 @@ def refuse_misspelt(directory: Path) -> None:
 
 
 def _read(path: Path, *, required: bool) -> Document | None:
+    """The document; None where no such file is there, or where it is about other tools."""
     here = Place(shown(path))
     try:
-        if not required and not path.is_file():
+        if not required and not os.path.lexists(path):
             return None
-        text = path.read_text("utf-8")
+        text = "" if path == Path(os.devnull) else read_plain_text(path)
     except OSError as error:
+        if path.name == SHARED_NAME and path.is_dir():
+            return None
         raise ConfigurationError(f"cannot read it: {error.strerror}", where=here) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError("it is not UTF-8", where=here) from error
@@ -106,11 +110,27 @@ def _read(path: Path, *, required: bool) -> Document | None:
         data = data.get(name) if isinstance(data, dict) else None
     if data is None:
         return None
+    refuse_foreign(path)
     document = Document(path, text, data, root)
     if not isinstance(data, dict):
         raise ConfigurationError("[tool.ucseg] is not a table", where=document.place(()))
     _refuse_extremes(document, data, ())
     return document
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise ConfigurationError for a file of the project that another user owns.
+
+    Whoever names the configuration in UCSEG_CONFIG trusts it and the lock beside it.
+    """
+    owners = {status.st_uid for status in (path.stat(), path.lstat()) if not is_ours(status)}
+    named = os.environ.get(ENVIRONMENT)
+    if owners and not (named and Path(named).absolute().parent == path.absolute().parent):
+        raise ConfigurationError(
+            f"another user owns it (number {owners.pop()}), and it may say what is run",
+            where=Place(shown(path)),
+            help=f"take it over with chown, or name the configuration in {ENVIRONMENT}",
+        )
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def _places(document: Document) -> Iterator[tuple[str, Place]]:
 
 
 def _read_reference(known: Settings, value: Any, where: Place) -> Reference:
-    return known.find(read_text(value, where), where)
+    return known.find_written(read_text(value, where), where)
 
 
 def _read_lint(section: Section) -> LintSettings:

@@ -9,8 +9,10 @@ from typing import Any
 
 from ucseg_cli.errors import ConfigurationError, OutputError, Place
 from ucseg_cli.facts.lock import Leaf, Lock, Locked, Raise, Tree
+from ucseg_cli.project.config_file import refuse_foreign
 from ucseg_cli.system.atomic_write import replace_file
 from ucseg_cli.system.paths import shown
+from ucseg_cli.system.plain_file import read_plain_text
 
 NAME = "ucseg.lock.json"
 KIND = "ucseg.lock"
@@ -29,11 +31,13 @@ def read_lock(path: Path, *, both_sides: bool = False) -> Lock | None:
     reasons; a model that differs is as on the first side.
     """
     try:
-        text = path.read_text("utf-8")
+        text = read_plain_text(path, follow=False)
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise _refused(path, f"cannot read the lock: {error}") from error
+        reason = "it is a link" if path.is_symlink() else getattr(error, "strerror", None) or error
+        raise _refused(path, f"cannot read the lock: {reason}") from error
+    refuse_foreign(path)
     if both_sides and _in_conflict(text):
         return Lock(_read_both(path, text), text, in_conflict=True)
     return Lock(_read_models(path, _parse(path, text)), text)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ucseg_cli.errors import UnknownNameError, UsageError, Where
+from ucseg_cli.references.beneath_folder import source_beneath
 from ucseg_cli.references.sources import (
     Argument,
     FromCheckpoint,
@@ -52,20 +53,23 @@ def parse_reference(
     *,
     where: Where = None,
     beside: Path | None = None,
+    beneath: Path | None = None,
 ) -> Reference:
     """The model that *text* names: a variant among those *named*, or a source, not yet opened.
 
-    A file that is not in the working directory is looked for in the folder *beside*. Raises
-    UsageError, with the nearest known name for an unknown variant, axis or value.
+    A file that is not in the working directory is looked for in the folder *beside*; what a file of
+    the project says may only name what stands *beneath* its folder. Raises UsageError, with the
+    nearest known name for an unknown variant, axis or value.
     """
     text = text.strip()
     source = _parse_source(text, where)
     if source is not None:
-        return Reference(text, _found(source, beside))
+        found = source_beneath(source, beneath, where) if beneath else _found(source, beside)
+        return Reference(text, found)
     try:
         return Reference(text, parse_variant(text, named, where=where))
     except UnknownNameError as error:
-        if not Path(text).is_file():
+        if beneath or not Path(text).is_file():
             raise
         fix = f"to name it as a checkpoint, write ./{text}"
         raise UsageError(f"'{text}' is not a variant", where=where, help=fix) from error

@@ -6,19 +6,21 @@ import os
 from pathlib import Path
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write beside *path* and rename; the file keeps its mode, and a link stays a link.
+def replace_file(path: Path, data: bytes, *, follow: bool = True) -> None:
+    """Write beside *path* and rename; the file keeps its mode.
 
-    Raises OSError, and then leaves no file behind.
+    A link stays a link and its target is replaced, unless *follow* is False: then the link itself
+    is. Raises OSError, and then leaves no file behind.
     """
     import tempfile  # a command that writes no file need not import it
 
-    target = path.resolve()
+    target = path.resolve() if follow else path
     handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:32]}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        Path(beside).chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
+        kept = follow and target.exists()
+        Path(beside).chmod(target.stat().st_mode if kept else 0o666 & ~_umask())
         Path(beside).replace(target)
     except BaseException:
         Path(beside).unlink(missing_ok=True)

@@ -27,7 +27,7 @@ EPOCH = "SOURCE_DATE_EPOCH"
 
 def lock_path(settings: Settings) -> Path:
     """Beside the configuration, or in the working directory."""
-    return (settings.path.parent if settings.path else Path.cwd()) / NAME
+    return settings.folder / NAME
 
 
 def check_lock(
@@ -71,7 +71,7 @@ def locked_reference(name: str, lock: Lock, settings: Settings, path: Path) -> R
         fix = f"`ucseg lock {name}` locks it"
         raise UsageError(f"{name} is not locked", where=Place(shown(path)), help=fix)
     try:
-        return settings.find(name, Place(shown(path), lock.line(name)))
+        return settings.find_written(name, Place(shown(path), lock.line(name)))
     except UsageError as error:
         raise ConfigurationError(
             error.what,

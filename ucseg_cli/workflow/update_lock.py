@@ -14,7 +14,7 @@ from ucseg_cli.facts.lock import Lock, Locked, Raise, Tree
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.project.lock_file import read_lock, write_lock
-from ucseg_cli.references import Reference
+from ucseg_cli.references import FromCheckpoint, FromFile, Reference
 from ucseg_cli.system.paths import shown
 from ucseg_cli.workflow.check_lock import (
     budgeted,
@@ -78,6 +78,7 @@ def plan_update(
         models={name: model for name, model in before.models.items() if name not in drop}
     )
     chosen = _chosen(models, kept, settings, path, drop=drop)
+    _refuse_other_names(models, settings, path)
     typed = list(dict.fromkeys(map(parse_size, sizes)))
     locked = {
         model: locked_sizes(model.name, kept, path) if model.name in kept.models else []
@@ -95,6 +96,17 @@ def plan_update(
         fresh[model.name] = _locked(old, new, change, reason)
         changes.append(change)
     return LockUpdate(path, before, {**kept.models, **fresh}, tuple(changes), reason)
+
+
+def _refuse_other_names(models: Sequence[Reference], settings: Settings, path: Path) -> None:
+    """Raise UsageError for a name that would stand for another model in the lock, or for none."""
+    for model in models:
+        typed = model.model
+        written = settings.find_written(model.name, Place(shown(path))).model
+        files = [one for one in (typed, written) if isinstance(one, FromFile | FromCheckpoint)]
+        if type(typed) is type(written) and len({Path(file.path).resolve() for file in files}) > 1:
+            what = f"seen from {settings.folder}, where the lock lies, {model.name} is another file"
+            raise UsageError(what, where=model.name, help="name it as seen from that folder")
 
 
 def _refuse_drops(drop: Sequence[str], lock: Lock, models: Sequence[Reference]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from torch import nn
 
 from ucseg_cli.engine.user_code.isolation import isolated
+from ucseg_cli.engine.user_code.package_of_file import imports_relatively, package_of
 from ucseg_cli.engine.user_code.refuse_downloads import (
     DownloadRefusedError,
     download_behind,
@@ -41,8 +42,8 @@ def model_builder(source: Importable) -> Iterator[Builder]:
     Raises ModelError or UsageError where there is no such model, or where the user's code fails.
     """
     script = source.path if isinstance(source, FromFile) else ""
-    beside = [Path(script).resolve().parent] if script else []
-    folders = [] if isinstance(source, FromTorchvision) else [*beside, Path.cwd()]
+    beside = [Path(script).resolve().parent, package_of(Path(script))[0]] if script else []
+    folders = [] if isinstance(source, FromTorchvision) else [*dict.fromkeys(beside), Path.cwd()]
     with isolated(folders, script), torchvision_packages_on_demand():
         yield _builder(source)
 
@@ -110,11 +111,20 @@ def _import_file(path: str) -> ModuleType:
         near = nearest_name(file.name, names)
         help_ = f"did you mean '{file.with_name(near)}'?" if near else None
         raise UsageError(f"there is no file {path}", where=path, help=help_)
+    root, (top, *below) = package_of(file)
+    if not imports_relatively(file):
+        return _load(file.stem, file.resolve(), path)
+    if top in sys.modules:
+        top = _load(top, root / top / "__init__.py", path).__name__
+    return import_module(".".join((top, *below)))
+
+
+def _load(name: str, file: Path, shown: str) -> ModuleType:
     # A module that is loaded keeps its name: others import it while the file runs.
-    name = f"{file.stem}_of_the_user" if file.stem in sys.modules else file.stem
-    spec = spec_from_file_location(name, file.resolve())
+    name = f"{name}_of_the_user" if name in sys.modules else name
+    spec = spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        raise UsageError(f"{path} is not a Python file", where=path)
+        raise UsageError(f"{shown} is not a Python file", where=shown)
     module = module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look their own module up
     spec.loader.exec_module(module)
@@ -212,7 +222,6 @@ def _failed(what: str, error: BaseException, source: Importable, offline: str = 
         return DownloadRefusedError(f"{what}: {download}", where=str(source), help=help_)
     help_ = "UCSEG_DEBUG=1 shows its own traceback"
     if isinstance(source, FromFile) and "attempted relative import" in first_line(error):
-        package = f"package.{Path(source.path).stem}:{source.name}"
-        help_ = f"name a file of a package as a module, as in {package}"
+        help_ = "it imports as a part of a package, so the folders of that need an __init__.py each"
     where = line_of(error, source) or str(source)
     return ModelError(f"{what}: {error_text(error)}", where=where, help=help_)
