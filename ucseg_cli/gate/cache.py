@@ -1,12 +1,17 @@
 """Traces on disk, by a fingerprint of everything they depend on.
 
-A cache that fails costs one warning, never the answer.
+A cache that fails costs one warning, never the answer. It is believed only if no other user could
+have written to it, and no link in it is followed.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
+import stat
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +21,7 @@ from typing import Any, TypeVar
 
 from ucseg_cli.facts.trace import Trace, TraceFormatError, decode_trace, encode_trace
 from ucseg_cli.system.atomic_write import replace_file
+from ucseg_cli.system.plain_file import is_ours, read_plain_file
 
 Totals = Mapping[str, Mapping[str, int]]
 """Metrics by network."""
@@ -25,6 +31,10 @@ Entry = TypeVar("Entry")
 ENVIRONMENT = "UCSEG_CACHE_DIR"
 MAX_ENTRIES = 512
 SUFFIXES = {".trace", ".totals"}
+LEFTOVER = re.compile(r"\.([0-9a-f]{32}|CACHEDIR\.TAG)\.\w{8}")
+"""The names of files that a run was writing when it was killed."""
+SURELY_LEFT = 3600
+"""No run takes so many seconds to write one."""
 TAG = "CACHEDIR.TAG"
 TAG_TEXT = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -48,9 +58,7 @@ def _checksum(path: Path, body: bytes) -> bytes:
 
 def _read(path: Path) -> bytes:
     """The body of an entry; raises OSError, or TraceFormatError where it was damaged."""
-    if path.exists() and not path.is_file():  # a pipe would keep us waiting
-        raise OSError(0, "it is not a file")
-    checksum, _, body = path.read_bytes().partition(b"\n")
+    checksum, _, body = read_plain_file(path, ours=True, follow=False).partition(b"\n")
     if _checksum(path, body) != checksum:
         raise TraceFormatError("its checksum does not match")
     return body
@@ -77,6 +85,7 @@ class Cache:
     directory: Path
     warn: Callable[[str], None]
     _warned: bool = field(default=False, init=False)
+    _checked: bool = field(default=False, init=False)
 
     def get(self, key: str) -> Trace | None:
         """The trace kept under *key*, or None."""
@@ -96,47 +105,63 @@ class Cache:
 
     def _load(self, path: Path, decode: Callable[[Any], Entry]) -> Entry | None:
         try:
+            self._refuse_others()
             entry = decode(json.loads(_read(path)))
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._warn_once(f"cannot read {path}: {error.strerror}")
+            self._warn_once(f"cannot read {error.filename or path}: {error.strerror}")
             return None
         except (ValueError, RecursionError) as error:
             self._warn_once(f"{path} is damaged and will be replaced: {error}")
             return None
         with suppress(OSError):
-            os.utime(path)  # the entry used last stays longest
+            os.utime(path, follow_symlinks=False)  # the entry used last stays longest
         return entry
 
     def _keep(self, path: Path, data: Any) -> None:
         body = json.dumps(data, separators=(",", ":")).encode()
         try:
             self._make_directory()
-            replace_file(path, _checksum(path, body) + b"\n" + body)
+            replace_file(path, _checksum(path, body) + b"\n" + body, follow=False)
             self._drop_oldest()
         except OSError as error:
             self._warn_once(f"cannot keep answers in {self.directory}: {error.strerror or error}")
 
     def entries(self) -> list[tuple[Path, int]]:
         """The entries with their sizes in bytes, oldest use first; none in a directory not ours."""
-        if not self._is_ours():
-            return []
-        try:
-            paths = [path for path in self._entry_directory.iterdir() if path.suffix in SUFFIXES]
-            files = [(path, path.stat()) for path in paths if path.is_file()]
-        except OSError:
-            return []
+        files = [(path, status) for path, status in self._files() if path.suffix in SUFFIXES]
         files.sort(key=lambda file: file[1].st_mtime)
         return [(path, status.st_size) for path, status in files]
 
+    def leftovers(self, least_age: float = 0) -> list[tuple[Path, int]]:
+        """Half-written files of runs that were killed, at least so many seconds old, with sizes."""
+        now = time.time()
+        return [
+            (path, status.st_size)
+            for path, status in self._files()
+            if LEFTOVER.fullmatch(path.name) and now - status.st_mtime >= least_age
+        ]
+
+    def _files(self) -> list[tuple[Path, os.stat_result]]:
+        """Plain files and links, which are never followed, in both our folders."""
+        if not self._is_ours():
+            return []
+        try:
+            self._refuse_others()
+            paths = [*self.directory.iterdir(), *self._entry_directory.iterdir()]
+            found = [(path, path.lstat()) for path in paths]
+        except OSError:
+            return []
+        return [(path, status) for path, status in found if not stat.S_ISDIR(status.st_mode)]
+
     def clear(self) -> int:
-        """Delete every entry that can be, and nothing else; returns how many.
+        """Delete every entry that can be, and what killed runs left; returns how many entries.
 
         Raises the first OSError, after trying all.
         """
         entries, failures = self.entries(), []
-        for path, _ in entries:
+        for path, _ in (*entries, *self.leftovers()):
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
@@ -154,6 +179,7 @@ class Cache:
 
     def _make_directory(self) -> None:
         """Make it on first use. An unmarked directory with other files in it is not ours."""
+        self._refuse_others()
         if not self._is_ours():
             self.directory.mkdir(parents=True, exist_ok=True)
             names = [path.name for path in self.directory.iterdir()]
@@ -161,19 +187,40 @@ class Cache:
             # Another process may have marked it since.
             if foreign and not self._is_ours():
                 raise OSError(0, f"it is not a cache of ucseg's; name another with {ENVIRONMENT}")
-            replace_file(self.directory / TAG, TAG_TEXT.encode())
+            replace_file(self.directory / TAG, TAG_TEXT.encode(), follow=False)
         self._entry_directory.mkdir(exist_ok=True)
+        self._refuse_others()
+
+    def _refuse_others(self) -> None:
+        """Raise OSError where another user could have put an entry, or a link leads elsewhere."""
+        if self._checked:
+            return
+        traces = self._entry_directory
+        folders = ((self.directory, self.directory.stat), (traces, traces.lstat))
+        for folder, status_of in folders:
+            try:
+                status = status_of()
+            except FileNotFoundError:
+                return
+            if not stat.S_ISDIR(status.st_mode):
+                raise OSError(errno.ENOTDIR, "it is not a folder", str(folder))
+            if not is_ours(status):
+                raise OSError(errno.EPERM, "another user owns it", str(folder))
+            if status.st_mode & stat.S_IWOTH:
+                raise OSError(errno.EPERM, "all users may write to it", str(folder))
+        self._checked = True
 
     def _is_ours(self) -> bool:
         """Whether it has our mark: the first file of a new directory, renamed from a hidden one."""
         try:
-            return (self.directory / TAG).read_bytes() == TAG_TEXT.encode()
+            return read_plain_file(self.directory / TAG, follow=False) == TAG_TEXT.encode()
         except OSError:
             return False
 
     def _drop_oldest(self) -> None:
         entries = self.entries()
-        for path, _ in entries[: max(0, len(entries) - MAX_ENTRIES)]:
+        oldest = entries[: max(0, len(entries) - MAX_ENTRIES)]
+        for path, _ in (*oldest, *self.leftovers(SURELY_LEFT)):
             path.unlink(missing_ok=True)
 
     def _warn_once(self, message: str) -> None:

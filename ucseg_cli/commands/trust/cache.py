@@ -21,7 +21,7 @@ def cache(
       ucseg cache
       ucseg cache --clear
     """
-    from ucseg_cli.report.answers.trust.cache import cache_report
+    from ucseg_cli.report.answers.trust.cache import CacheState, cache_report
     from ucseg_cli.workflow.measure import open_cache
 
     kept = open_cache()
@@ -33,7 +33,8 @@ def cache(
             where=str(error.filename or kept.directory),
             help="make it yours to delete, or name another cache with UCSEG_CACHE_DIR",
         ) from error
-    entries = kept.entries()
-    size = sum(size for _, size in entries)
-    output.deliver(cache_report(str(kept.directory), len(entries), size, cleared))
+    entries, leftovers = kept.entries(), kept.leftovers()
+    size = sum(size for _, size in (*entries, *leftovers))
+    state = CacheState(str(kept.directory), len(entries), len(leftovers), size, cleared)
+    output.deliver(cache_report(state))
     return ExitStatus.OK
