@@ -329,14 +329,14 @@ def write_weights(trace_of: TraceOf) -> WriteWeights:
 
     def write(path: Path, variant: Variant) -> None:
         shapes = expected_shapes(trace_of(variant, Conditions()))
-        ends = list(accumulate((4 * prod(shape) for shape in shapes.values()), initial=0))
-        spans = zip(shapes.items(), pairwise(ends), strict=True)
-        header = json.dumps(
-            {
-                name: {"dtype": "F32", "shape": shape, "data_offsets": span}
-                for (name, shape), span in spans
-            }
-        )
+        counter = {name: name.endswith("num_batches_tracked") for name in shapes}
+        sizes = ((8 if counter[name] else 4) * prod(shape) for name, shape in shapes.items())
+        ends = list(accumulate(sizes, initial=0))
+        entries = {}
+        for (name, shape), span in zip(shapes.items(), pairwise(ends), strict=True):
+            dtype = "I64" if counter[name] else "F32"
+            entries[name] = {"dtype": dtype, "shape": shape, "data_offsets": span}
+        header = json.dumps(entries)
         path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(ends[-1]))
 
     return write

@@ -32,6 +32,8 @@ class ExitStatus(IntEnum):
 
 MOST_NAMES = 24
 """An error lists no more names than these."""
+BEGUN = 3
+"""So many letters show which name was begun."""
 
 
 class Place(NamedTuple):
@@ -188,8 +190,10 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
     """The known name most like *name*; None if none is close."""
     from difflib import get_close_matches  # only needed once something has gone wrong
 
-    folded = {candidate.casefold(): candidate for candidate in known}
-    close = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    folded, begun = {candidate.casefold(): candidate for candidate in known}, name.casefold()
+    close = get_close_matches(begun, folded, n=1, cutoff=0.6)
+    if not close and len(begun) >= BEGUN:
+        close = sorted((long for long in folded if long.startswith(begun)), key=len)
     return folded[close[0]] if close else None
 
 

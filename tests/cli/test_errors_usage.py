@@ -68,7 +68,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
         ["check", "--max", "parms=1M"],
         ["no metric named 'parms'", "--> --max parms=1M", "did you mean 'params'?"],
     ),
-    (["explain", "axis"], ["no topic named 'axis'", "did you mean 'axes'?"]),
+    (["explain", "axs"], ["no topic named 'axs'", "did you mean 'axes'?"]),
     (["completion", "basj"], ["no shell named 'basj'", "did you mean 'bash'?"]),
     # options' values
     (

@@ -102,7 +102,7 @@ ConventionOption = Annotated[
         "-c",
         noun="convention",
         known=CONVENTION_NAMES,
-        help="How operations are priced",
+        help="How operations are priced, fvcore unless configured",
     ),
 ]
 ExitZeroOption = Annotated[
@@ -168,7 +168,9 @@ class ManyModels(NamedTuple):
 class OneInput(NamedTuple):
     """The input that a model runs on."""
 
-    size: Annotated[str | None, _size(help="Input size in pixels: 512 or 384x640.")] = None
+    size: Annotated[
+        str | None, _size(help="Input size in pixels, 224 unless configured: 512, 384x640.")
+    ] = None
     batch: BatchOption = 1
     input: InputOption = None
     no_cache: NoCacheOption = False
@@ -188,7 +190,8 @@ class ManyInputs(NamedTuple):
     """The inputs, one for each size, that models run on."""
 
     size: Annotated[
-        list[str] | None, _size(help="Input size in pixels: 512 or 384x640; repeatable.")
+        list[str] | None,
+        _size(help="Input size in pixels, 224 unless configured: 512, 384x640; repeatable."),
     ] = None
     batch: BatchOption = 1
     input: InputOption = None

@@ -328,7 +328,7 @@ def test_beyond_six_changes_the_answer_says_how_shares_were_found(ucseg: Run) ->
     )
     for options in ((), ("--full",)):
         said = " ".join(ucseg("compare", "v1", other, *options).stdout.split())
-        assert "what it adds in the order of the axes, too many for all orders" in said
+        assert "the effect of making the changes one by one, in this order" in said
 
 
 def test_what_lies_between_is_recorded_once_and_kept_as_totals(

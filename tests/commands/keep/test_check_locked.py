@@ -81,7 +81,7 @@ def test_a_dilation_that_no_count_shows_fails_and_is_shown(
         "Drift from ucseg.lock.json"
     ][1:]
     assert [row[2:7] for row in rows] == [
-        ["axis", "", "rates", "6,12,18", "6,12,19"],
+        ["axis", "(axis)", "rates", "6,12,18", "6,12,19"],
         ["conv", ATROUS, "dilation", "18×18", "19×19"],
         ["conv", ATROUS, "padding", "18×18", "19×19"],
     ]

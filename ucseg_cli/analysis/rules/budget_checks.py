@@ -56,19 +56,13 @@ class Check(NamedTuple):
 
     @property
     def bound(self) -> int:
-        """The limit that decides: the warning's if it warns, else the maximum if there is one."""
-        if self.status == "warn" and self.warn is not None:
-            return self.warn
-        return self._hardest
+        """The limit: the maximum, or the warning's level where nothing can fail."""
+        return next(limit for limit in (self.max, self.warn) if limit is not None)
 
     @property
     def margin(self) -> int:
-        """How much is left until it fails, or warns if it cannot fail; negative if exceeded."""
-        return self._hardest - self.value
-
-    @property
-    def _hardest(self) -> int:
-        return next(limit for limit in (self.max, self.warn) if limit is not None)
+        """How much is left until the limit; negative if it is exceeded."""
+        return self.bound - self.value
 
     @property
     def line_to_edit(self) -> Place | None:
@@ -95,7 +89,7 @@ class Check(NamedTuple):
 
     @property
     def used(self) -> Fraction | None:
-        """The value as a share of the limit that decides."""
+        """The value as a share of the limit."""
         return exact_ratio(self.value, self.bound)
 
 

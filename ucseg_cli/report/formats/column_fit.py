@@ -79,6 +79,8 @@ def _choices(
     # Optional columns go tier by tier, then names are cut short, then even essential ones go.
     for limit in range(_tier_limit(width), 0, -1):
         yield tuple(index for index in figures if tiers[index] <= limit), COMFORT
+    if _tier_limit(width):
+        yield tuple(index for index in figures if tiers[index] <= 1), SHORT
     essential = tuple(index for index in figures if tiers[index] == 0)
     yield essential, SHORT
     for count in range(len(essential), 1, -1):

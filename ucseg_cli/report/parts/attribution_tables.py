@@ -15,8 +15,8 @@ from ucseg_cli.units import exact_ratio, format_bytes, format_count, plural
 
 ALONE = "the effect of making only this change"
 LAST = "of making it after all others"
-OVER_ALL_ORDERS = "the average over all orders (Shapley), which adds up"
-IN_ONE_ORDER = "what it adds in the order of the axes, too many for all orders, which adds up"
+OVER_ALL_ORDERS = "the average over all orders (Shapley); these add up"
+IN_ONE_ORDER = "the effect of making the changes one by one, in this order; these add up"
 MAX_SENTENCES = 2
 """Interactions reported for each metric, the strongest."""
 

@@ -30,13 +30,20 @@ def _change(drift: Drift) -> Cell:
     return exact_ratio(drift.delta, drift.before) if isinstance(drift.before, int) else None
 
 
+def _name(drift: Drift) -> str:
+    """The name, and in its place what a row without one is about."""
+    own = "(own)" if drift.kind == "module" else f"({drift.kind})"
+    return drift.name or own
+
+
+SIZE: Field[Drift] = Field("size", "size", attrgetter("size"))
 FIELDS: tuple[Field[Drift], ...] = (
     Field("model", "model", attrgetter("model")),
-    Field("size", "size", attrgetter("size"), tier=2),
-    Field("kind", "what", attrgetter("kind"), tier=1),
-    Field("name", "name", attrgetter("name"), Kind.PATH),
+    SIZE,
+    Field("kind", "what", attrgetter("kind"), tier=2),
+    Field("name", "name", _name, Kind.PATH),
     Field("figure", "figure", _figure),
-    Field("before", "locked", attrgetter("before"), Kind.EXACT, 1),
+    Field("before", "locked", attrgetter("before"), Kind.EXACT),
     Field("after", "now", attrgetter("after"), Kind.EXACT),
     Field("delta", "Δ", attrgetter("delta"), Kind.EXACT_DELTA, 1),
     Field("change", "Δ%", _change, Kind.CHANGE),
@@ -52,7 +59,11 @@ def drift_table(drifts: Sequence[Drift], title: str) -> Table:
     if others:
         folded = ("", None, "module", plural(len(others), "other figure"), "", "", "", None, None)
         shown.append(Row(folded, role=Role.FOLDED))
-    return make_table("drift", title, FIELDS, shown)._replace(news=True)
+    at_one_size = len({drift.size for drift in drifts if drift.size}) < 2
+    fields = [
+        field._replace(tier=2) if field is SIZE and at_one_size else field for field in FIELDS
+    ]
+    return make_table("drift", title, fields, shown)._replace(news=True)
 
 
 def drift_payload(drifts: Iterable[Drift]) -> list[dict[str, Any]]:
@@ -72,10 +83,19 @@ def drift_judgements(drifts: Sequence[Drift], path: str, lines: dict[str, int]) 
 
 
 def drifted_from(drifts: Sequence[Drift], path: str) -> str:
-    """Which models are no longer as locked, and in how many figures."""
-    models = list(dict.fromkeys(drift.model for drift in drifts))
-    differ = "differs" if len(models) == 1 else "differ"
-    return f"{', '.join(models)} {differ} from {path} in {plural(len(drifts), 'figure')}"
+    """Which models differ from the lock, in how many figures, and which are not in it."""
+    missing = [drift.model for drift in drifts if drift.kind == "model"]
+    differing = [drift for drift in drifts if drift.kind != "model"]
+    models = list(dict.fromkeys(drift.model for drift in differing))
+    sentences = []
+    if models:
+        differ = "differs" if len(models) == 1 else "differ"
+        count = plural(len(differing), "figure")
+        sentences.append(f"{', '.join(models)} {differ} from {path} in {count}")
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        sentences.append(f"{', '.join(missing)} {verb} in a budget but not in {path}")
+    return "; ".join(sentences)
 
 
 def describe(drift: Drift) -> str:

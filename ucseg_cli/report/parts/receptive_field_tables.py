@@ -20,6 +20,7 @@ from ucseg_cli.report.parts.tap_cells import first_rows
 
 MAP: Field[ReceptiveField] = Field("map", "map", attrgetter("name"), Kind.PATH)
 MODULE: Field[ReceptiveField] = Field("module", "module", attrgetter("module"), Kind.PATH, 2)
+AT_THIS_SIZE = "The column 'at this size' leaves out kernel positions that only ever see padding."
 MOST_NAMES = 12
 """A network may have fifty gates, and fifty names say no more than their number."""
 
@@ -134,7 +135,9 @@ def _note(fields: Sequence[ReceptiveField]) -> str | None:
     gates = list(dict.fromkeys(path for field in fields for path in field.global_context))
     sentences = []
     if any(field.live_size != field.size for field in fields):
-        sentences.append("At this size: without kernel positions that only ever see padding.")
+        sentences.append(
+            "The column 'at this size' leaves out kernel positions that only ever see padding."
+        )
     if gates:
         sentences.append(f"On an input without borders, global gates set aside: {_listed(gates)}.")
     return " ".join([*sentences, *_unknown(fields)]) or None
@@ -173,7 +176,7 @@ def _side_by_side(
     )
     rows = (Row((name, *(probed.get(name) for probed in by_model))) for name in names)
     note = (
-        "At this size: without kernel positions that only ever see padding; "
+        "At this size, without kernel positions that only ever see padding: "
         "see `ucseg reach MODEL`."
     )
     unknown = _unknown([field for probed in fields for field in probed if field.name not in names])

@@ -102,7 +102,7 @@ def lint_report(
         title=f"lint {subject.name}",
         conditions=shown_conditions([conditions]),
         tables=tuple(tables),
-        summary=_summary(subject, conditions, findings, [*different.values()]),
+        summary=_summary(subject, conditions, findings, [*different.values()], scope),
         payload={
             "conditions": raw_conditions([conditions]),
             "model": subject.name,
@@ -152,14 +152,27 @@ def finding_payload(finding: Finding) -> dict[str, Any]:
 
 
 def _summary(
-    subject: Subject, conditions: Conditions, findings: Sequence[Finding], fixes: Sequence[Fix]
+    subject: Subject,
+    conditions: Conditions,
+    findings: Sequence[Finding],
+    fixes: Sequence[Fix],
+    scope: Scope,
 ) -> str:
     where = f"{subject.name} at {conditions.at}"
     if not findings:
         return f"Nothing found in {where}."
     counts = Counter(finding.rule.severity for finding in findings)
     tally = " and ".join(plural(count, severity.name.lower()) for severity, count in counts.items())
-    return f"{tally} in {where}{_best_fix(fixes)}."
+    return f"{tally} in {where}{_best_fix(fixes)}{_failing(findings, scope)}."
+
+
+def _failing(findings: Sequence[Finding], scope: Scope) -> str:
+    """How many of the findings fail the check, and by which setting."""
+    failed = sum(scope.status(finding) == "fail" for finding in findings)
+    if scope.fails_from is None or not failed:
+        return ""
+    verb = "fails" if failed == 1 else "fail"
+    return f"; {failed} of them {verb} (fail-on {scope.fails_from.name.lower()})"
 
 
 def _best_fix(fixes: Sequence[Fix]) -> str:

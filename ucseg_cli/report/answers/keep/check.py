@@ -90,8 +90,7 @@ FIELDS: tuple[Field[Check], ...] = (
     Field("warn", "warn", attrgetter("warn"), output=Output.FILES),
     Field("limit", "limit", lambda c: _distinct(c, c.bound), Kind.QUANTITY, output=Output.SCREEN),
     Field("limit", "limit", attrgetter("bound"), output=Output.JSON),
-    Field("margin", "margin", lambda c: c.bound - c.value, Kind.QUANTITY, 2, Output.SCREEN),
-    Field("margin", "margin", attrgetter("margin"), output=Output.FILES),
+    Field("margin", "margin", attrgetter("margin"), Kind.QUANTITY, 2),
     Field("used", "used", attrgetter("used"), Kind.SHARE, output=Output.SCREEN),
     Field("baseline", "baseline", attrgetter("baseline"), output=Output.JSON),
     Field("message", "message", attrgetter("message"), output=Output.JSON),
@@ -105,6 +104,8 @@ def _limits(checks: Sequence[Check]) -> Table:
     empty = {"id"} if not any(check.place for check in checks) else set()
     empty |= {"module"} if not any(check.module for check in checks) else set()
     shown = [field for field in FIELDS if field.key not in empty]
+    if "id" not in empty:  # which names the size, too
+        shown = [field._replace(tier=2) if field.key == "size" else field for field in shown]
     units = {True: Unit.BYTES, False: Unit.COUNT}
     rows = (make_row(shown, check, unit=units[METRICS[check.metric].in_bytes]) for check in checks)
     return make_table("checks", "Limits", shown, rows)

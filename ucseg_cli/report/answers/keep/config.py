@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import NamedTuple
 
+from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.facts.budget import Bound, Budget
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.references.variants import AXES, CATALOGUE, Variant, changes
@@ -78,7 +79,8 @@ def config_report(settings: Settings, path: str | None, lock: str | None) -> Rep
     if own:
         tables.append(make_table("variants", "Variants", VARIANTS, own))
     if settings.budgets:
-        tables.append(make_table("budgets", "Budgets", BUDGETS, settings.budgets))
+        shown = [_with_sizes(budget, settings) for budget in settings.budgets]
+        tables.append(make_table("budgets", "Budgets", BUDGETS, shown))
     return Report(
         kind="ucseg.config",
         title="config",
@@ -96,6 +98,12 @@ def config_report(settings: Settings, path: str | None, lock: str | None) -> Rep
             "budgets": make_entries(BUDGETS, settings.budgets),
         },
     )
+
+
+def _with_sizes(budget: Budget, settings: Settings) -> Budget:
+    """The budget at the sizes at which it is judged: its own, else the project's."""
+    depends = METRICS[budget.metric].depends_on_size
+    return budget._replace(sizes=budget.sizes or settings.sizes) if depends else budget
 
 
 def _values(settings: Settings) -> Iterator[_Setting]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.counters.peers import PEERS
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, Level, price_label
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import METRICS, SYNONYMS
 from ucseg_cli.analysis.rules.lint_catalogue import RULES, Rule
 from ucseg_cli.errors import ExitStatus, UnknownNameError
 from ucseg_cli.facts.budget import BUDGET_KEYS
@@ -80,6 +81,7 @@ def explain_report(name: str | None) -> Report:
     )
 
 
+@cache
 def _written() -> dict[str, Any]:
     """The topics whose text does not follow from the code."""
     import tomllib
@@ -92,12 +94,16 @@ def _tables() -> dict[str, Table]:
     """The tables of topics, which follow from the code."""
     statuses = ((str(int(status)), meaning) for status, meaning in EXIT_MEANINGS.items())
     axes = ((axis.name, axis.accepts, axis.meaning) for axis in AXES)
+    conventions = ((one.name, one.meaning) for one in CONVENTIONS.values())
+    rules = ((rule.code, rule.severity.name.lower(), rule.title) for rule in RULES.values())
     metrics = ((metric.name, metric.meaning) for metric in METRICS.values())
     peers = ((peer.name, peer.unit, peer.call, peer.why) for peer in PEERS)
     others = ("counter", "unit", "read with", "how it counts")
     return {
         "exit-status": _table("Exit status", ("status", "meaning"), statuses),
         "axes": _table("Axes", ("axis", "accepts", "governs"), axes),
+        "convention": _table("Conventions", ("convention", "meaning"), conventions),
+        "lint": _table("Rules", ("rule", "severity", "what it finds"), rules),
         "metrics": _table("Metrics", ("metric", "meaning"), metrics),
         "variants": _table("Named variants", ("variant", "origin"), ORIGINS.items()),
         "budgets": _table("Keys of a budget", ("key", "meaning"), BUDGET_KEYS.items()),
@@ -133,9 +139,12 @@ def _axis(axis: Axis) -> Topic:
 
 
 def _find(name: str, known: Mapping[str, Topic]) -> Topic:
-    """The topic of that name, in upper or lower case."""
+    """The topic of that name, in upper or lower case, or of another word for it."""
     by_folded_name = {known_name.casefold(): topic for known_name, topic in known.items()}
-    topic = known.get(name) or by_folded_name.get(name.casefold())
+    words = {word: name for name, text in _written().items() for word in text.get("also", ())}
+    also = SYNONYMS | words
+    folded = name.casefold()
+    topic = known.get(name) or by_folded_name.get(folded) or known.get(also.get(folded, ""))
     if topic is None:
         raise UnknownNameError("topic", name, known, hint="`ucseg explain` lists them all")
     return topic

@@ -16,8 +16,8 @@ from ucseg_cli.units import plural
 
 NAMES = {
     "numel": "sum(p.numel())",
-    "fvcore": "fvcore.nn.FlopCountAnalysis",
-    "torch": "torch.utils.flop_counter.FlopCounterMode",
+    "fvcore": "FlopCountAnalysis",
+    "torch": "FlopCounterMode",
 }
 TABLES, JSON = Output.TABLES, Output.JSON
 
@@ -53,7 +53,7 @@ COUNTERS: Fields[Agreement] = (
     Field("runs", "runs", lambda a: NAMES[a.counter], tier=2, output=TABLES),
     Field("ours", "ours", attrgetter("ours"), Kind.EXACT),
     Field("theirs", "theirs", attrgetter("theirs"), Kind.EXACT, output=TABLES),
-    Field("compared", "figures compared", attrgetter("compared"), Kind.EXACT, tier=2),
+    Field("compared", "compared", attrgetter("compared"), Kind.EXACT, tier=2),
     Field("agrees", "", attrgetter("agrees"), output=JSON),
     Field("differences", "differences", lambda a: len(a.differences), Kind.EXACT, output=TABLES),
     Field("differences", "", lambda a: make_entries(DIFFERENCES, _differing(a)), output=JSON),
