@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ucseg_cli.errors import Place, Where
-from ucseg_cli.facts.budget import Budget
 from ucseg_cli.facts.choices import DEFAULT_CONVENTION, FAIL_ON
 from ucseg_cli.facts.conditions import Size
 from ucseg_cli.references import Reference, parse_reference
 from ucseg_cli.references.variants import BASELINE, CATALOGUE, DEFAULT, Variant
+
+if TYPE_CHECKING:
+    from ucseg_cli.facts.budget import Budget
 
 
 class LintSettings(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ucseg_cli.facts.element_types import size_in_bytes
-from ucseg_cli.facts.trace import Module, Tensor, Trace, Weight
+from ucseg_cli.facts.trace import NO_FORWARD, Module, Tensor, Trace, Weight
 
 BUFFERS = frozenset({"running_mean", "running_var", "num_batches_tracked"})
 """Batch norm's names for its buffers; nothing else in a state dict marks a buffer."""
@@ -16,7 +16,6 @@ AVERAGED = "n_averaged"
 """The counter that AveragedModel keeps beside its module."""
 DENSE = "strided"
 ROOT_TYPE = "state dict"
-NO_FORWARD = "a state dict has no forward pass"
 
 
 class Entry(NamedTuple):

@@ -22,6 +22,10 @@ FORMAT = 3
 """Version of encoded traces; raise it when their fields change, so that older ones are ignored."""
 
 
+NO_FORWARD = "a state dict has no forward pass"
+"""The failure of a trace that has modules out of a checkpoint."""
+
+
 class TraceFormatError(ValueError):
     """Data that should have been a trace and is not."""
 

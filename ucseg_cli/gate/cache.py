@@ -14,7 +14,6 @@ import stat
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,17 +74,16 @@ def _are_figures(data: Any) -> bool:
     return isinstance(data, dict) and all(type(count) is int for count in data.values())
 
 
-@dataclass(slots=True)
 class Cache:
     """A directory of traces. *warn* gets the first failure; after any, the cache seems empty.
 
     Entries are replaced whole, so any number of processes may fill one cache at once.
     """
 
-    directory: Path
-    warn: Callable[[str], None]
-    _warned: bool = field(default=False, init=False)
-    _checked: bool = field(default=False, init=False)
+    def __init__(self, directory: Path, warn: Callable[[str], None]) -> None:
+        self.directory = directory
+        self.warn = warn
+        self._warned = self._checked = False
 
     def get(self, key: str) -> Trace | None:
         """The trace kept under *key*, or None."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import starmap
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ucseg_cli.errors import ModelError
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.count import Count
-from ucseg_cli.facts.state_dict import NO_FORWARD, StateDict, state_dict_trace
-from ucseg_cli.facts.trace import Trace, decode_trace
+from ucseg_cli.facts.trace import NO_FORWARD, Trace, decode_trace
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.gate.fingerprints import fingerprint, torchvision_fingerprint
 from ucseg_cli.references import FromCheckpoint, FromTorchvision, Model, OwnCode
 from ucseg_cli.references.variants import Variant
+
+if TYPE_CHECKING:
+    from ucseg_cli.facts.state_dict import StateDict
 
 
 class Request(NamedTuple):
@@ -101,6 +103,8 @@ def _key(request: Request) -> str | None:
 
 def _read_all(requests: Iterable[Request]) -> dict[Request, Trace]:
     """The traces of checkpoints, each read once; reading one is as fast as a cache would be."""
+    from ucseg_cli.facts.state_dict import state_dict_trace  # a network has no use for it
+
     traces: dict[FromCheckpoint, Trace] = {}
     found: dict[Request, Trace] = {}
     for request in requests:

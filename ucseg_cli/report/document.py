@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ucseg_cli.analysis.rules.lint_catalogue import Rule
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # slots would take it twice as long to define
 class Span:
     """A stretch of a scale, each end between 0 and 1; *end* below *start* is a step down.
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ucseg_cli.errors import ConfigurationError, Place, UsageError
-from ucseg_cli.facts.budget import Budget
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.project.config_file import find_document, refuse_misspelt
 from ucseg_cli.references import Reference
 from ucseg_cli.system.paths import shown
+
+if TYPE_CHECKING:
+    from ucseg_cli.facts.budget import Budget
 
 
 def load_project(*, needed: bool = False) -> Settings:

@@ -9,7 +9,7 @@ from ucseg_cli.errors import ModelError
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.point import Point
 from ucseg_cli.facts.settings import Settings
-from ucseg_cli.facts.state_dict import NO_FORWARD
+from ucseg_cli.facts.trace import NO_FORWARD
 from ucseg_cli.gate import tracing
 from ucseg_cli.gate.cache import Cache, default_directory
 from ucseg_cli.references import Reference

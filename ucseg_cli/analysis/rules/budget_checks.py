@@ -24,8 +24,7 @@ from ucseg_cli.errors import (
 from ucseg_cli.facts.budget import Bound, Budget
 from ucseg_cli.facts.conditions import Conditions, make_conditions
 from ucseg_cli.facts.point import Point
-from ucseg_cli.facts.state_dict import NO_FORWARD
-from ucseg_cli.facts.trace import Trace
+from ucseg_cli.facts.trace import NO_FORWARD, Trace
 from ucseg_cli.references import Reference
 from ucseg_cli.units import exact_ratio, parse_count
 

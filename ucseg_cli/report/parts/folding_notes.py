@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ucseg_cli.analysis.counting.fold_batch_norms import Folding
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.report.document import Report
 from ucseg_cli.units import plural
+
+if TYPE_CHECKING:
+    from ucseg_cli.analysis.counting.fold_batch_norms import Folding
 
 
 def after_folding(report: Report, subjects: Iterable[Subject]) -> Report:

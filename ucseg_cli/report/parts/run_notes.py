@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.facts.state_dict import NO_FORWARD
+from ucseg_cli.facts.trace import NO_FORWARD
 from ucseg_cli.report.document import Report
 from ucseg_cli.report.parts.folding_notes import after_folding
 
