@@ -15,6 +15,7 @@ from ucseg_cli.facts.settings import Settings
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.project.lock_file import read_lock, write_lock
 from ucseg_cli.references import FromCheckpoint, FromFile, Reference
+from ucseg_cli.system.folder_lock import alone_in
 from ucseg_cli.system.paths import shown
 from ucseg_cli.workflow.check_lock import (
     budgeted,
@@ -31,7 +32,8 @@ class LockUpdate(NamedTuple):
 
     path: Path
     before: Lock
-    models: Mapping[str, Locked]
+    fresh: Mapping[str, Locked]
+    dropped: frozenset[str]
     changes: tuple[ModelChange, ...]
     reason: str | None
 
@@ -46,13 +48,26 @@ class LockUpdate(NamedTuple):
         return shown(self.path)
 
     def write(self) -> None:
-        """Write what differs; raises OutputError if the lock has been written meanwhile."""
-        now = self.path.read_text("utf-8") if self.path.exists() else ""
-        if now != self.before.text:
-            what = "the lock was written by another meanwhile"
-            raise OutputError(what, where=Place(self.path_shown), help="`ucseg lock` once more")
-        if self.models != self.before.models or not self.before.text or self.before.in_conflict:
-            write_lock(self.path, self.models)
+        """Write what differs into the lock as it is now, so that nothing of others is lost.
+
+        Raises OutputError if another process has changed one of the same models meanwhile.
+        """
+        try:
+            with alone_in(self.path.parent):
+                self._write()
+        except TimeoutError as error:
+            raise OutputError(str(error.strerror), where=Place(self.path_shown)) from error
+
+    def _write(self) -> None:
+        now = read_lock(self.path, both_sides=True) or Lock({})
+        for name in (*self.fresh, *self.dropped):
+            if now.models.get(name) != self.before.models.get(name):
+                what = f"another process has changed {name} in the lock meanwhile"
+                raise OutputError(what, where=Place(self.path_shown), help="`ucseg lock` once more")
+        kept = {name: model for name, model in now.models.items() if name not in self.dropped}
+        models = {**kept, **self.fresh}
+        if models != now.models or not now.text or now.in_conflict:
+            write_lock(self.path, models)
 
 
 def plan_update(
@@ -95,7 +110,7 @@ def plan_update(
         new = Locked(_at_sizes(wanted[model], tree), today())
         fresh[model.name] = _locked(old, new, change, reason)
         changes.append(change)
-    return LockUpdate(path, before, {**kept.models, **fresh}, tuple(changes), reason)
+    return LockUpdate(path, before, fresh, frozenset(drop), tuple(changes), reason)
 
 
 def _refuse_other_names(models: Sequence[Reference], settings: Settings, path: Path) -> None:

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -19,6 +22,7 @@ from ucseg_cli.analysis.counting.metrics import own_figures, totals
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.project.lock_file import NAME
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
+from ucseg_cli.system import folder_lock
 from ucseg_cli.workflow import check_lock, update_lock
 
 CONFIGURATION = """
@@ -524,21 +528,120 @@ def test_a_reason_is_kept_only_where_something_is_higher(
     assert "the reason is not kept" in ucseg("lock", "--reason", "again").stdout
 
 
-def test_a_lock_that_another_wrote_meanwhile_is_not_written_over(
+@pytest.fixture
+def meanwhile(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """While the next lock measures, another process runs ``ucseg lock`` with these words."""
+    measured = check_lock.trees_now
+
+    def interrupt(*words: str) -> None:
+        def slow(*arguments: Any, **options: Any) -> Any:
+            monkeypatch.setattr(update_lock, "trees_now", measured)
+            assert ucseg("lock", *words).returncode == 0
+            return measured(*arguments, **options)
+
+        monkeypatch.setattr(update_lock, "trees_now", slow)
+
+    return interrupt
+
+
+def test_models_that_another_process_locks_meanwhile_are_kept(
+    ucseg: Run, path: Path, meanwhile: Callable[..., None]
+) -> None:
+    ucseg("lock", "v1")
+    meanwhile("wide")
+    assert ucseg("lock", "small").returncode == 0
+    assert sorted(models(path)) == ["small", "v1", "wide"]
+
+
+def test_models_that_another_process_drops_meanwhile_stay_dropped(
+    ucseg: Run, path: Path, meanwhile: Callable[..., None]
+) -> None:
+    ucseg("lock", "v1", "wide")
+    meanwhile("--drop", "wide")
+    assert ucseg("lock", "small").returncode == 0
+    assert sorted(models(path)) == ["small", "v1"]
+
+
+@pytest.mark.parametrize("words", [["small", "--size", "64x32"], ["--drop", "small"]], ids=" ".join)
+def test_a_model_that_another_process_changes_meanwhile_is_not_written_over(
+    ucseg: Run, path: Path, meanwhile: Callable[..., None], words: list[str]
+) -> None:
+    ucseg("lock", "small", "v1")
+    meanwhile(*words)
+    answer = ucseg("lock", "small", "--size", "32")
+    before = path.read_text("utf-8")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "another process has changed small in the lock meanwhile" in answer.stderr
+    assert path.read_text("utf-8") == before
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from ucseg_cli.facts.lock import Lock, Locked
+from ucseg_cli.project.lock_file import read_lock
+from ucseg_cli.workflow.update_lock import LockUpdate
+
+path, name = Path(sys.argv[1]), sys.argv[2]
+before = read_lock(path) or Lock({})
+for number in range(5):
+    fresh = {f"{name}.{number}": Locked({}, "2026-01-01")}
+    LockUpdate(path, before, fresh, frozenset(), (), None).write()
+"""
+
+
+def test_whatever_sixteen_writers_report_as_done_is_in_the_lock(path: Path) -> None:
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(path), f"w{number}"])
+        for number in range(16)
+    ]
+    assert [writer.wait() for writer in writers] == [0] * 16
+    expected = {f"w{number}.{turn}" for number in range(16) for turn in range(5)}
+    assert models(path).keys() == expected
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["pyproject.toml", NAME]
+
+
+def test_whoever_holds_the_folder_does_not_keep_us_waiting_for_ever(
+    ucseg: Run, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_lock, "PATIENCE", 0.1)
+    with folder_lock.alone_in(path.parent):
+        answer = ucseg("lock", "v1")
+    assert answer.returncode == 2
+    assert "another process does not let go of the folder" in answer.stderr
+    assert ucseg("lock", "v1").returncode == 0
+
+
+def test_a_lock_that_is_a_link_is_neither_read_nor_written_through(
+    ucseg: Run, path: Path, tmp_path: Path
+) -> None:
+    for target in (tmp_path / "elsewhere.json", tmp_path / "missing.json"):
+        path.unlink(missing_ok=True)
+        path.symlink_to(target)
+        answer = ucseg("lock", "v1")
+        assert answer.returncode == 2
+        assert "cannot read the lock: it is a link" in answer.stderr
+        assert not target.exists()
+
+
+def test_a_pipe_in_the_place_of_the_lock_does_not_keep_us_waiting(ucseg: Run, path: Path) -> None:
+    os.mkfifo(path)
+    for command in (["lock", "v1"], ["check", "--locked"]):
+        answer = ucseg(*command)
+        assert answer.returncode == 2
+        assert "cannot read the lock: it is not a plain file" in answer.stderr
+
+
+def test_a_lock_of_another_user_is_refused(
     ucseg: Run, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ucseg("lock", "v1")
-    measured = check_lock.trees_now
-
-    def slow(*arguments: Any, **options: Any) -> Any:
-        path.write_text(path.read_text("utf-8") + "\n", encoding="utf-8")
-        return measured(*arguments, **options)
-
-    monkeypatch.setattr(update_lock, "trees_now", slow)
-    answer = ucseg("lock", "small")
-    assert (answer.returncode, answer.stdout) == (2, "")
-    assert "written by another meanwhile" in answer.stderr
-    assert list(models(path)) == ["v1"]
+    path.with_name("pyproject.toml").unlink()
+    owner = path.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    answer = ucseg("check", "--locked")
+    assert answer.returncode == 2
+    assert f"another user owns it (number {owner})" in answer.stderr
 
 
 def test_in_a_merge_conflict_locking_takes_both_sides(ucseg: Run, path: Path) -> None:
