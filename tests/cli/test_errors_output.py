@@ -12,6 +12,8 @@ import pytest
 
 from support.fixture_types import Run
 from ucseg_cli.gate import tracing
+from ucseg_cli.project.lock_file import NAME
+from ucseg_cli.report.formats.render import FORMATS, JUDGED_FORMATS
 
 FULL = Path("/dev/full")
 needs_a_full_device = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
@@ -228,3 +230,55 @@ def test_a_closed_stream_never_makes_a_mistake_look_like_success(
     )
     assert answer.returncode == status
     assert "Traceback" not in answer.stderr
+
+
+LOST = {
+    "weights.safetensors": b"\x10\0\0\0\0\0\0\0{}",
+    "weights.pt": b"PK\x03\x04",
+    "WEIGHTS.PTH": b"any",
+    "net.py": b"import torch\n",
+    "nb.ipynb": b"{}",
+    "pyproject.toml": b"[project]\n",
+    NAME: b'{"kind": "ucseg.lock"}',
+    "other.lock.json": b"{}",
+    "package.json": b'{"name": "x"}',
+    "list.json": b"[1]",
+    "picture.csv": b"\x89PNG\r\n\x1a\n\0\0",
+}
+"""Files that are not answers of ucseg."""
+
+
+@pytest.mark.parametrize("name", LOST)
+@pytest.mark.parametrize("form", ["json", "csv", "html"])
+def test_an_export_never_replaces_what_is_not_an_answer(
+    ucseg: Run, tmp_path: Path, name: str, form: str
+) -> None:
+    (tmp_path / name).write_bytes(LOST[name])
+    for export in (["--export", f"{form}={name}"], [f"--export-{form}", name]):
+        answer = ucseg("params", "v2", *export)
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert f"{name} is there and is not an answer of ucseg" in answer.stderr
+    assert (tmp_path / name).read_bytes() == LOST[name]
+
+
+def test_a_mistake_is_not_written_over_it_either(ucseg: Run, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(b"PK\x03\x04")
+    (tmp_path / "ucseg.toml").write_text("frobnicate = 1\n")
+    assert ucseg("check", "--export", "junit=weights.pt").returncode == 2
+    assert (tmp_path / "weights.pt").read_bytes() == b"PK\x03\x04"
+
+
+@pytest.mark.parametrize("form", FORMATS[1:] + JUDGED_FORMATS)
+def test_an_answer_replaces_an_earlier_one_of_any_format(
+    ucseg: Run, tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / "answer"
+    for _ in range(2):
+        answer = ucseg("check", "v2", "--max", "params=1M", "--export", f"{form}={path}")
+        assert (answer.returncode, path.stat().st_size > 0) == (0, True)
+
+
+def test_an_empty_file_holds_nothing_to_lose(ucseg: Run, tmp_path: Path) -> None:
+    (tmp_path / "net.py").touch()
+    assert ucseg("params", "v2", "--export-json", "net.py").returncode == 0
+    assert (tmp_path / "net.py").stat().st_size > 0

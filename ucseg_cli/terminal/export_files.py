@@ -9,8 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ucseg_cli.errors import OutputError, UsageError
+from ucseg_cli.references.grammar import CHECKPOINTS
 from ucseg_cli.system.atomic_write import replace_file
 
+NEVER_ANSWERS = (*CHECKPOINTS, ".npz", ".pkl", ".py", ".ipynb", ".toml", ".lock.json")
+"""Endings of files that people would lose if an export replaced them."""
+BEGINNING = 4096
+"""Bytes that show what a file is."""
 STDOUT = Path("-")
 STDOUT_NAMES = {STDOUT, Path("/dev/stdout"), Path("/dev/fd/1"), Path("/proc/self/fd/1")}
 CANNOT_REPLACE = {errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM}
@@ -33,8 +38,24 @@ def refuse_unwritable(path: Path) -> None:
         (folder / ".").stat()  # distinguishes a missing folder from a file in its place
         if not os.access(path if path.exists() else folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        _refuse_to_lose(path)
     except OSError as error:
         raise _cannot_write(path, error) from error
+
+
+def _refuse_to_lose(path: Path) -> None:
+    """Raise UsageError for a file that holds something other than an earlier answer.
+
+    An export of text only replaces text, one of JSON only JSON of ours.
+    """
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("rb") as file:
+        beginning = file.read(BEGINNING)
+    is_foreign_json = beginning.lstrip()[:1] in {b"{", b"["} and b"ucseg" not in beginning
+    if path.name.lower().endswith(NEVER_ANSWERS) or b"\0" in beginning or is_foreign_json:
+        what = f"{path} is there and is not an answer of ucseg"
+        raise UsageError(what, where=str(path), help="name another file, or delete this one")
 
 
 def refuse_two_to_one(paths: Iterable[Path]) -> None:
@@ -50,6 +71,7 @@ def write_file(path: Path, text: str) -> None:
     """Write an answer: into a device or a pipe, else as a whole new file. Raises OutputError."""
     data = text.encode()
     try:
+        _refuse_to_lose(path)
         if path.exists() and not path.is_file():
             with path.open("ab", buffering=0) as stream:
                 stream.write(data)
