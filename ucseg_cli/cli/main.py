@@ -77,7 +77,7 @@ def _complete(command: Any, instruction: str) -> int:
     """Answer a shell that asks, over the environment, how a line may go on."""
     from typer.completion import shell_complete
 
-    from ucseg_cli.cli.completion.bash_words import register_shells
+    from ucseg_cli.cli.completion.shells import register_shells
 
     register_shells()
     return shell_complete(command, {}, "ucseg", COMPLETION, instruction)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ucseg_cli.errors import UcsegError
+from ucseg_cli.system.plain_file import read_plain_file
 
 
 def complete_reference(incomplete: str) -> list[str]:
@@ -57,7 +58,7 @@ def _classes(begun: str) -> Iterator[str]:
 
     file, _, name = begun.rpartition(":")
     try:
-        statements = ast.parse(Path(file).read_bytes()).body
+        statements = ast.parse(read_plain_file(Path(file))).body
     except (OSError, SyntaxError, ValueError, RecursionError):
         return
     named = (ast.ClassDef, ast.FunctionDef)

@@ -29,12 +29,10 @@ def completion(shell: ShellArgument) -> int:
       source <(ucseg completion bash)
       ucseg completion fish > ~/.config/fish/completions/ucseg.fish
     """
-    # typer's other way edits the user's files
-    from typer._completion_shared import get_completion_script
-
+    from ucseg_cli.cli.completion.shells import completion_script
     from ucseg_cli.cli.main import COMPLETION
     from ucseg_cli.terminal.streams import print_text
 
     known = one_of("shell", shell, SHELLS, "SHELL")
-    print_text(get_completion_script(prog_name="ucseg", complete_var=COMPLETION, shell=known))
+    print_text(completion_script(known, COMPLETION))
     return ExitStatus.OK
