@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from typing import Any
 
 from typer._click.core import Context, Parameter  # the parser, which Typer vendors
@@ -41,6 +42,10 @@ class Command(TyperCommand):
             ctx.obj.destination = Output(**fields).destination
         return super().invoke(ctx)
 
+    def get_help(self, ctx: Context) -> str:
+        """The help, in ASCII for a stream that takes no more."""
+        return spell_help(super().get_help(ctx))
+
     def format_help_text(self, ctx: Context, formatter: HelpFormatter) -> None:
         """The description as paragraphs, and the examples as they are written."""
         text = inspect.cleandoc(self.help or "")
@@ -77,6 +82,10 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """Typer's group, with its sub-commands in groups."""
 
+    def get_help(self, ctx: Context) -> str:
+        """The help, in ASCII for a stream that takes no more."""
+        return spell_help(super().get_help(ctx))
+
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:  # noqa: ARG002
         """The sub-commands under what they are for; all columns are equally wide."""
         widest = max(map(len, self.commands))
@@ -87,6 +96,15 @@ class Group(TyperGroup):
                     formatter.write_dl(
                         [(f"{one.name:{widest}}", one.get_short_help_str(60)) for one in known]
                     )
+
+
+def spell_help(text: str) -> str:
+    """The help goes to stdout, or without a sub-command to stderr: in signs that both take."""
+    if text.isascii():
+        return text
+    from ucseg_cli.terminal.streams import spell_for
+
+    return spell_for(spell_for(text, sys.stdout), sys.stderr)
 
 
 def _takes_one_value(parameter: Parameter) -> bool:

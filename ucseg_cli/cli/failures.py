@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import zip_longest
 from pathlib import Path
 
 from ucseg_cli.cli.output_options import JUDGING
@@ -45,7 +46,7 @@ def report_failure(
 def destination_of(arguments: Sequence[str]) -> Destination:
     """Where the answer was to go, by the words themselves: for when the parser failed."""
     form, exports = "table", []
-    for word, following in zip(arguments, (*arguments[1:], ""), strict=True):
+    for word, following in zip_longest(arguments, arguments[1:], fillvalue=""):
         option, equals, value = word.partition("=")
         value = value if equals else following
         if option in {"-f", "--format"}:

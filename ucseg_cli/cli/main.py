@@ -8,7 +8,14 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ucseg_cli.errors import ExitStatus, InterruptionError, OutputError, UcsegError, UsageError
+from ucseg_cli.errors import (
+    ExitStatus,
+    InterruptionError,
+    OutputError,
+    ResourceError,
+    UcsegError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from ucseg_cli.terminal.deliver import Destination
@@ -44,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         full = "; nothing more could be written" if error.errno == errno.ENOSPC else ""
         what = f"{error.strerror or error}{full}"
         return _fail(OutputError(what, where=error.filename or "stdout"), call)
+    except MemoryError:
+        fix = "a smaller input, or fewer models at once, needs less"
+        return _fail(ResourceError("the memory is too small for this", help=fix), call)
     except Exception as error:  # noqa: BLE001 - the last way out
         return _fail(_internal(error), call)
 
