@@ -37,10 +37,11 @@ from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.family.axes_from_shapes import expected_shapes
 from ucseg_cli.cli.main import main
 from ucseg_cli.errors import decode_error
+from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.count import Count
 from ucseg_cli.facts.question import Question
-from ucseg_cli.facts.trace import Trace
+from ucseg_cli.facts.trace import Trace, decode_trace
 from ucseg_cli.gate import child_process, tracing
 from ucseg_cli.gate.cache import ENVIRONMENT, Cache
 from ucseg_cli.gate.fingerprints import fingerprint, lattice_fingerprint
@@ -216,11 +217,11 @@ def fake_engine(
             if isinstance(request.model, Variant | FromTorchvision)
         }
 
-    def count(request: tracing.Request) -> tuple[Count, ...]:
-        return other_counts if request == COUNTED else really_count(request)
+    def count(request: tracing.Request, timeout: float = TIMEOUT) -> tuple[Count, ...]:
+        return other_counts if request == COUNTED else really_count(request, timeout)
 
     @contextmanager
-    def asked_here(questions: Sequence[Question]) -> Iterator[list[AskedHere]]:
+    def asked_here(questions: Sequence[Question], *_: object) -> Iterator[list[AskedHere]]:
         asked.extend(
             tracing.Request(question.source, conditions)
             for question in questions
@@ -246,6 +247,9 @@ class AskedHere(NamedTuple):
         if "error" in found:
             raise decode_error(found["error"])
         return found["results"]
+
+    def wait_for_traces(self) -> list[Trace]:
+        return list(map(decode_trace, self.wait_for_results()))
 
 
 @pytest.fixture

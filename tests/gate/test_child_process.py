@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
+from support.fixture_types import Run
 from ucseg_cli.errors import ModelError, UnknownNameError, UsageError, decode_error, encode_error
 from ucseg_cli.facts.choices import DTYPES
 from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
 from ucseg_cli.facts.question import Question, decode_question, encode_question
-from ucseg_cli.facts.trace import Trace, decode_trace
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate import tracing
 from ucseg_cli.gate.child_process import child_processes
 from ucseg_cli.references import Argument, FromFile, FromModule
@@ -39,12 +40,12 @@ class Net(nn.Module):
 AT_8 = Conditions(Size(8, 8))
 
 
-def ask(tmp_path: Path, code: str, name: str = "Net") -> Trace:
+def ask(tmp_path: Path, code: str, name: str = "Net", limit: float = 60) -> Trace:
     (tmp_path / "net.py").write_text(f"{NET}\n{code}")
     question = Question("trace", FromFile(str(tmp_path / "net.py"), name), [AT_8])
-    with child_processes([question]) as (child,):
-        (found,) = child.wait_for_results()
-        return decode_trace(found)
+    with child_processes([question], limit) as (child,):
+        (found,) = child.wait_for_traces()
+        return found
 
 
 def test_its_trace_is_the_one_recorded_here(tmp_path: Path) -> None:
@@ -124,20 +125,181 @@ def test_nothing_that_it_prints_is_in_the_answer_and_what_it_changes_changes_no_
         )
 
 
-def test_it_ends_with_us_on_ctrl_c(tmp_path: Path) -> None:
-    (tmp_path / "net.py").write_text(
-        "import os, signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "open('pid', 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+STUBBORN = """
+import os, signal, subprocess, time
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)
+helper = subprocess.Popen(["sleep", "600"])
+open("pids.part", "w").write(f"{os.getpid()} {helper.pid}")
+os.rename("pids.part", "pids")
+time.sleep(600)
+"""
+"""A model that ignores signals, and starts a process of its own."""
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        (signal.SIGINT, 130),
+        (signal.SIGTERM, -signal.SIGTERM),
+        (signal.SIGHUP, -signal.SIGHUP),
+    ],
+)
+def test_it_ends_with_us_and_all_that_it_started(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    (tmp_path / "net.py").write_text(STUBBORN)
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    process = start_in(tmp_path, "show", "net.py:Net", TMPDIR=str(folder))
+    pids = wait_for_pids(tmp_path / "pids", process)
+    assert list(folder.iterdir())
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert b"Traceback" not in stderr
+    assert list(folder.iterdir()) == []
+    assert [pid for pid in pids if not has_ended(pid)] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children of a killed process")
+def test_it_ends_even_if_we_are_killed(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(STUBBORN)
+    process = start_in(tmp_path, "show", "net.py:Net")
+    child, helper = wait_for_pids(tmp_path / "pids", process)
+    process.kill()
+    process.wait(timeout=30)
+    assert process.stderr is not None
+    process.stderr.close()
+    assert has_ended(child)
+    os.kill(helper, signal.SIGKILL)
+
+
+def start_in(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ucseg_cli", *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
-    command = [sys.executable, "-m", "ucseg_cli", "params", "net.py:Net"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
-        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-            assert process.poll() is None
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 130
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def wait_for_pids(path: Path, process: subprocess.Popen[bytes]) -> list[int]:
+    while not path.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    return [int(pid) for pid in path.read_text().split()]
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone within a few seconds; one that nothing waits for is a zombie."""
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("import time; time.sleep(600)", "Net was not built within 4 s"),
+        (
+            "def initialise(self):\n    while True: pass\nNet.__init__ = initialise",
+            "Net was not built within 4 s",
+        ),
+    ],
+)
+def test_a_model_that_is_never_built_is_an_error_after_the_limit(
+    tmp_path: Path, code: str, what: str
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        ask(tmp_path, code, limit=4)
+    assert (caught.value.what, caught.value.help) == (what, "--timeout N gives it more")
+
+
+NEVER_ENDS = """
+def forward(self, x):
+    while x.shape[-1] > 8:
+        pass
+    return self.stem(x)
+Net.forward = forward
+"""
+
+
+def test_of_a_pass_that_never_ends_the_modules_and_earlier_inputs_are_known(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "net.py").write_text(f"{NET}\n{NEVER_ENDS}")
+    source = FromFile(str(tmp_path / "net.py"), "Net")
+    inputs = [AT_8, Conditions(Size(16, 16)), Conditions(Size(4, 4))]
+    with child_processes([Question("trace", source, inputs)], 6) as (child,):
+        ended, endless, never_tried = child.wait_for_traces()
+    assert (ended.failure, bool(ended.ops)) == (None, True)
+    for trace in (endless, never_tried):
+        assert trace.failure == (
+            "its forward pass did not end within 6 s; --timeout N gives it more"
+        )
+        assert [module.path for module in trace.modules] == ["", "stem"]
+
+
+def test_where_modules_are_enough_a_pass_has_only_so_much_patience(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(f"{NET}\n{NEVER_ENDS}")
+    source = FromFile(str(tmp_path / "net.py"), "Net")
+    inputs = [AT_8, Conditions(Size(16, 16))]
+    with child_processes([Question("trace", source, inputs)], 60, 0.5) as (child,):
+        ended, endless = child.wait_for_traces()
+    assert (ended.failure, bool(ended.ops)) == (None, True)
+    assert (endless.failure, endless.ops) == (None, ())
+    assert [module.path for module in endless.modules] == ["", "stem"]
+
+
+def test_params_of_a_pass_that_never_ends_are_counted_at_once(
+    ucseg_process: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "net.py").write_text(f"{NET}\n{NEVER_ENDS}")
+    answer = ucseg_process("params", f"{tmp_path}/net.py:Net", "--timeout", "60")
+    assert answer.returncode == 0
+    assert "has 112 parameters" in " ".join(answer.stdout.split())
+    answer = ucseg_process("show", f"{tmp_path}/net.py:Net", "--timeout", "5")
+    assert answer.returncode == 0
+    assert "has 112 parameters, and does not run" in " ".join(answer.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"",
+        b"garbage",
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        b'{"results": 3}',
+        b'{"results": []}',
+        b'{"results": [1]}',
+        b'{"results": [{"format": 3}]}',
+        b'{"error": 3}',
+        b'{"error": {"kind": 7}}',
+        b"\xff\xfe",
+    ],
+)
+def test_garbage_in_the_place_of_an_answer_is_an_error_of_the_model(
+    tmp_path: Path, written: bytes
+) -> None:
+    code = f"import os, sys; open(sys.orig_argv[4], 'wb').write({written!r}); os._exit(0)"
+    with pytest.raises(ModelError, match="Net wrote over its answer, which cannot be read"):
+        ask(tmp_path, code)
+
+
+def test_a_pipe_in_the_place_of_an_answer_does_not_keep_us_waiting(tmp_path: Path) -> None:
+    code = "import os, sys; os.mkfifo(sys.orig_argv[4]); os._exit(0)"
+    with pytest.raises(ModelError, match="Net wrote over its answer"):
+        ask(tmp_path, code)
 
 
 @given(st.data())

@@ -12,9 +12,9 @@ SPANS = re.compile(r"\*{2,}")
 def path_pattern(text: str) -> re.Pattern[str]:
     """``*``, ``?`` and ``[48]`` stay within one name of a path, ``**`` spans any number of them.
 
-    Takes time in proportion to the square of a path, however many stars there are: whatever follows
-    a star is searched for once, from the left, and never again (the groups ``(?>…)``). A later place
-    could only help if the star before it could reach further than the next one can.
+    Takes time in proportion to the square of a path, however many stars there are: the part after a
+    star is searched for once, from the left, and never again (the groups ``(?>…)``). Another place
+    could only help if the star before it reached further than the next one can.
     """
     first, *others = SPANS.split(text)
     if not others:

@@ -51,9 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         full = "; nothing more could be written" if error.errno == errno.ENOSPC else ""
         what = f"{error.strerror or error}{full}"
         return _fail(OutputError(what, where=error.filename or "stdout"), call)
-    except MemoryError:
-        fix = "a smaller input, or fewer models at once, needs less"
-        return _fail(ResourceError("the memory is too small for this", help=fix), call)
     except Exception as error:  # noqa: BLE001 - the last way out
         return _fail(_internal(error), call)
 
@@ -125,6 +122,9 @@ def _fail(error: UcsegError, call: Invocation) -> int:
 
 
 def _internal(error: Exception) -> UcsegError:
+    if isinstance(error, MemoryError):
+        fix = "a smaller input, or fewer models at once, needs less"
+        return ResourceError("the memory is too small for this", help=fix)
     return UcsegError(
         f"internal error: {type(error).__name__}: {error}",
         notes=("this is a fault of ucseg, and no answer was given",),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ucseg_cli.errors import UnknownNameError, UsageError
-from ucseg_cli.facts.choices import CONVENTION_NAMES
+from ucseg_cli.facts.choices import A_DAY, CONVENTION_NAMES, TIMEOUT
 
 if TYPE_CHECKING:
     from ucseg_cli.facts.conditions import Conditions, Size
@@ -86,6 +86,16 @@ InputOption = Annotated[
         "-i",
         metavar="SHAPE[:DTYPE],…",
         help="Other tensors than an image: 1x3x16x112x112, 1x16:int64.",
+    ),
+]
+TimeoutOption = Annotated[
+    float | None,
+    _flag(
+        "--timeout",
+        metavar="SECONDS",
+        min=0.001,
+        max=A_DAY,
+        help=f"How long your own code may run, {TIMEOUT:g} unless configured.",
     ),
 ]
 NoCacheOption = Annotated[bool, _flag("--no-cache", help="Ignore the cache.")]
@@ -173,7 +183,12 @@ class OneInput(NamedTuple):
     ] = None
     batch: BatchOption = 1
     input: InputOption = None
+    timeout: TimeoutOption = None
     no_cache: NoCacheOption = False
+
+    def project(self) -> Settings:
+        """The settings of the project, with the time limit as typed."""
+        return project_with(self.timeout)
 
     def conditions(self, settings: Settings) -> Conditions:
         """The input as typed, else the first configured size; raises UsageError."""
@@ -195,7 +210,12 @@ class ManyInputs(NamedTuple):
     ] = None
     batch: BatchOption = 1
     input: InputOption = None
+    timeout: TimeoutOption = None
     no_cache: NoCacheOption = False
+
+    def project(self, *, needed: bool = False) -> Settings:
+        """As OneInput's; a configuration may be *needed*."""
+        return project_with(self.timeout, needed=needed)
 
     def conditions(self, settings: Settings) -> list[Conditions]:
         """The input as typed, or each size once, else the configured sizes; raises UsageError."""
@@ -225,6 +245,14 @@ class Rows(NamedTuple):
         from ucseg_cli.report.parts.module_table import Arrangement
 
         return Arrangement(self.depth, self.sort, self.top)
+
+
+def project_with(timeout: float | None, *, needed: bool = False) -> Settings:
+    """The settings of the project, with the time limit as typed."""
+    from ucseg_cli.workflow.load_project import load_project
+
+    settings = load_project(needed=needed)
+    return settings if timeout is None else settings._replace(timeout=timeout)
 
 
 def open_cache(*, no_cache: bool) -> Cache | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ucseg_cli.engine.recording.build_on_meta import building_on_meta
 from ucseg_cli.engine.recording.move_to_meta import moved_to_meta
-from ucseg_cli.engine.recording.record import record, trace_modules
+from ucseg_cli.engine.recording.record import has_lazy_modules, record, trace_modules
 from ucseg_cli.engine.user_code.import_model import (
     Builder,
     Importable,
@@ -89,14 +89,26 @@ def trace_module(model: nn.Module, conditions: Conditions, *, taps: dict[str, st
         ) from error
 
 
-def trace_source(source: Importable, conditions: Conditions) -> Trace:
+def trace_source(
+    source: Importable,
+    conditions: Conditions,
+    *,
+    before_pass: Callable[[Trace], None] = lambda _: None,
+) -> Trace:
     """Build a model from outside the family and run it once: on meta, or with data if it needs it.
+
+    Args:
+        source: where it comes from.
+        conditions: its input.
+        before_pass: called with the modules, since the pass may never end.
 
     Where it cannot run, the trace has its modules and the reason. Raises UsageError or ModelError
     where it cannot be built.
     """
     with model_builder(source) as build:
         model, real = _build(build)
+        if not has_lazy_modules(model):
+            before_pass(trace_modules(model))
         try:
             _refuse_other_inputs(model, conditions)
             return _record_on_meta(model, conditions) or record(

@@ -8,5 +8,8 @@ CONVENTION_NAMES = (DEFAULT_CONVENTION, "macs", "torch")
 DTYPE = "float32"
 DTYPES = (DTYPE, "float16", "bfloat16", "float64")
 
+TIMEOUT, A_DAY = 300.0, 86_400
+"""Seconds that a user's code may take, by default and at most."""
+
 FAIL_ON = ("never", "info", "warning", "error")
 """The severity from which a finding of the linter fails."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from itertools import starmap
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
@@ -17,6 +18,11 @@ class Question(NamedTuple):
     task: str
     source: OwnCode
     conditions: Sequence[Conditions]
+
+
+def progress_file(answer: Path) -> Path:
+    """The file in which a child notes how far it is, beside that for its answer."""
+    return answer.with_suffix(".progress")
 
 
 def encode_question(question: Question) -> str:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ucseg_cli.errors import Place, Where
-from ucseg_cli.facts.choices import DEFAULT_CONVENTION, FAIL_ON
+from ucseg_cli.facts.choices import DEFAULT_CONVENTION, FAIL_ON, TIMEOUT
 from ucseg_cli.facts.conditions import Size
 from ucseg_cli.references import Reference, parse_reference
 from ucseg_cli.references.variants import BASELINE, CATALOGUE, DEFAULT, Variant
@@ -31,6 +31,7 @@ class Settings(NamedTuple):
     Args:
         path: the file that it comes from; None if nothing is configured.
         variants: every named variant, ours and the project's.
+        timeout: seconds that a user's code may take.
         sizes: the inputs of commands that take several; the others take the first.
         places: where each value that is not built in stands, by key.
     """
@@ -43,6 +44,7 @@ class Settings(NamedTuple):
     variants: Mapping[str, Variant] = CATALOGUE
     budgets: tuple[Budget, ...] = ()
     lint: LintSettings = LintSettings()
+    timeout: float = TIMEOUT
     places: Mapping[str, Place] = MappingProxyType({})
 
     @property

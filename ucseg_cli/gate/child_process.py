@@ -1,71 +1,210 @@
-"""A child process for each user's model: nothing it does reaches the answer or the cache."""
+"""A child process for each user's model: nothing it does reaches the answer or the cache.
+
+It leads a process group of its own, so that Ctrl-C is ours alone and everything it started ends
+with it; it ends with us, however we end, and after a time limit.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
-from ucseg_cli.errors import ModelError, decode_error
-from ucseg_cli.facts.question import Question, encode_question
+from ucseg_cli.errors import ModelError, UcsegError, decode_error
+from ucseg_cli.facts.question import Question, encode_question, progress_file
+from ucseg_cli.facts.trace import Trace, TraceFormatError, decode_trace
 from ucseg_cli.references import OwnCode
+from ucseg_cli.system.plain_file import read_plain_file
 
 CHILD = (
     "import sys; sys.path.append(sys.argv.pop()); "
     "from ucseg_cli.engine.user_code.answer_question import main; main()"
 )
 ROOT = Path(__file__).parents[2]
+PAUSE = 0.05
+"""Seconds between two looks at how far a child is."""
+ENDING = ("SIGTERM", "SIGHUP")
+"""Signals that would end us at once, without ending the children and their folder first."""
 
 
 class ChildProcess(NamedTuple):
-    """A process that works on a question, and the file for its answer."""
+    """A process that works on a question, the file for its answer, and when its time is up.
+
+    *patience* is how long a pass may take once the modules are known, where those are enough.
+    """
 
     question: Question
     process: subprocess.Popen[bytes]
     answer: Path
+    limit: float
+    deadline: float
+    patience: float | None = None
 
     def wait_for_results(self) -> list[Any]:
         """The result for each input, as JSON holds it.
 
-        Raises the error that it met, and ModelError where it ended without an answer.
+        Of a model whose time is up these are the ones that it has, and for each other input its
+        modules. Raises the error that it met, and ModelError where it ended without an answer.
         """
-        status = self.process.wait()
+        status = self._wait()
+        self.end()
+        if status is None:
+            return self._results_so_far()
         if not self.answer.exists():
             raise _ended_early(self.question.source, status)
-        found = json.loads(self.answer.read_bytes())
+        found = self._read(self.answer)
         if "error" in found:
-            raise decode_error(found["error"])
+            raise self._error(found["error"])
         return list(found["results"])
+
+    def wait_for_traces(self) -> list[Trace]:
+        """The same as traces; raises ModelError for what is not one for each input."""
+        results = self.wait_for_results()
+        try:
+            traces = list(map(decode_trace, results))
+        except TraceFormatError as error:
+            raise _garbled(self.question.source) from error
+        if len(traces) != len(self.question.conditions):
+            raise _garbled(self.question.source)
+        return traces
+
+    def _wait(self) -> int | None:
+        """The exit status; None if its time, or ours, is up first."""
+        while (left := self.deadline - time.monotonic()) > 0:
+            pause = left if self.patience is None else min(left, PAUSE)
+            try:
+                return self.process.wait(pause)
+            except subprocess.TimeoutExpired:
+                if self.patience is not None and self._is_known_for(self.patience):
+                    break
+        return None
+
+    def _is_known_for(self, seconds: float) -> bool:
+        try:
+            noted = progress_file(self.answer).stat().st_mtime
+        except OSError:
+            return False
+        return time.time() - noted > seconds
+
+    def end(self) -> None:
+        """Kill what is left of the process and of all that it started."""
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def _results_so_far(self) -> list[Any]:
+        name, limit = self.question.source.name, f"{self.limit:,g} s"
+        more = "--timeout N gives it more"
+        progress = progress_file(self.answer)
+        if not progress.exists():
+            what = f"{name} was not built within {limit}"
+            raise ModelError(what, where=str(self.question.source), help=more)
+        found = self._read(progress)
+        results, modules = list(found["results"]), dict(found["modules"])
+        failure = f"its forward pass did not end within {limit}; {more}"
+        if self.patience is not None and time.monotonic() < self.deadline:
+            return results + [modules] * (len(self.question.conditions) - len(results))
+        missing = len(self.question.conditions) - len(results)
+        return results + [{**modules, "failure": failure}] * missing
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        """An answer; the user's code may have written anything there."""
+        try:
+            found = json.loads(read_plain_file(path, follow=False))
+            if isinstance(found, dict) and ("error" in found or isinstance(found["results"], list)):
+                return found
+        except (OSError, ValueError, KeyError, RecursionError):
+            pass
+        raise _garbled(self.question.source)
+
+    def _error(self, data: Any) -> UcsegError:
+        try:
+            return decode_error(data)
+        except (TypeError, KeyError, AttributeError):
+            return _garbled(self.question.source)
 
 
 @contextmanager
-def child_processes(questions: Sequence[Question]) -> Iterator[list[ChildProcess]]:
-    """A process for each question, all at once; leaving the context, as on Ctrl-C, ends them."""
-    with TemporaryDirectory(prefix="ucseg-", ignore_cleanup_errors=True) as folder:
-        answers = [Path(folder) / f"{number}.json" for number in range(len(questions))]
-        children = list(map(_start, questions, answers))
+def child_processes(
+    questions: Sequence[Question], limit: float, patience: float | None = None
+) -> Iterator[list[ChildProcess]]:
+    """A process for each question, all at once, each for at most *limit* seconds.
+
+    Leaving the context, as on Ctrl-C, SIGTERM or SIGHUP, ends them.
+    """
+    with (
+        _signals_clean_up(),
+        TemporaryDirectory(prefix="ucseg-", ignore_cleanup_errors=True) as folder,
+    ):
+        children: list[ChildProcess] = []
         try:
+            for number, question in enumerate(questions):
+                child = _start(question, Path(folder) / f"{number}.json", limit)
+                children.append(child._replace(patience=patience))
             yield children
         finally:
             for child in children:
-                if child.process.poll() is None:
-                    child.process.kill()
-                    child.process.wait()
+                child.end()
 
 
-def _start(question: Question, answer: Path) -> ChildProcess:
+def _start(question: Question, answer: Path, limit: float) -> ChildProcess:
     # Its prints join our stderr, since stdout is for the answer.
     # -P keeps files of this folder from hiding installed packages.
     command = [sys.executable, "-P", "-c", CHILD, str(answer), encode_question(question), str(ROOT)]
     nothing = subprocess.DEVNULL
-    process = subprocess.Popen(command, stdin=nothing, stdout=2)  # noqa: S603 - ourselves
-    return ChildProcess(question, process, answer)
+    process = subprocess.Popen(  # noqa: S603 - ourselves
+        command, stdin=nothing, stdout=2, start_new_session=True
+    )
+    return ChildProcess(question, process, answer, limit, time.monotonic() + limit)
+
+
+@contextmanager
+def _signals_clean_up() -> Iterator[None]:
+    """While it lasts, a signal that ends us first unwinds, so that nothing is left behind."""
+    numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():  # Python allows no handlers there
+        yield
+        return
+    before = {number: signal.signal(number, _unwind) for number in numbers}
+    try:
+        yield
+    except _EndedBySignalError as ended:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.kill(os.getpid(), ended.number)  # as if it had not been caught
+        raise KeyboardInterrupt from ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _EndedBySignalError(BaseException):
+    """A signal came that ends this process."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _unwind(number: int, _: object) -> NoReturn:
+    raise _EndedBySignalError(number)
+
+
+def _garbled(source: OwnCode) -> ModelError:
+    what = f"{source.name} wrote over its answer, which cannot be read"
+    return ModelError(what, where=str(source), help="UCSEG_DEBUG=1 shows what it prints")
 
 
 def _ended_early(source: OwnCode, status: int) -> BaseException:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
 from ucseg_cli.errors import ModelError
+from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.count import Count
-from ucseg_cli.facts.trace import NO_FORWARD, Trace, decode_trace
+from ucseg_cli.facts.trace import NO_FORWARD, Trace
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.gate.fingerprints import fingerprint, torchvision_fingerprint
 from ucseg_cli.references import FromCheckpoint, FromTorchvision, Model, OwnCode
@@ -27,7 +28,11 @@ class Request(NamedTuple):
 
 
 def trace_all(
-    requests: Iterable[Request], cache: Cache | None, announce: Callable[[int], None]
+    requests: Iterable[Request],
+    cache: Cache | None,
+    announce: Callable[[int], None],
+    timeout: float = TIMEOUT,
+    patience: float | None = None,
 ) -> dict[Request, Trace]:
     """The trace of each request, from the cache where it is there.
 
@@ -35,19 +40,22 @@ def trace_all(
         requests: what is needed.
         cache: where to look and to keep; None records everything again and keeps nothing.
         announce: called with the number of networks to record, before torch is imported.
+        timeout: seconds that a user's code may take.
+        patience: seconds that its pass may take where the modules are enough, None for no end.
     """
     wanted = list(dict.fromkeys(requests))
     traces = _find_all(wanted, cache) if cache else {}
     missing = [request for request in wanted if request not in traces]
     if missing:
-        recorded = {**_read_all(missing), **_record_others(missing, announce)}
-        traces.update(recorded)
-        if cache:
-            _keep_all(recorded, cache)
+        traces.update(_read_all(missing))
+        for recorded in _record_others(missing, announce, timeout, patience):
+            traces.update(recorded)
+            if cache:  # at once, since what comes next may fail
+                _keep_all(recorded, cache)
     return traces
 
 
-def count_with_others(request: Request) -> tuple[Count, ...]:
+def count_with_others(request: Request, timeout: float = TIMEOUT) -> tuple[Count, ...]:
     """The counts of every other counter, run for real. Never from the cache: running is the point.
 
     Raises ModelError for a checkpoint, which has nothing to run.
@@ -59,7 +67,7 @@ def count_with_others(request: Request) -> tuple[Count, ...]:
         from ucseg_cli.gate.child_process import child_processes
 
         question = Question("count", request.model, [request.conditions])
-        with child_processes([question]) as (child,):
+        with child_processes([question], timeout) as (child,):
             (counts,) = child.wait_for_results()
             return tuple(starmap(Count, counts))
     from ucseg_cli.engine.require_torch import require_torch
@@ -116,29 +124,32 @@ def _read_all(requests: Iterable[Request]) -> dict[Request, Trace]:
 
 
 def _record_others(
-    requests: Iterable[Request], announce: Callable[[int], None]
-) -> dict[Request, Trace]:
+    requests: Iterable[Request],
+    announce: Callable[[int], None],
+    timeout: float,
+    patience: float | None,
+) -> Iterator[dict[Request, Trace]]:
     """The traces of all that has to run, announced first; users' code runs in child processes."""
     others = [request for request in requests if not isinstance(request.model, FromCheckpoint)]
     if not others:
-        return {}
+        return
     announce(len(others))
     inputs = _inputs_of_own_code(others)
     ours = [request for request in others if not isinstance(request.model, OwnCode)]
     if not inputs:
-        return _record_all(ours)
+        yield _record_all(ours)
+        return
     from ucseg_cli.facts.question import Question  # only a user's code needs processes
     from ucseg_cli.gate.child_process import child_processes
 
     questions = [Question("trace", source, conditions) for source, conditions in inputs.items()]
-    with child_processes(questions) as children:
-        recorded = _record_all(ours) if ours else {}
+    with child_processes(questions, timeout, patience) as children:
+        if ours:
+            yield _record_all(ours)
         for child in children:
             _, source, conditions = child.question
             requested = (Request(source, given) for given in conditions)
-            traces = map(decode_trace, child.wait_for_results())
-            recorded.update(zip(requested, traces, strict=True))
-    return recorded
+            yield dict(zip(requested, child.wait_for_traces(), strict=True))
 
 
 def _inputs_of_own_code(requests: Iterable[Request]) -> dict[OwnCode, list[Conditions]]:

@@ -8,17 +8,23 @@ from typing import Any
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
-from ucseg_cli.errors import MistakesError, Place, UcsegError, UnknownNameError
+from ucseg_cli.errors import (
+    ConfigurationError,
+    MistakesError,
+    Place,
+    UcsegError,
+    UnknownNameError,
+)
 from ucseg_cli.facts.budget import Budget
-from ucseg_cli.facts.choices import FAIL_ON
+from ucseg_cli.facts.choices import A_DAY, FAIL_ON
 from ucseg_cli.facts.settings import LintSettings, Settings
 from ucseg_cli.project.budget_section import read_budget, read_size
 from ucseg_cli.project.config_file import Document
-from ucseg_cli.project.config_section import Section, read_known, read_text
+from ucseg_cli.project.config_section import Section, read_known, read_text, spell
 from ucseg_cli.project.variant_sections import read_variants
 from ucseg_cli.references import Reference
 
-KEYS = ("default", "baseline", "size", "convention", "variants", "budgets", "lint")
+KEYS = ("default", "baseline", "size", "convention", "timeout", "variants", "budgets", "lint")
 LINT_KEYS = ("select", "ignore", "fail-on")
 
 
@@ -35,6 +41,7 @@ def read_settings(document: Document) -> Settings:
         baseline=root.read("baseline", reference, known.baseline),
         sizes=root.read_each("size", read_size, known.sizes),
         convention=root.read("convention", convention, known.convention),
+        timeout=root.read("timeout", _read_timeout, known.timeout),
         budgets=_read_budgets(root, known),
         lint=_read_lint(root.table("lint")),
         places=dict(_places(document)),
@@ -58,6 +65,13 @@ def _places(document: Document) -> Iterator[tuple[str, Place]]:
 
 def _read_reference(known: Settings, value: Any, where: Place) -> Reference:
     return known.find_written(read_text(value, where), where)
+
+
+def _read_timeout(value: Any, where: Place) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= A_DAY:
+        what = f"{spell(value)} is not a number of seconds"
+        raise ConfigurationError(what, where=where, help="as in timeout = 600")
+    return float(value)
 
 
 def _read_lint(section: Section) -> LintSettings:

@@ -18,6 +18,9 @@ from ucseg_cli.terminal.progress import show_progress
 from ucseg_cli.terminal.streams import say
 from ucseg_cli.units import plural
 
+PATIENCE = 2.0
+"""Seconds for a pass whose figures an answer can do without."""
+
 
 def open_cache() -> Cache:
     """The user's cache; what goes wrong with it is reported on stderr."""
@@ -32,13 +35,17 @@ def measure(
     cache: Cache | None,
     deploy: bool = False,
     run: bool = True,
+    patience: float | None = None,
 ) -> list[Subject]:
     """Every model on every input, model by model, with *deploy* as it is after folding.
 
-    Raises ModelError for one that does not run, unless the answer needs no *run*.
+    With *patience*, modules are enough for a user's own code whose pass takes longer. Raises
+    ModelError for a model that does not run, unless the answer needs no *run*.
     """
     points = [Point(model, given) for model in references for given in conditions]
-    measured = measure_points(points, settings, cache=cache, deploy=deploy, run=run)
+    measured = measure_points(
+        points, settings, cache=cache, deploy=deploy, run=run, patience=patience
+    )
     return [measured[point] for point in points]
 
 
@@ -49,6 +56,7 @@ def measure_points(
     cache: Cache | None,
     deploy: bool = False,
     run: bool = True,
+    patience: float | None = None,
 ) -> dict[Point, Subject]:
     """Each model on its input; what is needed twice is recorded once."""
     requests = {point: tracing.Request(point.reference.model, point.conditions) for point in points}
@@ -57,6 +65,8 @@ def measure_points(
             requests.values(),
             cache,
             announce=lambda count: announce(f"recording {plural(count, 'network')}…"),
+            timeout=settings.timeout,
+            patience=patience,
         )
     subjects: dict[Point, Subject] = {}
     for point, request in requests.items():
@@ -73,7 +83,8 @@ def _recognised(
     subject: Subject, conditions: Conditions, settings: Settings, cache: Cache | None
 ) -> Subject:
     """The subject as the variant that it is, if a user's own model is one."""
-    if subject.variant is not None or FIRST_BRANCH not in subject.trace.by_path:
+    ran = subject.trace.ops
+    if subject.variant is not None or not ran or FIRST_BRANCH not in subject.trace.by_path:
         return subject
     from ucseg_cli.analysis.family.recognise import candidates, is_same_network, reference_to
 

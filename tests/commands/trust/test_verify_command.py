@@ -41,7 +41,7 @@ def tampered(ucseg: Run, other_counts: tuple[Count, ...], monkeypatch: pytest.Mo
         )
         for other_count in other_counts
     )
-    monkeypatch.setattr(tracing, "count_with_others", lambda _: off_by_one)
+    monkeypatch.setattr(tracing, "count_with_others", lambda *_: off_by_one)
     return ucseg
 
 
@@ -74,7 +74,7 @@ def test_the_screen_lists_the_differences_and_exit_zero_forgives_them(tampered: 
 def test_what_does_not_fit_is_refused_before_it_is_tried(
     ucseg: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracing, "count_with_others", lambda _: pytest.fail("it was tried"))
+    monkeypatch.setattr(tracing, "count_with_others", lambda *_: pytest.fail("it was tried"))
     answer = ucseg("verify", "v2", "--size", "100000")
     assert (answer.returncode, answer.stdout) == (2, "")
     assert "would need about" in answer.stderr
@@ -122,5 +122,5 @@ def test_a_machine_that_does_not_say_what_is_free_is_trusted(
     monkeypatch: pytest.MonkeyPatch, ucseg: Run
 ) -> None:
     monkeypatch.setattr("ucseg_cli.workflow.memory_guard.free_memory", lambda: None)
-    monkeypatch.setattr(tracing, "count_with_others", lambda _: ())
+    monkeypatch.setattr(tracing, "count_with_others", lambda *_: ())
     assert ucseg("verify", "v2", "--size", "100000").returncode == 0

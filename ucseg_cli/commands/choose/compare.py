@@ -60,10 +60,9 @@ def compare(
     from ucseg_cli.analysis.counting.conventions import CONVENTIONS
     from ucseg_cli.report.answers.choose.compare import compare_report
     from ucseg_cli.workflow.attribute_axes import attribute_axes
-    from ucseg_cli.workflow.load_project import load_project
     from ucseg_cli.workflow.measure import measure
 
-    settings = load_project()
+    settings = at.project()
     conditions, cache = at.conditions(settings), at.open_cache()
     named = [settings.find(name) for name in (base, *(models or ()))]
     references = named if models else [settings.baseline, *named]

@@ -62,11 +62,11 @@ def lint(
     from ucseg_cli.analysis.rules.fixes import Scope
     from ucseg_cli.analysis.rules.lint_checks import chosen_rules, lint
     from ucseg_cli.report.answers.choose.lint import lint_report
-    from ucseg_cli.workflow.load_project import line_to_edit, load_project
+    from ucseg_cli.workflow.load_project import line_to_edit
     from ucseg_cli.workflow.measure import measure
     from ucseg_cli.workflow.measure_fixes import measure_savings
 
-    settings = load_project()
+    settings = at.project()
     codes = chosen_rules(select or settings.lint.select, ignore or settings.lint.ignore)
     scope = Scope.failing_from(codes, fail_on or settings.lint.fail_on)
     conditions, cache = at.conditions(settings), at.open_cache()

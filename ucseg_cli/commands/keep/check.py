@@ -61,12 +61,12 @@ def check(
     """
     from ucseg_cli.analysis.rules.budget_checks import judge, parse_limit, points_needed
     from ucseg_cli.report.answers.keep.check import check_report
-    from ucseg_cli.workflow.load_project import chosen_budgets, load_project
+    from ucseg_cli.workflow.load_project import chosen_budgets
     from ucseg_cli.workflow.measure import measure_points
 
     if locked:
         _refuse_unlocked_conditions(at, deploy=deploy)
-    settings = load_project(needed=True)
+    settings = at.project(needed=True)
     models, inputs, cache = of.named(settings), at.conditions(settings), at.open_cache()
     limits = [parse_limit(text, [model]) for model in of.find(settings) for text in maximum or ()]
     needed = not limits and not locked

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from ucseg_cli.cli.options import JUDGE, MEASURE, MODEL, ManyModels, NoCacheOption, open_cache
+from ucseg_cli.cli.options import (
+    JUDGE,
+    MEASURE,
+    MODEL,
+    ManyModels,
+    NoCacheOption,
+    TimeoutOption,
+    open_cache,
+    project_with,
+)
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus
 
@@ -45,6 +54,7 @@ def lock(
     of: ManyModels,
     drop: DropOption = None,
     size: SizesOption = None,
+    timeout: TimeoutOption = None,
     no_cache: NoCacheOption = False,
     reason: ReasonOption = None,
     output: Output,
@@ -60,10 +70,9 @@ def lock(
       ucseg lock --reason "wider decoder, see the issue"
     """
     from ucseg_cli.report.answers.keep.lock import lock_report
-    from ucseg_cli.workflow.load_project import load_project
     from ucseg_cli.workflow.update_lock import plan_update
 
-    settings, cache = load_project(needed=True), open_cache(no_cache=no_cache)
+    settings, cache = project_with(timeout, needed=True), open_cache(no_cache=no_cache)
     update = plan_update(settings, of.named(settings), size or (), drop or (), reason, cache=cache)
     if update.accepted:
         update.write()

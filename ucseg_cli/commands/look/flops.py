@@ -35,10 +35,9 @@ def flops(
     """
     from ucseg_cli.analysis.counting.conventions import CONVENTIONS
     from ucseg_cli.report.answers.look.flops import flops_report
-    from ucseg_cli.workflow.load_project import load_project
     from ucseg_cli.workflow.measure import measure
 
-    settings = load_project()
+    settings = at.project()
     conditions, cache = at.conditions(settings), at.open_cache()
     (subject,) = measure([of.find(settings)], [conditions], settings, cache=cache, deploy=deploy)
     priced = CONVENTIONS[convention or settings.convention]

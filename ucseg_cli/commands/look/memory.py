@@ -27,10 +27,9 @@ def memory(
       ucseg memory net.py:Net --batch 8 --dtype float16
     """
     from ucseg_cli.report.answers.look.memory import memory_report
-    from ucseg_cli.workflow.load_project import load_project
     from ucseg_cli.workflow.measure import measure
 
-    settings = load_project()
+    settings = at.project()
     conditions, cache = at.conditions(settings), at.open_cache()
     subjects = measure([of.find(settings)], [conditions], settings, cache=cache)
     output.deliver(memory_report(subjects[0], conditions, dtype, top=top), subjects)

@@ -21,14 +21,21 @@ def params(
     """
     from ucseg_cli.report.answers.look.params import params_report, state_dict_report
     from ucseg_cli.workflow.find_checkpoint import find_state_dict
-    from ucseg_cli.workflow.load_project import load_project
-    from ucseg_cli.workflow.measure import measure
+    from ucseg_cli.workflow.measure import PATIENCE, measure
 
-    settings = load_project()
+    settings = at.project()
     conditions, cache, model = at.conditions(settings), at.open_cache(), of.find(settings)
     if (state := find_state_dict(model, deploy=deploy)) is not None:
         output.deliver(state_dict_report(model.name, state, rows.arrangement))
         return ExitStatus.OK
-    subjects = measure([model], [conditions], settings, cache=cache, deploy=deploy, run=False)
+    subjects = measure(
+        [model],
+        [conditions],
+        settings,
+        cache=cache,
+        deploy=deploy,
+        run=False,
+        patience=None if deploy else PATIENCE,
+    )
     output.deliver(params_report(subjects[0], conditions, rows.arrangement), subjects)
     return ExitStatus.OK

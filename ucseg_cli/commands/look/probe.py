@@ -37,10 +37,9 @@ def probe(
     from ucseg_cli.analysis.geometry.tap_shapes import choose_taps
     from ucseg_cli.report.answers.look.probe import probe_report
     from ucseg_cli.report.parts.probed import Probed
-    from ucseg_cli.workflow.load_project import load_project
     from ucseg_cli.workflow.measure import measure
 
-    settings = load_project()
+    settings = at.project()
     models, inputs = of.find(settings), at.conditions(settings)
     subjects = measure(models, inputs, settings, cache=at.open_cache())
     chosen = choose_taps(subjects, tap) if tap else [None] * len(subjects)

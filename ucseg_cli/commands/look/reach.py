@@ -18,10 +18,9 @@ def reach(*, of: OneModel, at: ManyInputs, output: Output) -> int:
       ucseg reach v2 --size 224 --size 512
     """
     from ucseg_cli.report.answers.look.reach import reach_report
-    from ucseg_cli.workflow.load_project import load_project
     from ucseg_cli.workflow.measure import measure
 
-    settings = load_project()
+    settings = at.project()
     inputs, model = at.conditions(settings), of.find(settings)
     subjects = measure([model], inputs, settings, cache=at.open_cache())
     measured = list(zip(subjects, inputs, strict=True))

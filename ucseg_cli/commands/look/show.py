@@ -25,10 +25,9 @@ def show(
     """
     from ucseg_cli.analysis.counting.conventions import CONVENTIONS
     from ucseg_cli.report.answers.look.show import show_report
-    from ucseg_cli.workflow.load_project import load_project
     from ucseg_cli.workflow.measure import measure
 
-    settings = load_project()
+    settings = at.project()
     conditions, cache, model = at.conditions(settings), at.open_cache(), of.find(settings)
     subjects = measure([model], [conditions], settings, cache=cache, deploy=deploy, run=False)
     priced = CONVENTIONS[convention or settings.convention]

@@ -21,17 +21,18 @@ def verify(*, of: OneModel, at: OneInput, exit_zero: ExitZeroOption = False, out
     from ucseg_cli.gate import tracing
     from ucseg_cli.report.answers.trust.verify import verify_report
     from ucseg_cli.terminal.progress import show_progress
-    from ucseg_cli.workflow.load_project import load_project
     from ucseg_cli.workflow.measure import measure
     from ucseg_cli.workflow.memory_guard import refuse_what_does_not_fit
 
-    settings = load_project()
+    settings = at.project()
     conditions, model = at.conditions(settings), of.find(settings)
     (subject,) = measure([model], [conditions], settings, cache=at.open_cache())
     refuse_what_does_not_fit(subject.trace, conditions)
     with show_progress() as announce:
         announce("running the other counters on real tensors…")
-        counts = tracing.count_with_others(tracing.Request(model.model, conditions))
+        counts = tracing.count_with_others(
+            tracing.Request(model.model, conditions), settings.timeout
+        )
     agreements = [agreement(subject.trace, count) for count in counts]
     output.deliver(verify_report(subject, conditions, agreements), [subject])
     agree = exit_zero or all(counter.agrees for counter in agreements)

@@ -89,15 +89,16 @@ def _refuse_unseen_layers(
             )
 
 
-def trace_modules(model: nn.Module, failure: str) -> trace.Trace:
-    """The modules of a model that cannot run, with what they own; *failure* says why it cannot.
+def trace_modules(model: nn.Module, failure: str | None = None) -> trace.Trace:
+    """The modules of a model that does not run, with what they own; *failure* says why it cannot.
 
     Raises ModelError where one is lazy.
     """
     model = _not_compiled(model)
-    if _has_lazy_modules(model):
+    if has_lazy_modules(model):
         raise ModelError(
-            "lazy modules get their shapes from a forward pass, and there is none", notes=(failure,)
+            "lazy modules get their shapes from a forward pass, and there is none",
+            notes=(failure,) if failure else (),
         )
     tensors = Numbering(())
     return trace.Trace(
@@ -203,7 +204,7 @@ def _without_lazy_modules(model: nn.Module, inputs: Sequence[Tensor]) -> nn.Modu
 
     That pass also fills the new parameters, which is not part of the model's own work.
     """
-    if not _has_lazy_modules(model):
+    if not has_lazy_modules(model):
         return model
     # torch can copy a lazy parameter, and cannot copy a lazy buffer.
     empty: Any = nn.UninitializedBuffer
@@ -215,7 +216,8 @@ def _without_lazy_modules(model: nn.Module, inputs: Sequence[Tensor]) -> nn.Modu
     return model
 
 
-def _has_lazy_modules(model: nn.Module) -> bool:
+def has_lazy_modules(model: nn.Module) -> bool:
+    """Whether any of its parameters or buffers gets its shape from a forward pass."""
     return any(map(is_lazy, chain(model.parameters(), model.buffers())))
 
 

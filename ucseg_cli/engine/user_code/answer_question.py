@@ -6,27 +6,49 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ucseg_cli.engine.require_torch import require_torch
 from ucseg_cli.errors import ModelError, UcsegError, encode_error
 from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.facts.question import Question, decode_question
-from ucseg_cli.facts.trace import encode_trace
+from ucseg_cli.facts.question import Question, decode_question, progress_file
+from ucseg_cli.facts.trace import Trace, encode_trace
+
+PR_SET_PDEATHSIG = 1
+"""See prctl(2)."""
 
 
 def main() -> None:
     """Answer the question on the command line into the file that is named there."""
+    end_with_parent()
     path, question = Path(sys.argv[1]), decode_question(sys.argv[2])
-    write_answer(path, answer(question))
+    write_answer(path, answer(question, partial(_note_progress, path)))
 
 
-def answer(question: Question) -> dict[str, Any]:
-    """The results, or the error, as JSON can hold them."""
+def end_with_parent() -> None:
+    """Let Linux kill this process when its parent ends, even by SIGKILL."""
+    if sys.platform == "linux":
+        import ctypes
+        import signal
+
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def answer(
+    question: Question, note_progress: Callable[[list[Any], Trace], None] = lambda _, __: None
+) -> dict[str, Any]:
+    """The results, or the error, as JSON can hold them.
+
+    *note_progress* is called before each pass with the results so far and the model's modules.
+    """
     try:
         require_torch()
-        return {"results": [_result(question, conditions) for conditions in question.conditions]}
+        return {"results": _results(question, note_progress)}
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - the user's code may raise anything
@@ -36,13 +58,28 @@ def answer(question: Question) -> dict[str, Any]:
         return {"error": encode_error(known)}
 
 
-def _result(question: Question, conditions: Conditions) -> Any:
+def _results(question: Question, note_progress: Callable[[list[Any], Trace], None]) -> list[Any]:
+    results: list[Any] = []
+    for conditions in question.conditions:
+        before_pass = partial(note_progress, results)
+        results.append(_result(question, conditions, before_pass))
+    return results
+
+
+def _note_progress(path: Path, results: list[Any], modules: Trace) -> None:
+    progress = {"results": results, "modules": encode_trace(modules)}
+    _write_whole(progress_file(path), progress)
+
+
+def _result(
+    question: Question, conditions: Conditions, before_pass: Callable[[Trace], None]
+) -> Any:
     from ucseg_cli.engine.counters import count_model_of
     from ucseg_cli.engine.trace_model import trace_source
 
     if question.task == "count":
         return count_model_of(question.source, conditions)
-    return encode_trace(trace_source(question.source, conditions))
+    return encode_trace(trace_source(question.source, conditions, before_pass=before_pass))
 
 
 def _as_model_error(question: Question, error: BaseException) -> ModelError:
@@ -57,7 +94,11 @@ def _as_model_error(question: Question, error: BaseException) -> ModelError:
 
 def write_answer(path: Path, found: dict[str, Any]) -> None:
     """Write the answer whole or not at all, and end the process, even if threads still run."""
-    waiting = path.with_suffix(".part")
+    _write_whole(path, found)
+    os._exit(0)
+
+
+def _write_whole(path: Path, found: dict[str, Any]) -> None:
+    waiting = path.with_name(f"{path.name}.part")
     waiting.write_text(json.dumps(found), encoding="utf-8")
     waiting.replace(path)
-    os._exit(0)

@@ -113,6 +113,7 @@ def _values(settings: Settings) -> Iterator[_Setting]:
         "baseline": settings.baseline.name,
         "size": ", ".join(map(str, settings.sizes)),
         "convention": settings.convention,
+        "timeout": f"{settings.timeout:g} s",
         "lint.select": ", ".join(lint.select) or "every rule",
         "lint.ignore": ", ".join(lint.ignore) or "none",
         "lint.fail-on": lint.fail_on,
