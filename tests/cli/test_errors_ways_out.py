@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -145,3 +146,35 @@ def test_errors_are_coloured_only_where_colour_is_welcome(
     assert re.match(r"\x1b\[1;31merror\x1b\[0m: no variant", ucseg("params", "v22").stderr)
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in ucseg("params", "v22").stderr
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["--help"], ["list"], ["params", "v22"], ["check"]], ids=" ".join
+)
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", ">/dev/full"])
+def test_a_stream_that_takes_nothing_is_no_verdict_and_no_traceback(
+    warm_cache: Path, words: list[str], closed: str
+) -> None:
+    command = f"{shlex.quote(sys.executable)} -m ucseg_cli {' '.join(words)} {closed}"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "UCSEG_CACHE_DIR": str(warm_cache),
+    }
+    done = subprocess.run(
+        ["bash", "-c", command], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["params", "--help"], ["compare", "-h"], []], ids=" ".join
+)
+def test_the_help_is_shown_on_every_stream(
+    ucseg_process: Run, encoding: str, words: list[str]
+) -> None:
+    answer = ucseg_process(*words, environment={"PYTHONIOENCODING": encoding})
+    assert answer.returncode == (0 if words else 2)
+    assert "Usage: ucseg" in answer.stdout + answer.stderr
