@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from ucseg_cli.facts.element_types import size_in_bytes
@@ -40,15 +40,37 @@ class Entry(NamedTuple):
         return self.name.rpartition(".")[2] in BUFFERS
 
 
+def buffer_names(names: Collection[str]) -> set[str]:
+    """Those of *names* that are buffers, by themselves or by what stands beside them.
+
+    A batch norm's; the vectors of ``spectral_norm`` (``weight_u`` and ``weight_v`` beside
+    ``weight_orig``) and of its parametrization; the base of ``orthogonal``; the scale and the zero
+    point of a quantized layer.
+    """
+    found = set()
+    for name in names:
+        outer, _, last = name.rpartition(".")
+        inside = f"{outer}." if outer else ""
+        normed = last[-2:] in {"_u", "_v"} and f"{inside}{last[:-2]}_orig" in names
+        parametrized = last in {"_u", "_v", "base"} and "parametrizations." in f"{inside}"
+        beside_packed = (
+            last in {"scale", "zero_point"} and f"{inside}_packed_params.weight" in names
+        )
+        if last in BUFFERS or normed or parametrized or beside_packed:
+            found.add(name)
+    return found
+
+
 class StateDict(NamedTuple):
     """A network's state dict in a checkpoint.
 
     Args:
         entries: its tensors, in the order of the file, or for safetensors of their names.
-        format: of the file, ``torch`` or ``safetensors``.
+        format: of the file, ``torch``, ``safetensors`` or ``numpy``.
         key: where in the file it was found, as ``ema.shadow``; None for the whole file.
         prefix: the part that was stripped from every name, such as ``module.``.
         left_out: names beside these whose values are not tensors, such as ``epoch``.
+        remarks: sentences on how the file was read, where that is unusual.
         versioned: whether it has the versions of its modules. If not, torch adds the counters
             ``num_batches_tracked`` that it lacks.
     """
@@ -59,6 +81,7 @@ class StateDict(NamedTuple):
     prefix: str = ""
     left_out: tuple[str, ...] = ()
     versioned: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 def unwrapped(state: StateDict) -> StateDict:
@@ -73,7 +96,7 @@ def unwrapped(state: StateDict) -> StateDict:
 
 
 def without_prefix(state: StateDict, prefix: str) -> StateDict:
-    """The same with *prefix*, with which every name begins, stripped from them."""
+    """The same with *prefix* stripped from every name that begins with it."""
     entries = tuple(entry._replace(name=entry.name.removeprefix(prefix)) for entry in state.entries)
     left_out = tuple(name.removeprefix(prefix) for name in state.left_out)
     return state._replace(entries=entries, prefix=state.prefix + prefix, left_out=left_out)
@@ -96,8 +119,11 @@ def state_dict_trace(state: StateDict) -> Trace:
             index[entry.memory] = number
         owned.setdefault(entry.name.rpartition(".")[0], []).append((entry, number))
     tensors = tuple(Tensor(*shape, number) for number, shape in enumerate(shapes))
+    buffers = buffer_names({entry.name for entry in state.entries})
     return Trace(
-        modules=tuple(_module(path, owned.get(path, ())) for path in _in_tree_order(owned)),
+        modules=tuple(
+            _module(path, owned.get(path, ()), buffers) for path in _in_tree_order(owned)
+        ),
         tensors=tensors,
         storages=tuple(size_in_bytes(tensor.numel, tensor.dtype) for tensor in tensors),
         freed=(None,) * len(tensors),
@@ -105,12 +131,14 @@ def state_dict_trace(state: StateDict) -> Trace:
     )
 
 
-def _module(path: str, owned: Iterable[tuple[Entry, int]]) -> Module:
+def _module(
+    path: str, owned: Iterable[tuple[Entry, int]], names_of_buffers: Collection[str]
+) -> Module:
     parameters: list[Weight] = []
     buffers: list[Weight] = []
     for entry, tensor in owned:
         weight = Weight(entry.name.rpartition(".")[2], tensor, None)
-        (buffers if entry.is_buffer else parameters).append(weight)
+        (buffers if entry.name in names_of_buffers else parameters).append(weight)
     return Module(path, "" if path else ROOT_TYPE, tuple(parameters), tuple(buffers))
 
 

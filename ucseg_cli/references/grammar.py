@@ -29,7 +29,10 @@ from ucseg_cli.references.variants import CATALOGUE, Variant, parse_variant
 
 Model = Variant | Source
 
-CHECKPOINTS = (".pt", ".pth", ".pth.tar", ".bin", ".ckpt", ".safetensors")
+CHECKPOINTS = (
+    *(".pt", ".pth", ".pth.tar", ".bin", ".ckpt", ".safetensors", ".index.json"),
+    *(".npz", ".pkl", ".pt2"),
+)
 _ARGUMENT = re.compile(r"\+(?=[A-Za-z_]\w*=)")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _SHAPE = "write FILE.py:NAME, PACKAGE.MODULE:NAME or torchvision:NAME"

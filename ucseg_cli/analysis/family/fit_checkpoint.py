@@ -178,14 +178,26 @@ def _lack(state: StateDict, name: str) -> str | None:
 
 
 def _without_outer_modules(state: StateDict) -> StateDict:
-    """The network's own state dict if it was a module of another (``net.features.0``)."""
-    inner = state
-    while inner.entries and not any(entry.name.startswith(ROOTS) for entry in inner.entries):
-        outer = inner.entries[0].name.partition(".")[0] + "."
-        if not all(entry.name.startswith(outer) for entry in inner.entries):
-            return state
-        inner = without_prefix(inner, outer)
-    return inner
+    """The network's own names if it was a module of another (``net.features.0``).
+
+    The outer module is the one below which most entries have names of the family, the first of
+    several; what stands beside it keeps its whole name.
+    """
+    outer = Counter(filter(None, (_outer_module(entry.name) for entry in state.entries)))
+    own = sum(entry.name.startswith(ROOTS) for entry in state.entries)
+    if not outer or max(outer.values()) <= own:
+        return state
+    ((prefix, _),) = outer.most_common(1)
+    inner = without_prefix(state, prefix)
+    names = [entry.name for entry in inner.entries]
+    return inner if len(set(names)) == len(names) else state
+
+
+def _outer_module(name: str) -> str | None:
+    """The part before the first name of the family, with its dot; None if there is none."""
+    places = [name.find(f".{root}") for root in ROOTS]
+    first = min((place for place in places if place >= 0), default=None)
+    return None if first is None or name.startswith(ROOTS) else name[: first + 1]
 
 
 def _looks_like(one: Variant, other: Variant) -> bool:

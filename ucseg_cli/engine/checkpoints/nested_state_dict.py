@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
+from ucseg_cli.engine.checkpoints.pickled_values import Placeholder, tensor_in
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError
 
 DEEPEST = 6
 """Levels of mappings that are searched."""
+DEEPEST_MODULE = 64
+"""Levels of modules in one that was saved whole."""
 _BESIDE_A_MODEL = re.compile(r"optim|callback|loop|.*sched|.*scaler")
 """Keys that training saves beside a model, whose values may hold tensors too."""
 
@@ -41,6 +42,7 @@ def _mappings_of_tensors(value: Any, path: str, seen: set[int], depth: int) -> S
     if not isinstance(value, Mapping) or id(value) in seen or depth > DEEPEST:
         return {}
     seen.add(id(value))
+    value = _state_of_module(value) or value
     inside: StateDicts = {}
     for name, part in value.items():
         if isinstance(name, str):
@@ -50,7 +52,28 @@ def _mappings_of_tensors(value: Any, path: str, seen: set[int], depth: int) -> S
 
 
 def _tensors(mapping: Mapping[Any, Any]) -> int:
-    return sum(isinstance(name, str) and isinstance(t, torch.Tensor) for name, t in mapping.items())
+    return sum(isinstance(name, str) and _is_tensor(value) for name, value in mapping.items())
+
+
+def _is_tensor(value: Any) -> bool:
+    return tensor_in(value) is not None
+
+
+def _state_of_module(value: Mapping[Any, Any], path: str = "", depth: int = 0) -> dict[str, Any]:
+    """The state dict of a module that was saved whole; empty for anything else."""
+    state = value.state if isinstance(value, Placeholder) else None
+    if not isinstance(state, Mapping) or "_modules" not in state or depth > DEEPEST_MODULE:
+        return {}
+    left_out = state.get("_non_persistent_buffers_set") or ()
+    found: dict[str, Any] = {}
+    for owned in ("_parameters", "_buffers"):
+        for name, tensor in dict(state.get(owned) or {}).items():
+            if name not in left_out and _is_tensor(tensor):
+                found[f"{path}{name}"] = tensor
+    for name, module in dict(state["_modules"] or {}).items():
+        if isinstance(module, Mapping):
+            found |= _state_of_module(module, f"{path}{name}.", depth + 1)
+    return found
 
 
 def _likely(found: StateDicts) -> StateDicts:
@@ -60,7 +83,8 @@ def _likely(found: StateDicts) -> StateDicts:
 
 
 def _has_weights(mapping: Mapping[Any, Any]) -> bool:
-    return any(isinstance(value, torch.Tensor) and value.dim() for value in mapping.values())
+    tensors = filter(None, map(tensor_in, mapping.values()))
+    return any(tensor.shape for tensor in tensors)
 
 
 def _at(found: StateDicts, key: str) -> StateDicts:
@@ -81,7 +105,8 @@ def _several(chosen: StateDicts, path: str) -> UcsegError:
 
 def _no_tensors(value: Any, path: str) -> UcsegError:
     keys = ", ".join(map(str, list(value)[:8])) if isinstance(value, Mapping) else ""
-    holds = f"a mapping with the keys {keys}" if keys else f"a {type(value).__name__}"
+    kind = value.name if isinstance(value, Placeholder) else type(value).__name__.strip("_").lower()
+    holds = f"a mapping with the keys {keys}" if keys else f"a {kind}"
     return ModelError(
         f"{path} holds no state dict, a mapping of names to tensors",
         where=path,

@@ -12,7 +12,14 @@ from ucseg_cli.engine.checkpoints.other_formats import (
     describe_text,
     foreign_format,
 )
-from ucseg_cli.engine.require_torch import require_torch
+from ucseg_cli.engine.checkpoints.several_files import (
+    INDEX,
+    METADATA,
+    find_index,
+    read_distributed,
+    read_shards,
+    remark_on_shard,
+)
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, nearest_name
 from ucseg_cli.facts.state_dict import StateDict, unwrapped
 from ucseg_cli.references.grammar import CHECKPOINTS
@@ -26,24 +33,29 @@ LONGEST_NAME = 1000
 def read_state_dict(path: str, key: str | None = None) -> StateDict:
     """The state dict in the file at *path*, at *key* if there are several.
 
-    Only a file of torch's own format imports torch. Raises ModelError for a file that is not a
-    checkpoint or is broken, UsageError where several state dicts are in it or none has that key,
-    ResourceError where it cannot be read here.
+    No format needs torch, and nothing that a file names is called. Raises ModelError for a file
+    that is not a checkpoint or is broken, UsageError where several state dicts are in it or none
+    has that key, ResourceError where it cannot be read here.
     """
-    head = _read_head(Path(path))
+    folder = Path(path) if os.path.isdir(path) else None  # noqa: PTH112 - never raises
+    if folder and (folder / METADATA).is_file():
+        return unwrapped(read_distributed(folder))
+    index = find_index(folder) if folder else None
+    head = _read_head(index or Path(path))
+    if index or path.endswith(INDEX):
+        return unwrapped(read_shards(index or Path(path), read_state_dict))
     if _is_safetensors(head):
         from ucseg_cli.engine.checkpoints.safetensors_file import read_safetensors
 
         state = read_safetensors(path, key)
     elif head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\x80")):
-        require_torch()
         from ucseg_cli.engine.checkpoints.torch_file import read_torch_file
 
         state = read_torch_file(path, key)
     else:
         raise _not_a_checkpoint(path, head)
     _refuse_bad_names(state, path)
-    return unwrapped(state)
+    return remark_on_shard(path, unwrapped(state))
 
 
 def _read_head(path: Path) -> bytes:

@@ -1,110 +1,100 @@
-"""Reading the state dict of a file of ``torch.save``; only weights are unpickled, without data."""
+"""The state dict of a file of ``torch.save``, or of a pickle: names and shapes, without torch."""
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Iterable, Mapping
+from io import BufferedReader
+from pathlib import Path
 from pickle import UnpicklingError
-from pickletools import genops
 from typing import Any
-from zipfile import BadZipFile, ZipFile
-
-import torch
+from zipfile import ZipFile, ZipInfo
 
 from ucseg_cli.engine.checkpoints.nested_state_dict import find_state_dict
+from ucseg_cli.engine.checkpoints.numpy_archive import is_numpy_archive, read_numpy_archive
 from ucseg_cli.engine.checkpoints.other_formats import FETCH_AGAIN
-from ucseg_cli.errors import ModelError, ResourceError, UcsegError
-from ucseg_cli.facts.state_dict import DENSE, Entry, StateDict
+from ucseg_cli.engine.checkpoints.pickled_values import (
+    CutShortError,
+    Pickle,
+    Placeholder,
+    StoredTensor,
+    tensor_in,
+)
+from ucseg_cli.errors import ModelError, UcsegError
+from ucseg_cli.facts.element_types import BITS
+from ucseg_cli.facts.state_dict import Entry, StateDict
 
 MOST_PICKLE = 2**30
 """Bytes of a pickle, far more than any tensors need; a small archive can unpack to any number."""
+MAGIC = 0x1950A86A20F9469CFC6C
+"""The first value in a file that torch saved before 1.6."""
+PACKED = "_packed_params"
+"""The entry of a quantized layer that holds its weight and bias in one value."""
+BESIDE_PACKED = ("scale", "zero_point")
+"""Numbers of a quantized layer, which are not trained."""
 
 _SAVE_AGAIN = "save a state dict instead: torch.save(model.state_dict(), 'weights.pt')"
-_GLOBAL = re.compile(r"GLOBAL (\S+)|unrecognized function (\S+)|[Uu]nsupported class (\S+)")
-_REASON = re.compile(r"WeightsUnpickler error:\s*(.+)")
 
 
 def read_torch_file(path: str, key: str | None) -> StateDict:
-    """Names, shapes and types of the tensors at *key*, or of the one state dict that there is."""
-    is_zip = _begins_as_zip(path)
-    if is_zip:
-        _refuse_foreign_zip(path)
-    found_at, entries = find_state_dict(_load(path, is_zip=is_zip), key, path)
-    named = ((name, value) for name, value in entries.items() if isinstance(name, str))
-    tensors = {name: value for name, value in named if isinstance(value, torch.Tensor)}
+    """Names, shapes and types of the tensors at *key*, or of the one state dict that there is.
+
+    Nothing that the file names is imported or called, whatever it holds beside tensors.
+    """
+    with Path(path).open("rb") as file:
+        is_zip = file.read(2) == b"PK"
+    value = _read_archive(path) if is_zip else _read_old(path)
+    if isinstance(value, StateDict):
+        return value
+    found_at, entries = find_state_dict(value, key, path)
+    named = {name: one for name, one in entries.items() if isinstance(name, str)}
+    tensors = dict(_tensors(named))
+    is_packed = {name for name in named if name.rpartition(".")[2] == PACKED}
+    known = tensors.keys() | is_packed
     return StateDict(
         entries=tuple(_entries(tensors)),
         format="torch",
         key=found_at,
-        left_out=tuple(str(name) for name in entries if name not in tensors),
-        versioned=bool(getattr(entries, "_metadata", None)),
+        left_out=tuple(str(name) for name in entries if name not in known),
+        versioned=bool(getattr(entries, "versioned", False)),
+        remarks=tuple(_remarks(value, len(is_packed))),
     )
 
 
-def _load(path: str, *, is_zip: bool) -> Any:
-    """Its content, mapped into memory: data is read only if making a tensor needs it."""
-    try:
-        return _unpickle(path, mmap=is_zip)
-    except Exception as error:  # torch raises anything for a broken file
-        if "unable to mmap" not in str(error):
-            raise _load_error(path, error) from error
-    # Linux refuses to map a file larger than the memory. On meta, what shares memory is lost.
-    try:
-        return _unpickle(path, device="meta")
-    except Exception as error:
-        raise _load_error(path, error) from error
-
-
-def _unpickle(path: str, *, device: str = "cpu", mmap: bool = False) -> Any:
-    with warnings.catch_warnings():
-        # torch warns of old storages and sparse tensors, about which a user can do nothing here.
-        warnings.simplefilter("ignore")
-        return torch.load(path, map_location=device, weights_only=True, mmap=mmap)
-
-
-def _entries(tensors: Mapping[str, torch.Tensor]) -> Iterable[Entry]:
-    numbers: dict[tuple[int, int], int] = {}
-    for name, tensor in tensors.items():
-        place = _place(tensor)
-        memory = None if place is None else numbers.setdefault(place, len(numbers))
-        dtype = str(tensor.dtype).removeprefix("torch.")
-        yield Entry(name, tuple(tensor.shape), dtype, memory, _layout(tensor))
-
-
-def _place(tensor: torch.Tensor) -> tuple[int, int] | None:
-    """The address and length of its data; None if it has no data, or several pieces."""
-    if tensor.layout is not torch.strided or tensor.is_meta or not tensor.numel():
-        return None
-    return tensor.data_ptr(), tensor.numel() * tensor.element_size()
-
-
-def _layout(tensor: torch.Tensor) -> str:
-    if tensor.is_quantized:
-        return "quantized"
-    strided = tensor.layout is torch.strided
-    return DENSE if strided else str(tensor.layout).removeprefix("torch.")
-
-
-def _begins_as_zip(path: str) -> bool:
-    with open(path, "rb") as file:  # noqa: PTH123 - as torch does
-        return file.read(2) == b"PK"
-
-
-def _refuse_foreign_zip(path: str) -> None:
-    """Raise ModelError for a zip archive that is cut short, or that another program wrote."""
+def _read_archive(path: str) -> Any:
+    """The value in an archive of torch, or the arrays in one of numpy."""
     try:
         with ZipFile(path) as archive:
-            members = archive.infolist()
-    except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        what = f"{path} is cut short or damaged: the directory at the end of its archive is broken"
-        raise ModelError(what, where=path, help=FETCH_AGAIN) from error
-    sizes = {member.filename.rpartition("/")[2]: member.file_size for member in members}
+            members = {member.filename: member for member in archive.infolist()}
+            if is_numpy_archive(members):
+                return read_numpy_archive(archive)
+            name = _refuse_foreign_members(path, members)
+            with archive.open(name) as file:
+                data = Pickle(BufferedReader(file), members[name].file_size)  # type: ignore[type-var]
+                value = data.read()
+    except UcsegError:
+        raise
+    except UnpicklingError as error:
+        raise _refused(path, error) from error
+    except Exception as error:  # a damaged archive or pickle raises anything
+        raise _damaged(path, error) from error
+    _refuse_missing_data(path, data, members, name.removesuffix("data.pkl"))
+    return value
+
+
+def _refuse_foreign_members(path: str, members: Mapping[str, ZipInfo]) -> str:
+    """The name of the pickle; raises ModelError for an archive that another program wrote."""
+    sizes = {name.rpartition("/")[2]: member.file_size for name, member in members.items()}
     if "constants.pkl" in sizes:
         raise ModelError(
             f"{path} is a TorchScript archive, which holds a program beside its weights",
             where=path,
             help="save its state dict: torch.save(torch.jit.load(...).state_dict(), 'weights.pt')",
+        )
+    if "archive_format" in sizes or "serialized_exported_program.json" in sizes:
+        raise ModelError(
+            f"{path} is a program of torch.export, which holds its weights in pieces",
+            where=path,
+            help="save its state dict: torch.save(torch.export.load(...).state_dict, 'weights.pt')",
         )
     if "data.pkl" not in sizes:
         what = f"{path} is a zip archive that torch.save did not write"
@@ -112,57 +102,97 @@ def _refuse_foreign_zip(path: str) -> None:
     if sizes["data.pkl"] > MOST_PICKLE:
         what = f"the pickle in {path} unpacks to {sizes['data.pkl']:,} bytes"
         raise ModelError(what, where=path, help=_SAVE_AGAIN)
+    return next(name for name in members if name.rpartition("/")[2] == "data.pkl")
 
 
-def _load_error(path: str, error: Exception) -> UcsegError:
-    if isinstance(error, UnpicklingError):
-        return _refused(path, str(error))
-    if isinstance(error, MemoryError) or "allocate" in str(error):
-        save_again = "torch.save it again with torch 1.6 or newer, or save it as safetensors"
-        return ResourceError(
-            f"the memory is too small for {path}",
-            where=path,
-            notes=("a file of an older torch cannot be read without its data",),
-            help=save_again,
+def _refuse_missing_data(
+    path: str, data: Pickle, members: Mapping[str, ZipInfo], root: str
+) -> None:
+    """Raise ModelError where a tensor's data is not there, or not as long as it should be."""
+    for key, storage in data.storages.items():
+        member = members.get(f"{root}data/{key}")
+        expected = storage.length * BITS.get(storage.dtype, 0) // 8
+        if member is None or (expected and member.file_size < expected):
+            size = "missing" if member is None else f"{member.file_size:,} bytes long"
+            reason = f"the data of a tensor should have {expected:,} bytes, and is {size}"
+            raise _damaged(path, UnpicklingError(reason))
+
+
+def _read_old(path: str) -> Any:
+    """The value of a file before torch 1.6, or of a plain pickle."""
+    try:
+        size = Path(path).stat().st_size
+        with Path(path).open("rb") as file:
+            data = Pickle(file, size)
+            value = data.read()
+            if value != MAGIC:
+                return value
+            data.read()  # the protocol's version
+            data.read()  # the machine that wrote it
+            value = data.read()
+            keys = data.read()
+            left = size - file.tell()
+    except UnpicklingError as error:
+        raise _refused(path, error) from error
+    except Exception as error:  # damage raises anything
+        raise _damaged(path, error) from error
+    expected = 0
+    for key in keys:
+        storage = data.storages.get(key)
+        expected += 8 + (storage.length * BITS.get(storage.dtype, 0) // 8 if storage else 0)
+    if left < expected:
+        reason = f"the data of its tensors should have {expected:,} bytes, and has {left:,}"
+        raise _damaged(path, UnpicklingError(reason))
+    return value
+
+
+def _tensors(named: Mapping[str, Any]) -> Iterable[tuple[str, StoredTensor]]:
+    """The tensors by name; a packed weight and bias are two."""
+    for name, value in named.items():
+        tensor = tensor_in(value)
+        if tensor is not None:
+            yield name, tensor
+        elif name.rpartition(".")[2] == PACKED and isinstance(value, tuple | list):
+            parts = [part for part in map(tensor_in, value) if part is not None]
+            for part, inner in zip(("weight", "bias"), parts, strict=False):
+                yield f"{name.removesuffix(PACKED)}{part}", inner._replace(memory=inner.memory)
+
+
+def _entries(tensors: Mapping[str, StoredTensor]) -> Iterable[Entry]:
+    numbers: dict[object, int] = {}
+    for name, tensor in tensors.items():
+        memory = None
+        if tensor.memory is not None:
+            memory = numbers.setdefault(tensor.memory, len(numbers))
+        yield Entry(name, tensor.shape, tensor.dtype, memory, tensor.layout)
+
+
+def _remarks(value: Any, packed: int) -> Iterable[str]:
+    if isinstance(value, Placeholder):
+        yield f"The file holds a whole {value.name}: only its tensors are read, and nothing is run."
+    if packed:
+        yield (
+            "Quantized layers keep weight and bias packed; they are counted, "
+            "and their scales and zero points are buffers."
         )
-    reason = re.split(r"\.\s|\n|``", str(error).strip())[0] or type(error).__name__
+
+
+def _refused(path: str, error: UnpicklingError) -> UcsegError:
+    if isinstance(error, CutShortError):
+        return _damaged(path, error)
     return ModelError(
-        f"{path} is cut short or damaged, or not a file of torch.save",
+        f"{path} is not a file of torch.save, or is damaged",
         where=path,
-        notes=(f"torch says: {reason[:200]}",),
+        notes=(f"its pickle cannot be read: {error}"[:200],),
         help=FETCH_AGAIN,
     )
 
 
-def _refused(path: str, message: str) -> UcsegError:
-    """The error for a pickle that torch.load refuses, with the name of what it would call."""
-    named = _GLOBAL.search(message)
-    if name := next(filter(None, named.groups())).rstrip(".,") if named else _first_global(path):
-        return ModelError(
-            f"{path} needs more than weights: unpickling it would call {name}, which is refused",
-            where=path,
-            notes=("a pickle may run any program; only tensors and plain containers are read",),
-            help=_SAVE_AGAIN,
-        )
-    reason = _REASON.search(message)
+def _damaged(path: str, error: Exception) -> ModelError:
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
     return ModelError(
-        f"{path} is not a file of torch.save, or is damaged",
+        f"{path} is cut short or damaged, or not a file of torch.save",
         where=path,
-        notes=((f"its pickle is refused: {reason[1].strip()}",) if reason else ()),
-        help=_SAVE_AGAIN,
+        notes=(f"{reason[:200]}",),
+        help=FETCH_AGAIN,
     )
-
-
-def _first_global(path: str) -> str | None:
-    """The first import of a pickle newer than torch's own, read without running it, or None."""
-    strings: list[str] = []
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - as torch does
-            for opcode, argument, _ in genops(file):
-                if opcode.name == "STACK_GLOBAL":
-                    return ".".join(strings[-2:])
-                if opcode.name.endswith("UNICODE"):
-                    strings.append(str(argument))
-    except ValueError:  # not a pickle
-        pass
-    return None

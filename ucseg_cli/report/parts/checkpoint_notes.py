@@ -39,6 +39,7 @@ def checkpoint_notes(state: StateDict) -> tuple[str, ...]:
 
 
 def _notes(state: StateDict) -> Iterator[str]:
+    yield from state.remarks
     if state.left_out:
         are = "it is not a tensor" if len(state.left_out) == 1 else "they are not tensors"
         more = len(state.left_out) - FEW
