@@ -38,6 +38,9 @@ def test_a_variant_is_named_with_its_changes_and_the_name_is_kept_as_typed() -> 
         (r"C:\nets\net.py:Net", FromFile(r"C:\nets\net.py", "Net")),
         ("c++/net.py:Net", FromFile("c++/net.py", "Net")),
         ("my net.py:Net", FromFile("my net.py", "Net")),
+        ("net.py:Été", FromFile("net.py", "Été")),
+        ("сети.модель:Сеть", FromModule("сети.модель", "Сеть")),
+        ("net.py:Net+ширина=3", FromFile("net.py", "Net", (Argument("ширина", "3"),))),
         ("models/net:Net", FromFile("models/net", "Net")),
         ("net:Net", FromModule("net", "Net")),
         ("package.module:Net", FromModule("package.module", "Net")),
@@ -170,3 +173,10 @@ def test_axes_of_a_reference_are_set_and_none_is_written_twice(
     reference: str, axes: dict[str, str], expected: str
 ) -> None:
     assert with_axes(reference, axes) == expected
+
+
+@pytest.mark.parametrize("text", ["nb.ipynb:Net", "a/nb.ipynb:Net", "nb.ipynb", "a/nb.ipynb"])
+def test_a_notebook_is_called_what_it_is(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_reference(text)
+    assert "nb.ipynb" in caught.value.what

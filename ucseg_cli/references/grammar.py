@@ -33,8 +33,7 @@ CHECKPOINTS = (
     *(".pt", ".pth", ".pth.tar", ".bin", ".ckpt", ".safetensors", ".index.json"),
     *(".npz", ".pkl", ".pt2"),
 )
-_ARGUMENT = re.compile(r"\+(?=[A-Za-z_]\w*=)")
-_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_ARGUMENT = re.compile(r"\+(?=[^\W\d]\w*=)")
 _SHAPE = "write FILE.py:NAME, PACKAGE.MODULE:NAME or torchvision:NAME"
 
 
@@ -99,7 +98,10 @@ def _parse_source(text: str, where: Where) -> Source | None:
     place, colon, name = head.rpartition(":")
     if not colon:
         return _parse_checkpoint(head, assignments, where or text)
-    if not place or not _DOTTED.fullmatch(name):
+    if place.endswith(".ipynb"):
+        fix = f"save the class to a .py file, and name it as in net.py:{name or 'Net'}"
+        raise UsageError(f"{place} is a notebook", where=where or text, help=fix)
+    if not place or not _is_dotted(name):
         missing = f"which class of {place} is meant" if place and not name else "what it names"
         raise UsageError(f"'{head}' does not say {missing}", where=where, help=_SHAPE)
     arguments = _parse_arguments(assignments)
@@ -107,14 +109,19 @@ def _parse_source(text: str, where: Where) -> Source | None:
         return FromTorchvision(name, arguments)
     if place.endswith(".py") or "/" in place or "\\" in place:
         return FromFile(place, name, arguments)
-    if not _DOTTED.fullmatch(place):
+    if not _is_dotted(place):
         what = f"'{place}' is neither a Python file nor a module"
         raise UsageError(what, where=where or text, help=_SHAPE)
     return FromModule(place, name, arguments)
 
 
+def _is_dotted(text: str) -> bool:
+    """Whether it is a name of Python's, or several with dots between them."""
+    return all(part.isidentifier() for part in text.split("."))
+
+
 def _parse_checkpoint(path: str, assignments: Iterable[str], where: Where) -> FromCheckpoint | None:
-    if path.endswith(".py"):
+    if path.endswith((".py", ".ipynb")):
         raise UsageError(
             f"'{path}' does not say which class is meant",
             where=where,

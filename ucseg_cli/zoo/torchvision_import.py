@@ -74,8 +74,12 @@ class _OnDemandLoader(Loader):
 
 def _home(package: ModuleType, name: str) -> str | None:
     """The module that a package's file imports *name* from, or that *name* is; None if unclear."""
-    if package.__file__ is None or package.__name__ == "torchvision.transforms":
-        return None  # transforms is small, and needs none of the others
+    submodule = f"{package.__name__}.{name}"
+    if package.__file__ is None:
+        return None
+    if package.__name__ == "torchvision.transforms":
+        # It is small, and needs none of the others; a module of it may be what is being imported.
+        return submodule if find_spec(submodule) else None
     for statement in ast.parse(Path(package.__file__).read_bytes()).body:
         if not isinstance(statement, ast.ImportFrom) or statement.level != 1:
             continue
@@ -86,7 +90,6 @@ def _home(package: ModuleType, name: str) -> str | None:
         names = {alias.name for alias in statement.names}
         if name in names or ("*" in names and _exports(home, name)):
             return home
-    submodule = f"{package.__name__}.{name}"
     return submodule if find_spec(submodule) else None
 
 

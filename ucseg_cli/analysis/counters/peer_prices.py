@@ -200,6 +200,8 @@ def _parameters_as_mult_adds(trace: Trace, module: Module, macs: int) -> Iterato
         path = module.path or "the model"
         raise NotDerivedError(f"a trace does not show what every call of {path} returned")
     out = shape(trace, module.outputs[0])
+    if not out and module.parameters:
+        raise NotDerivedError(f"it fails on the scalar that {module.path or 'the model'} returns")
     positions, per_image = prod(out[:1] + out[2:]), 0
     for weight in module.parameters:
         name, numel = weight.name, trace.tensors[weight.tensor].numel

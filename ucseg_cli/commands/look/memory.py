@@ -7,16 +7,16 @@ from typing import Annotated
 from ucseg_cli.cli.options import OneInput, OneModel, TopOption, choice
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus
-from ucseg_cli.facts.choices import DTYPE, DTYPES
+from ucseg_cli.facts.choices import DTYPES
 
 DtypeOption = Annotated[
-    str,
-    choice("--dtype", noun="dtype", known=DTYPES, help="Element type of weights and activations"),
+    str | None,
+    choice("--dtype", noun="dtype", known=DTYPES, help="As if all floating-point tensors had it"),
 ]
 
 
 def memory(
-    *, of: OneModel, at: OneInput, dtype: DtypeOption = DTYPE, top: TopOption = None, output: Output
+    *, of: OneModel, at: OneInput, dtype: DtypeOption = None, top: TopOption = None, output: Output
 ) -> int:
     """Find the peak memory of inference.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ DTYPES = {
     "F4": "float4_e2m1fn", "F6_E2M3": "float6_e2m3fn", "F6_E3M2": "float6_e3m2fn",
 }  # fmt: skip
 """Torch's names for the element types of safetensors."""
+
+LONGEST_HEADER = 100_000_000
+"""Bytes; safetensors itself refuses more."""
 
 
 def read_safetensors(path: str, key: str | None) -> StateDict:
@@ -50,13 +54,29 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 
 def _broken(path: str, error: Exception) -> UcsegError:
+    size = Path(path).stat().st_size
     with Path(path).open("rb") as file:
         length = int.from_bytes(file.read(SAFETENSORS_LENGTH), "little")
-    size = Path(path).stat().st_size
+        header = file.read(length) if length <= min(size, LONGEST_HEADER) else b""
     sizes = f"its header should have {length:,} bytes, and the file has {size:,}"
     return ModelError(
         f"{path} is cut short or damaged, or not a safetensors file",
         where=path,
-        notes=(sizes, f"safetensors says: {error}"),
+        notes=(sizes, *_difference(header, size), f"safetensors says: {error}"),
         help=FETCH_AGAIN,
     )
+
+
+def _difference(header: bytes, size: int) -> list[str]:
+    """By how many bytes the file is too short or too long for the tensors in its header."""
+    try:
+        tensors = [value for name, value in json.loads(header).items() if name != "__metadata__"]
+        end = max(int(tensor["data_offsets"][1]) for tensor in tensors)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        return []
+    missing = SAFETENSORS_LENGTH + len(header) + end - size
+    if not missing:
+        return []
+    return [
+        f"it is {abs(missing):,} bytes too {'short' if missing > 0 else 'long'} for its tensors"
+    ]

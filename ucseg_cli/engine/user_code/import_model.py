@@ -32,6 +32,9 @@ Builder = Callable[[], nn.Module]
 Importable = OwnCode | FromTorchvision
 Parameters = Mapping[str, inspect.Parameter]
 
+MOST_LINES, LONGEST_LINE = 12, 400
+"""Lines of a user's message that are shown, and letters of each."""
+
 _BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
@@ -50,7 +53,18 @@ def model_builder(source: Importable) -> Iterator[Builder]:
 
 def first_line(error: BaseException) -> str:
     """The first line of an exception's message, or its type's name where it has none."""
-    return (_text(error) or type(error).__name__).splitlines()[0]
+    return _shortened((_text(error) or type(error).__name__).splitlines()[0])
+
+
+def more_lines(error: BaseException) -> list[str]:
+    """The lines after the first of an exception's message, up to MOST_LINES."""
+    lines = [line.strip() for line in _text(error).splitlines()[1:] if line.strip()]
+    left_out = [f"… and {len(lines) - MOST_LINES} more lines"] if len(lines) > MOST_LINES else []
+    return [*map(_shortened, lines[:MOST_LINES]), *left_out]
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
 
 
 def error_text(error: BaseException) -> str:
@@ -224,4 +238,5 @@ def _failed(what: str, error: BaseException, source: Importable, offline: str = 
     if isinstance(source, FromFile) and "attempted relative import" in first_line(error):
         help_ = "it imports as a part of a package, so the folders of that need an __init__.py each"
     where = line_of(error, source) or str(source)
-    return ModelError(f"{what}: {error_text(error)}", where=where, help=help_)
+    notes = more_lines(error)
+    return ModelError(f"{what}: {error_text(error)}", where=where, notes=notes, help=help_)

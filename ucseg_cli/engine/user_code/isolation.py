@@ -10,9 +10,10 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager, redirect_stdout
-from importlib import invalidate_caches
+from importlib import import_module, invalidate_caches
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 
@@ -29,6 +30,9 @@ def isolated(folders: Sequence[Path], script: str) -> Iterator[None]:
     with _importable(folders), _command_line([script]), chdir(Path.cwd()), settings_restored():
         torch.manual_seed(0)
         random.seed(0)
+        if "numpy" in sys.modules:  # torch imports it, where it is installed
+            numpy_random: Any = import_module("numpy.random")
+            numpy_random.seed(0)
         with redirect_stdout(sys.stderr), downloads_refused():
             yield
 

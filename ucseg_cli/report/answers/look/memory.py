@@ -41,20 +41,20 @@ FIGURES: Fields[Figure] = (
 
 
 def memory_report(
-    subject: Subject, conditions: Conditions, dtype: str, *, top: int | None
+    subject: Subject, conditions: Conditions, dtype: str | None, *, top: int | None
 ) -> Report:
-    """The peak of a model of *dtype*; only the *top* largest storages, the rest in one row."""
+    """The peak of a model, or as if it were of *dtype*; only the *top* largest storages."""
     peak, minimum = peak_memory(subject.trace, dtype), minimum_memory(subject.trace, dtype)
     weights = weights_bytes(subject.trace, dtype)
-    fields = _fields(peak.bytes)
+    fields, as_if = _fields(peak.bytes), {"dtype": dtype} if dtype else {}
     return Report(
         kind="ucseg.memory",
         title=f"memory {subject.name}",
-        conditions={**shown_conditions([conditions]), "dtype": dtype},
+        conditions={**shown_conditions([conditions]), **as_if},
         tables=(_figures_table(peak, minimum, weights), _alive_table(fields, peak, top)),
         summary=_summary(subject, conditions, peak, weights),
         payload={
-            "conditions": {**raw_conditions([conditions]), "dtype": dtype},
+            "conditions": {**raw_conditions([conditions]), **as_if},
             "model": subject.name,
             "dtype": dtype,
             "peak": _peak(fields, peak),

@@ -1,0 +1,130 @@
+"""Small inputs that failed for users, each with its right value, and others of the same kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ucseg_cli.analysis.counters.peers import reconcile
+from ucseg_cli.analysis.counting.operations import total_flops
+from ucseg_cli.analysis.counting.parameters import total_params
+from ucseg_cli.engine.trace_model import trace_source
+from ucseg_cli.errors import ModelError
+from ucseg_cli.facts.conditions import Conditions, parse_inputs
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references import FromFile
+
+HEAD = """import random
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+"""
+
+
+def run(tmp_path: Path, code: str, inputs: str, name: str = "Net") -> Trace:
+    """The trace of a model that *code* defines; its forward takes *inputs*."""
+    (tmp_path / "net.py").write_text(HEAD + code, encoding="utf-8")
+    given = Conditions(given=parse_inputs(inputs))
+    return trace_source(FromFile(str(tmp_path / "net.py"), name), given)
+
+
+DROPPING = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.ModuleList([nn.Linear(8, 8) for _ in range(8)])
+    def forward(self, x):
+        for block in self.blocks:
+            if {draw} < 0.5:
+                x = block(x)
+        return x
+"""
+
+
+@pytest.mark.parametrize(
+    "draw",
+    ["np.random.rand()", "np.random.randint(2)", "random.random()", "float(torch.rand(()))"],
+)
+def test_a_pass_that_draws_numbers_is_the_same_each_time(tmp_path: Path, draw: str) -> None:
+    traces = [run(tmp_path, DROPPING.format(draw=draw), "1x8") for _ in range(3)]
+    assert {trace.failure for trace in traces} == {None}
+    assert len({total_flops(trace)["macs"] for trace in traces}) == 1
+
+
+RETURNS = """
+class Margin(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3, 4))
+    def forward(self, z):
+        return {returned}
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Linear(8, 4), Margin()
+    def forward(self, x):
+        return self.head(self.body(x))
+"""
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        "F.linear(z, self.weight).mean()",
+        "(z @ self.weight.t()).sum()",
+        "F.linear(z, self.weight).max()",
+    ],
+)
+def test_a_layer_with_weights_that_returns_a_scalar_is_not_reconciled(
+    tmp_path: Path, returned: str
+) -> None:
+    trace = run(tmp_path, RETURNS.format(returned=returned), "2x8")
+    obstacles = {other.obstacle for other in reconcile(trace) if other.peer.name == "torchinfo"}
+    assert "it fails on the scalar that head returns" in obstacles
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "from torchvision.transforms.functional import normalize",
+        "from torchvision.transforms import functional",
+        "import torchvision.transforms.functional as f",
+        "from torchvision.transforms.v2 import functional",
+        "from torchvision.transforms import InterpolationMode",
+        "import torchvision.transforms.transforms",
+    ],
+)
+def test_any_part_of_torchvision_s_transforms_may_be_imported_first(
+    tmp_path: Path, first: str
+) -> None:
+    code = f"{first}\nclass Net(nn.Conv2d):\n    def __init__(self): super().__init__(3, 4, 3)\n"
+    assert total_params(run(tmp_path, code, "1x3x8x8"))["params"] == 112
+
+
+def test_the_lines_after_the_first_say_what_is_wrong(tmp_path: Path) -> None:
+    code = """
+class Net(nn.Module):
+    def __init__(self):
+        raise ValueError("the configuration is wrong:\\n  - width\\n\\n  - depth")
+"""
+    with pytest.raises(ModelError) as caught:
+        run(tmp_path, code, "1x8")
+    assert caught.value.what == "Net cannot be built: ValueError: the configuration is wrong:"
+    assert caught.value.notes == ("- width", "- depth")
+
+
+@pytest.mark.parametrize("message", ["'x' * 10_000_000", "'x\\\\n' * 1_000_000"])
+def test_a_message_of_megabytes_is_shown_up_to_a_bound(tmp_path: Path, message: str) -> None:
+    code = f"class Net(nn.Module):\n    def __init__(self): raise ValueError({message})\n"
+    with pytest.raises(ModelError) as caught:
+        run(tmp_path, code.replace("\\\\", "\\"), "1x8")
+    assert len(caught.value.what) < 500
+    assert len(caught.value.notes) <= 13
+
+
+@pytest.mark.parametrize("name", ["Été", "Сеть", "网络", "_n1"])
+def test_a_class_may_have_any_name_that_python_has(tmp_path: Path, name: str) -> None:
+    code = f"class {name}(nn.Conv2d):\n    def __init__(self): super().__init__(3, 4, 3)\n"
+    assert total_params(run(tmp_path, code, "1x3x8x8", name))["params"] == 112
