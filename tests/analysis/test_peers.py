@@ -256,11 +256,6 @@ UNCERTAIN = {
         changed(ONE_CONV, 1, outputs=()),
         "a trace does not show what every call of m0 returned",
     ),
-    "padding by a word": (
-        "fvcore",
-        net(op("conv2d", 1, (0, 1, 2), 3, padding="same"), kinds=("Conv2d",)),
-        "it misses convs whose padding is a word",
-    ),
     "attention": (
         "torch",
         net(op("scaled_dot_product_attention", 0, (3, 3, 3), 3), kinds=("Conv2d",)),

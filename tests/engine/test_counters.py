@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counters.agreement import Difference, agreement
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.operations import uncounted
 from ucseg_cli.engine.counters import (
     count_model,
     count_model_of,
@@ -101,18 +103,18 @@ def test_our_counts_equal_those_of_other_counters(
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
-def test_a_conv_that_fvcore_misses_because_its_padding_is_a_word_is_shown_as_a_difference(
-    padding: str,
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_a_conv_that_fvcore_does_not_see_because_its_padding_is_a_word_has_no_price_there(
+    padding: str, rank: int
 ) -> None:
-    module, x = nn.Conv2d(4, 6, 3, padding=padding).eval(), torch.zeros(X)
-    result = agreement(record(module, x), count_with_fvcore(module, x))
-    positions = 6 * 8 if padding == "same" else 4 * 6
-    assert (result.ours, result.theirs) == (2 * positions * 4 * 6 * 9, 0)
-    assert [difference.scope for difference in result.differences] == [
-        "total",
-        "module",
-        "operator",
-    ]
+    conv: type[nn.Module] = getattr(nn, f"Conv{rank}d")
+    module, x = conv(4, 6, 3, padding=padding).eval(), torch.zeros((2, 4, *(8, 6, 5)[:rank]))
+    trace = record(module, x)
+    result = agreement(trace, count_with_fvcore(module, x))
+    assert (result.ours, result.theirs, result.agrees) == (0, 0, True)
+    assert agreement(trace, count_with_torch(module, x)).ours > 0
+    missed = uncounted(trace, CONVENTIONS["fvcore"])
+    assert [(one.op, one.calls) for one in missed] == [(f"conv{rank}d", 1)]
 
 
 ATTENTION: dict[str, tuple[nn.Module, tuple[int, ...]]] = {

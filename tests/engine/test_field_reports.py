@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ucseg_cli.analysis.counters.peers import reconcile
-from ucseg_cli.analysis.counting.operations import total_flops
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.operations import total_flops, uncounted
 from ucseg_cli.analysis.counting.parameters import total_params
 from ucseg_cli.engine.trace_model import trace_source
 from ucseg_cli.errors import ModelError
@@ -128,3 +129,53 @@ def test_a_message_of_megabytes_is_shown_up_to_a_bound(tmp_path: Path, message: 
 def test_a_class_may_have_any_name_that_python_has(tmp_path: Path, name: str) -> None:
     code = f"class {name}(nn.Conv2d):\n    def __init__(self): super().__init__(3, 4, 3)\n"
     assert total_params(run(tmp_path, code, "1x3x8x8", name))["params"] == 112
+
+
+PRODUCTS = {
+    "x @ self.v": 2 * 5 * 8,
+    "self.v @ self.v + x.sum()": 8,
+    "torch.mv(x[0], self.v)": 5 * 8,
+    "torch.addmv(x[0, :, 0], x[0], self.v)": 5 * 8,
+    "torch.dot(x[0, 0], self.v)": 8,
+    "torch.vdot(x[0, 0], self.v)": 8,
+    "torch.inner(x, self.v)": 2 * 5 * 8,
+    "torch.addr(x[0].mT @ x[0], self.v, self.v)": 8 * 5 * 8 + 8 * 8,
+    "torch.addbmm(x[0].mT @ x[0], x.mT, x)": 8 * 5 * 8 + 2 * 8 * 5 * 8,
+    "torch.baddbmm(x @ self.m, x, self.m.expand(2, 8, 8))": 2 * (2 * 5 * 8 * 8),
+    "torch.chain_matmul(x[0], self.m, self.v[:, None])": 8 * 8 + 5 * 8,
+}
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+@pytest.mark.filterwarnings("ignore:torch.chain_matmul")
+def test_every_product_counts_in_macs(tmp_path: Path, product: str) -> None:
+    code = f"""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.v, self.m = nn.Parameter(torch.randn(8)), nn.Parameter(torch.randn(8, 8))
+    def forward(self, x):
+        return {product}
+"""
+    trace = run(tmp_path, code, "2x5x8")
+    assert trace.failure is None
+    assert total_flops(trace)["macs"] == PRODUCTS[product]
+    listed = {missed.op for missed in uncounted(trace, CONVENTIONS["macs"])}
+    assert listed <= {"add", "sum"}
+
+
+@pytest.mark.parametrize(
+    ("code", "listed"),
+    [
+        ("F.scaled_dot_product_attention(x, x, x)", {"softmax", "safe_softmax", "mul"}),
+        ("torch.cat([F.pad(x, (1, 1)), x.roll(1, -1)], -1).clone().flip(-1)", set()),
+        ("x.masked_fill(x > 0, 0.0)", {"gt", "masked_fill"}),
+        ("F.softmax(x @ x.mT, -1)", {"softmax"}),
+    ],
+)
+def test_only_operators_that_compute_and_have_no_price_are_listed(
+    tmp_path: Path, code: str, listed: set[str]
+) -> None:
+    net = f"class Net(nn.Module):\n    def forward(self, x):\n        return {code}\n"
+    trace = run(tmp_path, net, "1x2x5x8")
+    assert {missed.op for missed in uncounted(trace, CONVENTIONS["macs"])} <= listed

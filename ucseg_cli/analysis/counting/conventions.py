@@ -79,9 +79,25 @@ def conv_macs(trace: Trace, op: Op) -> int:
 
 def matmul_macs(trace: Trace, op: Op) -> int:
     """Rows × inner × columns, for every matrix of a batch; a vector on the right is one column."""
-    added = op.name in {"addmm", "baddbmm"}  # their first operand is added to the product
+    added = op.name.startswith(("add", "badd"))  # their first operand is added to the product
     left, right = (shape(trace, tensor) for tensor in op.inputs[added : added + 2])
     return prod(left) * (right[-1] if len(right) > 1 else 1)
+
+
+def grouped_macs(trace: Trace, op: Op) -> int:
+    """Rows × inner × columns of a product in groups: each row meets the matrix of its group alone.
+
+    With a matrix for each group on the left only, the groups are columns of the right one.
+    """
+    left, right = (shape(trace, tensor) for tensor in op.inputs[:2])
+    rows = left[1:] if (len(left), len(right)) == (3, 2) else left
+    return prod(rows) * right[-1]
+
+
+def outer_macs(trace: Trace, op: Op) -> int:
+    """Each element of one vector times each of the other; an addend stands before them."""
+    one, other = (shape(trace, tensor) for tensor in op.inputs[-2:])
+    return prod(one) * prod(other)
 
 
 def attention_macs(trace: Trace, op: Op) -> int:
@@ -130,11 +146,18 @@ ATTENTION = tuple(
 )
 """Kernels that compute a whole attention. Recording avoids them; a model may still call them."""
 
-_MACS: dict[str, Cost] = {
+_TORCH: dict[str, Cost] = {
     "convolution": conv_macs,
     **dict.fromkeys(("mm", "addmm", "bmm", "baddbmm", "_scaled_mm"), matmul_macs),
     **dict.fromkeys(ATTENTION, attention_macs),
 }
+_MACS: dict[str, Cost] = {
+    **_TORCH,
+    **dict.fromkeys(("mv", "addmv", "dot", "vdot", "addbmm"), matmul_macs),
+    **dict.fromkeys(("_grouped_mm", "_scaled_grouped_mm"), grouped_macs),
+    "addr": outer_macs,
+}
+"""Every product; FlopCounterMode misses those with a vector, and those in groups."""
 _FVCORE: dict[str, Cost] = {
     "convolution": conv_macs,
     "linear": _linear,
@@ -178,7 +201,7 @@ _TABLES = (
         meaning="Equals torch.utils.flop_counter.FlopCounterMode: "
         "conv and matmul, 2 per multiply-add.",
         level=Level.KERNELS,
-        prices={name: _doubled(cost) for name, cost in _MACS.items()},
+        prices={name: _doubled(cost) for name, cost in _TORCH.items()},
     ),
 )
 CONVENTIONS = {convention.name: convention for convention in _TABLES}

@@ -8,6 +8,7 @@ from itertools import starmap
 from typing import NamedTuple
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, Level, price_label
+from ucseg_cli.analysis.geometry.operator_kinds import COMPUTES_NOTHING, plain_name
 from ucseg_cli.facts.trace import Op, Trace
 
 TAKEN_APART = frozenset(f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3))
@@ -67,18 +68,25 @@ def flops_by_operator(trace: Trace, convention: Convention) -> dict[str, tuple[i
 def uncounted(trace: Trace, convention: Convention) -> list[Uncounted]:
     """The operators without a price, most calls first, as the model called them, in place or not.
 
-    Views and new empty tensors are not listed: they compute nothing.
+    Of a call that is priced in part, those parts that are not. Operators that only move or make
+    elements are not listed: they compute nothing.
     """
     missed: set[int] = set()
+    priced = {whole_call(trace, charge.op) for charge in charges(trace, convention)}
     for index, op in trace.kernels():
         call = whole_call(trace, index)
         is_priced = any(_is_priced(trace, convention, part) for part in (op, trace.ops[call]))
-        computes = any(tensor is not None for tensor in op.inputs) and not trace.is_view(op)
-        if computes and not is_priced:
-            missed.add(call)
-    calls = Counter(trace.ops[index].name.removesuffix("_") for index in missed)
+        if _computes(trace, op) and not is_priced:
+            missed.add(index if call in priced else call)
+    calls = Counter(trace.ops[index].name.strip("_") for index in missed)
     by_calls = sorted(calls.items(), key=lambda row: (-row[1], row[0]))
     return list(starmap(Uncounted, by_calls))
+
+
+def _computes(trace: Trace, op: Op) -> bool:
+    """Whether it makes new elements out of others, rather than move, copy or fill some."""
+    reads = any(tensor is not None for tensor in op.inputs)
+    return reads and not trace.is_view(op) and plain_name(op) not in COMPUTES_NOTHING
 
 
 def whole_call(trace: Trace, index: int) -> int:
@@ -93,4 +101,8 @@ def _is_priced(trace: Trace, convention: Convention, op: Op) -> bool:
         return False
     if convention.level is Level.KERNELS:
         return not op.composite
-    return op.parent is None or trace.ops[op.parent].name in TAKEN_APART
+    if op.parent is None:
+        return True
+    call = trace.ops[op.parent]
+    # fvcore does not see a convolution whose padding is a word
+    return call.name in TAKEN_APART and not isinstance(call.attributes.get("padding"), str)

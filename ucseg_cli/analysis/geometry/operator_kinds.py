@@ -62,6 +62,19 @@ RESHAPING = frozenset(
 )
 """They keep the elements in their order and draw the axes anew."""
 
+COMPUTES_NOTHING = (
+    PADDING
+    | RESHAPING
+    | _words(
+        """
+        alias as_strided cat clone copy detach expand fill flip gather index index_select lift_fresh
+        masked_select narrow permute repeat repeat_interleave roll scatter select slice split
+        split_with_sizes stack take _to_copy transpose unbind unfold zero
+        """
+    )
+)
+"""Their output is elements of their input, or a constant."""
+
 REDUCTIONS = _words(
     """
     all amax amin any argmax argmin linalg_vector_norm logsumexp max mean median min norm prod std

@@ -28,11 +28,16 @@ class DispatchMode(TorchDispatchMode):
 
 
 class SchemaArgument(NamedTuple):
-    """An argument as an operator's schema declares it."""
+    """An argument as an operator's schema declares it.
+
+    *always_kept* is one that the schema is named after: ``conv2d`` has a second one for padding
+    that is a word, with the default ``"valid"``, which counters treat otherwise.
+    """
 
     name: str
     holds_tensors: bool
     default: Any
+    always_kept: bool = False
 
 
 class Operator(NamedTuple):
@@ -56,7 +61,12 @@ def operator_of(func: Any) -> Operator:
     """The operator of *func*, looked up once: its schema costs more than running it on meta."""
     name, declared = operator_name(func), func._schema.arguments  # the only way to a call's names
     hidden = UNDECLARED_WRITES.get(name, ())
-    arguments = (SchemaArgument(a.name, "Tensor" in str(a.type), a.default_value) for a in declared)
+    arguments = (
+        SchemaArgument(
+            a.name, "Tensor" in str(a.type), a.default_value, a.name == func._overloadname
+        )
+        for a in declared
+    )
     written = (at for at, a in enumerate(declared) if a.is_write or a.name in hidden)
     composite = torch._C._dispatch_has_kernel_for_dispatch_key(
         func.name(), "CompositeImplicitAutograd"

@@ -174,11 +174,13 @@ class _Recorder(DispatchMode):
         """Keep a call as a row: its tensors, and the other arguments that are not the default."""
         inputs: list[int | None] = []
         attributes: dict[str, Any] = {}
-        for position, (name, holds_tensors, default) in enumerate(operator.arguments):
+        for position, (name, holds_tensors, default, kept) in enumerate(operator.arguments):
             value = args[position] if position < len(args) else kwargs.get(name, default)
             if holds_tensors:
                 inputs.extend(self.tensors.indices(value) or (None,))
-            elif value is not None and name not in PLACEMENT and _differs(value, default):
+            elif value is None or name in PLACEMENT:
+                continue
+            elif kept or _differs(value, default):
                 attributes[name] = _plain(value)
         outputs, module = self.tensors.indices(out), self.modules.running
         row = trace.Op(operator.name, module, tuple(inputs), outputs, attributes)

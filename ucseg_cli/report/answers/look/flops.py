@@ -77,8 +77,16 @@ def flops_report(
         highlights=tuple(
             Highlight(CONVENTIONS[name].title, count) for name, count in total.items()
         ),
-        notes=(convention.meaning,),
+        notes=(convention.meaning, *_unseen(trace, convention)),
     )
+
+
+def _unseen(trace: Trace, convention: Convention) -> tuple[str, ...]:
+    """A sentence where fvcore leaves out what a reader would expect it to count."""
+    words = any(isinstance(op.attributes.get("padding"), str) for op in trace.ops)
+    if convention.name != "fvcore" or not words:
+        return ()
+    return ("fvcore does not see convs whose padding is a word; -c macs and -c torch count them.",)
 
 
 def _module_fields(convention: Convention, whole: int) -> list[Field[TreeRow]]:
@@ -138,7 +146,8 @@ def _summary(subject: Subject, convention: Convention, total: int, rows: Sequenc
         share = format_percent(exact_ratio(count(heaviest), total))
         where = f", {share} of them in {heaviest.path or 'the model itself'}"
     if missed := uncounted(subject.trace, convention):
-        calls = plural(sum(item.calls for item in missed), "call")
-        left_out = f"; {calls} of {plural(len(missed), 'operator')} are not counted"
+        calls = sum(item.calls for item in missed)
+        are, operators = "is" if calls == 1 else "are", plural(len(missed), "operator")
+        left_out = f"; {plural(calls, 'call')} of {operators} {are} not counted"
     takes = f"{subject.name} takes {format_count(total, exact=True)} {convention.noun}"
     return f"{takes}{where}{left_out}."
