@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from support.fixture_types import TraceOf
 from ucseg_cli.analysis.memory.peak_memory import Peak, peak_memory
+from ucseg_cli.engine.recording.fused_kernels import without_attention_kernels
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.engine.trace_model import trace_module
 from ucseg_cli.facts.conditions import Conditions, Size
@@ -252,3 +253,57 @@ def test_on_a_gpu_the_allocator_asks_for_the_peak_and_hands_out_whole_blocks(
         <= handed
         <= asked + sum(512 + 2**20 * (held.bytes > 2**20) for held in peak.alive) + 2**20
     )
+
+
+class Attention(nn.Module):
+    """Attention as models write it: heads cut from one projection, and put together again."""
+
+    def __init__(self, heads: int, groups: int, *, mask: bool, together: bool) -> None:
+        super().__init__()
+        self.heads, self.groups, self.mask, self.together = heads, groups, mask, together
+        self.q = nn.Linear(32, 32)
+        self.kv = nn.Linear(32, 2 * groups * (32 // heads))
+        self.out = nn.Linear(32, 32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, places, width = x.shape
+        q = self.q(x).view(batch, places, self.heads, -1).transpose(1, 2)
+        k, v = self.kv(x).view(batch, places, 2, self.groups, -1).permute(2, 0, 3, 1, 4)
+        mask = torch.zeros(places, places) if self.mask else None
+        attended = nn.functional.scaled_dot_product_attention(
+            q, k, v, mask, enable_gqa=self.groups < self.heads
+        )
+        if not self.together:
+            return attended
+        return cast("Tensor", self.out(attended.transpose(1, 2).reshape(batch, places, width)))
+
+
+@pytest.mark.parametrize("mask", [False, True])
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize(("heads", "groups"), [(4, 4), (4, 2), (1, 1), (8, 1)])
+@pytest.mark.parametrize("shape", [(1, 64, 32), (3, 17, 32)])
+def test_the_peak_of_attention_is_that_of_its_fused_kernel(
+    *, mask: bool, together: bool, heads: int, groups: int, shape: tuple[int, ...]
+) -> None:
+    model = Attention(heads, groups, mask=mask, together=together).eval()
+    x = torch.rand(shape)
+    trace = record(model, x)
+    assert peak_memory(trace).bytes == most_alive(model, x)
+    with without_attention_kernels():
+        assert peak_memory(trace, fused=False).bytes == most_alive(model, x)
+
+
+@pytest.mark.parametrize("layer", ["encoder", "attention"])
+def test_the_peak_of_torch_s_own_attention_layers_is_that_of_a_real_run(layer: str) -> None:
+    model: nn.Module = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True)
+    inputs: tuple[Tensor, ...] = (torch.rand(2, 40, 32),)
+    if layer == "attention":
+        model, inputs = nn.MultiheadAttention(32, 4, batch_first=True), inputs * 3
+    model.eval()
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        measured = most_alive(model, *inputs)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+    assert peak_memory(record(model, *inputs)).bytes == measured

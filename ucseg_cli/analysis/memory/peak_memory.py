@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from math import prod
 from typing import NamedTuple
@@ -12,6 +12,9 @@ from ucseg_cli.analysis.counting.operations import whole_call
 from ucseg_cli.analysis.counting.parameters import as_type, total_params
 from ucseg_cli.facts.element_types import BITS
 from ucseg_cli.facts.trace import Op, Trace
+
+ATTENTION, HEADS = "scaled_dot_product_attention", 4
+"""The call, and the axes of what its kernels take: batch, heads, places and the width of a head."""
 
 
 class Held(NamedTuple):
@@ -67,13 +70,14 @@ class Life(NamedTuple):
     used: int
 
 
-def peak_memory(trace: Trace, dtype: str | None = None) -> Peak:
+def peak_memory(trace: Trace, dtype: str | None = None, *, fused: bool = True) -> Peak:
     """The peak as Python holds tensors: a storage lives until the last reference to it goes.
 
-    With *dtype*, as if every floating-point tensor were of that type. Memory that a kernel
+    With *dtype*, as if every floating-point tensor were of that type. Attention that torch runs as
+    one kernel makes no matrix of scores, unless it is not to be *fused*. Memory that a kernel
     allocates for itself is not seen.
     """
-    return _peak(trace, storage_lives(trace, dtype))
+    return _peak(trace, storage_lives(trace, dtype, fused=fused))
 
 
 def minimum_memory(trace: Trace, dtype: str | None = None) -> Peak:
@@ -94,11 +98,38 @@ def real_run_bytes(trace: Trace) -> int:
     freed), and the most that a convolution may unfold: its input once for each kernel position.
     """
     unfolded = max((_unfolded_bytes(trace, op) for op in trace.ops), default=0)
-    return weights_bytes(trace) + 2 * peak_memory(trace).bytes + unfolded
+    # the counters run attention as the operators that it is made of
+    return weights_bytes(trace) + 2 * peak_memory(trace, fused=False).bytes + unfolded
 
 
-def storage_lives(trace: Trace, dtype: str | None = None) -> list[Life]:
-    """The life of each storage, inputs first; weights, there before any operator, are left out."""
+def fused_calls(trace: Trace) -> frozenset[int]:
+    """Attention that torch runs as one kernel, on the CPU and elsewhere, by index.
+
+    Its kernels take queries, keys and values of four axes with heads of one width, and no dropout
+    (ATen's ``sdp_utils``).
+    """
+    return frozenset(
+        index
+        for index, op in enumerate(trace.ops)
+        if op.name == ATTENTION and op.composite and _has_kernel(trace, op)
+    )
+
+
+def _has_kernel(trace: Trace, op: Op) -> bool:
+    shapes = [shape(trace, tensor) for tensor in op.inputs[:3]]
+    widths = {sides[-1] for sides in shapes if len(sides) == HEADS}
+    return (
+        len(widths) == 1
+        and {len(sides) for sides in shapes} == {HEADS}
+        and not (op.attributes.get("dropout_p"))
+    )
+
+
+def storage_lives(trace: Trace, dtype: str | None = None, *, fused: bool = True) -> list[Life]:
+    """The life of each storage, inputs first; weights, there before any operator, are left out.
+
+    So is what only exists within a *fused* kernel.
+    """
     end = len(trace.ops) + 1
     used = dict.fromkeys(_storages(trace, (*trace.inputs, *trace.outputs)), end)
     # From the end, so that the first use found is the last one of the pass.
@@ -106,12 +137,64 @@ def storage_lives(trace: Trace, dtype: str | None = None) -> list[Life]:
         for storage in _storages(trace, (*op.inputs, *op.outputs)):
             used.setdefault(storage, index + 1)
     lives = []
+    inside = _inside_of(trace, fused_calls(trace)) if fused else frozenset()
     for storage, (tensor, begin) in _first_tensors(trace).items():
+        if storage in inside:
+            continue
         freed = trace.freed[storage]
         # one that is dropped at once was alive while its operator ran
         last = end if freed is None else max(freed, begin + 1)
         lives.append(Life(storage, _held(trace, tensor, begin, dtype), begin, last, used[storage]))
-    return lives
+    if not inside:
+        return lives
+    return _without_copies(lives, _needless_copies(trace)) + _sums_of_scores(trace, lives)
+
+
+def _sums_of_scores(trace: Trace, lives: Iterable[Life]) -> list[Life]:
+    """A fused kernel's second output, dropped at once: a number for each row of scores."""
+    begins = {life.storage: life.begin for life in lives}
+    found = []
+    for call in fused_calls(trace):
+        op = trace.ops[call]
+        rows = shape(trace, op.outputs[0])[:-1]
+        begin = begins.get(trace.tensors[op.outputs[0]].storage)
+        if begin is not None:
+            held = Held(4 * prod(rows), rows, "float32", *_call(trace, begin), needed=True)
+            found.append(Life(-1 - call, held, begin, begin + 1, begin + 1))
+    return found
+
+
+def _without_copies(lives: list[Life], copies: Mapping[int, int]) -> list[Life]:
+    """Each original instead of its copy, alive until both are gone."""
+    by_storage = {life.storage: life for life in lives}
+    for copy, original in copies.items():
+        if copy in by_storage and original in by_storage:
+            gone, kept = by_storage.pop(copy), by_storage[original]
+            end, used = max(kept.end, gone.end), max(kept.used, gone.used)
+            by_storage[original] = kept._replace(end=end, used=used)
+    return list(by_storage.values())
+
+
+def _needless_copies(trace: Trace) -> dict[int, int]:
+    """Copies that bring heads and places back in order, by storage with that of the original.
+
+    A fused kernel writes its output in the order batch, places, heads, so that this is a view.
+    """
+    outputs = {
+        trace.tensors[tensor].storage: trace.tensors[tensor].shape
+        for call in fused_calls(trace)
+        for tensor in trace.ops[call].outputs
+    }
+    found: dict[int, int] = {}
+    for _, op in trace.kernels():
+        if op.name == "clone" and (source := next(_storages(trace, op.inputs))) in outputs:
+            batch, heads, places, width = outputs[source]
+            if shape(trace, op.inputs[0]) in {
+                (batch, places, heads, width),
+                (places, batch, heads, width),
+            }:
+                found[next(_storages(trace, op.outputs))] = source
+    return found
 
 
 def _held(trace: Trace, index: int, maker: int, dtype: str | None) -> Held:
@@ -124,12 +207,23 @@ def _held(trace: Trace, index: int, maker: int, dtype: str | None) -> Held:
     return Held(size, tensor.shape, known, module, op, needed=True)
 
 
+def _inside_of(trace: Trace, calls: Collection[int]) -> frozenset[int]:
+    """The storages that parts of *calls* make, without those of the calls' own outputs."""
+    made: set[int] = set()
+    for _, op in trace.kernels():
+        if op.parent in calls:
+            made.update(_storages(trace, op.outputs))
+    kept = (_storages(trace, (*trace.ops[call].inputs, *trace.ops[call].outputs)) for call in calls)
+    return frozenset(made.difference(*kept))
+
+
 def _first_tensors(trace: Trace) -> dict[int, tuple[int, int]]:
     """By storage that is an input or made by an operator: the first tensor on it, the operator."""
     first = {trace.tensors[tensor].storage: (tensor, 0) for tensor in trace.inputs}
     there_before: set[int] = set()
     for index, op in trace.kernels():
-        there_before.update(_storages(trace, op.inputs))
+        if op.name != "lift_fresh":  # it is given a tensor of Python's values, made just before
+            there_before.update(_storages(trace, op.inputs))
         for tensor in op.outputs:
             if (storage := trace.tensors[tensor].storage) not in there_before:
                 first.setdefault(storage, (tensor, index))

@@ -8,6 +8,7 @@ from typing import Any
 from ucseg_cli.analysis.memory.peak_memory import (
     Held,
     Peak,
+    fused_calls,
     minimum_memory,
     peak_memory,
     weights_bytes,
@@ -67,7 +68,7 @@ def memory_report(
             Highlight("minimum for this order", minimum.bytes, Unit.BYTES),
             Highlight("weights and buffers", weights, Unit.BYTES),
         ),
-        notes=(*_overdue_notes(peak), UNSEEN),
+        notes=(*_overdue_notes(peak), *_fused_notes(subject), UNSEEN),
     )
 
 
@@ -123,6 +124,13 @@ def _name(held: Held) -> str:
 
 def _place(peak: Peak) -> tuple[Cell, Cell]:
     return (label(peak.module, own=not peak.module), peak.op) if peak.op else (None, None)
+
+
+def _fused_notes(subject: Subject) -> tuple[str, ...]:
+    """The kernels that the figures assume."""
+    count = len(fused_calls(subject.trace))
+    sentence = f"{plural(count, 'call')} of attention, each as one kernel without a score matrix."
+    return (sentence,) if count else ()
 
 
 def _overdue_notes(peak: Peak) -> tuple[str, ...]:
