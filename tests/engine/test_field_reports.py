@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import torch
 
+from support.fixture_types import Run
 from ucseg_cli.analysis.counters.peers import reconcile
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.operations import total_flops, uncounted
@@ -179,3 +182,40 @@ def test_only_operators_that_compute_and_have_no_price_are_listed(
     net = f"class Net(nn.Module):\n    def forward(self, x):\n        return {code}\n"
     trace = run(tmp_path, net, "1x2x5x8")
     assert {missed.op for missed in uncounted(trace, CONVENTIONS["macs"])} <= listed
+
+
+HIGHER = """
+from torch._higher_order_ops import map as map_over, scan, while_loop
+from torch.nn.attention.flex_attention import flex_attention
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.qkv = nn.Linear(8, 8), nn.Linear(8, 4), nn.Linear(8, 24)
+    def attend(self, x):
+        q, k, v = self.qkv(x[None, None]).chunk(3, -1)
+        return flex_attention(q, k, v)
+    def forward(self, x):
+        return {call}
+"""
+HIGHER_MACS = {
+    "torch.cond(x.sum() > 1e9, lambda x: self.a(x)[:, :4], lambda x: self.b(x), (x,))": 2 * 8 * 4,
+    "torch.cond(x.sum() < 1e9, lambda x: self.a(x)[:, :4], lambda x: self.b(x), (x,))": 2 * 8 * 8,
+    "while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, self.a(x)), (torch.tensor(0), x))": 384,
+    "scan(lambda c, v: (c + self.a(v), c + v), torch.zeros(8), x)": 2 * 8 * 8,
+    "map_over(lambda v: self.a(v), x)": 2 * 8 * 8,
+    "self.attend(x)": 2 * 8 * 24 + 2 * (2 * 2 * 8),
+    "torch.utils.checkpoint.checkpoint(self.a, x, use_reentrant=False)": 2 * 8 * 8,
+}
+
+
+@pytest.mark.parametrize("call", HIGHER_MACS)
+@pytest.mark.filterwarnings("ignore")
+def test_a_higher_order_operator_is_recorded_by_what_it_runs(
+    ucseg_process: Run, tmp_path: Path, call: str
+) -> None:
+    if call.startswith("while_loop") and not hasattr(torch, "while_loop"):
+        pytest.skip("this torch has none")
+    (tmp_path / "net.py").write_text(HEAD + HIGHER.format(call=call))
+    answer = ucseg_process("flops", f"{tmp_path}/net.py:Net", "-i", "2x8", "-f", "json")
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["total"]["macs"] == HIGHER_MACS[call]

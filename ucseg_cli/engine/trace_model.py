@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
@@ -32,6 +33,7 @@ from ucseg_cli.system.free_memory import free_memory
 from ucseg_cli.units import format_bytes, plural
 from ucseg_cli.zoo.torchvision_models import missing_operators
 
+COMPILER = "torch._dynamo"
 ACTIVATIONS = 64
 """A guess: an unknown network needs this many times its input at once. It may be too high."""
 
@@ -111,11 +113,28 @@ def trace_source(
             before_pass(trace_modules(model))
         try:
             _refuse_other_inputs(model, conditions)
-            return _record_on_meta(model, conditions) or record(
-                real or _build_for_real(build, model, conditions), *input_tensors(conditions, "cpu")
-            )
+            return _record_anywhere(build, model, real, conditions)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's code
             return trace_modules(model, _reason(error, source))
+
+
+def _record_anywhere(
+    build: Builder, model: nn.Module, real: nn.Module | None, conditions: Conditions
+) -> Trace:
+    """The trace on meta, else with data; once more if the pass has loaded torch's compiler.
+
+    It is switched off where it is loaded, and loading it always would take as long as torch.
+    """
+    compiler_was_there = COMPILER in sys.modules
+    try:
+        if (trace := _record_on_meta(model, conditions)) is not None:
+            return trace
+        runnable = real or _build_for_real(build, model, conditions)
+        return record(runnable, *input_tensors(conditions, "cpu"))
+    except Exception:
+        if compiler_was_there or COMPILER not in sys.modules:
+            raise
+    return _record_anywhere(build, model, real, conditions)
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch._ops import HigherOrderOperator
 from torch.overrides import TorchFunctionMode
 
-from ucseg_cli.engine.recording.dispatch import DispatchMode, operator_name
+from ucseg_cli.engine.recording.dispatch import DispatchMode, operator_name, running_through
 from ucseg_cli.engine.recording.meta_shapes import output_on_meta
 
 FILLS = {"constant_", "fill_", "kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "zero_"}
@@ -33,6 +34,9 @@ class _KnownShapes(DispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if isinstance(func, HigherOrderOperator):
+            with self, running_through(func) as run:
+                return run(*args, **kwargs)
         out = output_on_meta(operator_name(func), args, kwargs)
         return func(*args, **kwargs) if out is None else out
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
 import torch
+from torch._C import DispatchKey
+from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode  # where FlopCounterMode's base is, too
 
+MODE_NOW = "_get_current_dispatch_mode"
+"""The function by which torch's higher-order operators see who is watching."""
 UNDECLARED_WRITES = {"native_batch_norm": ("running_mean", "running_var")}
 """Arguments that an operator writes to although its schema does not say so, by operator."""
 
 
 class DispatchMode(TorchDispatchMode):
     """A dispatch mode that does not import torch's compiler on its first call."""
+
+    supports_higher_order_operators = True
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -25,6 +33,27 @@ class DispatchMode(TorchDispatchMode):
     def _should_skip_dynamo(cls) -> bool:
         """Torch would wrap ``__torch_dispatch__`` for its compiler; nothing here is compiled."""
         return False
+
+
+@contextmanager
+def running_through(func: HigherOrderOperator) -> Iterator[Callable[..., Any]]:
+    """A function that runs the operators which *func* (``cond``, ``scan``, …) chooses or repeats.
+
+    It is torch's own for tensors with data. Some of these assert that no mode is watching: while
+    this lasts, they find none. Raises NotImplementedError where torch has no such function.
+    """
+    run: Any = func.py_kernels.get(DispatchKey.CompositeExplicitAutograd)
+    if run is None:
+        raise NotImplementedError(f"torch runs {func} only whole")
+    names = getattr(run, "__globals__", {})
+    watching = names.get(MODE_NOW)
+    if watching is not None:
+        names[MODE_NOW] = lambda: None
+    try:
+        yield run
+    finally:
+        if watching is not None:
+            names[MODE_NOW] = watching
 
 
 class SchemaArgument(NamedTuple):

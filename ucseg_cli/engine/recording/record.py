@@ -19,9 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._C import DispatchKey  # the dispatcher's keys have no public name
+from torch._ops import HigherOrderOperator  # nor has this class
 from torch.nn.parameter import is_lazy
 
-from ucseg_cli.engine.recording.dispatch import DispatchMode, Operator, operator_of
+from ucseg_cli.engine.recording.dispatch import DispatchMode, Operator, operator_of, running_through
 from ucseg_cli.engine.recording.fused_kernels import without_lstm_kernel
 from ucseg_cli.engine.recording.meta_shapes import output_on_meta
 from ucseg_cli.engine.recording.module_rows import ModuleTree
@@ -127,6 +128,8 @@ class _Recorder(DispatchMode):
         self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
+        if isinstance(func, HigherOrderOperator):
+            return self._run_through(func, args, kwargs)
         operator = operator_of(func)
         if operator.composite:
             with without_lstm_kernel() if operator.name == "lstm" else nullcontext():
@@ -162,6 +165,13 @@ class _Recorder(DispatchMode):
             if outermost:
                 self._composite = None
         return out
+
+    def _run_through(
+        self, func: HigherOrderOperator, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Record the branch or body that runs: such an operator only chooses or repeats others."""
+        with self, running_through(func) as run:
+            return run(*args, **kwargs)
 
     def _note_write(self, written: Any) -> None:
         for tensor in written if isinstance(written, (list, tuple)) else (written,):
