@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrizations
 
 from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counters.agreement import Difference, agreement
@@ -292,3 +293,34 @@ def test_a_shared_parameter_counts_for_the_module_that_comes_first() -> None:
     model[1].weight = model[0].weight
     x = torch.zeros(1, 3, 8, 8)
     assert all(agreement(record(model, x), count).agrees for count in count_model(model, x))
+
+
+PARAMETRIZED: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "weight norm": (parametrizations.weight_norm(nn.Conv2d(3, 8, 3)), (1, 3, 8, 8)),
+    "spectral norm": (parametrizations.spectral_norm(nn.Conv2d(3, 8, 3)), (1, 3, 8, 8)),
+    "orthogonal": (parametrizations.orthogonal(nn.Linear(8, 8)), (2, 8)),
+}
+
+
+@pytest.mark.parametrize("name", PARAMETRIZED)
+def test_parametrized_layers_are_counted_by_every_counter(name: str) -> None:
+    layer, shape = PARAMETRIZED[name]
+    model, x = nn.Sequential(layer, nn.ReLU()).eval(), torch.zeros(shape)
+    counts = count_model(model, x)
+    assert [count.failure for count in counts] == [None, None, None]
+    assert [agreement(record(model, x), count).differences for count in counts] == [(), (), ()]
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_counter_that_fails_leaves_the_others_their_counts() -> None:
+    class OnlyWithoutTracing(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            if torch._C._get_tracing_state() is not None:
+                raise RuntimeError("not while tracing")
+            return super().forward(x)
+
+    model, x = OnlyWithoutTracing(4, 2).eval(), torch.zeros(3, 4)
+    numel, fvcore, torch_s = count_model(model, x)
+    assert (numel.failure, torch_s.failure, torch_s.total) == (None, None, 2 * 3 * 4 * 2)
+    assert fvcore.failure == "not while tracing"
+    assert agreement(record(model, x), fvcore).agrees is None

@@ -554,6 +554,7 @@ IRRELEVANT = {
     "errors.py": "only words of failures, and a failure is not kept",
     "system/free_memory.py": "whether a run is tried, and what did not run is not kept",
     "system/paths.py": "only words",
+    "analysis/geometry/operator_kinds.py": "which operators are listed, and no totals are of these",
     "references/beneath_folder.py": "which files may be named, and only a variant has an entry",
     "references/grammar.py": "how a model is named; the fingerprint has the model itself",
     "references/sources.py": "where a model is from; a variant is from nowhere else",

@@ -18,7 +18,7 @@ from ucseg_cli.engine.recording.fused_kernels import (
 )
 from ucseg_cli.engine.trace_model import input_tensors, runnable_model
 from ucseg_cli.engine.user_code.import_model import Importable, error_text
-from ucseg_cli.errors import ModelError, ResourceError, UcsegError
+from ucseg_cli.errors import ResourceError, UcsegError
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.count import Count
 from ucseg_cli.references.variants import Variant
@@ -55,7 +55,7 @@ def count_model(model: nn.Module, *inputs: Tensor) -> tuple[Count, ...]:
 
 
 def _count(counter: Callable[..., Count], model: nn.Module, *inputs: Tensor) -> Count:
-    """One counter's count; raises ModelError where it fails on a model that runs."""
+    """One counter's count, or why it fails on a model that runs."""
     try:
         return counter(model, *inputs)
     except UcsegError:
@@ -63,12 +63,8 @@ def _count(counter: Callable[..., Count], model: nn.Module, *inputs: Tensor) -> 
     except Exception as error:
         if _is_out_of_memory(error):
             raise
-        name = counter.__name__.removeprefix("count_").removeprefix("with_")
-        raise ModelError(
-            f"{name} cannot count it: {error_text(error)[:200]}",
-            where=f"verify {type(model).__name__}",
-            notes=("without that counter's answer there is nothing to compare ours with",),
-        ) from error
+        name, convention = NAMES[counter]
+        return Count(name, convention, 0, {}, failure=error_text(error)[:200])
 
 
 def count_parameters(model: nn.Module, *_inputs: Tensor) -> Count:
@@ -101,7 +97,7 @@ def count_with_torch(model: nn.Module, *inputs: Tensor) -> Count:
     """Torch's FlopCounterMode, which learns of modules from their calls."""
     counter = FlopCounterMode(display=False)
     # Outside inference mode, whether weights need gradients decides which kernel a matmul becomes.
-    with torch.inference_mode(), _without_fused_kernels(model), counter:
+    with torch.inference_mode(), _frozen(model), _without_fused_kernels(model), counter:
         model(*inputs)
     by_path = dict(counter.get_flop_counts())
     overall = by_path.pop("Global", {})  # absent if it priced nothing
@@ -111,7 +107,25 @@ def count_with_torch(model: nn.Module, *inputs: Tensor) -> Count:
     return Count("torch", "torch", total, modules, operators, sees_uncalled=False)
 
 
-COUNTERS: tuple[Callable[..., Count], ...] = (count_parameters, count_with_fvcore, count_with_torch)
+NAMES: dict[Callable[..., Count], tuple[str, str | None]] = {
+    count_parameters: ("numel", None),
+    count_with_fvcore: ("fvcore", "fvcore"),
+    count_with_torch: ("torch", "torch"),
+}
+COUNTERS = tuple(NAMES)
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """While it lasts, no parameter needs a gradient: a parametrization would keep it a view."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad = False
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad = True
 
 
 @contextmanager

@@ -124,3 +124,19 @@ def test_a_machine_that_does_not_say_what_is_free_is_trusted(
     monkeypatch.setattr("ucseg_cli.workflow.memory_guard.free_memory", lambda: None)
     monkeypatch.setattr(tracing, "count_with_others", lambda *_: ())
     assert ucseg("verify", "v2", "--size", "100000").returncode == 0
+
+
+def test_a_counter_that_could_not_run_is_named_beside_those_that_did(
+    ucseg: Run, other_counts: tuple[Count, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *others, last = other_counts
+    failed = Count(last.counter, last.convention, 0, {}, failure="AttributeError: no weight")
+    monkeypatch.setattr(tracing, "count_with_others", lambda *_: (*others, failed))
+    answer = ucseg("verify", "v2", "--size", "16")
+    assert answer.returncode == 0
+    assert "torch could not count it: AttributeError: no weight" in answer.stdout
+    assert verdict(answer.stdout).startswith("2 counters and ucseg agree on v2 at 16")
+    assert verdict(answer.stdout).endswith("; torch could not count it.")
+    counters = json.loads(ucseg("verify", "v2", "--size", "16", "-f", "json").stdout)["counters"]
+    assert [counter["agrees"] for counter in counters] == [True, True, None]
+    assert counters[2]["failure"] == "AttributeError: no weight"

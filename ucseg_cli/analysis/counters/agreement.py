@@ -26,19 +26,23 @@ class Difference(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """One counter's total beside ours, the number of figures compared, and where they differ."""
+    """One counter's total beside ours, the number of figures compared, and where they differ.
+
+    *failure* is why it could not count the model; then there is nothing to compare.
+    """
 
     counter: str
     convention: str | None
     ours: int
-    theirs: int
+    theirs: int | None
     compared: int
     differences: tuple[Difference, ...]
+    failure: str | None = None
 
     @property
-    def agrees(self) -> bool:
-        """Not one figure differs."""
-        return not self.differences
+    def agrees(self) -> bool | None:
+        """Not one figure differs; None where nothing was compared."""
+        return None if self.failure else not self.differences
 
 
 def our_count(trace: Trace, convention: str | None) -> Count:
@@ -57,6 +61,8 @@ def our_count(trace: Trace, convention: str | None) -> Count:
 def agreement(trace: Trace, theirs: Count) -> Agreement:
     """Every figure that either has; a module or operator of no cost may be left out."""
     ours = our_count(trace, theirs.convention)
+    if theirs.failure:
+        return Agreement(theirs.counter, theirs.convention, ours.total, None, 0, (), theirs.failure)
     # modules that the other counter cannot see are the sum of others that it can
     seen = {
         path: count

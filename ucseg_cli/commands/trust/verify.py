@@ -35,5 +35,5 @@ def verify(*, of: OneModel, at: OneInput, exit_zero: ExitZeroOption = False, out
         )
     agreements = [agreement(subject.trace, count) for count in counts]
     output.deliver(verify_report(subject, conditions, agreements), [subject])
-    agree = exit_zero or all(counter.agrees for counter in agreements)
+    agree = exit_zero or all(counter.agrees is not False for counter in agreements)
     return ExitStatus.OK if agree else ExitStatus.GATE_FAILED

@@ -30,7 +30,8 @@ class _Differing(NamedTuple):
 
 
 def _status(agreement: Agreement) -> str:
-    return "agrees" if agreement.agrees else "differs"
+    words = {True: "agrees", False: "differs", None: "failed"}
+    return words[agreement.agrees]
 
 
 def _differing(agreement: Agreement) -> list[_Differing]:
@@ -55,6 +56,7 @@ COUNTERS: Fields[Agreement] = (
     Field("theirs", "theirs", attrgetter("theirs"), Kind.EXACT, output=TABLES),
     Field("compared", "compared", attrgetter("compared"), Kind.EXACT, tier=2),
     Field("agrees", "", attrgetter("agrees"), output=JSON),
+    Field("failure", "", attrgetter("failure"), output=JSON),
     Field("differences", "differences", lambda a: len(a.differences), Kind.EXACT, output=TABLES),
     Field("differences", "", lambda a: make_entries(DIFFERENCES, _differing(a)), output=JSON),
 )
@@ -74,6 +76,11 @@ def verify_report(
         conditions=shown_conditions([conditions]),
         tables=tuple(tables),
         summary=_summary(subject, conditions, agreements),
+        notes=tuple(
+            f"{agreement.counter} could not count it: {agreement.failure}"
+            for agreement in agreements
+            if agreement.failure
+        ),
         payload={
             "conditions": raw_conditions([conditions]),
             "model": subject.name,
@@ -85,6 +92,9 @@ def verify_report(
 
 
 def _judgement(subject: Subject, agreement: Agreement) -> Judgement:
+    if agreement.failure:
+        message = f"{agreement.counter} could not count it: {agreement.failure}"
+        return Judgement(agreement.counter, subject.name, "warn", message)
     counted = f"{agreement.counter} counts {agreement.theirs:,}, ucseg {agreement.ours:,}"
     differences = plural(len(agreement.differences), "difference")
     message = f"{counted}; {differences} in {plural(agreement.compared, 'figure')}"
@@ -95,9 +105,11 @@ def _judgement(subject: Subject, agreement: Agreement) -> Judgement:
 def _summary(subject: Subject, conditions: Conditions, agreements: Sequence[Agreement]) -> str:
     where = f"{subject.name} at {conditions.at}"
     compared = plural(sum(agreement.compared for agreement in agreements), "figure")
-    differing = [agreement.counter for agreement in agreements if not agreement.agrees]
+    differing = [agreement.counter for agreement in agreements if agreement.agrees is False]
     if differing:
         count = sum(len(agreement.differences) for agreement in agreements)
         return f"{', '.join(differing)} and ucseg differ on {where} in {count:,} of {compared}."
-    counters = plural(len(agreements), "counter")
-    return f"{counters} and ucseg agree on {where} to the last unit, in {compared}."
+    failed = [agreement.counter for agreement in agreements if agreement.failure]
+    counters = plural(len(agreements) - len(failed), "counter")
+    without = f"; {', '.join(failed)} could not count it" if failed else ""
+    return f"{counters} and ucseg agree on {where} to the last unit, in {compared}{without}."
