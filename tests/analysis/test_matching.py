@@ -299,3 +299,25 @@ def test_a_state_dict_which_does_not_say_what_its_modules_are_is_matched_by_path
         assert {delta.status for delta in modules if delta.figures["params"].before} == {
             "unchanged"
         }
+
+
+def paired(before: list[tuple[str, str, int]], after: list[tuple[str, str, int]]) -> Rows:
+    """The pairs of modules that are in both, by path."""
+    old, new = ([TreeRow(path, kind, 1, {}) for path, kind, _ in rows] for rows in (before, after))
+    found = match_modules(network(*before), old, network(*after), new).pairs
+    return [(pair.before.path, pair.after.path) for pair in found if pair.before and pair.after]
+
+
+@pytest.mark.parametrize(
+    ("after", "partner"),
+    [
+        ([("skip", "Conv2d", 600), ("head", "Conv2d", 1365)], "head"),
+        ([("head", "Conv2d", 1365), ("skip", "Conv2d", 600)], "head"),
+        ([("a", "Conv2d", 1), ("b", "Conv2d", 1365), ("c", "Conv2d", 2)], "b"),
+        ([("a", "Conv2d", 1), ("b", "Conv2d", 2)], "a"),
+    ],
+)
+def test_of_modules_of_one_kind_the_one_with_the_same_parameters_goes_first(
+    after: list[tuple[str, str, int]], partner: str
+) -> None:
+    assert paired([("classifier", "Conv2d", 1365)], after) == [("classifier", partner)]

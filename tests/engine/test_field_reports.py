@@ -13,6 +13,8 @@ from ucseg_cli.analysis.counters.peers import reconcile
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.operations import total_flops, uncounted
 from ucseg_cli.analysis.counting.parameters import total_params
+from ucseg_cli.analysis.rules.lint_checks import lint
+from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.engine.trace_model import trace_source
 from ucseg_cli.errors import ModelError
 from ucseg_cli.facts.conditions import Conditions, parse_inputs
@@ -219,3 +221,64 @@ def test_a_higher_order_operator_is_recorded_by_what_it_runs(
     answer = ucseg_process("flops", f"{tmp_path}/net.py:Net", "-i", "2x8", "-f", "json")
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)["total"]["macs"] == HIGHER_MACS[call]
+
+
+ON_A_DEVICE = {
+    "a parameter made there": ("nn.Conv2d(3, 8, 3, device='cuda:0')", "self.c(x)"),
+    "a module moved there": ("nn.Conv2d(3, 8, 3).cuda()", "self.c(x.cuda(non_blocking=True))"),
+    "a module sent there": ("nn.Conv2d(3, 8, 3).to(torch.device('cuda'))", "self.c(x.to('cuda'))"),
+    "another accelerator": ("nn.Conv2d(3, 8, 3).to('mps')", "self.c(x.to(device='xpu:1'))"),
+    "a tensor made in forward": (
+        "nn.Conv2d(3, 8, 3)",
+        "self.c(x) + torch.zeros(8, 1, 1, device=torch.device('cuda', 0))",
+    ),
+    "a range made in forward": (
+        "nn.Conv2d(3, 8, 3)",
+        "self.c(x) * torch.arange(8, device='cuda')[:, None, None]",
+    ),
+}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a machine without an accelerator is meant")
+@pytest.mark.parametrize("case", ON_A_DEVICE)
+def test_a_device_that_is_not_there_is_not_needed(tmp_path: Path, case: str) -> None:
+    made, ran = ON_A_DEVICE[case]
+    code = f"""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.c = {made}
+    def forward(self, x):
+        return {ran}
+"""
+    trace = run(tmp_path, code, "1x3x32x32")
+    assert (trace.failure, trace.device) == (None, "meta")
+    assert total_params(trace)["params"] == 224
+    assert total_flops(trace)["macs"] == 3 * 8 * 9 * 30 * 30
+
+
+READERS = {
+    "self.a(up) + self.b(up)": 50_176 * 256 - 3_136 * 256 - 4 * 50_176 * 8,
+    "self.a(up) + up[:, :8]": 50_176 * 256 - 3_136 * 256 - 4 * 50_176 * 8,
+    "[self.a(up), up]": 50_176 * 256 - 3_136 * 256 - 4 * 50_176 * 8,
+    "self.a(up)": 50_176 * 256 - 3_136 * 256 + 4 * 50_176 * (32 - 8),
+}
+
+
+@pytest.mark.parametrize("returned", READERS)
+def test_an_upsampling_that_another_reader_needs_is_not_saved(
+    tmp_path: Path, returned: str
+) -> None:
+    code = f"""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 32, 3, 4, 1)
+        self.a, self.b = nn.Conv2d(32, 8, 1), nn.Conv2d(32, 8, 3, padding=1)
+    def forward(self, x):
+        up = F.interpolate(self.stem(x), size=x.shape[2:], mode="bilinear")
+        return {returned}
+"""
+    findings = lint(Subject("net", run(tmp_path, code, "1x3x224x224")))
+    (late,) = [finding for finding in findings if finding.rule.code == "UC104"]
+    assert late.evidence["saved"] == READERS[returned]

@@ -369,7 +369,7 @@ def test_a_model_that_downloads_is_refused_with_the_argument_that_stops_it(write
         ("x = 3", "x", "x is not a class, function or model but int"),
         ("def make(): return 3", "make", "make gives int, not a torch.nn.Module"),
         ("def make(): raise OSError('disk')", "make", "make cannot be built: OSError: disk"),
-        ("def make(): return Net().cuda(99)", "make", "make cannot be built"),
+        ("def make(): return Net().nothing()", "make", "make cannot be built"),
         ("def make(size): return Net()", "make", "make needs size"),
     ],
 )

@@ -11,7 +11,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from ucseg_cli.engine.recording.build_on_meta import building_on_meta
+from ucseg_cli.engine.recording.build_on_meta import ElsewhereOnMeta, building_on_meta
 from ucseg_cli.engine.recording.move_to_meta import moved_to_meta
 from ucseg_cli.engine.recording.record import has_lazy_modules, record, trace_modules
 from ucseg_cli.engine.user_code.import_model import (
@@ -175,7 +175,7 @@ def _build_for_real(build: Builder, model: nn.Module, conditions: Conditions) ->
 def _record_on_meta(model: nn.Module, conditions: Conditions) -> Trace | None:
     """The trace on meta; None for a model that cannot run there, or not at all."""
     try:
-        with moved_to_meta(model):
+        with moved_to_meta(model), ElsewhereOnMeta():
             return record(model, *input_tensors(conditions, "meta"))
     except (Exception, SystemExit):  # noqa: BLE001 - a run on real tensors gives the better message
         return None

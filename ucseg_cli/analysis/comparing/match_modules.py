@@ -16,6 +16,8 @@ ALIKE, ALIKE_IN_ONE_CLASS = 0.6, 0.25
 """The least likeness of modules of different names; the second if they are of one class."""
 SAME_NAME = 0.3
 """The bonus of a common name on top of likeness."""
+SAME_SHAPES = 0.2
+"""The bonus of the same parameters, in number and shape: of two alike modules the identical one."""
 MOST_PAIRS = 50_000
 """Beyond so many possible pairs only equal names are matched, to stay fast."""
 
@@ -89,6 +91,16 @@ def contents(trace: Trace) -> Contents:
     return {path: counts or without[path] for path, counts in with_parameters.items()}
 
 
+def _shapes(trace: Trace) -> dict[str, list[tuple[int, ...]]]:
+    """The shapes of all parameters at or below each module that has any, in order."""
+    found: dict[str, list[tuple[int, ...]]] = {}
+    for module in trace.modules:
+        own = [trace.tensors[weight.tensor].shape for weight in module.parameters]
+        for path in _ancestry(module.path) if own else ():
+            found.setdefault(path, []).extend(own)
+    return found
+
+
 def _kind(trace: Trace, module: Module) -> str:
     kernels = (trace.tensors[weight.tensor].shape[2:] for weight in module.parameters)
     return f"{module.type} {next(filter(None, kernels), ())}"
@@ -127,6 +139,7 @@ class _Matching:
     def __init__(self, old: Trace, new: Trace) -> None:
         self.old, self.new = old, new
         self.likeness = _likeness(contents(old), contents(new))
+        self.shapes = _shapes(old), _shapes(new)
         self.pairs: list[Pair] = []
         self.renamed: dict[str, str] = {}
 
@@ -215,11 +228,13 @@ class _Matching:
     def _worth(self, one: str, other: str) -> float:
         """The worth of comparing the two; 0 if they should not be."""
         share = self.likeness(one, other)
+        same = self.shapes[0].get(one) == self.shapes[1].get(other) is not None
+        bonus = SAME_SHAPES * same + SAME_NAME * (_name(one) == _name(other))
         if _name(one) == _name(other):
             # Nothing in common stays 0: a name alone is not enough.
-            return share and share + SAME_NAME
+            return share and share + bonus
         one_class = self.old.by_path[one].type == self.new.by_path[other].type
-        return share if share >= (ALIKE_IN_ONE_CLASS if one_class else ALIKE) else 0.0
+        return share + bonus if share >= (ALIKE_IN_ONE_CLASS if one_class else ALIKE) else 0.0
 
     def _leave(self, before: Iterable[TreeRow], after: Iterable[TreeRow]) -> None:
         self.pairs += (Pair(row, None) for row in before)

@@ -238,7 +238,8 @@ def _late_classifiers(subject: Subject) -> Iterator[Finding]:
         if upsample is None or not upsample.name.startswith("upsample_bilinear"):
             continue
         small, large = (_map_size(trace, tensor) for tensor in (upsample.inputs[0], op.inputs[0]))
-        saved = _saved_by_commuting(trace, op, prod(small), prod(large))
+        stays = _is_read_elsewhere(trace, op)
+        saved = _saved_by_commuting(trace, op, prod(small), prod(large), stays=stays)
         if saved > 0:
             path = trace.modules[op.module].path
             own_head = path == CLASSIFIER_CONV and subject.variant is not None
@@ -254,16 +255,25 @@ def _late_classifiers(subject: Subject) -> Iterator[Finding]:
             )
 
 
-def _saved_by_commuting(trace: Trace, conv: Op, before: int, after: int) -> int:
+def _is_read_elsewhere(trace: Trace, conv: Op) -> bool:
+    """Whether its input has another reader, or is shown: then the upsampling before it stays."""
+    source = conv.inputs[0] or 0
+    readers = sum(source in op.inputs for _, op in trace.kernels())
+    tapped = (tensor for tap in trace.taps for tensor in trace.by_path[tap.module].outputs)
+    return readers > 1 or source in {*trace.outputs, *tapped}
+
+
+def _saved_by_commuting(trace: Trace, conv: Op, before: int, after: int, *, stays: bool) -> int:
     """The drop in fvcore's count if a 1×1 conv ran on *before* positions, then was upsampled.
 
     The conv saves its products on the other positions; upsampling, at BILINEAR_PRICE an element,
-    then carries the conv's output channels instead of its input's.
+    then carries the conv's output channels instead of its input's, or as well where that *stays*.
     """
     images, channels, *_ = trace.shape(conv.inputs[0]) or ()
     made = (trace.shape(conv.outputs[0]) or ())[1]
     products = (after - before) * prod(trace.shape(conv.inputs[1]) or ())
-    return images * (products + BILINEAR_PRICE * after * (channels - made))
+    carried = made if stays else made - channels
+    return images * (products - BILINEAR_PRICE * after * carried)
 
 
 def _unused_parameters(subject: Subject) -> Iterator[Finding]:

@@ -17,6 +17,29 @@ FILLS = {"constant_", "fill_", "kaiming_uniform_", "normal_", "trunc_normal_", "
 """Calls that only set a tensor's values; skipping them on meta saves time and slow imports."""
 
 
+ACCELERATORS = ("cuda", "mps", "xpu", "hpu", "xla")
+"""Devices that a model may ask for by name; on meta no kernel runs, so none has to be there."""
+
+
+class ElsewhereOnMeta(TorchFunctionMode):
+    """Gives meta to whoever asks for an accelerator: ``.cuda()``, ``device="cuda"``."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") in ACCELERATORS and isinstance(args[0], torch.Tensor):
+            return args[0].to("meta")
+        args = tuple(map(_on_meta, args))
+        return func(*args, **{name: _on_meta(value) for name, value in kwargs.items()})
+
+
+def _on_meta(value: Any) -> Any:
+    """Meta for an accelerator; any other value as it is."""
+    if isinstance(value, str):
+        return "meta" if value.partition(":")[0] in ACCELERATORS else value
+    is_device = isinstance(value, torch.device)
+    return torch.device("meta") if is_device and value.type in ACCELERATORS else value
+
+
 class _WithoutFilling(TorchFunctionMode):
     """Leaves a meta tensor's values alone, since it has none."""
 
@@ -44,5 +67,5 @@ class _KnownShapes(DispatchMode):
 @contextmanager
 def building_on_meta() -> Iterator[None]:
     """While it lasts, new tensors are on the meta device and initialisers cost nothing."""
-    with torch.device("meta"), _WithoutFilling(), _KnownShapes():
+    with torch.device("meta"), _WithoutFilling(), ElsewhereOnMeta(), _KnownShapes():
         yield
