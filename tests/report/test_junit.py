@@ -14,6 +14,7 @@ from xmlschema import XMLSchema
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
 from ucseg_cli.report.document import Judgement, Report
 from ucseg_cli.report.formats.junit import render_junit
+from ucseg_cli.system.control_characters import escaped
 
 Run = Callable[..., CompletedProcess[str]]
 Read = Callable[[str], ET.Element]
@@ -102,13 +103,13 @@ def test_nothing_judged_is_no_suite(read: Read) -> None:
     assert list(read(render_junit(_report()))) == []
 
 
-def test_what_xml_cannot_hold_is_a_replacement_character(read: Read) -> None:
+def test_what_xml_cannot_hold_is_written_out(read: Read) -> None:
     judgement = Judgement("\x1b[31m", "v\x00", "fail", "a\x08b\ud800c\ufffed <&> ]]>", "x\x01", 1)
     ((case,),) = read(render_junit(_report(judgement)))
     (failure,) = case
-    assert (case.get("name"), case.get("classname")) == ("\ufffd[31m", "ucseg.check.v\ufffd")
-    assert failure.get("message") == "a\ufffdb\ufffdc\ufffdd <&> ]]>"
-    assert failure.text == "a\ufffdb\ufffdc\ufffdd <&> ]]>\nx\ufffd:1"
+    assert (case.get("name"), case.get("classname")) == (r"\x1b[31m", r"ucseg.check.v\x00")
+    assert failure.get("message") == r"a\x08b\ud800c" + "\ufffdd <&> ]]>"
+    assert failure.text == r"a\x08b\ud800c" + "\ufffdd <&> ]]>\n" + r"x\x01:1"
 
 
 @given(
@@ -120,9 +121,10 @@ def test_any_text_is_valid_and_reads_back_but_for_what_xml_cannot_hold(
     read: Read, name: str, message: str, status: str
 ) -> None:
     ((case,),) = read(render_junit(_report(Judgement(name, "v2", status, message))))
-    assert case.get("name") == NOT_IN_XML.sub("\ufffd", name)
+    assert case.get("name") == NOT_IN_XML.sub("\ufffd", escaped(name))
     shown = [failure.get("message") for failure in case.findall("failure")]
-    assert shown == ([NOT_IN_XML.sub("\ufffd", message)] if status == "fail" else [])
+    expected = NOT_IN_XML.sub("\ufffd", escaped(message))
+    assert shown == ([expected] if status == "fail" else [])
 
 
 def test_check_reports_every_limit(ucseg: Run, read: Read) -> None:

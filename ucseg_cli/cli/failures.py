@@ -38,7 +38,7 @@ def report_failure(
     if to.on_stdout == "json" and sys.stdout is not None:
         from ucseg_cli.report.formats.json import render_json_error
 
-        print_text(render_json_error(error))
+        print_text(render_json_error(error), for_machines=True)
     elif command in JUDGING:
         _report_to_ci(error, command, to)
 
@@ -67,6 +67,7 @@ def _report_to_ci(error: UcsegError, command: str, to: Destination) -> None:
     The user need not hear now that one of them cannot be written.
     """
     from ucseg_cli.report.answers.failure import FORMS, render_error
+    from ucseg_cli.report.formats.render import FOR_MACHINES
 
     if isinstance(error, LASTING):
         for form, path in to.exports:
@@ -74,4 +75,5 @@ def _report_to_ci(error: UcsegError, command: str, to: Destination) -> None:
                 with suppress(UcsegError):
                     write_file(path, render_error(error, form, command))
     if to.format in FORMS and sys.stdout is not None:
-        print_text(render_error(error, to.format, command))
+        text = render_error(error, to.format, command)
+        print_text(text, for_machines=to.format in FOR_MACHINES)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ucseg_cli.report.document import Report
-from ucseg_cli.report.formats.render import render
+from ucseg_cli.report.formats.cells import inert_lines
+from ucseg_cli.report.formats.render import FOR_MACHINES, render
 from ucseg_cli.terminal.ci_job import append_summary, from_workspace
 from ucseg_cli.terminal.export_files import is_stdout, refuse_two_to_one, write_file
 from ucseg_cli.terminal.streams import print_text, say, stdout_screen
@@ -47,4 +48,6 @@ def deliver(report: Report, to: Destination) -> None:
             say("wrote", str(path))
     if to.summary:
         append_summary(report, exact=to.exact)
-    print_text(render(report, to.on_stdout, screen))
+    text, for_machines = render(report, to.on_stdout, screen), to.on_stdout in FOR_MACHINES
+    is_plain = not for_machines and to.on_stdout != "github"
+    print_text(inert_lines(text) if is_plain else text, for_machines=for_machines)

@@ -24,14 +24,16 @@ def stdout_screen(*, exact: bool) -> Screen:
     )
 
 
-def print_text(text: str) -> None:
+def print_text(text: str, *, for_machines: bool = False) -> None:
     """Write an answer to stdout, now and whole, so that a full disk or a closed pipe is noticed.
 
-    Characters that the stream's encoding lacks are written in ASCII. An unbuffered stream may take
+    Text *for_machines* is UTF-8, whatever the stream says; characters that its encoding lacks are
+    otherwise written in ASCII. An unbuffered stream may take
     less than it is given, which Python's text layer ignores.
     """
     stream = sys.stdout
-    data = _encode(text if text.endswith("\n") else f"{text}\n", stream)
+    text = text if text.endswith("\n") else f"{text}\n"
+    data = text.encode() if for_machines else _encode(text, stream)
     stream.flush()
     while data:
         written = stream.buffer.write(data)

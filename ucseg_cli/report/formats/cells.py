@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
 from fractions import Fraction
 
@@ -35,6 +36,7 @@ _STATUS = {
     "fail": (Tone.BAD, "✗"),
     "differs": (Tone.BAD, "✗"),
 }
+_COMMAND = re.compile(r"^(\s*)::", re.MULTILINE)
 _PRESENCE = {"gone": Tone.GOOD, "new": Tone.BAD}
 _ASCII = str.maketrans(
     {
@@ -106,6 +108,11 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(map(_visible, text))
+
+
+def inert_lines(text: str) -> str:
+    """*text* without lines that CI would take for a command: they begin with ``::``."""
+    return _COMMAND.sub(r"\1: :", text)
 
 
 def plain_ascii(text: str) -> str:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from io import StringIO
 
 from ucseg_cli.report.document import Cell, Report, Role, Row, Span
+from ucseg_cli.system.control_characters import escaped
 
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
@@ -51,4 +52,5 @@ def _raw(cell: Cell) -> str:  # noqa: PLR0911 - one for each kind of cell
 
 def _inert(text: str) -> str:
     """Text that a spreadsheet would run as a formula, quoted; a negative number stays one."""
+    text = escaped(text)  # a carriage return would begin a row
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from ucseg_cli.report.document import Judgement, Report
-from ucseg_cli.report.formats.cells import one_line
+from ucseg_cli.report.formats.cells import inert_lines, one_line
+from ucseg_cli.system.control_characters import escaped
 from ucseg_cli.units import plural
 
 CAP = 10
 """GitHub shows as many errors, and as many warnings, of one step; the rest it drops in silence."""
 _COMMANDS = {"fail": "error", "warn": "warning"}
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-"""Characters that a terminal would obey rather than show."""
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
 
@@ -31,7 +29,7 @@ def render_github(report: Report) -> str:
             report.title,
         )
     ]
-    return "\n".join((*lines, one_line(report.summary))) + "\n"
+    return "\n".join((*lines, inert_lines(one_line(report.summary)))) + "\n"
 
 
 def _commands(judgements: Sequence[Judgement], title: str) -> list[str]:
@@ -60,11 +58,7 @@ def _commands(judgements: Sequence[Judgement], title: str) -> list[str]:
 def _command(status: str, title: str, message: str, path: str | None, line: int | None) -> str:
     place = {"file": path, "line": line} if path else {}
     properties = ",".join(
-        f"{key}={_CONTROL.sub(_escape, str(value)).translate(_PROPERTY)}"
+        f"{key}={escaped(str(value).translate(_PROPERTY))}"
         for key, value in {**place, "title": title}.items()
     )
-    return f"::{_COMMANDS[status]} {properties}::{_CONTROL.sub(_escape, message).translate(_DATA)}"
-
-
-def _escape(control: re.Match[str]) -> str:
-    return control[0].encode("unicode_escape").decode("ascii")
+    return f"::{_COMMANDS[status]} {properties}::{escaped(message.translate(_DATA))}"

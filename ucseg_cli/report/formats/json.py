@@ -9,6 +9,7 @@ from typing import Any
 from ucseg_cli import __version__
 from ucseg_cli.errors import MistakesError, UcsegError
 from ucseg_cli.report.document import Report
+from ucseg_cli.system.control_characters import escaped_in_json
 
 FORMAT_VERSION = "1.0"
 """MAJOR.MINOR of the JSON; a minor version only adds."""
@@ -55,4 +56,4 @@ def _failure(error: UcsegError) -> dict[str, Any]:
 def _write(envelope: Mapping[str, Any]) -> str:
     # NaN is not JSON. A lone surrogate (a file name that is not UTF-8) is written as its escape.
     text = json.dumps(envelope, indent=2, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
+    return escaped_in_json(text) + "\n"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:  # the options ask for names alone
 FORMATS = ("table", "json", "csv", "markdown", "html", "comment")
 JUDGED_FORMATS = ("github", "junit", "sarif")
 """Formats that only an answer that judges something can be written as."""
+FOR_MACHINES = ("json", "csv", "html", "junit", "sarif")
+"""Formats that are UTF-8 whatever the stream; the others are spelled for it."""
 WITH_EXACT = ("markdown", "html", "comment")
 """Those that round counts unless asked for exact ones; the others are for machines."""
 

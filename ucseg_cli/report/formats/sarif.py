@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ucseg_cli.report.document import Judgement, Report
+from ucseg_cli.system.control_characters import escaped_in_json
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {"fail": "error", "warn": "warning", "info": "note"}
@@ -34,7 +35,7 @@ def render_sarif(report: Report) -> str:
     }
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
+    return escaped_in_json(text) + "\n"
 
 
 def _rule(report: Report, name: str) -> dict[str, Any]:
