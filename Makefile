@@ -11,7 +11,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # rooms whose tests run on stored traces, without torch
 TORCH_FREE = $(addprefix tests/,analysis cli commands project references report test_golden.py)
 
-.PHONY: run test test-fast test-slow lint budgets check bench update-golden update-traces clean
+.PHONY: run test test-fast test-slow test-oldest test-newest test-wheel lint budgets check bench update-golden update-traces clean
 
 run: $(VENV)/.run  ## set up, then compare the real networks
 	$(BIN)/ucseg compare $(MODELS)
@@ -25,6 +25,32 @@ test-fast: $(VENV)/.dev  ## the tests that need no torch, in seconds
 test-slow: $(VENV)/.dev  ## every network that torchvision lists, checked against published figures and other counters
 	$(BIN)/python -m pytest -n auto -m slow
 
+test-wheel: $(VENV)/.dev  ## build the wheel and run what is in it, away from this folder
+	rm -rf $(VENV)/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(VENV)/wheel .
+	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/wheel/installed $(VENV)/wheel/*.whl
+	cd $(VENV)/wheel && PYTHONPATH=installed ../bin/python -P -c "import ucseg_cli; print(ucseg_cli.__file__)" | grep wheel/installed
+	cd $(VENV)/wheel && for words in "compare v1 v2 --export-html page.html" "explain reach" "completion zsh" "completion fish"; do \
+		PYTHONPATH=installed ../bin/python -P -m ucseg_cli $$words > /dev/null || exit 1; done
+
+test-oldest: OLD = torch==2.6.0 torchvision==0.21.0
+test-oldest:  ## every test on the oldest torch that is admitted, in an environment of its own
+	$(call TEST_WITH,$(OLD))
+
+test-newest: NEW = torch torchvision
+test-newest:  ## every test on the newest torch on the index, in an environment of its own
+	$(call TEST_WITH,$(NEW))
+
+# the pair first, since the constraints name another
+define TEST_WITH
+	rm -rf .venv-pair
+	$(PYTHON) -m venv .venv-pair
+	grep -v '^torch' constraints.txt > .venv-pair/constraints.txt
+	.venv-pair/bin/python -m pip install --quiet $(1)
+	.venv-pair/bin/python -m pip install --quiet --constraint .venv-pair/constraints.txt --editable '.[dev]'
+	.venv-pair/bin/python -m pytest -n auto -m "not slow"
+endef
+
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,7 +59,7 @@ lint: $(VENV)/.dev  ## style and types
 budgets: $(VENV)/.run  ## check our own networks against their budgets and lock
 	$(BIN)/ucseg check --locked
 
-check: lint test test-slow budgets  ## what CI runs
+check: lint test test-slow test-wheel budgets  ## what CI runs
 
 bench: $(VENV)/.dev  ## the speed we promise, as ratios measured side by side
 	$(COMPILE)
@@ -46,7 +72,7 @@ update-traces: $(VENV)/.dev  ## record the traces anew that tests without torch 
 	$(BIN)/python -m pytest --update-traces -m "not torch" $(TORCH_FREE)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-pair .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
