@@ -299,6 +299,7 @@ def test_without_a_spec_the_action_installs_itself_as_it_is_tested(fake_python: 
 def test_a_spec_is_one_argument_of_pip_and_never_run(fake_python: Job) -> None:
     spec = "wheels/ucseg.whl; touch run $(touch run)"
     assert fake_python.step("install", spec=spec).stdout.splitlines() == [
+        "-P",  # a pip.py of the checkout is not run
         "-m",
         "pip",
         "install",
@@ -436,7 +437,7 @@ def test_the_workflow_uses_the_action_in_a_checkout_with_inputs_that_it_has(job:
 def test_recipes_install_from_the_checkout_that_they_have_fetched() -> None:
     scripts = [step.get("run", "") for step in _workflow_steps()]
     installs = [text for text in (*scripts, *_pipeline_lines()) if " pip install " in text]
-    assert installs == [f"python -m pip install ./{BESIDE}"] * 2
+    assert installs == [f"python -P -m pip install ./{BESIDE}"] * 2
     checkouts = [step for step in _workflow_steps() if "actions/checkout" in step.get("uses", "")]
     assert [step["with"]["submodules"] for step in checkouts] == [True, True]
 
