@@ -282,3 +282,18 @@ class Net(nn.Module):
     findings = lint(Subject("net", run(tmp_path, code, "1x3x224x224")))
     (late,) = [finding for finding in findings if finding.rule.code == "UC104"]
     assert late.evidence["saved"] == READERS[returned]
+
+
+def test_a_pass_that_fails_says_how_far_it_came(tmp_path: Path) -> None:
+    code = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 3, stride=2), nn.Conv2d(8, 16, 3)
+        self.f = nn.Linear(16 * 5 * 5, 10)
+    def forward(self, x):
+        return self.f(self.b(self.a(x)).flatten(1))
+"""
+    failure = run(tmp_path, code, "1x3x32x32").failure
+    assert failure is not None
+    assert failure.endswith("; the last modules that ran: a 1×8×15×15; b 1×16×13×13")

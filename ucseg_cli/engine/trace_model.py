@@ -217,4 +217,6 @@ def _reason(error: BaseException, source: Importable) -> str:
     if isinstance(error, Exception) and (missing := missing_operators(error)) is not None:
         return f"{missing.what}; {missing.help}"
     line = line_of(error, source)
-    return f"{error_text(error)}{f' ({line})' if line else ''}"
+    last = next(filter(None, getattr(error, "__notes__", ())), "")
+    came_as_far = f"; the last modules that ran: {last}" if last else ""
+    return f"{error_text(error)}{f' ({line})' if line else ''}{came_as_far}"

@@ -12,6 +12,10 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from ucseg_cli.engine.recording.tensor_numbers import Numbering, output_names
 from ucseg_cli.facts import trace
+from ucseg_cli.units import format_shape
+
+LAST_MODULES = 3
+"""How many modules a failed pass is remembered by."""
 
 
 class ModuleTree:
@@ -56,6 +60,15 @@ class ModuleTree:
             self._calls[number] += 1
             names = () if isinstance(out, Tensor) else output_names(out)
             self._outputs[number] = self._tensors.indices(out), names
+
+    def progress(self) -> str:
+        """The last modules that returned tensors, with their shapes: ``a 1×8×15×15``."""
+        shown = []
+        for number, (outputs, _) in self._outputs.items():
+            shapes = ", ".join(format_shape(self._tensors.rows[index].shape) for index in outputs)
+            if shapes:
+                shown.append(f"{self._named[number][0] or 'the model'} {shapes}")
+        return "; ".join(shown[-LAST_MODULES:])
 
     def rows(self) -> tuple[trace.Module, ...]:
         """Every module, as a trace has it."""

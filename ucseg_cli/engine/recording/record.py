@@ -60,7 +60,11 @@ def record(model: nn.Module, *inputs: Tensor, taps: Mapping[str, str] | None = N
         # count its versions: this is what inference_mode is made of.
         stack.enter_context(torch._C._AutoDispatchBelowADInplaceOrView())
         stack.enter_context(recorder)
-        outputs = model(*inputs)  # held until the end, since what the model returns is not let go
+        try:
+            outputs = model(*inputs)  # held until the end, since what it returns is not let go
+        except Exception as error:
+            error.add_note(recorder.modules.progress())
+            raise
         modules, tensors = recorder.modules.rows(), recorder.tensors
         _refuse_unseen_layers(model, modules, recorder.ops)
         return trace.Trace(
