@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from support.fixture_types import TraceOf
-from ucseg_cli.analysis.memory.peak_memory import Peak, peak_memory
+from ucseg_cli.analysis.memory.peak_memory import Peak, peak_memory, real_run_bytes
 from ucseg_cli.engine.recording.fused_kernels import without_attention_kernels
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.engine.trace_model import trace_module
@@ -291,6 +291,12 @@ def test_the_peak_of_attention_is_that_of_its_fused_kernel(
     assert peak_memory(trace).bytes == most_alive(model, x)
     with without_attention_kernels():
         assert peak_memory(trace, fused=False).bytes == most_alive(model, x)
+
+
+def test_the_estimate_of_a_real_run_has_the_matrix_of_scores_that_other_counters_make() -> None:
+    trace = record(Attention(4, 4, mask=False, together=True).eval(), torch.rand(1, 256, 32))
+    scores = 4 * 4 * 256 * 256
+    assert peak_memory(trace).bytes < scores < real_run_bytes(trace) / 2
 
 
 @pytest.mark.parametrize("layer", ["encoder", "attention"])

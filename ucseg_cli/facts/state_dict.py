@@ -34,11 +34,6 @@ class Entry(NamedTuple):
     memory: int | None = None
     layout: str = DENSE
 
-    @property
-    def is_buffer(self) -> bool:
-        """Whether its name is that of a buffer."""
-        return self.name.rpartition(".")[2] in BUFFERS
-
 
 def buffer_names(names: Collection[str]) -> set[str]:
     """Those of *names* that are buffers, by themselves or by what stands beside them.

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from ucseg_cli.facts.trace import Op, Trace
 
 POOLING = {"max_pool2d_with_indices", "avg_pool2d"}
-WINDOWED = {"convolution", *POOLING}
 
 
 class Window(NamedTuple):

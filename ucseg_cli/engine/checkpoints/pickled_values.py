@@ -135,11 +135,6 @@ class _Bounded:
             )
         return self._file.read(count)
 
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[:] = data
-        return len(data)
-
     def readline(self) -> bytes:
         line = self._file.readline(LONGEST_TEXT)
         self._take(len(line))

@@ -29,8 +29,6 @@ MAGIC = 0x1950A86A20F9469CFC6C
 """The first value in a file that torch saved before 1.6."""
 PACKED = "_packed_params"
 """The entry of a quantized layer that holds its weight and bias in one value."""
-BESIDE_PACKED = ("scale", "zero_point")
-"""Numbers of a quantized layer, which are not trained."""
 
 _SAVE_AGAIN = "save a state dict instead: torch.save(model.state_dict(), 'weights.pt')"
 
@@ -155,7 +153,7 @@ def _tensors(named: Mapping[str, Any]) -> Iterable[tuple[str, StoredTensor]]:
         elif name.rpartition(".")[2] == PACKED and isinstance(value, tuple | list):
             parts = [part for part in map(tensor_in, value) if part is not None]
             for part, inner in zip(("weight", "bias"), parts, strict=False):
-                yield f"{name.removesuffix(PACKED)}{part}", inner._replace(memory=inner.memory)
+                yield f"{name.removesuffix(PACKED)}{part}", inner
 
 
 def _entries(tensors: Mapping[str, StoredTensor]) -> Iterable[Entry]:
@@ -193,6 +191,6 @@ def _damaged(path: str, error: Exception) -> ModelError:
     return ModelError(
         f"{path} is cut short or damaged, or not a file of torch.save",
         where=path,
-        notes=(f"{reason[:200]}",),
+        notes=(reason[:200],),
         help=FETCH_AGAIN,
     )

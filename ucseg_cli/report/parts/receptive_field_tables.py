@@ -135,9 +135,7 @@ def _note(fields: Sequence[ReceptiveField]) -> str | None:
     gates = list(dict.fromkeys(path for field in fields for path in field.global_context))
     sentences = []
     if any(field.live_size != field.size for field in fields):
-        sentences.append(
-            "The column 'at this size' leaves out kernel positions that only ever see padding."
-        )
+        sentences.append(AT_THIS_SIZE)
     if gates:
         sentences.append(f"On an input without borders, global gates set aside: {_listed(gates)}.")
     return " ".join([*sentences, *_unknown(fields)]) or None
