@@ -11,7 +11,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # rooms whose tests run on stored traces, without torch
 TORCH_FREE = $(addprefix tests/,analysis cli commands project references report test_golden.py)
 
-.PHONY: run test test-fast test-slow test-oldest test-newest test-wheel lint budgets check bench update-golden update-traces clean
+.PHONY: run test test-fast test-slow test-oldest test-newest test-wheel fuzz lint budgets check bench update-golden update-traces clean
 
 run: $(VENV)/.run  ## set up, then compare the real networks
 	$(BIN)/ucseg compare $(MODELS)
@@ -50,6 +50,14 @@ define TEST_WITH
 	.venv-pair/bin/python -m pip install --quiet --constraint .venv-pair/constraints.txt --editable '.[dev]'
 	.venv-pair/bin/python -m pytest -n auto -m "not slow"
 endef
+
+fuzz: INPUTS = 2000
+fuzz: SEED = 1
+fuzz: $(VENV)/.dev  ## hostile input by the thousand, which takes an hour; SEED=2 tries others
+	$(BIN)/python tests/fuzzing/fuzz.py command-lines --inputs $$((5 * $(INPUTS))) --seed $(SEED)
+	$(BIN)/python tests/fuzzing/fuzz.py configurations locks checkpoints --inputs $(INPUTS) --seed $(SEED)
+	$(BIN)/python tests/fuzzing/fuzz.py cache-entries answers --inputs $(INPUTS) --seed $(SEED)
+	$(BIN)/python tests/fuzzing/fuzz.py kills --inputs $$(($(INPUTS) / 4)) --seed $(SEED)
 
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .

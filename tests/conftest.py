@@ -40,8 +40,9 @@ from ucseg_cli.errors import decode_error
 from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.count import Count
+from ucseg_cli.facts.encoded_trace import decode_trace
 from ucseg_cli.facts.question import Question
-from ucseg_cli.facts.trace import Trace, decode_trace
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate import child_process, tracing
 from ucseg_cli.gate.cache import ENVIRONMENT, Cache
 from ucseg_cli.gate.fingerprints import fingerprint, lattice_fingerprint

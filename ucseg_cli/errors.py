@@ -172,7 +172,10 @@ def encode_error(error: UcsegError) -> dict[str, Any]:
 
 
 def decode_error(data: Mapping[str, Any]) -> UcsegError:
-    """The inverse of encode_error; a class that needs more than words becomes the one above it."""
+    """The inverse of encode_error; a class that needs more than words becomes the one above it.
+
+    Raises TypeError, KeyError or AttributeError for anything that it did not write.
+    """
     classes: dict[str, type[UcsegError]] = {
         UsageError.kind: UsageError,
         UnknownNameError.kind: UsageError,
@@ -181,6 +184,9 @@ def decode_error(data: Mapping[str, Any]) -> UcsegError:
         OutputError.kind: OutputError,
     }
     words = {key: data[key] for key in ("what", "where", "notes", "help")}
+    written = (data["what"], words["where"] or "", words["help"] or "", *words["notes"])
+    if not all(isinstance(text, str) for text in written):
+        raise TypeError("an error is made of words")
     error = classes.get(data["kind"], ModelError)(**words)
     error.kind = data["kind"]
     return error

@@ -26,7 +26,8 @@ from ucseg_cli.analysis.counting.operations import own_flops, total_flops
 from ucseg_cli.analysis.counting.parameters import own_params, total_params
 from ucseg_cli.engine.recording.record import record, trace_modules
 from ucseg_cli.errors import ModelError
-from ucseg_cli.facts.trace import Trace, decode_trace, encode_trace
+from ucseg_cli.facts.encoded_trace import decode_trace, encode_trace
+from ucseg_cli.facts.trace import Trace
 
 IMAGE = (1, 4, 8, 8)
 TRAINING = True
@@ -822,3 +823,15 @@ def test_a_model_that_cannot_run_is_described_by_what_it_owns(name: str, device:
 
 def macs(trace: Trace) -> dict[str, int]:
     return {path: figures["macs"] for path, figures in own_flops(trace).items() if figures["macs"]}
+
+
+@pytest.mark.parametrize("name", ["", "a.b", "."])
+def test_a_module_whose_own_name_makes_no_path_is_named(name: str) -> None:
+    inner = nn.Sequential(conv())
+    inner._modules[name] = conv()
+    model = nn.Sequential(OrderedDict(inner=inner))
+    with pytest.raises(ModelError, match="a module in inner is named") as caught:
+        trace_modules(model)
+    assert (
+        caught.value.help == "a module's name is not empty and has no dot, as in torch's add_module"
+    )

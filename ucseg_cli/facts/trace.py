@@ -12,22 +12,13 @@ time of a cached answer.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import starmap
 from math import prod
 from typing import Any, NamedTuple
 
-FORMAT = 3
-"""Version of encoded traces; raise it when their fields change, so that older ones are ignored."""
-
-
 NO_FORWARD = "a state dict has no forward pass"
 """The failure of a trace that has modules out of a checkpoint."""
-
-
-class TraceFormatError(ValueError):
-    """Data that should have been a trace and is not."""
 
 
 class Tensor(NamedTuple):
@@ -147,46 +138,3 @@ class Trace:
         made = {self.tensors[tensor].storage for tensor in op.outputs}
         in_place = not set(op.outputs).isdisjoint(op.inputs)
         return bool(made) and made <= storages and not in_place
-
-
-def encode_trace(trace: Trace) -> dict[str, Any]:
-    """The trace as JSON can hold it; rows become lists there, which keeps it small."""
-    return {"format": FORMAT, **{field.name: getattr(trace, field.name) for field in fields(trace)}}
-
-
-def decode_trace(data: Any) -> Trace:
-    """The inverse of encode_trace; raises TraceFormatError for anything it did not write."""
-    try:
-        if data["format"] != FORMAT:
-            raise TraceFormatError(f"trace format {data['format']!r}, expected {FORMAT}")
-        rows = data["tensors"]
-        return Trace(
-            modules=tuple(map(_decode_module, data["modules"])),
-            tensors=tuple(Tensor(tuple(shape), dtype, storage) for shape, dtype, storage in rows),
-            storages=tuple(data["storages"]),
-            freed=tuple(data["freed"]),
-            ops=tuple(map(_decode_op, data["ops"])),
-            inputs=tuple(data["inputs"]),
-            outputs=tuple(data["outputs"]),
-            taps=tuple(starmap(Tap, data["taps"])),
-            device=data["device"],
-            failure=data["failure"],
-        )
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise TraceFormatError(str(error)) from error
-
-
-def _decode_module(row: Any) -> Module:
-    path, kind, parameters, buffers, alias_of, calls, outputs, names = row
-    owned, held = tuple(starmap(Weight, parameters)), tuple(starmap(Weight, buffers))
-    return Module(path, kind, owned, held, alias_of, calls, tuple(outputs), tuple(names))
-
-
-def _decode_op(row: Any) -> Op:
-    name, module, inputs, outputs, attributes, parent, composite = row
-    frozen = {key: _freeze(value) for key, value in attributes.items()}
-    return Op(name, module, tuple(inputs), tuple(outputs), frozen, parent, composite)
-
-
-def _freeze(value: Any) -> Any:
-    return tuple(map(_freeze, value)) if isinstance(value, list) else value

@@ -20,8 +20,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, NoReturn
 
 from ucseg_cli.errors import ModelError, UcsegError, decode_error
+from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace
 from ucseg_cli.facts.question import Question, encode_question, progress_file
-from ucseg_cli.facts.trace import Trace, TraceFormatError, decode_trace
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references import OwnCode
 from ucseg_cli.system.plain_file import read_plain_file
 

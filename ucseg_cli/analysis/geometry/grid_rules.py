@@ -66,8 +66,9 @@ def grid_after(call: Call) -> Grid | None:
     families = (rule for name, rule in _FAMILIES if name.match(call.op.name))
     rule = _RULES.get(plain_name(call.op)) or next(families, None)
     grid = rule(call) if rule else None
-    # A grid in which no axis knows its place says no more than none at all.
-    return grid if grid and any(map(knows, grid)) else None
+    # A grid in which no axis knows its place says no more than none at all; with another rank
+    # than the output's, the operator did more than its rule says.
+    return grid if grid and len(grid) == len(call.shape) and any(map(knows, grid)) else None
 
 
 def _broadcast(call: Call) -> Grid:
@@ -87,11 +88,10 @@ def _expanded(call: Call) -> Grid:
 
 
 def _kept(call: Call) -> Grid | None:
-    """The first input's axes; some may be longer or shorter, as after padding or a split."""
-    # With another rank the operator did more than its rule says.
-    return (
-        tuple(map(relength, call.first, call.shape)) if len(call.first) == len(call.shape) else None
-    )
+    """The first input's axes, if there are as many; padding and splits change their lengths."""
+    if len(call.first) != len(call.shape):
+        return None
+    return tuple(map(relength, call.first, call.shape))
 
 
 def _sliced(call: Call) -> Grid | None:

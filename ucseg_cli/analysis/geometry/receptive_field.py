@@ -215,7 +215,7 @@ def _layout(trace: Trace, tensor: int) -> tuple[tuple[int, Axis], ...]:
     def without_steps(axis: Axis) -> Axis:
         return tuple(digit._replace(step=Fraction()) for digit in axis)
 
-    axes = enumerate(reversed(grids(trace)[tensor]))
+    axes = enumerate(reversed(grids(trace).get(tensor, ())))
     return tuple((place, without_steps(axis)) for place, axis in axes if knows(axis))
 
 
@@ -230,7 +230,7 @@ def _pools_globally(trace: Trace, op: Op) -> bool:
     if name not in REDUCTIONS | PRODUCTS:
         return False
     if source in grids(trace):
-        return _extent(trace, source) is not None and op.outputs[0] not in grids(trace)
+        return _extent(trace, source) is not None and grids(trace).keys().isdisjoint(op.outputs)
     if name not in REDUCTIONS or len(shape) != IMAGE:
         return False
     dims = op.attributes.get("dim") or range(IMAGE)

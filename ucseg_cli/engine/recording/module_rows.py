@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from ucseg_cli.engine.recording.tensor_numbers import Numbering, output_names
+from ucseg_cli.errors import ModelError
 from ucseg_cli.facts import trace
 from ucseg_cli.units import format_shape
 
@@ -24,6 +25,7 @@ class ModuleTree:
     def __init__(self, model: nn.Module, tensors: Numbering) -> None:
         self._tensors = tensors
         self._named = list(model.named_modules(remove_duplicate=False))
+        _refuse_dots(model)
         self._owned: list[tuple[tuple[trace.Weight, ...], tuple[trace.Weight, ...]]] = []
         self._number: dict[nn.Module, int] = {}
         for number, (_, module) in enumerate(self._named):
@@ -86,6 +88,16 @@ class ModuleTree:
         index = self._tensors.index
         named = ((name, tensor) for name, tensor in registry.items() if tensor is not None)
         return tuple(trace.Weight(name, index(t), t.requires_grad) for name, t in named)
+
+
+def _refuse_dots(model: nn.Module) -> None:
+    """Raise ModelError for a name by which no path is clear; torch's add_module refuses them."""
+    for path, module in model.named_modules():
+        for name in module._modules:
+            if not name or "." in name:
+                what = f"a module in {path or 'the model'} is named '{name}'"
+                fix = "a module's name is not empty and has no dot, as in torch's add_module"
+                raise ModelError(what, where=type(model).__name__, help=fix)
 
 
 def _type_name(module: nn.Module) -> str:

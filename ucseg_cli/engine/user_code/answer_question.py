@@ -15,8 +15,9 @@ from typing import Any
 from ucseg_cli.engine.require_torch import require_torch
 from ucseg_cli.errors import ModelError, UcsegError, encode_error
 from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.facts.encoded_trace import encode_trace
 from ucseg_cli.facts.question import Question, decode_question, progress_file
-from ucseg_cli.facts.trace import Trace, encode_trace
+from ucseg_cli.facts.trace import Trace
 
 PR_SET_PDEATHSIG = 1
 """See prctl(2)."""

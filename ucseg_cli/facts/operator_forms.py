@@ -1,0 +1,136 @@
+"""What calls of ATen's operators have, where the arithmetic looks inside: arguments and ranks.
+
+Only what torch itself demands of a call is asked here, so that no pass that ran is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ucseg_cli.facts.trace import Op, Tensor
+
+Check = Callable[[Any], bool]
+
+
+class Form(NamedTuple):
+    """Of a call: as many tensors at least, the first of them given; axes and attributes.
+
+    *ranks* are the fewest axes of the tensors that are given, *out* those of the output. With
+    *alike*, they all have equally many.
+    """
+
+    places: int
+    given: int
+    ranks: tuple[int, ...] = ()
+    out: int = 0
+    alike: bool = False
+    attributes: tuple[str, ...] = ()
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int
+
+
+def _are_whole(value: Any) -> bool:
+    return isinstance(value, tuple) and all(map(_is_whole, value))
+
+
+def _are_steps(value: Any) -> bool:
+    return _are_whole(value) and all(step > 0 for step in value)
+
+
+def _is_factor(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and 0 < value < float("inf"))
+
+
+ATTRIBUTES: Mapping[str, Check] = {
+    "kernel_size": _are_steps,
+    "stride": _are_whole,
+    "dilation": _are_steps,
+    "padding": lambda value: isinstance(value, str) or _are_whole(value),
+    "pad": _are_whole,
+    "dims": _are_whole,
+    "dim": lambda value: value is None or _is_whole(value) or _are_whole(value),
+    "dim0": _is_whole,
+    "dim1": _is_whole,
+    "groups": lambda value: _is_whole(value) and value > 0,
+    "transposed": lambda value: isinstance(value, bool),
+    "equation": lambda value: isinstance(value, str),
+    "normalized_shape": _are_whole,
+    "upscale_factor": lambda value: _is_whole(value) and value > 0,
+    "downscale_factor": lambda value: _is_whole(value) and value > 0,
+    "scales_h": _is_factor,
+    "scales_w": _is_factor,
+}
+"""Attributes that mean the same in every operator of ATen's."""
+
+ALONG_ONE = ("cat", "stack", "slice", "select", "unbind", "split", "split_with_sizes")
+"""Operators whose ``dim`` is one axis."""
+
+_NORM = Form(3, 1, (2,))
+FORMS: Mapping[str, Form] = {
+    "convolution": Form(
+        *(3, 2, (3, 3), 3),
+        alike=True,
+        attributes=("stride", "padding", "dilation", "transposed", "groups"),
+    ),
+    **{f"conv{rank}d": Form(3, 2, (rank + 1, rank + 2)) for rank in (1, 2, 3)},
+    "linear": Form(3, 2, (1, 1)),
+    "mm": Form(2, 2, (2, 2), alike=True),
+    "addmm": Form(3, 3, (0, 2, 2), 2),
+    "bmm": Form(2, 2, (3, 3), alike=True),
+    "baddbmm": Form(3, 3, (0, 3, 3), 3),
+    "matmul": Form(2, 2, (1, 1)),
+    "batch_norm": Form(5, 1, (2,)),
+    "native_batch_norm": Form(5, 1, (2,)),
+    "layer_norm": _NORM,
+    "native_layer_norm": Form(3, 1, (1,), attributes=("normalized_shape",)),
+    "group_norm": _NORM,
+    "einsum": Form(1, 1, attributes=("equation",)),
+    "permute": Form(1, 1, attributes=("dims",)),
+    "pixel_shuffle": Form(1, 1, (3,), 3, attributes=("upscale_factor",)),
+    "pixel_unshuffle": Form(1, 1, (3,), 3, attributes=("downscale_factor",)),
+    **{
+        f"{kind}_pool{rank}d{end}": Form(1, 1, (rank + 1,), alike=True, attributes=("kernel_size",))
+        for rank in (1, 2, 3)
+        for kind, end in (("avg", ""), ("max", "_with_indices"))
+    },
+    **{f"adaptive_avg_pool{rank}d": Form(1, 1, (rank + 1,), alike=True) for rank in (1, 2, 3)},
+    **{
+        f"upsample_{kind}{rank}d": Form(1, 1, (rank + 2,), alike=True)
+        for kind, rank in (
+            *(("nearest", rank) for rank in (1, 2, 3)),
+            *(("linear", 1), ("bilinear", 2), ("bicubic", 2), ("trilinear", 3)),
+        )
+    },
+    "cat": Form(1, 1, out=1),
+    "stack": Form(1, 1, out=1),
+    "slice": Form(1, 1, (1,), alike=True),
+    "select": Form(1, 1, (1,)),
+}
+
+
+def has_its_form(op: Op, tensors: tuple[Tensor, ...]) -> bool:
+    """Whether a call can be what it is named; indices of tensors must be in range."""
+    if "::" in op.name:
+        return True
+    for name, value in op.attributes.items():
+        if name in ATTRIBUTES and not ATTRIBUTES[name](value):
+            return False
+    if op.name in ALONG_ONE and not _is_whole(op.attributes.get("dim", 0)):
+        return False
+    form = FORMS.get(op.name)
+    return form is None or _has_form(op, form, tensors)
+
+
+def _has_form(op: Op, form: Form, tensors: tuple[Tensor, ...]) -> bool:
+    if len(op.inputs) < form.places or not op.outputs or None in op.inputs[: form.given]:
+        return False
+    ranks = [len(tensors[number].shape) for number in op.inputs[: form.given] if number is not None]
+    out = len(tensors[op.outputs[0]].shape)
+    enough = all(rank >= least for rank, least in zip(ranks, form.ranks, strict=False))
+    alike = not form.alike or {*ranks} == {out}
+    moves = all(step > 0 for step in op.attributes.get("stride", ()))
+    has_all = op.attributes.keys() >= {*form.attributes}
+    return enough and out >= form.out and alike and moves and has_all
