@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -19,10 +22,13 @@ from torch.utils._pytree import tree_leaves
 
 from support.fixture_types import TraceOf
 from ucseg_cli.analysis.memory.peak_memory import Peak, peak_memory, real_run_bytes
+from ucseg_cli.engine.recording.build_on_meta import ElsewhereOnMeta
 from ucseg_cli.engine.recording.fused_kernels import without_attention_kernels
+from ucseg_cli.engine.recording.move_to_meta import moved_to_meta
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.engine.trace_model import trace_module
 from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
 from ucseg_cli.references.variants import Variant, as_variant
 
@@ -41,7 +47,9 @@ class StoragesAlive(TorchDispatchMode):
 
     def __init__(self, *inputs: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.there_before: set[int] = set()
+        older = [thing for thing in gc.get_objects() if issubclass(type(thing), Tensor)]
+        self.there_before = {storage._cdata for storage in storages_in(older)}
+        self.there_before -= {storage._cdata for storage in storages_in(inputs)}
         self.alive: dict[int, tuple[StorageWeakRef, int]] = {}
         self.most = 0
         self.note(inputs)
@@ -58,17 +66,21 @@ class StoragesAlive(TorchDispatchMode):
         dead = [key for key, reference in references.items() if reference.expired()]
         for key in dead:
             del self.alive[key]
-        given = {storage._cdata for storage in storages_in((args, kwargs))}
-        self.there_before |= (
-            given - self.alive.keys()
-        )  # weights and other constants, which the model keeps
+        # One that no operator made, and that is not older, was made of Python's values.
+        self.note((args, kwargs))
         out = func(*args, **(kwargs or {}))
         self.note(out)
         return out
 
 
 def storages_in(tensors: Any) -> list[torch.UntypedStorage]:
-    return [leaf.untyped_storage() for leaf in tree_leaves(tensors) if isinstance(leaf, Tensor)]
+    leaves = [leaf for leaf in tree_leaves(tensors) if isinstance(leaf, Tensor)]
+    return [leaf.untyped_storage() for leaf in leaves if has_storage(leaf)]
+
+
+def has_storage(tensor: Tensor) -> bool:
+    """Tensors of other tests, still alive, may be sparse."""
+    return tensor.layout is torch.strided and torch._C._has_storage(tensor)
 
 
 def most_alive(model: nn.Module, *inputs: Tensor) -> int:
@@ -313,3 +325,90 @@ def test_the_peak_of_torch_s_own_attention_layers_is_that_of_a_real_run(layer: s
     finally:
         torch.backends.mha.set_fastpath_enabled(enabled)
     assert peak_memory(record(model, *inputs)).bytes == measured
+
+
+# Tensors that the forward pass makes of Python's values
+
+VALUES = [float(value) for value in range(5_000)]
+OLDER = torch.tensor(VALUES)
+FLOATS = np.arange(5_000, dtype=np.float32)
+
+MADE: dict[str, Callable[[Tensor], Tensor]] = {
+    "tensor": lambda x: torch.tensor([[value] for value in VALUES], device=x.device),
+    "tensor of doubles": lambda x: torch.tensor(VALUES, dtype=torch.float64, device=x.device),
+    "tensor of an array": lambda x: torch.tensor(FLOATS, device=x.device),
+    "tensor, then moved": lambda x: torch.tensor(VALUES).to(x.device),
+    "tensor, moved as another type": lambda x: torch.tensor(VALUES).to(x.device, torch.float64),
+    "tensor, then copied": lambda x: torch.tensor(VALUES).to(x.device, copy=True),
+    "as_tensor": lambda x: torch.as_tensor(VALUES, device=x.device),
+    "as_tensor of an array": lambda x: torch.as_tensor(FLOATS, device=x.device),
+    "asarray": lambda x: torch.asarray(VALUES, device=x.device),
+    "Tensor.new_tensor": lambda x: x.new_tensor(VALUES),
+    "Tensor.new": lambda x: x.new(VALUES),
+    "FloatTensor": lambda x: torch.FloatTensor(VALUES).to(x.device),
+    "full": lambda x: torch.full((5_000,), 3.0, device=x.device),
+    "scalar_tensor": lambda x: torch.scalar_tensor(3.0, device=x.device).expand(5_000),
+    "from_numpy": lambda x: torch.from_numpy(FLOATS).to(x.device),
+    # These two are seen when they are first read, here by a view.
+    "frombuffer": lambda _: torch.frombuffer(bytearray(20_000), dtype=torch.float32).view(-1),
+    "from_dlpack": lambda _: torch.utils.dlpack.from_dlpack(FLOATS).view(-1),
+    "positions": lambda x: x.new_zeros(5_000)[list(range(5_000))],
+    "older": lambda _: OLDER.data,
+}
+
+
+class Maker(nn.Module):
+    """Makes a table, or reads one that is older, and keeps it while a layer runs."""
+
+    def __init__(self, make: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.make = make
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        table = self.make(x)
+        return cast("Tensor", self.conv(x).mean() + table[:4].sum() + table[4:].mean())
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+def test_the_peak_has_what_forward_makes_of_values(make: Callable[[Tensor], Tensor]) -> None:
+    model, x = Maker(make).eval(), torch.zeros(1, 3, 16, 16)
+    measured = most_alive(model, x)
+    assert peak_memory(record(model, x)).bytes == measured
+    if make is not MADE["older"]:  # on the CPU, and so nothing that runs without data
+        assert peak_memory(record_without_data(model, x)).bytes == measured
+
+
+def record_without_data(model: nn.Module, x: Tensor) -> Trace:
+    with moved_to_meta(model), ElsewhereOnMeta():
+        return record(model, torch.empty_like(x, device="meta"))
+
+
+@pytest.mark.parametrize("name", ["tensor", "as_tensor", "from_numpy"])
+def test_what_values_were_made_into_is_named_after_torch_tensor(name: str) -> None:
+    trace = record_without_data(Maker(MADE[name]).eval(), torch.zeros(1, 3, 16, 16))
+    (table,) = (held for held in peak_memory(trace).alive if held.bytes == 4 * len(VALUES))
+    assert table.op == "tensor"
+
+
+class Keeper(nn.Module):
+    """Returns a table that it makes, or keeps it for the next call, or has had it all the time."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.table = torch.tensor(VALUES) if kind == "there before" else None
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        made = torch.tensor(VALUES) if self.table is None else self.table.data
+        if self.kind == "kept for the next call":
+            self.table = made
+        return x + made[0] + made[1], made if self.kind == "returned" else None
+
+
+@pytest.mark.parametrize("kind", ["returned", "kept for the next call", "there before"])
+def test_a_table_counts_if_the_pass_makes_it_and_does_not_keep_it(kind: str) -> None:
+    model, x = Keeper(kind).eval(), torch.zeros(1, 3, 16, 16)
+    peak = peak_memory(record(model, x)).bytes
+    model(x)
+    assert peak == most_alive(model, x) == 3 * x.nbytes + 20_000 * (kind == "returned")

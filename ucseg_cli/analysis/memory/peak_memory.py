@@ -15,6 +15,8 @@ from ucseg_cli.facts.trace import Op, Trace
 
 ATTENTION, HEADS = "scaled_dot_product_attention", 4
 """The call, and the axes of what its kernels take: batch, heads, places and the width of a head."""
+MADE_OF_VALUES = "tensor"
+"""It makes a storage of Python's values, ``torch.tensor`` or its kin; no operator does."""
 
 
 class Held(NamedTuple):
@@ -23,7 +25,8 @@ class Held(NamedTuple):
     Args:
         bytes: its size.
         shape, dtype: of the tensor it was made for.
-        module, op: whose forward made it, and the model's call; *op* is empty for the input.
+        module, op: whose forward made it, and the model's call; *op* is empty for the input, and
+            ``tensor`` for what was made of Python's values.
         needed: whether an operator still reads or writes it, or it is the input or the output.
     """
 
@@ -58,7 +61,7 @@ class Peak(NamedTuple):
 
 
 class Life(NamedTuple):
-    """A storage that is an input or made by an operator, alive in operators *begin* to *end* - 1.
+    """A storage that is an input or made in the pass, alive in operators *begin* to *end* - 1.
 
     *used* is one more than the last operator that reads or writes it.
     """
@@ -145,6 +148,7 @@ def storage_lives(trace: Trace, dtype: str | None = None, *, fused: bool = True)
         # one that is dropped at once was alive while its operator ran
         last = end if freed is None else max(freed, begin + 1)
         lives.append(Life(storage, _held(trace, tensor, begin, dtype), begin, last, used[storage]))
+    lives = _without_copies(lives, _moves_between_devices(trace))
     if not inside:
         return lives
     return _without_copies(lives, _needless_copies(trace)) + _sums_of_scores(trace, lives)
@@ -197,14 +201,41 @@ def _needless_copies(trace: Trace) -> dict[int, int]:
     return found
 
 
+def _moves_between_devices(trace: Trace) -> dict[int, int]:
+    """Copies that only take a tensor to meta, by storage with that of the original.
+
+    A tensor made on the CPU goes there by ``.to(x.device)``. Where both are one device this returns
+    the tensor itself, so that a copy of the same type shows that they were not.
+    """
+    found: dict[int, int] = {}
+    for _, op in trace.kernels():
+        if (
+            op.name != "_to_copy"
+            or op.parent is None
+            or trace.ops[op.parent].attributes.get("copy")
+        ):
+            continue
+        source, copy = trace.tensors[op.inputs[0] or 0], trace.tensors[op.outputs[0]]
+        if source.dtype == copy.dtype and "memory_format" not in op.attributes:
+            found[copy.storage] = found.get(source.storage, source.storage)
+    return found
+
+
 def _held(trace: Trace, index: int, maker: int, dtype: str | None) -> Held:
     """The storage of a tensor, the first on it."""
     tensor = trace.tensors[index]
     size, known = trace.storages[tensor.storage], as_type(tensor.dtype, dtype)
     if known != tensor.dtype:  # else the size is torch's, even if the type is not known here
         size = size * BITS[known] // BITS[tensor.dtype]
-    module, op = ("", "") if index in trace.inputs else _call(trace, maker)
-    return Held(size, tensor.shape, known, module, op, needed=True)
+    return Held(size, tensor.shape, known, *_maker(trace, index, maker), needed=True)
+
+
+def _maker(trace: Trace, index: int, kernel: int) -> tuple[str, str]:
+    """The module and the call that made a tensor, first seen at a *kernel*."""
+    if index in trace.inputs:
+        return "", ""
+    module, call = _call(trace, kernel)
+    return module, MADE_OF_VALUES if index in trace.ops[kernel].inputs else call
 
 
 def _inside_of(trace: Trace, calls: Collection[int]) -> frozenset[int]:
@@ -218,16 +249,27 @@ def _inside_of(trace: Trace, calls: Collection[int]) -> frozenset[int]:
 
 
 def _first_tensors(trace: Trace) -> dict[int, tuple[int, int]]:
-    """By storage that is an input or made by an operator: the first tensor on it, the operator."""
+    """By storage that is an input or made in the pass: the first tensor on it, the operator."""
     first = {trace.tensors[tensor].storage: (tensor, 0) for tensor in trace.inputs}
-    there_before: set[int] = set()
+    there_before, outlives = _weights_storages(trace), _outlives_the_pass(trace)
     for index, op in trace.kernels():
-        if op.name != "lift_fresh":  # it is given a tensor of Python's values, made just before
-            there_before.update(_storages(trace, op.inputs))
-        for tensor in op.outputs:
-            if (storage := trace.tensors[tensor].storage) not in there_before:
-                first.setdefault(storage, (tensor, index))
+        # An input that no operator made is older if it stays, else it was made of Python's values.
+        there_before |= outlives.intersection(_storages(trace, op.inputs)).difference(first)
+        for tensor in (*op.inputs, *op.outputs):
+            if tensor is not None and trace.tensors[tensor].storage not in there_before:
+                first.setdefault(trace.tensors[tensor].storage, (tensor, index))
     return first
+
+
+def _weights_storages(trace: Trace) -> set[int]:
+    owned = (weight for module in trace.modules for weight in (*module.parameters, *module.buffers))
+    return set(_storages(trace, (weight.tensor for weight in owned)))
+
+
+def _outlives_the_pass(trace: Trace) -> set[int]:
+    """The storages that somebody keeps afterwards, other than those that the model returned."""
+    alive = {storage for storage, freed in enumerate(trace.freed) if freed is None}
+    return alive.difference(_storages(trace, trace.outputs))
 
 
 def _peak(trace: Trace, lives: Sequence[Life]) -> Peak:

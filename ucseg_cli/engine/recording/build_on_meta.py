@@ -21,15 +21,26 @@ ACCELERATORS = ("cuda", "mps", "xpu", "hpu", "xla")
 """Devices that a model may ask for by name; on meta no kernel runs, so none has to be there."""
 
 
+MAKERS = {"as_tensor", "asarray", "new"}
+"""Calls that make a tensor of Python's values; on meta no operator of theirs would be seen."""
+
+
 class ElsewhereOnMeta(TorchFunctionMode):
-    """Gives meta to whoever asks for an accelerator: ``.cuda()``, ``device="cuda"``."""
+    """Gives meta to whoever asks for an accelerator: ``.cuda()``, ``device="cuda"``.
+
+    A tensor made there of Python's values is seen at once, by the operator that shows it elsewhere.
+    """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if getattr(func, "__name__", "") in ACCELERATORS and isinstance(args[0], torch.Tensor):
             return args[0].to("meta")
         args = tuple(map(_on_meta, args))
-        return func(*args, **{name: _on_meta(value) for name, value in kwargs.items()})
+        out = func(*args, **{name: _on_meta(value) for name, value in kwargs.items()})
+        is_given = any(out is value for value in args)
+        if getattr(func, "__name__", "") in MAKERS and out.is_meta and not is_given:
+            torch.ops.aten.lift_fresh(out)
+        return out
 
 
 def _on_meta(value: Any) -> Any:
