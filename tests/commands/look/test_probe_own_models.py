@@ -105,3 +105,26 @@ def test_compare_and_show_have_the_same_taps(ucseg: Run, read_tables: Tables, ne
     assert "Taps" not in read_tables(
         ucseg("compare", "v2", net, "-s", "64", "-f", "markdown").stdout
     ), "none in common"
+
+
+def test_a_pattern_that_is_too_long_and_an_operator_that_is_not_followed_are_two_reasons(
+    ucseg: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "two.py").write_text(
+        """
+from torch import nn
+
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.near = nn.Conv2d(3, 2, 3)
+        self.long = nn.Upsample((4_999, 7), mode="bilinear")
+        self.turned = nn.Upsample(scale_factor=2, mode="bicubic")
+
+    def forward(self, x):
+        return self.long(self.near(x)).mean() + self.turned(self.near(x)).mean()
+"""
+    )
+    screen = " ".join(ucseg("probe", "two.py:Two", "-s", "32").stdout.split())
+    assert "behind resizings whose pattern is longer than 4,096 positions: long." in screen
+    assert "behind an operator that is not followed here: turned." in screen

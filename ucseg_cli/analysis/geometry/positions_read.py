@@ -7,16 +7,19 @@ from fractions import Fraction
 from math import ceil, floor
 
 from ucseg_cli.analysis.geometry.operator_kinds import PADDING
-from ucseg_cli.analysis.geometry.span import ITSELF, LONGEST_PERIOD, Field, Span
+from ucseg_cli.analysis.geometry.span import ITSELF, LONGEST_PERIOD, PeriodTooLongError, Span
 from ucseg_cli.analysis.geometry.window import Window, rounds_up, windows
 from ucseg_cli.facts.trace import Op, Trace
 
 UPSAMPLING = {"upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d"}
 ADAPTIVE = {"_adaptive_avg_pool2d", "adaptive_max_pool2d"}
 
+Reading = tuple[Span, Span]
+"""Along height and width."""
 
-def reading(trace: Trace, op: Op, *, live_positions_only: bool) -> Field | None:
-    """Along height and width; None for other operators, and where it is unknown."""
+
+def reading(trace: Trace, op: Op, *, live_positions_only: bool) -> Reading | None:
+    """None for other operators, and where it is unknown; raises PeriodTooLongError."""
     if op.name in UPSAMPLING:
         return _upsampling(trace, op)
     if op.name in PADDING:
@@ -34,7 +37,7 @@ def reading(trace: Trace, op: Op, *, live_positions_only: bool) -> Field | None:
     return _both(map(_window, pair, lengths))
 
 
-def _both(spans: Iterable[Span | None]) -> Field | None:
+def _both(spans: Iterable[Span | None]) -> Reading | None:
     down, across = spans
     return None if down is None or across is None else (down, across)
 
@@ -49,7 +52,7 @@ def _window(window: Window, length: int | None) -> Span:
     return Span((start,), (end,), window.stride)
 
 
-def _padding(op: Op) -> Field | None:
+def _padding(op: Op) -> Reading | None:
     """The same positions, shifted by the padding before them."""
     pads = op.attributes.get("pad") or op.attributes.get("padding") or ()
     # torch lists the last axis first, and may leave out the others.
@@ -57,7 +60,7 @@ def _padding(op: Op) -> Field | None:
     return Span((-top,), (-top,), 1), Span((-left,), (-left,), 1)
 
 
-def _adaptive(trace: Trace, op: Op) -> Field | None:
+def _adaptive(trace: Trace, op: Op) -> Reading | None:
     """Where the map is cut into equal parts."""
     source, out = (trace.shape(tensor) or () for tensor in (op.inputs[0], op.outputs[0]))
     if len(out) != 4:
@@ -66,7 +69,7 @@ def _adaptive(trace: Trace, op: Op) -> Field | None:
     return _both(None if rest else Span((0,), (part - 1,), part) for part, rest in parts)
 
 
-def _spreading(trace: Trace, op: Op) -> Field | None:
+def _spreading(trace: Trace, op: Op) -> Reading | None:
     kernel = (trace.shape(op.inputs[1]) or ())[2:]
     if len(kernel) != 2:
         return None
@@ -93,7 +96,7 @@ def _spread(kernel: int, stride: int, padding: int, dilation: int) -> Span | Non
     return Span(tuple(first[:-1]), tuple(last[:-1]), 1) if ordered else None
 
 
-def _upsampling(trace: Trace, op: Op) -> Field | None:
+def _upsampling(trace: Trace, op: Op) -> Reading | None:
     source, out = trace.shape(op.inputs[0]) or (), trace.shape(op.outputs[0]) or ()
     return _both(
         _resampling(op, source[axis], out[axis], op.attributes.get(scale))
@@ -101,7 +104,7 @@ def _upsampling(trace: Trace, op: Op) -> Field | None:
     )
 
 
-def _resampling(op: Op, before: int, after: int, scale: float | None) -> Span | None:
+def _resampling(op: Op, before: int, after: int, scale: float | None) -> Span:
     """The one or two source positions nearest to an output position, as in torch's interpolate."""
     if before == after and scale is None:
         return ITSELF
@@ -109,7 +112,7 @@ def _resampling(op: Op, before: int, after: int, scale: float | None) -> Span | 
     if op.attributes.get("align_corners"):
         ratio = Fraction(before - 1, max(after - 1, 1))
     if ratio.denominator > LONGEST_PERIOD:
-        return None
+        raise PeriodTooLongError
     # Pixels are areas, with their centres at halves, except for corners and the old nearest.
     at_corners = op.attributes.get("align_corners") or op.name == "upsample_nearest2d"
     half = Fraction(0 if at_corners else 1, 2)

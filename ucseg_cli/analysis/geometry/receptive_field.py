@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import Enum
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -16,11 +17,28 @@ from ucseg_cli.analysis.geometry.operator_kinds import (
     plain_name,
 )
 from ucseg_cli.analysis.geometry.positions_read import reading
-from ucseg_cli.analysis.geometry.span import ITSELF, Field, hull, through
+from ucseg_cli.analysis.geometry.span import (
+    ITSELF,
+    LONGEST_PERIOD,
+    Field,
+    PeriodTooLongError,
+    Span,
+    Spans,
+    hull,
+    most_read,
+    through,
+)
 from ucseg_cli.analysis.geometry.stride import IMAGE, Stride, grids, is_image, strides
 from ucseg_cli.analysis.geometry.tap_shapes import Output, tap_outputs
 from ucseg_cli.analysis.memo import once_per_trace
 from ucseg_cli.facts.trace import Op, Tap, Trace
+
+
+class Unknown(Enum):
+    """Why it is unknown what a tensor depends on."""
+
+    OPERATOR = "behind an operator that is not followed here"
+    PERIOD = f"behind resizings whose pattern is longer than {LONGEST_PERIOD:,} positions"
 
 
 class Sight(NamedTuple):
@@ -45,10 +63,11 @@ class ReceptiveField(NamedTuple):
         module: whose output it is.
         stride: of the map, in pixels along height and width; None where it has no fixed grid.
         size: height and width in pixels on an input without borders, gates set aside; None where
-            every position sees the same, or after an unknown operator.
+            every position sees the same, or where it is unknown.
         live_size: the same without dead kernel positions; not more than *size*.
         global_context: the modules through which it also sees the whole input: squeeze-excite,
             image pooling.
+        unknown: why the size is; None where it is known, or every position sees the same.
     """
 
     name: str
@@ -57,6 +76,7 @@ class ReceptiveField(NamedTuple):
     size: tuple[int, int] | None
     live_size: tuple[int, int] | None
     global_context: tuple[str, ...]
+    unknown: Unknown | None = None
 
 
 def receptive_fields(trace: Trace, maps: Iterable[Tap]) -> tuple[ReceptiveField, ...]:
@@ -75,24 +95,32 @@ def receptive_fields(trace: Trace, maps: Iterable[Tap]) -> tuple[ReceptiveField,
 
 
 def _receptive_field(trace: Trace, output: Output, tensor: int) -> ReceptiveField:
-    sight = sights(trace).get(tensor) or Sight(None)
-    context = sight.context if sight.pool is None else sight.context | {sight.pool}
+    sight = sights(trace).get(tensor, Unknown.OPERATOR)
+    context = frozenset[int]()
+    if isinstance(sight, Sight):
+        context = sight.context if sight.pool is None else sight.context | {sight.pool}
     return ReceptiveField(
         output.name,
         output.module,
         stride=strides(trace).get(tensor),
-        size=_size(sight),
-        live_size=_size(sights(trace, live_positions_only=True).get(tensor)),
+        size=_size(trace, tensor, sight),
+        live_size=_size(trace, tensor, sights(trace, live_positions_only=True).get(tensor)),
         global_context=tuple(trace.modules[module].path for module in sorted(context)),
+        unknown=sight if isinstance(sight, Unknown) else None,
     )
 
 
-def _size(sight: Sight | None) -> tuple[int, int] | None:
-    return (sight.field[0].size, sight.field[1].size) if sight and sight.field else None
+def _size(trace: Trace, tensor: int, sight: Sight | Unknown | None) -> tuple[int, int] | None:
+    """The most that any position of the map sees along each axis."""
+    positions = _extent(trace, tensor)
+    if not isinstance(sight, Sight) or sight.field is None or positions is None:
+        return None
+    down, across = map(most_read, sight.field, positions)
+    return down, across
 
 
-def sights(trace: Trace, *, live_positions_only: bool = False) -> dict[int, Sight | None]:
-    """The sight of each tensor that depends on the image; None after an unknown operator.
+def sights(trace: Trace, *, live_positions_only: bool = False) -> dict[int, Sight | Unknown]:
+    """The sight of each tensor that depends on the image; Unknown says why not.
 
     With *live_positions_only*, without the dead positions of kernels, which only read padding.
     """
@@ -104,27 +132,31 @@ def sights(trace: Trace, *, live_positions_only: bool = False) -> dict[int, Sigh
 
 
 @once_per_trace
-def _sights_through_all_positions(trace: Trace) -> dict[int, Sight | None]:
+def _sights_through_all_positions(trace: Trace) -> dict[int, Sight | Unknown]:
     return _sights(trace, live_positions_only=False)
 
 
 @once_per_trace
-def _sights_through_live_positions(trace: Trace) -> dict[int, Sight | None]:
+def _sights_through_live_positions(trace: Trace) -> dict[int, Sight | Unknown]:
     return _sights(trace, live_positions_only=True)
 
 
-def _sights(trace: Trace, *, live_positions_only: bool) -> dict[int, Sight | None]:
+def _sights(trace: Trace, *, live_positions_only: bool) -> dict[int, Sight | Unknown]:
     given = (tensor for tensor in trace.inputs if tensor in grids(trace))
     images = (tensor for tensor in given if len(trace.tensors[tensor].shape) == IMAGE)
-    known: dict[int, Sight | None] = dict.fromkeys(images, Sight((ITSELF, ITSELF)))
+    known: dict[int, Sight | Unknown] = dict.fromkeys(images, Sight(((ITSELF,), (ITSELF,))))
     sharing = _by_storage(trace)
     for _, op in trace.kernels():
         if any(tensor in known for tensor in op.inputs):
-            sight = _sight(trace, op, known, live_positions_only=live_positions_only)
+            try:
+                sight = _sight(trace, op, known, live_positions_only=live_positions_only)
+            except PeriodTooLongError:
+                sight = Unknown.PERIOD
             for out in op.outputs:
                 if out in op.inputs and (out not in known or known[out] != sight):
                     # A write in place changes every other view of the same storage, in part.
-                    known.update(dict.fromkeys(sharing[trace.tensors[out].storage]))
+                    shared = sharing[trace.tensors[out].storage]
+                    known.update(dict.fromkeys(shared, Unknown.OPERATOR))
                 known[out] = sight
     return known
 
@@ -137,12 +169,12 @@ def _by_storage(trace: Trace) -> dict[int, list[int]]:
 
 
 def _sight(
-    trace: Trace, op: Op, known: dict[int, Sight | None], *, live_positions_only: bool
-) -> Sight | None:
+    trace: Trace, op: Op, known: dict[int, Sight | Unknown], *, live_positions_only: bool
+) -> Sight | Unknown:
     tensors = [tensor for tensor in op.inputs if tensor is not None and tensor in known]
-    sources = [sight for tensor in tensors if (sight := known[tensor]) is not None]
+    sources = [sight for tensor in tensors if isinstance(sight := known[tensor], Sight)]
     if len(sources) < len(tensors):
-        return None
+        return next(sight for tensor in tensors if isinstance(sight := known[tensor], Unknown))
     context = frozenset[int]().union(*(source.context for source in sources))
     if _pools_globally(trace, op):
         return Sight(None, context, pool=op.module)
@@ -171,24 +203,28 @@ def _seen_through_windows(
         return Sight(None, context)
     if not is_image(trace, op.inputs[0]):
         return None
-    down, across = map(through, source.field, read)
-    return None if down is None or across is None else Sight((down, across), context)
+    down, across = map(_through, source.field, read)
+    return Sight((down, across), context)
+
+
+def _through(sources: Spans, window: Span) -> Spans:
+    return hull(through(source, window) for source in sources)
 
 
 def _merged(
     trace: Trace, op: Op, tensors: list[int], sources: list[Sight], context: frozenset[int]
-) -> Sight | None:
+) -> Sight | Unknown:
     """The hull of several maps on one grid; a pooled one joins them as context of this module."""
     pairs = zip(tensors, sources, strict=True)
     maps = [(tensor, sight) for tensor, sight in pairs if sight.pool is None]
     fields = [(tensor, sight.field) for tensor, sight in maps if sight.field is not None]
     if not _keeps_places(trace, op, [tensor for tensor, _ in fields]):
-        return None
+        return Unknown.OPERATOR
     back = {op.module} if len(maps) < len(sources) else set()
     if not fields:
         return Sight(None, context | back)
-    down, across = (hull([field[axis] for _, field in fields]) for axis in (0, 1))
-    return None if down is None or across is None else Sight((down, across), context | back)
+    down, across = (hull(span for _, field in fields for span in field[axis]) for axis in (0, 1))
+    return Sight((down, across), context | back)
 
 
 def _keeps_places(trace: Trace, op: Op, maps: list[int]) -> bool:

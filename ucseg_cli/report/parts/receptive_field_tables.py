@@ -7,7 +7,11 @@ from fractions import Fraction
 from operator import attrgetter
 from typing import Any
 
-from ucseg_cli.analysis.geometry.receptive_field import ReceptiveField, receptive_fields
+from ucseg_cli.analysis.geometry.receptive_field import (
+    ReceptiveField,
+    Unknown,
+    receptive_fields,
+)
 from ucseg_cli.analysis.geometry.stride import whole_stride
 from ucseg_cli.analysis.geometry.tap_shapes import default_taps
 from ucseg_cli.analysis.subject import Subject
@@ -95,7 +99,7 @@ def _properties(size: Size | None) -> Fields[ReceptiveField]:
 
 def _is_known(field: ReceptiveField) -> bool:
     """Whether every operator on the way is; a map after global pooling sees everything."""
-    return field.size is not None or bool(field.global_context)
+    return field.unknown is None
 
 
 def field_entry(field: ReceptiveField | None) -> dict[str, Any]:
@@ -142,12 +146,14 @@ def _note(fields: Sequence[ReceptiveField]) -> str | None:
 
 
 def _unknown(fields: Iterable[ReceptiveField]) -> list[str]:
-    names = list(dict.fromkeys(field.name for field in fields if not _is_known(field)))
-    return (
-        [f"Not known, behind an operator that is not followed here: {_listed(names)}."]
-        if names
-        else []
-    )
+    """A sentence for each reason."""
+    by_reason: dict[Unknown, dict[str, None]] = {}
+    for field in fields:
+        if field.unknown is not None:
+            by_reason.setdefault(field.unknown, {})[field.name] = None
+    return [
+        f"Not known, {reason.value}: {_listed(list(names))}." for reason, names in by_reason.items()
+    ]
 
 
 def _listed(names: Sequence[str]) -> str:
