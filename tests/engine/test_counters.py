@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
+from torch.utils.flop_counter import FlopCounterMode
 
 from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counters.agreement import Difference, agreement
+from ucseg_cli.analysis.counters.switches import FAST_PATH, plain_notes, plain_total
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
-from ucseg_cli.analysis.counting.operations import uncounted
+from ucseg_cli.analysis.counting.operations import total_flops, uncounted
 from ucseg_cli.engine.counters import (
     count_model,
     count_model_of,
@@ -324,3 +328,141 @@ def test_a_counter_that_fails_leaves_the_others_their_counts() -> None:
     assert (numel.failure, torch_s.failure, torch_s.total) == (None, None, 2 * 3 * 4 * 2)
     assert fvcore.failure == "not while tracing"
     assert agreement(record(model, x), fvcore).agrees is None
+
+
+# The switches that the counters are run under
+
+
+def attend(x: Tensor, **options: Any) -> Tensor:
+    return functional.scaled_dot_product_attention(x, x, x, **options)
+
+
+class Attention(nn.Module):
+    """The attention of a vision transformer, as models write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv, self.out = nn.Linear(768, 3 * 768), nn.Linear(768, 768)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x).reshape(*x.shape[:2], 3, 12, 64).permute(2, 0, 3, 1, 4)
+        attended = functional.scaled_dot_product_attention(q, k, v)
+        out: Tensor = self.out(attended.transpose(1, 2).reshape(x.shape))
+        return out
+
+
+class SelfAttention(nn.Module):
+    """torch's own layer, without the weights that keep it from its kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.MultiheadAttention(32, 4, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.layer(x, x, x, need_weights=False)[0]
+        return out
+
+
+def encoder() -> nn.Module:
+    return nn.TransformerEncoder(nn.TransformerEncoderLayer(32, 4, 64, batch_first=True), 2)
+
+
+HEADS, TOKENS = (2, 4, 10, 32), (2, 10, 32)
+
+SWITCHED: dict[str, tuple[nn.Module, tuple[int, ...], torch.dtype]] = {
+    "attention": (Attention(), (1, 64, 768), torch.float32),
+    "an encoder": (encoder(), TOKENS, torch.float32),
+    "self-attention": (SelfAttention(), TOKENS, torch.float32),
+    "a mask": (
+        Function(lambda x: attend(x, attn_mask=torch.zeros(10, 10))),
+        HEADS,
+        torch.float32,
+    ),
+    "causal": (Function(lambda x: attend(x, is_causal=True)), HEADS, torch.float32),
+    "dropout": (Function(lambda x: attend(x, dropout_p=0.5)), HEADS, torch.float32),
+    "no heads": (Function(attend), TOKENS, torch.float32),
+    "an LSTM": (nn.LSTM(32, 16), TOKENS, torch.float32),
+    "both ways": (nn.LSTM(32, 16, 2, bidirectional=True), TOKENS, torch.float32),
+    "an LSTM in float64": (nn.LSTM(32, 16).double(), TOKENS, torch.float64),
+    "projections": (nn.LSTM(32, 16, proj_size=8), TOKENS, torch.float32),
+    "a GRU": (nn.GRU(32, 16), TOKENS, torch.float32),
+    "convs": (nn.Conv2d(4, 6, 3), X, torch.float32),
+}
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
+@pytest.mark.parametrize(("model", "size", "dtype"), SWITCHED.values(), ids=SWITCHED)
+def test_the_figure_of_a_plain_flop_counter_mode_is_known(
+    model: nn.Module, size: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    x = torch.rand(size, dtype=dtype)
+    trace = record(model.eval(), x)
+    printed = plain_flop_counter_mode(model, x)
+    assert plain_total(trace) == printed
+    shown = any(
+        f"prints {printed:,} on" in note for note in plain_notes(trace, CONVENTIONS["torch"])
+    )
+    assert shown == (printed != total_flops(trace)["torch"])
+
+
+def plain_flop_counter_mode(model: nn.Module, x: Tensor) -> int:
+    with FlopCounterMode(display=False) as counter:
+        model(x)
+    return int(counter.get_total_flops())
+
+
+def plain_fvcore(model: nn.Module, x: Tensor) -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit, which it uses, is deprecated
+        from fvcore.nn import FlopCountAnalysis
+
+        counts = FlopCountAnalysis(model, x).unsupported_ops_warnings(enabled=False)
+        return int(counts.uncalled_modules_warnings(enabled=False).total())
+
+
+@pytest.mark.parametrize(
+    ("make", "size", "of_torch", "of_fvcore"),
+    # with gradients, without, and under our switches: the table of docs/counting.md
+    [
+        (
+            Attention,
+            (1, 64, 768),
+            (301_989_888, 301_989_888, 314_572_800),
+            (150_994_944, 150_994_944, 150_994_944),
+        ),
+        (encoder, TOKENS, (655_360, 0, 706_560), (340_480, 176_640, 340_480)),
+    ],
+)
+def test_the_page_has_the_figures_of_plain_counters(
+    make: Callable[[], nn.Module],
+    size: tuple[int, ...],
+    of_torch: tuple[int, int, int],
+    of_fvcore: tuple[int, int, int],
+) -> None:
+    model, x = make().eval(), torch.rand(size)
+    switched = {count.counter: count.total for count in count_model(model, x)}
+    for plain, figures, name in (
+        (plain_flop_counter_mode, of_torch, "torch"),
+        (plain_fvcore, of_fvcore, "fvcore"),
+    ):
+        with torch.no_grad():
+            without = plain(model, x)
+        assert (plain(model, x), without, switched[name]) == figures
+    page = (Path(__file__).parents[2] / "docs" / "counting.md").read_text("utf-8")
+    for figures in (of_torch, of_fvcore):
+        assert " | ".join(f"{figure:,}" for figure in figures) in page
+
+
+@pytest.mark.parametrize(
+    ("make", "size", "is_said"),
+    [(encoder, TOKENS, True), (SelfAttention, TOKENS, True), (Attention, (1, 64, 768), False)],
+)
+def test_a_note_names_the_layers_that_torch_may_run_as_one_kernel(
+    make: Callable[[], nn.Module], size: tuple[int, ...], *, is_said: bool
+) -> None:
+    trace = record(make().eval(), torch.rand(size))
+    fvcore, torch_, macs = (CONVENTIONS[name] for name in ("fvcore", "torch", "macs"))
+    assert (FAST_PATH.format("fvcore") in plain_notes(trace, fvcore)) == is_said
+    both = FAST_PATH.format("fvcore and FlopCounterMode")
+    assert (both in plain_notes(trace, fvcore, torch_)) == is_said
+    assert plain_notes(trace, macs) == ()

@@ -8,6 +8,7 @@ import pytest
 
 from support.fixture_types import Run
 from support.screens import verdict
+from ucseg_cli.analysis.counters.switches import SWITCHES
 from ucseg_cli.facts.count import Count
 from ucseg_cli.gate import tracing
 from ucseg_cli.system import free_memory
@@ -29,6 +30,13 @@ def test_three_counters_agree_to_the_last_unit(ucseg: Run) -> None:
     )
     assert all(counter["total"] == counter["ours"] for counter in said["counters"])
     assert said["counters"][0]["total"] == 645_245
+    assert said["switches"] == list(SWITCHES)
+
+
+def test_the_screen_says_under_which_switches_the_counters_ran(ucseg: Run) -> None:
+    screen = " ".join(ucseg("verify", "v2", "--size", "16").stdout.split())
+    assert "Run as a trace is recorded: eval mode, no gradients, attention taken apart," in screen
+    assert "one kernel" not in screen, "v2 has none that a switch changes"
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.counters.peers import reconcile
+from ucseg_cli.analysis.counters.switches import plain_notes
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention
 from ucseg_cli.analysis.counting.module_tree import TreeRow, module_rows
 from ucseg_cli.analysis.counting.operations import (
@@ -77,7 +78,11 @@ def flops_report(
         highlights=tuple(
             Highlight(CONVENTIONS[name].title, count) for name, count in total.items()
         ),
-        notes=(convention.meaning, *_unseen(trace, convention)),
+        notes=(
+            convention.meaning,
+            *_unseen(trace, convention),
+            *plain_notes(trace, convention),
+        ),
     )
 
 

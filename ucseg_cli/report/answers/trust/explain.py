@@ -119,11 +119,12 @@ def _table(title: str, columns: Iterable[str], rows: Iterable[tuple[Cell, ...]])
 
 def _convention(convention: Convention) -> Topic:
     prices = ((name, price_label(name)) for name in convention.prices)
+    switches = _written().get(convention.name, {}).get("more", ())
     uncounted = "`ucseg flops` lists the operators that it does not price, with the calls of each."
     return Topic(
         convention.name,
         f"{convention.title}: {convention.unit}.",
-        (convention.meaning, LEVELS[convention.level], uncounted),
+        (convention.meaning, LEVELS[convention.level], *switches, uncounted),
         _table("Priced operators", ("ATen operator", "summed as"), prices),
     )
 

@@ -7,6 +7,8 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from ucseg_cli.analysis.counters.agreement import Agreement, Difference
+from ucseg_cli.analysis.counters.switches import SWITCHES, plain_notes
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.report.document import Judgement, Kind, Report
@@ -19,6 +21,7 @@ NAMES = {
     "fvcore": "FlopCountAnalysis",
     "torch": "FlopCounterMode",
 }
+SWITCHED = f"Run as a trace is recorded: {', '.join(SWITCHES)}."
 TABLES, JSON = Output.TABLES, Output.JSON
 
 
@@ -76,19 +79,28 @@ def verify_report(
         conditions=shown_conditions([conditions]),
         tables=tuple(tables),
         summary=_summary(subject, conditions, agreements),
-        notes=tuple(
-            f"{agreement.counter} could not count it: {agreement.failure}"
-            for agreement in agreements
-            if agreement.failure
-        ),
+        notes=_notes(subject, agreements),
         payload={
             "conditions": raw_conditions([conditions]),
             "model": subject.name,
+            "switches": list(SWITCHES),
             "counters": make_entries(COUNTERS, agreements),
             "verdict": {"status": "differs" if differing else "agrees"},
         },
         judgements=tuple(_judgement(subject, agreement) for agreement in agreements),
     )
+
+
+def _notes(subject: Subject, agreements: Sequence[Agreement]) -> tuple[str, ...]:
+    """The counters that failed, and how all were run; and what they print otherwise."""
+    failed = (
+        f"{agreement.counter} could not count it: {agreement.failure}"
+        for agreement in agreements
+        if agreement.failure
+    )
+    names = (agreement.convention for agreement in agreements)
+    conventions = [CONVENTIONS[name] for name in names if name is not None]
+    return (*failed, SWITCHED, *plain_notes(subject.trace, *conventions))
 
 
 def _judgement(subject: Subject, agreement: Agreement) -> Judgement:

@@ -1,0 +1,71 @@
+"""The switches under which other counters are run, and what they print without them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, shape
+from ucseg_cli.analysis.counting.operations import charges
+from ucseg_cli.analysis.memory.peak_memory import fused_calls
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.units import plural
+
+SWITCHES = (
+    "eval mode",
+    "no gradients",
+    "attention taken apart",
+    "encoder layers taken apart",
+    "LSTM layers taken apart",
+)
+"""How the engine runs fvcore and FlopCounterMode: as a trace is recorded."""
+FAST_PATH = (
+    "In eval mode without gradients torch runs nn.MultiheadAttention and "
+    "nn.TransformerEncoderLayer with batch_first as one kernel that {} cannot price, "
+    "so that a plain figure is lower. Here they are taken apart."
+)
+COUNTERS = {"fvcore": "fvcore", "torch": "FlopCounterMode"}
+"""By convention; no counter prints the MACs."""
+PROJECTION = "NonDynamicallyQuantizableLinear"
+"""The class of ``nn.MultiheadAttention.out_proj``, which torch has for nothing else."""
+
+
+def plain_notes(trace: Trace, *conventions: Convention) -> tuple[str, ...]:
+    """A sentence for each switch that the figures of the conventions' counters depend on."""
+    counters = [COUNTERS[one.name] for one in conventions if one.name in COUNTERS]
+    notes = []
+    kernels = Counter(_unpriced_kernels(trace).values())
+    if COUNTERS["torch"] in counters and kernels:
+        named = " and ".join(f"{name} ({plural(n, 'call')})" for name, n in kernels.items())
+        notes.append(
+            f"FlopCounterMode itself prints {plain_total(trace):,} on the CPU, where {named} runs "
+            "as one kernel that it cannot price. Here it is taken apart, as on the meta device."
+        )
+    if counters and any(module.type == PROJECTION for module in trace.modules):
+        notes.append(FAST_PATH.format(" and ".join(counters)))
+    return tuple(notes)
+
+
+def plain_total(trace: Trace) -> int:
+    """The figure of FlopCounterMode on the CPU with gradients: nothing for unpriced kernels."""
+    unpriced = _unpriced_kernels(trace)
+    return sum(
+        charge.cost
+        for charge in charges(trace, CONVENTIONS["torch"])
+        if trace.ops[charge.op].parent not in unpriced
+    )
+
+
+def _unpriced_kernels(trace: Trace) -> dict[int | None, str]:
+    """Calls that are one kernel on the CPU, unknown to FlopCounterMode: their names, by index."""
+    calls = {*fused_calls(trace), *_fused_lstms(trace)}
+    return {call: trace.ops[call].name for call in sorted(calls)}
+
+
+def _fused_lstms(trace: Trace) -> Iterator[int]:
+    """In float32 without projections, which make the hidden state narrower than the cell's."""
+    for index, op in enumerate(trace.ops):
+        if op.name == "lstm" and op.composite:
+            hidden, cell = (shape(trace, tensor) for tensor in op.inputs[1:3])
+            if hidden == cell and trace.tensors[op.outputs[0]].dtype == "float32":
+                yield index
