@@ -34,6 +34,11 @@ class Two(Net):
 class Looking(Net):
     def forward(self, x):
         return super().forward(x * x.mean().item())
+
+class Drawing(Net):
+    def forward(self, x):
+        x = x + torch.rand_like(x)
+        return super().forward(x if torch.randn(1) + torch.rand(1) < 9 else x + 1)
 """
 PARAMS = 4 * 28 + 10
 
@@ -309,3 +314,15 @@ def test_a_checkpoint_in_a_comparison_is_matched_by_path_and_says_how_to_learn_m
     assert {module["params"]["delta"] for module in compared["modules"]} == {0}
     screen = ucseg("compare", "v2.safetensors", "v2").stdout
     assert "`ucseg identify v2.safetensors` shows which variant it fits." in screen
+
+
+@pytest.mark.parametrize("command", ["show", "flops"])
+def test_a_model_that_reads_numbers_it_drew_has_a_note(ucseg: Run, command: str) -> None:
+    shown = " ".join(ucseg(command, "net.py:Drawing").stdout.split())
+    said = "decide shapes or branches (randn 1, rand 1): another run may take another way."
+    assert f"net.py:Drawing drew random numbers that {said}" in shown
+    conditions = answer(ucseg, command, "net.py:Drawing")["conditions"]
+    assert conditions["drawn"] == [
+        {"model": "net.py:Drawing", "operators": {"randn": 1, "rand": 1}}
+    ]
+    assert "drew" not in ucseg(command, "net.py:Net").stdout

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import starmap
 from typing import Any
 
+from ucseg_cli.analysis.counting.random_draws import draws_that_decide
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.trace import NO_FORWARD
 from ucseg_cli.report.document import Report
@@ -15,7 +17,8 @@ def with_run_notes(report: Report, subjects: Sequence[Subject]) -> Report:
     """The report with a note on how *subjects* ran; as it is if there is nothing.
 
     Which batch norms were folded; which models did not run and why, which ran on real tensors,
-    which are variants of the family, and which have packed weights.
+    which drew numbers that decide what they do, which are variants of the family, and which have
+    packed weights.
     """
     report = after_folding(report, subjects)
     named = {subject.name: subject for subject in subjects}.values()
@@ -30,6 +33,9 @@ def with_run_notes(report: Report, subjects: Sequence[Subject]) -> Report:
         for subject in named
         if any(op.name.startswith("quantized::") for op in subject.trace.ops)
     ]
+    drawn = {
+        subject.name: draws for subject in named if (draws := draws_that_decide(subject.trace))
+    }
     told: dict[str, Any] = {
         "runs": [
             {
@@ -39,6 +45,7 @@ def with_run_notes(report: Report, subjects: Sequence[Subject]) -> Report:
             }
             for subject in unusual
         ],
+        "drawn": [{"model": name, "operators": draws} for name, draws in drawn.items()],
         "packed": [subject.name for subject in packed],
         "recognised": [
             {"model": subject.name, "variant": subject.known_as} for subject in recognised
@@ -54,10 +61,19 @@ def with_run_notes(report: Report, subjects: Sequence[Subject]) -> Report:
         notes=(
             *report.notes,
             *map(_note, unusual),
+            *starmap(_drawn, drawn.items()),
             *map(_packed, packed),
             *map(_recognised, recognised),
         ),
         payload={**report.payload, "conditions": conditions},
+    )
+
+
+def _drawn(name: str, draws: Mapping[str, int]) -> str:
+    operators = ", ".join(f"{operator} {calls}" for operator, calls in draws.items())
+    return (
+        f"{name} drew random numbers that decide shapes or branches ({operators}): "
+        "another run may take another way."
     )
 
 
