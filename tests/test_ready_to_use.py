@@ -196,10 +196,20 @@ def test_every_input_is_used_and_nothing_else_is() -> None:
     assert all(described["description"] for described in action["inputs"].values())
 
 
-def test_other_actions_are_pinned_to_a_major_version() -> None:
-    used = [step["uses"] for step in _action()["runs"]["steps"] if "uses" in step]
-    assert len(used) == 2
-    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", name) for name in used)
+@pytest.mark.parametrize(("page", "number"), [("action.yml", 2), ("docs/ci.md", 3)])
+def test_other_actions_are_pinned_to_a_commit_and_its_version_stands_beside_it(
+    page: str, number: int
+) -> None:
+    used = re.findall(r"uses: (?!\./)(.*)", (ROOT / page).read_text("utf-8"))
+    pinned = re.compile(r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    assert len(used) == number
+    assert all(map(pinned.fullmatch, used))
+
+
+def test_the_action_and_the_page_pin_the_same_commits() -> None:
+    texts = [(ROOT / page).read_text("utf-8") for page in ("action.yml", "docs/ci.md")]
+    pins = {pin for text in texts for pin in re.findall(r"(actions/[\w-]+)@(\S+)", text)}
+    assert len(pins) == len(dict(pins)) == 3
 
 
 def test_a_budget_within_its_limit_passes_without_annotations(job: Job) -> None:
