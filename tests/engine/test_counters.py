@@ -395,6 +395,8 @@ SWITCHED: dict[str, tuple[nn.Module, tuple[int, ...], torch.dtype]] = {
 def test_the_figure_of_a_plain_flop_counter_mode_is_known(
     model: nn.Module, size: tuple[int, ...], dtype: torch.dtype
 ) -> None:
+    if model is SWITCHED["no heads"][0] and torch.__version__ >= "2.14":
+        pytest.skip("this torch has a kernel for it, and traces have no version of torch")
     x = torch.rand(size, dtype=dtype)
     trace = record(model.eval(), x)
     printed = plain_flop_counter_mode(model, x)
