@@ -32,7 +32,7 @@ from ucseg_cli.analysis.counting.parameters import total_params
 from ucseg_cli.engine.checkpoints import pickled_values, torch_file
 from ucseg_cli.engine.checkpoints.read_checkpoint import read_state_dict
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError
-from ucseg_cli.facts.state_dict import state_dict_trace
+from ucseg_cli.facts.state_dict import state_dict_trace, unwrapped
 
 WEIGHTS = {"a.weight": torch.zeros(2, 3), "a.bias": torch.zeros(2, dtype=torch.float16)}
 
@@ -235,8 +235,10 @@ def test_a_wrapped_network_is_read_as_itself(
     tmp_path: Path, wrap: Callable[[nn.Module], nn.Module]
 ) -> None:
     torch.save(wrap(nn.Linear(2, 3)).state_dict(), tmp_path / "wrapped.pt")
-    assert shapes(tmp_path / "wrapped.pt") == {"weight": (3, 2), "bias": (3,)}
-    assert read_state_dict(str(tmp_path / "wrapped.pt")).prefix == "module."
+    state = unwrapped(read_state_dict(str(tmp_path / "wrapped.pt")))
+    found = {entry.name: entry.shape for entry in state.entries}
+    assert found == {"weight": (3, 2), "bias": (3,)}
+    assert state.prefix == "module."
 
 
 def _safetensors(header: bytes, data: bytes = b"", length: int | None = None) -> bytes:

@@ -56,7 +56,7 @@ def test_a_checkpoint_that_is_reported_to_fit_loads_strictly(
 ) -> None:
     weights = build_model(data.draw(variants)).state_dict()
     found = identified(weights)
-    assert found.fits
+    assert found.loading.is_strict
     assert loads(found.candidate.variant, weights)
 
 
@@ -106,7 +106,7 @@ def test_whatever_is_changed_the_verdict_is_what_loading_says(
     ):
         data.draw(st.sampled_from(MUTATIONS))(weights, name)
     found = identified(weights)
-    assert found.fits is loads(found.candidate.variant, weights)
+    assert found.loading.is_strict is loads(found.candidate.variant, weights)
 
 
 @pytest.mark.parametrize("versioned", [True, False])
@@ -118,7 +118,7 @@ def test_counters_that_torch_adds_are_not_missed(
     weights: Weights = whole if versioned else dict(whole)
     for name in [name for name in whole if name.endswith("num_batches_tracked")]:
         del weights[name]
-    assert identified(weights).fits is loads(CATALOGUE["v2"], weights) is not versioned
+    assert identified(weights).loading.is_strict is loads(CATALOGUE["v2"], weights) is not versioned
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
@@ -131,7 +131,7 @@ def test_a_named_variant_fits_itself_even_if_it_is_wrapped_and_the_file_says_so(
         (torch.optim.swa_utils.AveragedModel(build_model(name)), "module."),
     ):
         found = identified(model.state_dict())
-        assert (found.fits, found.candidate.alike, found.candidate.state.prefix) == (
+        assert (found.loading.is_strict, found.candidate.alike, found.candidate.state.prefix) == (
             True,
             (name,),
             prefix,

@@ -21,7 +21,12 @@ def test_a_trace_survives_json() -> None:
     "damage",
     [
         {"format": 2},
-        {"format": 4},
+        {"format": 3},
+        {"format": 5},
+        {"unsaved": 5},
+        {"unsaved": [3]},
+        {"beside": [["only a name"]]},
+        {"beside": [["packed", [-1]]]},
         {"format": "1"},
         {"modules": [["only a path"]]},
         {"modules": 5},

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ucseg_cli.analysis.counting.module_tree import module_rows, roll_up
 from ucseg_cli.analysis.counting.parameters import known_metrics, own_params, total_params
-from ucseg_cli.facts.state_dict import Entry, StateDict, state_dict_trace, unwrapped
+from ucseg_cli.facts.state_dict import Entry, StateDict, inner_network, state_dict_trace, unwrapped
 
 
 def state_of(*names: str, **more: object) -> StateDict:
@@ -90,6 +90,33 @@ def test_a_wrapper_s_prefix_is_stripped_and_kept(prefix: str, beside: tuple[str,
 def test_a_prefix_that_not_every_name_has_stays(names: tuple[str, ...]) -> None:
     state = state_of(*names)
     assert unwrapped(state) == state
+
+
+OWN = {"a.weight", "b.weight", "c.weight"}
+
+
+@pytest.mark.parametrize(
+    ("names", "prefix", "inside"),
+    [
+        (("net.a.weight", "net.b.weight", "loss.x"), "net.", ("a.weight", "b.weight", "loss.x")),
+        (("x.a.weight", "y.a.weight", "y.b.weight"), "y.", ("x.a.weight", "a.weight", "b.weight")),
+        (("a.weight", "b.weight", "net.c.weight"), "", ("a.weight", "b.weight", "net.c.weight")),
+        (("one.a.weight", "two.a.weight"), "one.", ("a.weight", "two.a.weight")),
+        (("b.weight", "net.a.weight"), "", ("b.weight", "net.a.weight")),
+        (("net.a.weight", "a.weight", "net.b.weight"), "", ()),
+        (("module.x", "module.y"), "module.", ("x", "y")),
+        (("net.x", "net.y"), "", ("net.x", "net.y")),
+        (("net.module.a.weight", "net.n_averaged"), "net.module.", ("a.weight",)),
+        (("n_averaged", "net.a.weight"), "net.", ("n_averaged", "a.weight")),
+    ],
+)
+def test_the_network_is_found_below_the_module_that_has_most_of_its_names(
+    names: tuple[str, ...], prefix: str, inside: tuple[str, ...]
+) -> None:
+    found = inner_network(state_of(*names), OWN.__contains__)
+    assert found.prefix == prefix
+    # a name that would be there twice is not taken from its outer module
+    assert tuple(entry.name for entry in found.entries) == (inside or names)
 
 
 PARTS = st.lists(

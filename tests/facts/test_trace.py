@@ -9,6 +9,17 @@ def test_the_number_of_elements_is_the_product_of_the_sides() -> None:
     assert Tensor((3, 0, 5), "float32", 0).numel == 0
 
 
+def test_a_state_dict_has_a_shared_module_twice_and_what_is_saved_beside_the_tensors() -> None:
+    assert TRACE.state_entries() == {
+        "conv.weight": (2, 3, 1, 1),
+        "same.weight": (2, 3, 1, 1),
+        "same.seen": (),
+        "_extra_state": None,
+        "packed": (2, 3),
+    }
+    assert TRACE.buffer_names() == {"conv.seen", "same.seen"}
+
+
 def test_modules_are_found_by_path_and_the_root_by_the_empty_one() -> None:
     assert {path: module.type for path, module in TRACE.by_path.items()} == {
         "": "Net",

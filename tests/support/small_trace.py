@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ucseg_cli.facts.trace import Module, Op, Tap, Tensor, Trace, Weight
+from ucseg_cli.facts.trace import Module, Op, Saved, Tap, Tensor, Trace, Weight
 
 TRACE = Trace(
     modules=(
@@ -50,4 +50,6 @@ TRACE = Trace(
     inputs=(0,),
     outputs=(4,),
     taps=(Tap("low", "conv"),),
+    unsaved=("conv.seen",),
+    beside=(Saved("_extra_state", None), Saved("packed", (2, 3))),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ucseg_cli.facts.state_dict import StateDict
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references.variants import Variant
 
@@ -18,6 +19,7 @@ class Subject(NamedTuple):
         variant: None for a model outside the family.
         folding: how its trace was rewritten, if it was.
         known_as: the reference to the variant that a user's own model was recognised as.
+        state: the whole state dict of a checkpoint, where a network may load it.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Subject(NamedTuple):
     variant: Variant | None = None
     folding: Folding | None = None
     known_as: str | None = None
+    state: StateDict | None = None
 
     def role(self, path: str) -> str:
         """The path with an ASPP branch named by its role, so that like is compared with like."""

@@ -14,9 +14,9 @@ from types import NoneType
 from typing import Any
 
 from ucseg_cli.facts.operator_forms import has_its_form
-from ucseg_cli.facts.trace import Module, Op, Tap, Tensor, Trace, Weight
+from ucseg_cli.facts.trace import Module, Op, Saved, Tap, Tensor, Trace, Weight
 
-FORMAT = 3
+FORMAT = 4
 """Version of encoded traces; raise it when their fields change, so that older ones are ignored."""
 
 LARGEST = 2**63
@@ -50,6 +50,8 @@ def decode_trace(data: Any) -> Trace:
             outputs=tuple(data["outputs"]),
             taps=tuple(starmap(Tap, data["taps"])),
             device=data["device"],
+            unsaved=tuple(data["unsaved"]),
+            beside=tuple(_decode_saved(*row) for row in data["beside"]),
             failure=data["failure"],
         )
         _refuse_impossible(trace)
@@ -62,6 +64,10 @@ def _decode_module(row: Any) -> Module:
     path, kind, parameters, buffers, alias_of, calls, outputs, names = row
     owned, held = tuple(starmap(Weight, parameters)), tuple(starmap(Weight, buffers))
     return Module(path, kind, owned, held, alias_of, calls, tuple(outputs), tuple(names))
+
+
+def _decode_saved(name: str, shape: list[int] | None) -> Saved:
+    return Saved(name, None if shape is None else tuple(shape))
 
 
 def _decode_op(row: Any) -> Op:
@@ -86,6 +92,8 @@ def _refuse_impossible(trace: Trace) -> None:
     _only({str, NoneType}, [trace.failure])
     paths = trace.by_path
     _only({str}, chain.from_iterable(trace.taps))
+    _only({str}, chain(trace.unsaved, (saved.name for saved in trace.beside)))
+    _refuse_numbers(chain.from_iterable(saved.shape or () for saved in trace.beside), LARGEST)
     if not all(tap.module in paths for tap in trace.taps):
         raise TraceFormatError("a tap of a module that is not there")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from ucseg_cli.facts.element_types import size_in_bytes
@@ -26,6 +27,8 @@ class Entry(NamedTuple):
         shape: its lengths. dtype: torch's name for its element type.
         memory: equal for two in the same memory, such as tied weights; None where it is unknown.
         layout: ``strided`` for most, else as ``sparse_coo`` or ``quantized``.
+        packed_in: the name of the file's entry that holds it with others, as a quantized layer's
+            weight and bias; None for an entry of its own.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Entry(NamedTuple):
     dtype: str
     memory: int | None = None
     layout: str = DENSE
+    packed_in: str | None = None
 
 
 def buffer_names(names: Collection[str]) -> set[str]:
@@ -84,24 +88,71 @@ def unwrapped(state: StateDict) -> StateDict:
     inner = [entry for entry in state.entries if entry.name != AVERAGED]
     for prefix in WRAPPERS:
         if inner and all(entry.name.startswith(prefix) for entry in inner):
-            beside = (AVERAGED,) * (len(state.entries) - len(inner))
-            kept = state._replace(entries=tuple(inner), left_out=(*state.left_out, *beside))
-            return unwrapped(without_prefix(kept, prefix))
+            return unwrapped(without_prefix(state, prefix))
     return state
 
 
+def inner_network(state: StateDict, is_its_own: Callable[[str], bool]) -> StateDict:
+    """The network whose names satisfy *is_its_own*, if it was a module of another (``net.conv``).
+
+    The outer module is the one below which most entries have such names, the shallowest of several;
+    what stands beside it keeps its whole name. Without such names only wrappers are taken off.
+    """
+    below = Counter(
+        prefix
+        for entry in state.entries
+        for prefix in _outer_modules(entry.name)
+        if is_its_own(entry.name[len(prefix) :])
+    )
+    if not below:
+        return unwrapped(state)
+    inner = without_prefix(
+        state, min(below, key=lambda prefix: (-below[prefix], prefix.count(".")))
+    )
+    names = {entry.name for entry in inner.entries}
+    return inner if len(names) == len(inner.entries) else state
+
+
 def without_prefix(state: StateDict, prefix: str) -> StateDict:
-    """The same with *prefix* stripped from every name that begins with it."""
-    entries = tuple(entry._replace(name=entry.name.removeprefix(prefix)) for entry in state.entries)
-    left_out = tuple(name.removeprefix(prefix) for name in state.left_out)
-    return state._replace(entries=entries, prefix=state.prefix + prefix, left_out=left_out)
+    """The same with *prefix* stripped from every name that begins with it.
+
+    The counter beside an AveragedModel's module is left out with the prefix of that module.
+    """
+    averaged = {
+        f"{outer.removesuffix(WRAPPERS[0])}{AVERAGED}"
+        for outer in _outer_modules(prefix)
+        if f".{outer}".endswith(f".{WRAPPERS[0]}")
+    }
+    counters = (entry.name for entry in state.entries if entry.name in averaged)
+    left_out = (name.removeprefix(prefix) for name in state.left_out)
+    return state._replace(
+        entries=tuple(
+            _renamed(entry, prefix) for entry in state.entries if entry.name not in averaged
+        ),
+        prefix=state.prefix + prefix,
+        left_out=(*left_out, *counters),
+    )
 
 
-def state_dict_trace(state: StateDict) -> Trace:
+def _outer_modules(name: str) -> Iterator[str]:
+    """The beginnings of *name* up to each dot, with it, from none on."""
+    yield ""
+    for place, letter in enumerate(name, 1):
+        if letter == ".":
+            yield name[:place]
+
+
+def _renamed(entry: Entry, prefix: str) -> Entry:
+    packed_in = entry.packed_in and entry.packed_in.removeprefix(prefix)
+    return entry._replace(name=entry.name.removeprefix(prefix), packed_in=packed_in)
+
+
+def state_dict_trace(state: StateDict, known_buffers: Collection[str] = ()) -> Trace:
     """The module tree of the names, with the tensors that each module owns, and no forward pass.
 
-    Entries in the same memory are one tensor. Names do not say the type of a module, nor whether a
-    weight is trainable. Raises ModelError for an element type of unknown size.
+    *known_buffers* are names of buffers that do not look like one. Entries in the same memory are
+    one tensor. Names do not say the type of a module, nor whether a weight is trainable. Raises
+    ModelError for an element type of unknown size.
     """
     index: dict[int | None, int] = {}
     shapes: list[tuple[tuple[int, ...], str]] = []
@@ -114,7 +165,7 @@ def state_dict_trace(state: StateDict) -> Trace:
             index[entry.memory] = number
         owned.setdefault(entry.name.rpartition(".")[0], []).append((entry, number))
     tensors = tuple(Tensor(*shape, number) for number, shape in enumerate(shapes))
-    buffers = buffer_names({entry.name for entry in state.entries})
+    buffers = buffer_names({entry.name for entry in state.entries}).union(known_buffers)
     return Trace(
         modules=tuple(
             _module(path, owned.get(path, ()), buffers) for path in _in_tree_order(owned)

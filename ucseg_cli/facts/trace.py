@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from math import prod
 from typing import Any, NamedTuple
 
@@ -85,6 +86,13 @@ class Op(NamedTuple):
     composite: bool = False
 
 
+class Saved(NamedTuple):
+    """An entry of a state dict beside what modules own; *shape* is None if it is not a tensor."""
+
+    name: str
+    shape: tuple[int, ...] | None
+
+
 class Tap(NamedTuple):
     """A feature map with a name: the output of the module at *module*."""
 
@@ -102,6 +110,9 @@ class Trace:
     *device* is where it ran: ``meta``, without data, or ``cpu``, with random weights, for a model
     that needs data. *failure* is why there is no forward pass: then there are only modules, and
     *ops* mean nothing.
+
+    A state dict has what the modules own, without the names *unsaved* (buffers that are not
+    persistent), and with the entries *beside* it (extra state, packed weights).
     """
 
     modules: tuple[Module, ...]
@@ -113,6 +124,8 @@ class Trace:
     outputs: tuple[int, ...] = ()
     taps: tuple[Tap, ...] = ()
     device: str = "meta"
+    unsaved: tuple[str, ...] = ()
+    beside: tuple[Saved, ...] = ()
     failure: str | None = None
 
     @cached_property
@@ -123,6 +136,29 @@ class Trace:
     def with_taps(self, taps: tuple[Tap, ...]) -> Trace:
         """The same pass with other taps."""
         return replace(self, taps=taps)
+
+    def state_entries(self) -> dict[str, tuple[int, ...] | None]:
+        """The shape of each entry that the network's state dict has; None for no tensor.
+
+        A module with two paths is in it twice, as torch has it.
+        """
+        tensors = {
+            name: self.shape(weight.tensor) for name, weight in self._owned("parameters", "buffers")
+        }
+        for name in self.unsaved:
+            tensors.pop(name, None)  # folding may have removed it
+        return tensors | dict(self.beside)
+
+    def buffer_names(self) -> set[str]:
+        """Every buffer by each of its names."""
+        return {name for name, _ in self._owned("buffers")}
+
+    def _owned(self, *kinds: str) -> Iterator[tuple[str, Weight]]:
+        for module in self.modules:
+            owner = module if module.alias_of is None else self.by_path[module.alias_of]
+            inside = f"{module.path}." if module.path else ""
+            for weight in chain.from_iterable(getattr(owner, kind) for kind in kinds):
+                yield inside + weight.name, weight
 
     def kernels(self) -> Iterator[tuple[int, Op]]:
         """The operators that compute something themselves, with their indices."""

@@ -111,14 +111,17 @@ def _key(request: Request) -> str | None:
 
 def _read_all(requests: Iterable[Request]) -> dict[Request, Trace]:
     """The traces of checkpoints, each read once; reading one is as fast as a cache would be."""
-    from ucseg_cli.facts.state_dict import state_dict_trace  # a network has no use for it
+    from ucseg_cli.facts.state_dict import (
+        state_dict_trace,
+        unwrapped,
+    )  # a network has no use for it
 
     traces: dict[FromCheckpoint, Trace] = {}
     found: dict[Request, Trace] = {}
     for request in requests:
         if isinstance(source := request.model, FromCheckpoint):
             if source not in traces:
-                traces[source] = state_dict_trace(read_state_dict(source))
+                traces[source] = state_dict_trace(unwrapped(read_state_dict(source)))
             found[request] = traces[source]
     return found
 

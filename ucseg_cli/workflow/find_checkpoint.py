@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.errors import UsageError
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.settings import Settings
-from ucseg_cli.facts.state_dict import StateDict
+from ucseg_cli.facts.state_dict import StateDict, unwrapped
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate import tracing
 from ucseg_cli.gate.cache import Cache
@@ -20,10 +23,15 @@ HOW_TO_NAME = (
 
 
 def find_state_dict(reference: Reference, *, deploy: bool = False) -> StateDict | None:
-    """The state dict in a checkpoint; None for any other model.
+    """The state dict in a checkpoint, without wrappers; None for any other model.
 
     Raises UsageError if it is to be folded for *deploy*, which takes a forward pass.
     """
+    state = _whole(reference, deploy=deploy)
+    return state and unwrapped(state)
+
+
+def _whole(reference: Reference, *, deploy: bool) -> StateDict | None:
     if not isinstance(reference.model, FromCheckpoint):
         return None
     if deploy:
@@ -33,6 +41,17 @@ def find_state_dict(reference: Reference, *, deploy: bool = False) -> StateDict 
             help="name the model itself",
         )
     return tracing.read_state_dict(reference.model)
+
+
+def with_state_dicts(
+    references: Sequence[Reference], subjects: Sequence[Subject], *, deploy: bool = False
+) -> list[Subject]:
+    """Checkpoints with their state dicts, if a network is among them that may load one."""
+    models = [reference.model for reference in references]
+    if all(isinstance(model, FromCheckpoint) for model in models):
+        return [*subjects]
+    found = (_whole(reference, deploy=deploy) for reference in references)
+    return [subject._replace(state=state) for subject, state in zip(subjects, found, strict=True)]
 
 
 def read_checkpoint(name: str, settings: Settings) -> StateDict:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from ucseg_cli.analysis.comparing.loading import Loading, as_loaded, loading_between
 from ucseg_cli.analysis.comparing.match_modules import Pair, match_modules
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.metrics import METRICS, own_figures, totals
@@ -90,6 +91,7 @@ class Comparison(NamedTuple):
     """A model compared with a baseline.
 
     *modules* are at one level and cover each network, so their figures add up to the totals.
+    *loading* is what the network makes of the state dict, if just one of the two is a checkpoint.
     """
 
     baseline: Subject
@@ -99,6 +101,21 @@ class Comparison(NamedTuple):
     taps: tuple[TapDelta, ...]
     axes: tuple[Change, ...]
     lint: LintChanges
+    loading: Loading | None = None
+
+
+def compare_all(baseline: Subject, models: Sequence[Subject], *, depth: int) -> list[Comparison]:
+    """Each of *models* compared with the baseline.
+
+    A checkpoint beside a network has the modules that this network loads from it; a baseline of
+    several networks, those of the first.
+    """
+    network = next((model for model in models if model.state is None), None)
+    if baseline.state is not None and network is not None:
+        baseline = as_loaded(baseline, network)
+    elif baseline.state is None:
+        models = [as_loaded(model, baseline) for model in models]
+    return [compare(baseline, model, depth=depth) for model in models]
 
 
 def compare(baseline: Subject, model: Subject, *, depth: int) -> Comparison:
@@ -117,6 +134,7 @@ def compare(baseline: Subject, model: Subject, *, depth: int) -> Comparison:
         taps=_tap_deltas(tap_shapes(baseline.trace), tap_shapes(model.trace)),
         axes=changes(baseline.variant, model.variant) if baseline.variant and model.variant else (),
         lint=lint_changes(baseline, model, matched.name_after),
+        loading=loading_between(baseline, model),
     )
 
 

@@ -23,12 +23,8 @@ BESIDE_RATES = 2
 
 
 def expected_shapes(trace: Trace) -> dict[str, Shape]:
-    """The entries that a state dict of the traced network has, by name."""
-    return {
-        f"{module.path}.{weight.name}".lstrip("."): trace.tensors[weight.tensor].shape
-        for module in trace.modules
-        for weight in (*module.parameters, *module.buffers)
-    }
+    """The tensors that a state dict of the traced network has, by name."""
+    return {name: shape for name, shape in trace.state_entries().items() if shape is not None}
 
 
 def read_axes(shapes: Shapes) -> dict[str, Any]:

@@ -49,17 +49,21 @@ def compare(
     """Compare models with a baseline.
 
     First what matters: the totals, axes, modules, taps and findings that changed; --full shows
-    all. For two variants also what each changed axis adds. Ends in one sentence.
+    all. For two variants also what each changed axis adds. Ends in one sentence. Beside a
+    checkpoint it says whether the model loads it, and which entries are missing, unexpected or of
+    another shape.
 
     Examples:
       ucseg compare v1 v2
       ucseg compare v2 v2+head=before-upsample --size 512
       ucseg compare net.py:Net net.py:Net+width=32 torchvision:resnet50
+      ucseg compare net.py:Net last.ckpt
     """
-    from ucseg_cli.analysis.comparing.comparison import compare as compare_subjects
+    from ucseg_cli.analysis.comparing.comparison import compare_all
     from ucseg_cli.analysis.counting.conventions import CONVENTIONS
     from ucseg_cli.report.answers.choose.compare import compare_report
     from ucseg_cli.workflow.attribute_axes import attribute_axes
+    from ucseg_cli.workflow.find_checkpoint import with_state_dicts
     from ucseg_cli.workflow.measure import measure
 
     settings = at.project()
@@ -67,8 +71,8 @@ def compare(
     named = [settings.find(name) for name in (base, *(models or ()))]
     references = named if models else [settings.baseline, *named]
     subjects = measure(references, [conditions], settings, cache=cache, deploy=deploy, run=False)
-    baseline, *others = subjects
-    comparisons = [compare_subjects(baseline, other, depth=depth) for other in others]
+    baseline, *others = with_state_dicts(references, subjects, deploy=deploy)
+    comparisons = compare_all(baseline, others, depth=depth)
     why = attribute_axes(comparisons[0], conditions, cache=cache) if len(others) == 1 else []
     priced = CONVENTIONS[convention or settings.convention]
     report = compare_report(

@@ -21,7 +21,7 @@ from ucseg_cli.engine.checkpoints.several_files import (
     remark_on_shard,
 )
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, nearest_name
-from ucseg_cli.facts.state_dict import StateDict, unwrapped
+from ucseg_cli.facts.state_dict import StateDict
 from ucseg_cli.references.grammar import CHECKPOINTS
 
 HEAD = 512
@@ -39,11 +39,11 @@ def read_state_dict(path: str, key: str | None = None) -> StateDict:
     """
     folder = Path(path) if os.path.isdir(path) else None  # noqa: PTH112 - never raises
     if folder and (folder / METADATA).is_file():
-        return unwrapped(read_distributed(folder))
+        return read_distributed(folder)
     index = find_index(folder) if folder else None
     head = _read_head(index or Path(path))
     if index or path.endswith(INDEX):
-        return unwrapped(read_shards(index or Path(path), read_state_dict))
+        return read_shards(index or Path(path), read_state_dict)
     if _is_safetensors(head):
         from ucseg_cli.engine.checkpoints.safetensors_file import read_safetensors
 
@@ -55,7 +55,7 @@ def read_state_dict(path: str, key: str | None = None) -> StateDict:
     else:
         raise _not_a_checkpoint(path, head)
     _refuse_bad_names(state, path)
-    return remark_on_shard(path, unwrapped(state))
+    return remark_on_shard(path, state)
 
 
 def _read_head(path: Path) -> bytes:

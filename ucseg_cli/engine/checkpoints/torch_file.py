@@ -45,11 +45,11 @@ def read_torch_file(path: str, key: str | None) -> StateDict:
         return value
     found_at, entries = find_state_dict(value, key, path)
     named = {name: one for name, one in entries.items() if isinstance(name, str)}
-    tensors = dict(_tensors(named))
-    is_packed = {name for name in named if name.rpartition(".")[2] == PACKED}
-    known = tensors.keys() | is_packed
+    found = tuple(_entries(named))
+    is_packed = {entry.packed_in for entry in found if entry.packed_in}
+    known = {entry.packed_in or entry.name for entry in found}
     return StateDict(
-        entries=tuple(_entries(tensors)),
+        entries=found,
         format="torch",
         key=found_at,
         left_out=tuple(str(name) for name in entries if name not in known),
@@ -144,25 +144,25 @@ def _read_old(path: str) -> Any:
     return value
 
 
-def _tensors(named: Mapping[str, Any]) -> Iterable[tuple[str, StoredTensor]]:
-    """The tensors by name; a packed weight and bias are two."""
+def _tensors(named: Mapping[str, Any]) -> Iterable[tuple[str, str | None, StoredTensor]]:
+    """The tensors by name; a packed weight and bias are two, with the name of what holds them."""
     for name, value in named.items():
         tensor = tensor_in(value)
         if tensor is not None:
-            yield name, tensor
+            yield name, None, tensor
         elif name.rpartition(".")[2] == PACKED and isinstance(value, tuple | list):
             parts = [part for part in map(tensor_in, value) if part is not None]
             for part, inner in zip(("weight", "bias"), parts, strict=False):
-                yield f"{name.removesuffix(PACKED)}{part}", inner
+                yield f"{name.removesuffix(PACKED)}{part}", name, inner
 
 
-def _entries(tensors: Mapping[str, StoredTensor]) -> Iterable[Entry]:
+def _entries(named: Mapping[str, Any]) -> Iterable[Entry]:
     numbers: dict[object, int] = {}
-    for name, tensor in tensors.items():
+    for name, packed_in, tensor in _tensors(named):
         memory = None
         if tensor.memory is not None:
             memory = numbers.setdefault(tensor.memory, len(numbers))
-        yield Entry(name, tensor.shape, tensor.dtype, memory, tensor.layout)
+        yield Entry(name, tensor.shape, tensor.dtype, memory, tensor.layout, packed_in)
 
 
 def _remarks(value: Any, packed: int) -> Iterable[str]:

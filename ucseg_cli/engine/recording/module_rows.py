@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from ucseg_cli.engine.recording.tensor_numbers import Numbering, output_names
+from ucseg_cli.engine.recording.tensor_numbers import Numbering, output_names, shape_of
 from ucseg_cli.errors import ModelError
 from ucseg_cli.facts import trace
 from ucseg_cli.units import format_shape
@@ -32,6 +32,7 @@ class ModuleTree:
             self._number.setdefault(module, number)
             owned = self._weights(module._parameters), self._weights(module._buffers)
             self._owned.append(owned)
+        self.unsaved, self.beside = _saved_otherwise(self._named)
         self._running = [0]
         self._calls = [0] * len(self._named)
         self._outputs: dict[int, tuple[tuple[int, ...], tuple[str, ...]]] = {}
@@ -86,7 +87,7 @@ class ModuleTree:
 
     def _weights(self, registry: Mapping[str, Tensor | None]) -> tuple[trace.Weight, ...]:
         index = self._tensors.index
-        named = ((name, tensor) for name, tensor in registry.items() if tensor is not None)
+        named = _tensors(registry).items()
         return tuple(trace.Weight(name, index(t), t.requires_grad) for name, t in named)
 
 
@@ -98,6 +99,39 @@ def _refuse_dots(model: nn.Module) -> None:
                 what = f"a module in {path or 'the model'} is named '{name}'"
                 fix = "a module's name is not empty and has no dot, as in torch's add_module"
                 raise ModelError(what, where=type(model).__name__, help=fix)
+
+
+def _saved_otherwise(
+    named: Sequence[tuple[str, nn.Module]],
+) -> tuple[tuple[str, ...], tuple[trace.Saved, ...]]:
+    """Names that modules own and do not save, and entries that they save beside these.
+
+    Each is asked by itself, as loading asks it: a state dict as a whole may be filtered.
+    """
+    unsaved: list[str] = []
+    beside: list[trace.Saved] = []
+    for path, module in named:
+        inside = f"{path}." if path else ""
+        owned = _tensors({**module._parameters, **module._buffers})
+        saved = _saved_by(module, owned)
+        unsaved += (inside + name for name in owned if name not in saved)
+        for name in saved.keys() - owned.keys():
+            shape = shape_of(saved[name]) if isinstance(saved[name], Tensor) else None
+            beside.append(trace.Saved(inside + name, shape))
+    return tuple(unsaved), tuple(sorted(beside))
+
+
+def _tensors(registry: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in registry.items() if tensor is not None}
+
+
+def _saved_by(module: nn.Module, owned: Mapping[str, Any]) -> Mapping[str, Any]:
+    saved: dict[str, Any] = {}
+    try:
+        module._save_to_state_dict(saved, "", keep_vars=True)
+    except Exception:  # noqa: BLE001 - it may be the user's code
+        return owned
+    return saved
 
 
 def _type_name(module: nn.Module) -> str:

@@ -77,6 +77,8 @@ def record(model: nn.Module, *inputs: Tensor, taps: Mapping[str, str] | None = N
             inputs=recorder.inputs,
             taps=tuple(starmap(trace.Tap, (taps or {}).items())),
             device=_device(model, inputs),
+            unsaved=recorder.modules.unsaved,
+            beside=recorder.modules.beside,
         )
 
 
@@ -106,12 +108,15 @@ def trace_modules(model: nn.Module, failure: str | None = None) -> trace.Trace:
             notes=(failure,) if failure else (),
         )
     tensors = Numbering(())
+    tree = ModuleTree(model, tensors)
     return trace.Trace(
-        modules=ModuleTree(model, tensors).rows(),
+        modules=tree.rows(),
         tensors=tuple(tensors.rows),
         storages=tuple(tensors.storages),
         freed=tuple(tensors.freed),
         device=_device(model, ()),
+        unsaved=tree.unsaved,
+        beside=tree.beside,
         failure=failure,
     )
 

@@ -17,6 +17,7 @@ from ucseg_cli.analysis.counting.conventions import Convention
 from ucseg_cli.analysis.geometry.tap_shapes import TapShape
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.report.answers.choose.lint import finding_payload
+from ucseg_cli.report.answers.choose.loading_tables import loading_payload
 from ucseg_cli.report.document import Table
 from ucseg_cli.report.fields import Field, Output, make_entries, make_records
 from ucseg_cli.report.parts.conditions_header import raw_conditions
@@ -72,7 +73,7 @@ def compare_payload(
         "baseline": baseline.name,
         "models": [{"name": baseline.name, "total": {m: d.before for m, d in totals.items()}}],
         "deltas": make_entries(FIELDS, (r for r in _records(comparisons) if r.scope == "total")),
-        **{key: [] for key in ("axes", "modules", "taps", "lint")},
+        **{key: [] for key in ("axes", "modules", "taps", "lint", "loading")},
     }
     for comparison in comparisons:
         name = comparison.model.name
@@ -85,6 +86,8 @@ def compare_payload(
 
 def _differences(comparison: Comparison) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """All but the totals of one model."""
+    if (loading := comparison.loading) is not None:
+        yield "loading", [loading_payload(comparison, loading)]
     axes = comparison.axes
     yield "axes", [{"axis": c.axis.name, "before": c.before, "after": c.after} for c in axes]
     yield "modules", [_module(module) for module in comparison.modules]

@@ -9,6 +9,7 @@ from ucseg_cli.analysis.comparing.attribution import Attribution
 from ucseg_cli.analysis.comparing.comparison import Comparison, Delta
 from ucseg_cli.analysis.counting.conventions import Convention
 from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.report.answers.choose.loading_tables import loading_sentence
 from ucseg_cli.report.parts.module_table import label
 from ucseg_cli.units import format_percent, spoken_count
 
@@ -22,8 +23,11 @@ def compare_sentence(
     """How two networks differ, as one would say it: parameters and operations, and why.
 
     The reason is the axis with the largest share if *attributions* are known, else the module that
-    changes most. If no cost differs, the sentence names the axes that do.
+    changes most. If no cost differs, the sentence names the axes that do. Between a
+    network and a checkpoint it says whether the one loads the other.
     """
+    if comparison.loading is not None:
+        return loading_sentence(comparison, comparison.loading)
     model, baseline, axes = comparison.model.name, comparison.baseline.name, comparison.axes
     same = bool(axes) and all(change.axis.same_function for change in axes)
     function = "; in eval mode it computes the same function" if same else ""

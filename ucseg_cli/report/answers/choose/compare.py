@@ -22,6 +22,7 @@ from ucseg_cli.report.answers.choose.compare_tables import (
     taps_tables,
     totals_table,
 )
+from ucseg_cli.report.answers.choose.loading_tables import loading_notes, loading_tables
 from ucseg_cli.report.document import (
     First,
     Highlight,
@@ -88,7 +89,9 @@ def _labels(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def _notes(answer: Compared) -> Iterator[str]:
-    """Which command shows the reasons that this one has no room for."""
+    """On a checkpoint, and which command shows the reasons that this one has no room for."""
+    for comparison in answer.comparisons:
+        yield from loading_notes(comparison)
     baseline, *others = answer.comparisons[0].baseline.name, answer.comparisons[-1].model.name
     if not answer.is_pair and any(model.axes for model in answer.comparisons):
         yield f"Reasons are shown for two models at a time: `ucseg compare {baseline} {others[0]}`."
@@ -149,6 +152,10 @@ def _tables(answer: Compared, *, first: bool) -> Iterator[Table]:
     """All tables, or those to show *first*: short, with the metrics that matter side by side."""
     metrics = ["params", *([answer.convention.name] if answer.runs else [])]
     yield totals_table(answer, first=first)
+    for comparison in answer.comparisons:
+        yield from loading_tables(
+            comparison, HANDFUL if first and answer.top is None else answer.top
+        )
     if in_family(answer.comparisons):
         yield from axes_tables(answer, metrics, first=first)
     for group in _groups(answer, metrics, first=first):

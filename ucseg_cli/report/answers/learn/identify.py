@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from ucseg_cli.analysis.comparing.loading import COUNTER, Difference, Loading
 from ucseg_cli.analysis.family.axes_from_shapes import UNSEEN
 from ucseg_cli.analysis.family.fit_checkpoint import (
-    COUNTER,
-    Difference,
     Identification,
     Reading,
     by_module,
 )
 from ucseg_cli.references.variants import Axis
+from ucseg_cli.report.answers.choose.loading_tables import DIFFERENCES
 from ucseg_cli.report.document import Highlight, Judgement, Kind, Report, Role, Row, Table
 from ucseg_cli.report.fields import (
     Field,
@@ -93,20 +93,14 @@ PARTS: Fields[_Part] = (
     *_counts(tier=0),
     Field("example", "such as", attrgetter("example"), Kind.PROSE, tier=2),
 )
-DIFFERENCES: Fields[Difference] = (
-    Field("kind", "kind", attrgetter("kind")),
-    Field("name", "name", attrgetter("name"), Kind.PATH),
-    Field("expected", "expected", attrgetter("expected")),
-    Field("found", "found", attrgetter("found")),
-    Field("module", "", attrgetter("module"), output=JSON),
-)
 
 
 def identify_report(name: str, found: Identification, top: int | None) -> Report:
     """The verdict, how each axis is known, and the first *top* modules that differ."""
-    candidate, status = found.candidate, "fits" if found.fits else "differs"
-    state, summary = candidate.state, _summary(name, found)
-    fits = (candidate.alike or (candidate.name,)) if found.fits else ()
+    candidate, loading = found.candidate, found.loading
+    status = "fits" if loading.is_strict else "differs"
+    state, summary = loading.state, _summary(name, found)
+    fits = (candidate.alike or (candidate.name,)) if loading.is_strict else ()
     return Report(
         kind="ucseg.identify",
         title=f"identify {name}",
@@ -119,45 +113,47 @@ def identify_report(name: str, found: Identification, top: int | None) -> Report
             "variant": candidate.name if found.related else None,
             "fits": list(fits),
             "axes": make_entries(AXES, candidate.readings) if found.related else [],
-            "expected": found.expected,
-            "matched": found.matched,
-            "differences": make_entries(DIFFERENCES, found.differences),
+            "expected": loading.expected,
+            "matched": loading.matched,
+            "differences": make_entries(DIFFERENCES, loading.differences),
             "verdict": {"status": status},
         },
-        records=make_records("differences", DIFFERENCES, found.differences),
+        records=make_records("differences", DIFFERENCES, loading.differences),
         highlights=(
-            Highlight("entries as expected", found.matched),
-            Highlight("entries that differ", len(found.differences)),
+            Highlight("entries as expected", loading.matched),
+            Highlight("entries that differ", len(loading.differences)),
         ),
-        notes=(*checkpoint_notes(state), *_added(found)),
-        judgements=(Judgement("identify", name, "pass" if found.fits else "fail", summary),),
+        notes=(*checkpoint_notes(state), *_added(loading)),
+        judgements=(Judgement("identify", name, "pass" if loading.is_strict else "fail", summary),),
     )
 
 
-def _added(found: Identification) -> list[str]:
-    lacks = plural(found.added, "counter")
-    return [f"It lacks {lacks} {COUNTER}, which torch adds as it loads."] if found.added else []
+def _added(loading: Loading) -> list[str]:
+    lacks = plural(loading.added, "counter")
+    return [f"It lacks {lacks} {COUNTER}, which torch adds as it loads."] if loading.added else []
 
 
 def _tables(found: Identification, status: str, top: int | None) -> Iterator[Table]:
-    counts = Counter(difference.kind for difference in found.differences)
-    names = (found.candidate.alike if found.fits else ()) or (found.candidate.name,)
-    fits = [_Fit(status, name if found.related else None, found.matched, counts) for name in names]
+    loading = found.loading
+    counts = Counter(difference.kind for difference in loading.differences)
+    names = (found.candidate.alike if loading.is_strict else ()) or (found.candidate.name,)
+    named = (name if found.related else None for name in names)
+    fits = [_Fit(status, name, loading.matched, counts) for name in named]
     yield make_table("verdict", "Verdict", FITS, fits)
     if found.related:
         yield make_table("axes", "Axes", AXES, found.candidate.readings)
-    if found.related and found.differences:
+    if found.related and loading.differences:
         rows, note = _rows_by_module(found, top), "JSON and CSV name every entry."
         yield make_table("modules", "Differences by module", PARTS, rows, note)
 
 
 def _rows_by_module(found: Identification, top: int | None) -> Iterator[_Part | Row]:
     first: dict[str, Difference] = {}
-    for difference in found.differences:
+    for difference in found.loading.differences:
         first.setdefault(difference.module, difference)
     parts = [
         _Part(module or "(own)", counts, _example(first[module]))
-        for module, counts in by_module(found.differences).items()
+        for module, counts in by_module(found.loading.differences).items()
     ]
     shown, folded = parts[:top], parts[len(parts) if top is None else top :]
     yield from shown
@@ -185,16 +181,16 @@ def _example(difference: Difference) -> str:
 
 
 def _summary(name: str, found: Identification) -> str:
-    candidate = found.candidate
+    candidate, loading = found.candidate, found.loading
     if not found.related:
         entries = plural(len(candidate.state.entries), "entry", "entries")
         shared = f"only {found.shared:,} of its {entries} {'has' if found.shared == 1 else 'have'}"
         none = f"not one of its {entries} has"
         have = shared if found.shared else none
         return f"{name} is not of the family: {have} the name and shape of a variant's."
-    if not found.fits:
-        count = f"{plural(len(found.differences), 'entry', 'entries')}"
-        most, counts = next(iter(by_module(found.differences).items()))
+    if not loading.is_strict:
+        count = f"{plural(len(loading.differences), 'entry', 'entries')}"
+        most, counts = next(iter(by_module(loading.differences).items()))
         return (
             f"{name} fits no variant: from the nearest, {candidate.name}, it differs in {count}, "
             f"{counts.total():,} of them in {most or 'the model itself'}."
@@ -205,7 +201,7 @@ def _summary(name: str, found: Identification) -> str:
         _unknown(reading.axis) for reading in candidate.readings if reading.seen != "shapes"
     )
     return (
-        f"{name} fits {alike}: strict loading takes all {found.matched:,} entries{stripped}; "
+        f"{name} fits {alike}: strict loading takes all {loading.matched:,} entries{stripped}; "
         f"shapes do not show {', '.join(unknown)} or {last}."
     )
 
