@@ -143,7 +143,9 @@ def test_rates_of_another_number_are_those_of_a_named_variant_or_a_guess(
     assert (one.value, one.source) == ((6,), None)
 
 
-@pytest.mark.parametrize("outer", ["net.", "model.student."])
+@pytest.mark.parametrize(
+    "outer", ["net.", "model.student.", "features.", "decoder.0.", "classifier.net.", "aspp.aspp."]
+)
 def test_a_network_that_was_a_module_of_another_is_found(
     shapes_of: Callable[[str], Shapes], identified: Identify, outer: str
 ) -> None:
@@ -153,6 +155,30 @@ def test_a_network_that_was_a_module_of_another_is_found(
         "v3",
         outer,
     )
+
+
+@pytest.mark.parametrize(
+    ("beside", "kinds"),
+    [
+        ({"loss.weight": (21,)}, {"loss.weight": "unexpected"}),
+        ({"net.aux.0.weight": (3, 2)}, {"aux.0.weight": "unexpected"}),
+        ({f"metric.{index}": (2,) for index in range(600)}, None),
+        ({"ema.n_averaged": ()}, {"ema.n_averaged": "unexpected"}),
+        ({"features.0.0.weight": (16, 3, 3, 3)}, {"net.features.0.0.weight": "unexpected"}),
+        ({"weight": (3,)}, {"weight": "unexpected"}),
+    ],
+)
+def test_what_stands_beside_a_network_under_a_prefix_is_all_that_differs(
+    shapes_of: Callable[[str], Shapes],
+    identified: Identify,
+    beside: Shapes,
+    kinds: dict[str, str] | None,
+) -> None:
+    found = identified({f"net.{name}": shape for name, shape in shapes_of("v3").items()} | beside)
+    assert (found.candidate.name, found.candidate.state.prefix) == ("v3", "net.")
+    differing = {difference.name: difference.kind for difference in found.loading.differences}
+    assert differing == (kinds or dict.fromkeys(beside, "unexpected"))
+    assert found.loading.matched == found.loading.expected
 
 
 def test_differences_say_what_is_missing_unexpected_and_of_another_shape(

@@ -106,15 +106,11 @@ def inner_network(state: StateDict, is_its_own: Callable[[str], bool]) -> StateD
     )
     if not below:
         return unwrapped(state)
-    inner = without_prefix(
-        state, min(below, key=lambda prefix: (-below[prefix], prefix.count(".")))
-    )
-    names = {entry.name for entry in inner.entries}
-    return inner if len(names) == len(inner.entries) else state
+    return without_prefix(state, min(below, key=lambda outer: (-below[outer], outer.count("."))))
 
 
 def without_prefix(state: StateDict, prefix: str) -> StateDict:
-    """The same with *prefix* stripped from every name that begins with it.
+    """The same with *prefix* stripped from every name that begins with it, unless that is taken.
 
     The counter beside an AveragedModel's module is left out with the prefix of that module.
     """
@@ -125,9 +121,12 @@ def without_prefix(state: StateDict, prefix: str) -> StateDict:
     }
     counters = (entry.name for entry in state.entries if entry.name in averaged)
     left_out = (name.removeprefix(prefix) for name in state.left_out)
+    taken = {entry.name for entry in state.entries if not entry.name.startswith(prefix)}
     return state._replace(
         entries=tuple(
-            _renamed(entry, prefix) for entry in state.entries if entry.name not in averaged
+            entry if entry.name.removeprefix(prefix) in taken else _renamed(entry, prefix)
+            for entry in state.entries
+            if entry.name not in averaged
         ),
         prefix=state.prefix + prefix,
         left_out=(*left_out, *counters),

@@ -75,7 +75,7 @@ class Identification(NamedTuple):
 
 def propose(state: StateDict, named: Mapping[str, Variant], default: str) -> Candidate:
     """The variant to compare *state* with; *default* is taken where several are as near."""
-    state = inner_network(state, lambda name: name.startswith(ROOTS))
+    state = inner_network(state, _is_of_family)
     seen = read_axes({entry.name: entry.shape for entry in state.entries})
 
     def nearness(name: str) -> tuple[int, bool]:
@@ -112,6 +112,11 @@ def by_module(differences: Iterable[Difference]) -> dict[str, Counter[str]]:
     for difference in differences:
         counts.setdefault(difference.module, Counter())[difference.kind] += 1
     return dict(sorted(counts.items(), key=lambda item: -item[1].total()))
+
+
+def _is_of_family(name: str) -> bool:
+    """Whether it begins as the family's names do, and not further on: ``features.features.0``."""
+    return name.startswith(ROOTS) and not any(f".{root}" in name for root in ROOTS)
 
 
 def _looks_like(one: Variant, other: Variant) -> bool:
