@@ -109,6 +109,15 @@ def test_any_part_of_torchvision_s_transforms_may_be_imported_first(
     assert total_params(run(tmp_path, code, "1x3x8x8"))["params"] == 112
 
 
+def test_a_network_of_torchvision_may_be_looked_up_by_its_name(tmp_path: Path) -> None:
+    code = """
+from torchvision import models
+names = [name for name in dir(models) if name.islower() and callable(vars(models)[name])]
+def Net(): return models.__dict__[names[names.index("resnet18")]](weights=None)
+"""
+    assert total_params(run(tmp_path, code, "1x3x32x32"))["params"] == 11_689_512
+
+
 def test_the_lines_after_the_first_say_what_is_wrong(tmp_path: Path) -> None:
     code = """
 class Net(nn.Module):

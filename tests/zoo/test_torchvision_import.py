@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
+
 import ucseg_cli
 
 SOURCE = Path(ucseg_cli.__file__).parent.parent
@@ -82,9 +84,10 @@ def test_packages_have_not_run_and_modules_are_loaded_once() -> None:
         OURS,
         """
         from importlib import import_module
-        assert "extension" not in vars(torchvision)
+        own_names = type(sys).__dict__["__dict__"].__get__  # vars would run the package
+        assert "extension" not in own_names(torchvision)
         assert not hasattr(type(torchvision), "__version__")
-        assert "__version__" not in vars(torchvision)
+        assert "__version__" not in own_names(torchvision)
         name = "torchvision.models.mobilenetv3"
         assert mobilenetv3 is sys.modules[name] is import_module(name)
         assert torchvision.models.mobilenetv3 is mobilenetv3
@@ -159,6 +162,34 @@ def test_a_package_runs_when_first_asked_and_then_is_an_ordinary_module(tmp_path
         """,
     )
     assert printed.splitlines() == ["imported", "run torchvision", "run models"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "torchvision.models.__dict__",
+        "vars(torchvision.models)",
+        "dir(torchvision.models)",
+        "dict(__import__('inspect').getmembers(torchvision.models))",
+    ],
+)
+def test_a_package_that_is_asked_for_all_its_names_runs_first(tmp_path: Path, names: str) -> None:
+    """Made up, too; ``models.__dict__[name]()`` is how many programs build a network."""
+    package = tmp_path / "torchvision" / "models"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").write_text("")
+    (package / "__init__.py").write_text("from .resnet import net\n")
+    (package / "resnet.py").write_text("net = object()\n")
+    (package / "mobilenetv3.py").write_text("")
+    assert_holds(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
+        OURS,
+        f"""
+        assert type(torchvision.models).__name__ == "_PackageOnDemand"
+        assert "net" in {names}
+        assert type(torchvision.models).__name__ == "module"
+        """,
+    )
 
 
 def test_a_name_is_taken_from_its_module_and_the_register_from_all(

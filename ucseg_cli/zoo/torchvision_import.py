@@ -58,6 +58,15 @@ class _PackageOnDemand(ModuleType):
         _run_package(self)
         return getattr(self, name)
 
+    @property
+    def __dict__(self) -> dict[str, object]:  # type: ignore[override]
+        """Every name: ``models.__dict__[name]`` and ``vars`` ask the package for them all."""
+        _run_package(self)
+        return vars(self)
+
+    def __dir__(self) -> list[str]:
+        return sorted(self.__dict__)
+
 
 class _OnDemandLoader(Loader):
     """Puts off running a package's file, which *original* would have run."""
