@@ -120,6 +120,15 @@ def normed() -> nn.Module:
     )
 
 
+def normed_before_parametrizations() -> Weights:
+    names = {"parametrizations.weight.original0": "weight_g"}
+    names |= {"parametrizations.weight.original1": "weight_v"}
+    state: Weights = normed().state_dict()
+    for new, old in names.items():
+        state[f"0.{old}"] = state.pop(f"0.{new}")
+    return state
+
+
 CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[], Any], str]] = {
     "itself": (Net, lambda: Net().state_dict(), ""),
     "an outer module": (Net, lambda: under("model.", Net().state_dict()), "model."),
@@ -165,6 +174,17 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[], Any], str]] = {
         "",
     ),
     "weight_norm into itself": (normed, lambda: under("model.", normed().state_dict()), "model."),
+    "weight_norm of before parametrizations": (normed, normed_before_parametrizations, ""),
+    "half of a weight_norm of before": (
+        normed,
+        lambda: without(normed_before_parametrizations(), "0.weight_g"),
+        "",
+    ),
+    "weight_norm of before, in an outer module": (
+        normed,
+        lambda: under("model.", normed_before_parametrizations()),
+        "model.",
+    ),
     "shared weights": (Tied, lambda: Tied().state_dict(), ""),
     "shared weights saved once": (
         Tied,

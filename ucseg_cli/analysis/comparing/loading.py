@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ucseg_cli.analysis.subject import Subject
@@ -70,7 +70,7 @@ def load_into(trace: Trace, state: StateDict) -> Loading:
     Whatever an outer module put before every name is stripped first.
     """
     expected = trace.state_entries()
-    state = inner_network(state, expected.__contains__)
+    state = _with_parametrizations(inner_network(state, expected.__contains__), expected)
     differences = tuple(_differences(state, expected))
     stopped = {difference.name for difference in differences}
     matched = expected.keys() & _names(state).keys() - stopped
@@ -94,6 +94,19 @@ def as_loaded(subject: Subject, network: Subject) -> Subject:
         return subject
     state = load_into(network.trace, subject.state).state
     return subject._replace(trace=state_dict_trace(state, network.trace.buffer_names()))
+
+
+def _with_parametrizations(state: StateDict, expected: Iterable[str]) -> StateDict:
+    """Weights that the older ``weight_norm`` split, under the names to which torch changes them."""
+    names = {entry.name for entry in state.entries}
+    renamed: dict[str, str] = {}
+    for name in expected:
+        outer, found, last = name.rpartition("parametrizations.")
+        weight = f"{outer}{last.removesuffix('.original0')}"
+        if found and last.endswith(".original0") and {f"{weight}_g", f"{weight}_v"} <= names:
+            renamed |= {f"{weight}_g": name, f"{weight}_v": f"{name[:-1]}1"}
+    entries = (entry._replace(name=renamed.get(entry.name, entry.name)) for entry in state.entries)
+    return state._replace(entries=tuple(entries))
 
 
 def _names(state: StateDict) -> dict[str, Entry | None]:
