@@ -100,7 +100,15 @@ def test_tied_weights_are_the_same_memory(tmp_path: Path, legacy: bool) -> None:
     assert total_params(state_dict_trace(state))["params"] == sum(
         weight.numel() for weight in tied.parameters()
     )
-    assert state.versioned
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_the_modules_of_a_second_version_are_known(tmp_path: Path, legacy: bool) -> None:  # noqa: FBT001
+    net = nn.ModuleDict({"a": nn.Linear(3, 3), "b": nn.BatchNorm1d(3)})
+    torch.save(net.state_dict(), tmp_path / "net.pt", _use_new_zipfile_serialization=not legacy)
+    assert read_state_dict(str(tmp_path / "net.pt")).versioned == {"b"}
+    torch.save(dict(net.state_dict()), tmp_path / "plain.pt")
+    assert read_state_dict(str(tmp_path / "plain.pt")).versioned == set()
 
 
 def test_part_of_a_tensor_is_not_the_whole(tmp_path: Path) -> None:

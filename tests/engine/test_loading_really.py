@@ -108,6 +108,13 @@ def without(weights: Weights, *names: str) -> Weights:
     return {name: value for name, value in weights.items() if name not in names}
 
 
+def without_counter() -> Weights:
+    """With its versions, which promise the counter."""
+    state: Weights = Net().state_dict()
+    del state["bn.num_batches_tracked"]
+    return state
+
+
 def halved(weights: Weights) -> Weights:
     """The first two entries under a prefix, the others not."""
     names = list(weights)[:2]
@@ -205,6 +212,12 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[], Any], str]] = {
         lambda: without(Net().state_dict(), "bn.num_batches_tracked"),
         "",
     ),
+    "a batch norm that is not in the file": (
+        Net,
+        lambda: nn.ModuleDict({"conv": nn.Conv2d(3, 8, 3), "fc": nn.Linear(8, 4)}).state_dict(),
+        "",
+    ),
+    "a batch norm whose counter was deleted": (Net, without_counter, ""),
     "a counter of the root": (
         lambda: nn.BatchNorm1d(3),
         lambda: without(nn.BatchNorm1d(3).state_dict(), "num_batches_tracked"),

@@ -70,8 +70,8 @@ class StateDict(NamedTuple):
         prefix: the part that was stripped from every name, such as ``module.``.
         left_out: names beside these whose values are not tensors, such as ``epoch``.
         remarks: sentences on how the file was read, where that is unusual.
-        versioned: whether it has the versions of its modules. If not, torch adds the counters
-            ``num_batches_tracked`` that it lacks.
+        versioned: the modules that it has at version 2 or later, by path. To any other batch norm
+            torch adds the counter ``num_batches_tracked`` that the file lacks.
     """
 
     entries: tuple[Entry, ...]
@@ -79,7 +79,7 @@ class StateDict(NamedTuple):
     key: str | None = None
     prefix: str = ""
     left_out: tuple[str, ...] = ()
-    versioned: bool = False
+    versioned: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()
 
 
@@ -129,6 +129,7 @@ def without_prefix(state: StateDict, prefix: str) -> StateDict:
             if entry.name not in averaged
         ),
         prefix=state.prefix + prefix,
+        versioned=frozenset(f"{path}.".removeprefix(prefix)[:-1] for path in state.versioned),
         left_out=(*left_out, *counters),
     )
 

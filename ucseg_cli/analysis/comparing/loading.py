@@ -147,5 +147,5 @@ def _mismatch(entry: Entry | None, shape: Shape | None) -> str | None:
 
 def _lack(state: StateDict, name: str) -> str | None:
     """``missing``, unless torch adds it: batch norm's counter, to files from before it existed."""
-    is_added = name.rpartition(".")[2] == COUNTER and not state.versioned
-    return None if is_added else "missing"
+    module, _, last = name.rpartition(".")
+    return None if last == COUNTER and module not in state.versioned else "missing"

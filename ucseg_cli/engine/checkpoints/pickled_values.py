@@ -236,7 +236,7 @@ class _Reader(_PythonUnpickler):  # type: ignore[misc]
 class _Dict(dict[Any, Any]):
     """A mapping; torch keeps the versions of modules in the attributes of one."""
 
-    versioned = False
+    versioned: frozenset[str] = frozenset()
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__()
@@ -247,7 +247,14 @@ class _Dict(dict[Any, Any]):
                 self.update(pair for pair in pairs if isinstance(pair[0], SIMPLE_KEYS))
 
     def __setstate__(self, state: Any) -> None:
-        self.versioned = isinstance(state, dict) and bool(state.get("_metadata"))
+        found = state.get("_metadata") if isinstance(state, dict) else None
+        modules = found.items() if isinstance(found, dict) else ()
+        self.versioned = frozenset(path for path, data in modules if _is_second_version(path, data))
+
+
+def _is_second_version(path: Any, data: Any) -> bool:
+    version = data.get("version") if isinstance(data, dict) else None
+    return isinstance(path, str) and isinstance(version, int) and version > 1
 
 
 def _text(data: bytes) -> str:

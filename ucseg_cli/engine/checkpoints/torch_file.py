@@ -53,7 +53,7 @@ def read_torch_file(path: str, key: str | None) -> StateDict:
         format="torch",
         key=found_at,
         left_out=tuple(str(name) for name in entries if name not in known),
-        versioned=bool(getattr(entries, "versioned", False)),
+        versioned=frozenset(getattr(entries, "versioned", ())),
         remarks=tuple(_remarks(value, len(is_packed))),
     )
 
