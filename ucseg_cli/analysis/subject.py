@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ucseg_cli.facts.state_dict import StateDict
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references.variants import Variant
 
 if TYPE_CHECKING:
     from ucseg_cli.analysis.counting.fold_batch_norms import Folding
+    from ucseg_cli.facts.state_dict import StateDict
 
 
 class Subject(NamedTuple):
