@@ -75,7 +75,7 @@ def test_anything_but_an_encoded_trace_is_a_format_error(value: Any) -> None:
         decode_trace(value)
 
 
-# What no pass could have left
+# Traces that no pass could have left
 
 
 def with_module(**changes: Any) -> Trace:

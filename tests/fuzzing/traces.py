@@ -1,4 +1,4 @@
-"""What we wrote ourselves and others may have written over: cache entries and answers."""
+"""Files of our own that others may have written over: cache entries and answers."""
 
 from __future__ import annotations
 

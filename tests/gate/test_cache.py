@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from support.fixture_types import Run
+from support.small_trace import TRACE
 from ucseg_cli.facts.conditions import Conditions, Size
-from ucseg_cli.facts.trace import Module, Op, Tap, Tensor, Trace, Weight
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate import cache as caching
 from ucseg_cli.gate import fingerprints
 from ucseg_cli.gate.cache import TAG, Cache, default_directory
@@ -31,23 +32,6 @@ from ucseg_cli.references import FromTorchvision
 from ucseg_cli.references.variants import CATALOGUE, Variant
 from ucseg_cli.references.variants.axes import AXES
 
-TRACE = Trace(
-    modules=(
-        Module("", "Net"),
-        Module("conv", "Conv2d", (Weight("weight", 0, trainable=True),), calls=1, outputs=(2,)),
-    ),
-    tensors=(
-        Tensor((8, 3, 3, 3), "float32", 0),
-        Tensor((1, 3, 9, 9), "float32", 1),
-        Tensor((1, 8, 9, 9), "float32", 2),
-    ),
-    storages=(864, 972, 2592),
-    freed=(None, None, None),
-    ops=(Op("convolution", 1, (1, 0, None), (2,), {"stride": (1, 1), "transposed": False}),),
-    inputs=(1,),
-    outputs=(2,),
-    taps=(Tap("low", "conv"),),
-)
 PACKAGE = Path(caching.__file__).parents[1]
 
 

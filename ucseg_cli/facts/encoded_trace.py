@@ -80,7 +80,7 @@ def _freeze(value: Any) -> Any:
     return tuple(map(_freeze, value)) if isinstance(value, list) else value
 
 
-# What no pass could have left
+# Refusing traces that no pass could have left
 
 
 def _refuse_impossible(trace: Trace) -> None:

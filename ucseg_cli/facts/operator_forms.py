@@ -1,4 +1,4 @@
-"""What calls of ATen's operators have, where the arithmetic looks inside: arguments and ranks.
+"""The arguments and ranks that calls of ATen's operators have, where arithmetic looks inside.
 
 Only what torch itself demands of a call is asked here, so that no pass that ran is refused.
 """
@@ -14,7 +14,7 @@ Check = Callable[[Any], bool]
 
 
 class Form(NamedTuple):
-    """Of a call: as many tensors at least, the first of them given; axes and attributes.
+    """The least that a call has: so many tensors, the first of them given; axes and attributes.
 
     *ranks* are the fewest axes of the tensors that are given, *out* those of the output. With
     *alike*, they all have equally many.
