@@ -46,7 +46,7 @@ def pairs(before: Rows, after: Rows) -> list[tuple[str | None, str | None]]:
 
 def test_modules_of_one_name_match_even_if_their_classes_differ() -> None:
     assert pairs(
-        [("stem", "Conv2d"), ("head", "Linear")], [("head", "Conv2d"), ("stem", "Sequential")]
+        [("stem", "Conv2d"), ("head", "Linear")], [("head", "Conv1d"), ("stem", "Sequential")]
     ) == [
         ("stem", "stem"),
         ("head", "head"),
@@ -114,17 +114,15 @@ def matched(before: Subject, after: Subject) -> dict[str, str | None]:
 @pytest.mark.parametrize(
     ("layers", "same_number", "other", "expected"),
     [
-        # Alike by 1/2 is not sure, so all of 1 beats 1/2 and the bonus of a common name.
-        ("AAABBB", "AAA", "AAABBB", "1"),
-        # Alike by 4/7 is sure, even though another is the same.
-        ("AAAABBB", "AAAA", "AAAABBB", "0"),
-        # 1/2 and the bonus of 0.3 are worth more than 4/6,
+        # An identical one goes first, whatever else is alike.
+        ("AAAABBB", "AAAABB", "AAAABBB", "1"),
+        # 1/2 and the bonus of 0.2 are worth more than 4/6,
         ("AAABBB", "AAA", "AAAB", "0"),
         # but less than 5/6.
         ("AAABBB", "AAA", "AAABB", "1"),
     ],
 )
-def test_a_number_is_a_name_of_what_is_surely_alike_and_else_worth_a_bonus(
+def test_a_number_is_a_place_which_is_worth_a_bonus(
     layers: str, same_number: str, other: str, expected: str
 ) -> None:
     before = network(*block("0", layers))
@@ -152,9 +150,9 @@ def test_modules_of_different_names_match_from_a_likeness_that_depends_on_their_
 def test_beyond_50_000_possible_pairs_modules_match_by_name_alone(
     more: int, *, are_matched: bool
 ) -> None:
-    before = [("same", "Conv2d"), *((f"a{index}", "Conv2d") for index in range(224))]
-    after = [("same", "Conv2d"), *((f"b{index}", "Conv2d") for index in range(more))]
-    found = [pair for pair in pairs(before, after) if None not in pair]
+    before = [("same", "Conv2d", 1), *((f"a{index}", "Conv2d", 2) for index in range(224))]
+    after = [("same", "Conv2d", 1), *((f"b{index}", "Conv2d", 3) for index in range(more))]
+    found = paired(before, after)
     assert found[0] == ("same", "same")
     assert len(found) == (1 + more if are_matched else 1)
 
@@ -314,10 +312,158 @@ def paired(before: list[tuple[str, str, int]], after: list[tuple[str, str, int]]
         ([("skip", "Conv2d", 600), ("head", "Conv2d", 1365)], "head"),
         ([("head", "Conv2d", 1365), ("skip", "Conv2d", 600)], "head"),
         ([("a", "Conv2d", 1), ("b", "Conv2d", 1365), ("c", "Conv2d", 2)], "b"),
-        ([("a", "Conv2d", 1), ("b", "Conv2d", 2)], "a"),
+        # Without an identical one, the one of the nearest width.
+        ([("a", "Conv2d", 400), ("b", "Conv2d", 1300)], "b"),
+        ([("a", "Conv2d", 1300), ("b", "Conv2d", 400)], "a"),
     ],
 )
 def test_of_modules_of_one_kind_the_one_with_the_same_parameters_goes_first(
     after: list[tuple[str, str, int]], partner: str
 ) -> None:
     assert paired([("classifier", "Conv2d", 1365)], after) == [("classifier", partner)]
+
+
+Layers = list[tuple[str, str, tuple[int, ...]]]
+
+STEM, LOW, HIGH = (8, 3, 3, 3), (16, 8, 3, 3), (32, 16, 3, 3)
+
+
+def convs(*layers: tuple[str, tuple[int, ...]]) -> Layers:
+    return [(path, "Conv2d", shape) for path, shape in layers]
+
+
+def numbered(*shapes: tuple[int, ...]) -> Layers:
+    return convs(*((str(index), shape) for index, shape in enumerate(shapes)))
+
+
+def partners(before: Layers, after: Layers) -> dict[str | None, str | None]:
+    """By path before, the path after; None for a module of one side."""
+
+    def subject(layers: Layers) -> Subject:
+        shapes = [shape for _, _, shape in layers if shape]
+        held = [
+            Module(path, kind, (Weight("weight", shapes.index(shape), trainable=True),))
+            if shape
+            else Module(path, kind)
+            for path, kind, shape in layers
+        ]
+        tensors = tuple(Tensor(shape, "float32", at) for at, shape in enumerate(shapes))
+        trace = replace(NOTHING, modules=(Module("", "Net"), *held), tensors=tensors)
+        return Subject("net", trace)
+
+    modules = compare(subject(before), subject(after), depth=9).modules
+    return {
+        None if module.status == "new" else module.was or module.path: None
+        if module.status == "gone"
+        else module.path
+        for module in modules
+        if not module.own
+    }
+
+
+def test_a_layer_inserted_at_the_front_is_new_and_the_others_are_what_they_were() -> None:
+    found = partners(numbered(STEM, LOW, HIGH), numbered((3, 3, 3, 3), STEM, LOW, HIGH))
+    assert found == {None: "0", "0": "1", "1": "2", "2": "3"}
+
+
+def test_numbered_names_move_with_the_layers_behind_an_inserted_one() -> None:
+    before = convs(("conv1", STEM), ("conv2", LOW), ("conv3", HIGH))
+    after = convs(("conv1", STEM), ("conv2", (8, 8, 1, 1)), ("conv3", LOW), ("conv4", HIGH))
+    assert partners(before, after) == {
+        "conv1": "conv1", None: "conv2", "conv2": "conv3", "conv3": "conv4",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [("0", "1", "0", "1"), ("a", "b", "c", "d")])
+def test_two_blocks_that_were_swapped_are_still_these_blocks(names: tuple[str, ...]) -> None:
+    def two(first: str, second: str, kernel: int, other: int) -> Layers:
+        return [
+            (first, "Block", ()), (f"{first}.conv", "Conv2d", (8, 8, kernel, kernel)),
+            (f"{first}.norm", "BatchNorm2d", (8,)),
+            (second, "Block", ()), (f"{second}.conv", "Conv2d", (8, 8, other, other)),
+            (f"{second}.norm", "BatchNorm2d", (8,)),
+        ]  # fmt: skip
+
+    one, other, first, second = names
+    found = partners(two(one, other, 3, 5), two(first, second, 5, 3))
+    assert (found[f"{one}.conv"], found[f"{other}.conv"]) == (f"{second}.conv", f"{first}.conv")
+
+
+def test_blocks_of_another_width_swapped_in_place_are_not_taken_for_widened() -> None:
+    wide, narrow = (64, 16, 1, 1), (32, 16, 1, 1)
+    assert partners(numbered(wide, narrow), numbered(narrow, wide)) == {"0": "1", "1": "0"}
+
+
+def test_reordered_layers_are_found_again() -> None:
+    norm = (16,)
+    before = [
+        ("0", "Conv2d", STEM), ("1", "ReLU", ()), ("2", "Conv2d", LOW), ("3", "BatchNorm2d", norm),
+    ]  # fmt: skip
+    after = [
+        ("0", "BatchNorm2d", norm), ("1", "Conv2d", LOW), ("2", "ReLU", ()), ("3", "Conv2d", STEM),
+    ]  # fmt: skip
+    found = partners(before, after)
+    assert {path: found[path] for path in "023"} == {"0": "3", "2": "1", "3": "0"}
+
+
+def test_one_design_at_two_widths_is_compared_place_by_place() -> None:
+    twice = [(16, 3, 3, 3), (32, 16, 3, 3), (64, 32, 3, 3)]
+    same = {"0": "0", "1": "1", "2": "2"}
+    # HIGH is the second layer of the wider network.
+    assert partners(numbered(STEM, LOW, HIGH), numbered(*twice)) == same
+    assert partners(numbered(*twice), numbered(STEM, LOW, HIGH)) == same
+
+
+def test_renamed_blocks_of_another_width_are_pairs() -> None:
+    before = convs(("stem", (16, 3, 3, 3)), ("body", (32, 16, 3, 3)))
+    after = convs(("entry", (24, 3, 3, 3)), ("middle", (48, 24, 3, 3)))
+    assert partners(before, after) == {"stem": "entry", "body": "middle"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shape", "are_paired"),
+    [
+        # With another name 4 ÷ 16 + 0.35 is just enough, for a width of 16 times.
+        ("head", "proj", (64 * 256, 16, 1, 1), True),
+        ("head", "proj", (64 * 257, 16, 1, 1), False),
+        ("head", "proj", (512, 16, 7, 7), False),
+        # In one place of a sequence: another kernel of like width is still the layer there.
+        ("1", "1", (64, 16, 3, 3), True),
+        ("1", "1", (2048, 16, 7, 7), False),
+        # The author's name decides.
+        ("head", "head", (512, 16, 7, 7), True),
+    ],
+)
+def test_a_quite_different_module_of_the_same_kind_and_place_is_new(
+    before: str, after: str, shape: tuple[int, ...], *, are_paired: bool
+) -> None:
+    stem = ("0", (16, 3, 3, 3))
+    found = partners(convs(stem, (before, (64, 16, 1, 1))), convs(stem, (after, shape)))
+    expected: dict[str | None, str | None] = {before: after}
+    if not are_paired:
+        expected = {before: None, None: after}
+    assert found == {"0": "0", **expected}
+
+
+def test_of_identical_layers_each_is_the_one_of_its_name_but_a_number_is_none() -> None:
+    named = convs(("left", LOW), ("right", LOW))
+    swapped = convs(("right", LOW), ("left", LOW), ("top", STEM))
+    assert partners(named, swapped) == {"left": "left", "right": "right", None: "top"}
+    found = partners(numbered(LOW, LOW, LOW), numbered(STEM, LOW, LOW, LOW))
+    assert found == {None: "0", "0": "1", "1": "2", "2": "3"}
+
+
+def test_an_activation_is_identical_to_any_other_and_so_goes_by_its_name() -> None:
+    before = [*convs(("conv", LOW)), ("act1", "ReLU", ()), ("act2", "GELU", ())]
+    after = [*convs(("conv", LOW)), ("act1", "GELU", ()), ("act2", "ReLU", ())]
+    assert partners(before, [*after, ("act3", "ReLU", ())]) == {
+        "conv": "conv", "act1": "act1", "act2": "act2", None: "act3",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "is_matched"), [("Conv2d", True), ("Linear", False)])
+def test_a_layer_is_looked_for_in_a_module_of_its_name(kind: str, *, is_matched: bool) -> None:
+    wrapped: Layers = [("head", "Sequential", ()), ("head.0", kind, LOW)]
+    found = partners(convs(("head", LOW)), wrapped)
+    assert found.get("head") == ("head.0" if is_matched else None)
+    assert (None in found) is not is_matched

@@ -6,6 +6,12 @@ import pytest
 
 from support.fixture_types import Run
 from support.screens import unwrapped, verdict
+from ucseg_cli.analysis.comparing.match_modules import (
+    CONFIDENT,
+    MUCH_WIDER,
+    ONE_CLASS,
+    SAME_PLACE,
+)
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.errors import ExitStatus
@@ -39,6 +45,13 @@ def test_a_topic_is_found_whatever_its_case(ucseg: Run) -> None:
             ucseg("explain", spelling).stdout
             for spelling in (topic.upper(), topic.lower(), topic.title())
         } == {ucseg("explain", topic).stdout}
+
+
+def test_matching_is_explained_with_the_thresholds_that_are_used(ucseg: Run) -> None:
+    screen = unwrapped(ucseg("explain", "matching").stdout)
+    assert f"a confidence of at least {CONFIDENT}:" in screen
+    assert f"over {MUCH_WIDER} times as wide" in screen
+    assert f"plus {ONE_CLASS} for one class and {SAME_PLACE} for one number" in screen
 
 
 def test_attribution_is_a_topic_that_explains_the_columns_of_the_table(ucseg: Run) -> None:

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import prod, sqrt
 from typing import NamedTuple
 
 from ucseg_cli.analysis.counting.module_tree import TreeRow, parent_path
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.trace import Module, Trace
 
-SURELY_ALIKE = 0.5
-"""Above this likeness modules whose name is only a position, or not one, belong together."""
-ALIKE, ALIKE_IN_ONE_CLASS = 0.6, 0.25
-"""The least likeness of modules of different names; the second if they are of one class."""
-SAME_NAME = 0.3
-"""The bonus of a common name on top of likeness."""
-SAME_SHAPES = 0.2
-"""The bonus of the same parameters, in number and shape: of two alike modules the identical one."""
+CONFIDENT = 0.6
+"""The least confidence of a pair; below it one module is gone and the other new.
+
+Modules that are identical, and modules to which the author gave one name, are paired anyway. The
+confidence of any others is the share of layers that they have in common, by class and kernel,
+scaled down if one is more than MUCH_WIDER than the other, plus ONE_CLASS and SAME_PLACE.
+"""
+ONE_CLASS, SAME_PLACE = 0.35, 0.2
+"""Added to the confidence for one class, and for the same number in a sequence."""
+MUCH_WIDER = 4
+"""Up to here a width is only a setting: a renamed block may be twice as wide."""
+NEARER_WIDTH = 0.2
+"""The worth of an equal width, where a module could be compared with several."""
 MOST_PAIRS = 50_000
 """Beyond so many possible pairs only equal names are matched, to stay fast."""
 
 Contents = Mapping[str, Counter[str]]
 """By path, the number of layers of each kind in a module."""
+_Children = dict[str, list[TreeRow]]
+"""By the path of a child, its rows."""
 Likeness = Callable[[str, str], float]
 """From 0 to 1, of a path in one network and a path in the other."""
 
@@ -58,9 +66,11 @@ def match_modules(
 ) -> Correspondence:
     """Match two networks of the family by role, others from the top down.
 
-    Within two matched modules, children of one name match if both hold parameters or neither does;
-    of the rest, in their order, those that are most alike in total. Alike means made of the same
-    kinds of layers. A number is only a position, so it counts as a name only for alike modules.
+    Within two matched modules, identical children match first, wherever they stand; then children
+    of one name, if both hold parameters or neither does; of the rest, in their order, those that
+    are most alike in total, each pair at least CONFIDENT. A number is only a position, not a name.
+    But if all children have the same names and kinds and none became narrower, or none wider, they
+    are one design at two widths, and each is compared with the one in its place.
     """
     # Roles are written down for the family, so nothing has to be guessed there.
     if baseline.variant is not None and model.variant is not None:
@@ -91,14 +101,33 @@ def contents(trace: Trace) -> Contents:
     return {path: counts or without[path] for path, counts in with_parameters.items()}
 
 
-def _shapes(trace: Trace) -> dict[str, list[tuple[int, ...]]]:
-    """The shapes of all parameters at or below each module that has any, in order."""
-    found: dict[str, list[tuple[int, ...]]] = {}
+class _Content(NamedTuple):
+    """The classes of a module and all below it, and the shapes of their parameters, in order."""
+
+    types: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+
+    @property
+    def kernels(self) -> list[tuple[int, ...]]:
+        """The shapes without the widths: of each parameter its rank and its kernel."""
+        return [(len(shape), *shape[2:]) for shape in self.shapes]
+
+    @property
+    def width(self) -> float:
+        """Channels, up to a factor: a layer's parameters grow with their square."""
+        return sqrt(sum(map(prod, self.shapes)) / max(len(self.shapes), 1))
+
+
+def _made_of(trace: Trace) -> dict[str, _Content]:
+    """By path."""
+    types: dict[str, list[str]] = {}
+    shapes: dict[str, list[tuple[int, ...]]] = {}
     for module in trace.modules:
         own = [trace.tensors[weight.tensor].shape for weight in module.parameters]
-        for path in _ancestry(module.path) if own else ():
-            found.setdefault(path, []).extend(own)
-    return found
+        for path in _ancestry(module.path):
+            types.setdefault(path, []).append(module.type)
+            shapes.setdefault(path, []).extend(own)
+    return {path: _Content(tuple(types[path]), tuple(shapes[path])) for path in types}
 
 
 def _kind(trace: Trace, module: Module) -> str:
@@ -139,7 +168,7 @@ class _Matching:
     def __init__(self, old: Trace, new: Trace) -> None:
         self.old, self.new = old, new
         self.likeness = _likeness(contents(old), contents(new))
-        self.shapes = _shapes(old), _shapes(new)
+        self.before, self.after = _made_of(old), _made_of(new)
         self.pairs: list[Pair] = []
         self.renamed: dict[str, str] = {}
 
@@ -161,13 +190,13 @@ class _Matching:
     def _match_one_with_many(self, before: Sequence[TreeRow], after: Sequence[TreeRow]) -> None:
         """A layer on one side, a module around such layers on the other: match the most alike."""
         likely = [
-            (self.likeness(one.path, other.path), one, other)
+            (self._confidence(one.path, other.path), one, other)
             for one in before
             for other in after
             if not one.own and not other.own
         ]
         share, one, other = max(likely, key=lambda pair: pair[0], default=(0.0, None, None))
-        if share > SURELY_ALIKE and one is not None and other is not None:
+        if share >= CONFIDENT and one is not None and other is not None:
             self.pairs.append(Pair(one, other))
             self.renamed[one.path] = other.path
         else:
@@ -192,14 +221,13 @@ class _Matching:
         self, old: str, before: Sequence[TreeRow], new: str, after: Sequence[TreeRow]
     ) -> None:
         left, right = _children(old, before), _children(new, after)
-        # Names first: they are what the author calls the same. Only the rest is aligned in order.
-        partner = dict(self._of_one_name(left, right))
-        rest = (
-            [path for path in left if path not in partner],
-            [path for path in right if path not in partner.values()],
-        )
-        if len(rest[0]) * len(rest[1]) <= MOST_PAIRS:
-            partner.update(_aligned(*rest, self._worth))
+        partner = self._in_place(left, right)
+        for pairing in (self._identical, self._of_one_name, self._alike):
+            taken = set(partner.values())
+            partner |= pairing(
+                {path: rows for path, rows in left.items() if path not in partner},
+                {path: rows for path, rows in right.items() if path not in taken},
+            )
         for path, other in partner.items():
             self.match(path, left[path], other, right[other])
         taken = set(partner.values())
@@ -208,33 +236,98 @@ class _Matching:
             [row for path, rows in right.items() if path not in taken for row in rows],
         )
 
-    def _of_one_name(
-        self, left: Mapping[str, Sequence[TreeRow]], right: Mapping[str, Sequence[TreeRow]]
-    ) -> Iterator[tuple[str, str]]:
+    def _in_place(self, left: _Children, right: _Children) -> dict[str, str]:
+        """All children by their names, if the two are one design at two widths."""
+        places = {_name(path): path for path in right}
+        if places.keys() != {_name(path) for path in left}:
+            return {}
+        pairs = {path: places[_name(path)] for path in left}
+        contents = [(self.before[path], self.after[other]) for path, other in pairs.items()]
+        if not all(
+            one.types == other.types and one.kernels == other.kernels for one, other in contents
+        ):
+            return {}
+        # If layers were moved or added, one place is wider than it was and another narrower.
+        steps = [
+            length - was
+            for one, other in contents
+            for shape, shape_after in zip(one.shapes, other.shapes, strict=True)
+            for was, length in zip(shape, shape_after, strict=True)
+        ]
+        return pairs if min(steps, default=0) >= 0 or max(steps, default=0) <= 0 else {}
+
+    def _identical(self, left: _Children, right: _Children) -> dict[str, str]:
+        """Modules of the same classes and shapes of parameters, as many as can be in order first.
+
+        Those without parameters are left out: an activation is identical to any other.
+        """
+        partner: dict[str, str] = {}
+        by_name = {_name(path): path for path in right}
+        for path in left:
+            other = by_name.get(_name(path))
+            # A number may have moved with the modules in front of it.
+            if other and not path[-1].isdecimal() and self._is_identical(path, other):
+                partner[path] = other
+
+        def free() -> tuple[list[str], list[str]]:
+            taken = set(partner.values())
+            return (
+                [path for path in left if path not in partner],
+                [path for path in right if path not in taken],
+            )
+
+        partner.update(_aligned(*free(), self._is_identical))
+        # The rest has changed places: a block that was moved is still that block.
+        before, after = free()
+        waiting: dict[_Content, list[str]] = {}
+        for path in reversed(after):
+            waiting.setdefault(self.after[path], []).append(path)
+        for path in before:
+            others = waiting.get(self.before[path])
+            if others and self._is_identical(path, others[-1]):
+                partner[path] = others.pop()
+        return partner
+
+    def _is_identical(self, one: str, other: str) -> bool:
+        mine = self.before[one]
+        return bool(mine.shapes) and mine == self.after[other]
+
+    def _of_one_name(self, left: _Children, right: _Children) -> dict[str, str]:
         by_name = {_name(path): path for path in right}
         named = ((path, by_name[_name(path)]) for path in left if _name(path) in by_name)
-        for path, other in named:
+        return {
+            path: other
+            for path, other in named
             # A number is only a position, unless a state dict leaves nothing else to go by.
-            is_name = not _name(path).isdecimal() or self._lacks_class(path, other)
+            if (not _name(path).isdecimal() or self._lacks_class(path, other))
             # A parameter-free module in the place of one with weights is another thing.
-            is_match = is_name or self.likeness(path, other) > SURELY_ALIKE
-            if is_match and _have_parameters(left[path]) == _have_parameters(right[other]):
-                yield path, other
+            and _have_parameters(left[path]) == _have_parameters(right[other])
+        }
 
     def _lacks_class(self, one: str, other: str) -> bool:
         """Whether one is from a state dict, which does not record classes."""
         return not self.old.by_path[one].type or not self.new.by_path[other].type
 
+    def _alike(self, left: _Children, right: _Children) -> dict[str, str]:
+        return dict(_aligned([*left], [*right], self._worth))
+
     def _worth(self, one: str, other: str) -> float:
         """The worth of comparing the two; 0 if they should not be."""
+        confidence = self._confidence(one, other)
+        nearer = NEARER_WIDTH * self._nearness(one, other)
+        return confidence + nearer if confidence >= CONFIDENT else 0.0
+
+    def _confidence(self, one: str, other: str) -> float:
+        """As CONFIDENT says; 0 for two that have no layer in common, whatever they are called."""
         share = self.likeness(one, other)
-        same = self.shapes[0].get(one) == self.shapes[1].get(other) is not None
-        bonus = SAME_SHAPES * same + SAME_NAME * (_name(one) == _name(other))
-        if _name(one) == _name(other):
-            # Nothing in common stays 0: a name alone is not enough.
-            return share and share + bonus
         one_class = self.old.by_path[one].type == self.new.by_path[other].type
-        return share + bonus if share >= (ALIKE_IN_ONE_CLASS if one_class else ALIKE) else 0.0
+        bonus = ONE_CLASS * one_class + SAME_PLACE * (_name(one) == _name(other))
+        return share and share * min(1.0, MUCH_WIDER * self._nearness(one, other)) + bonus
+
+    def _nearness(self, one: str, other: str) -> float:
+        """From 0 to 1, the width of the narrower in that of the wider."""
+        narrow, wide = sorted((self.before[one].width, self.after[other].width))
+        return narrow / wide if wide else 1.0
 
     def _leave(self, before: Iterable[TreeRow], after: Iterable[TreeRow]) -> None:
         self.pairs += (Pair(row, None) for row in before)
@@ -253,9 +346,9 @@ def _is_one_row(path: str, rows: Sequence[TreeRow]) -> bool:
     return len(rows) == 1 and rows[0].path == path and not rows[0].own
 
 
-def _children(path: str, rows: Iterable[TreeRow]) -> dict[str, list[TreeRow]]:
+def _children(path: str, rows: Iterable[TreeRow]) -> _Children:
     """The rows below a module, by the child that they are at or below."""
-    children: dict[str, list[TreeRow]] = {}
+    children: _Children = {}
     inside = f"{path}." if path else ""
     for row in rows:
         if row.path != path:
@@ -267,7 +360,12 @@ def _children(path: str, rows: Iterable[TreeRow]) -> dict[str, list[TreeRow]]:
 def _aligned(
     before: Sequence[str], after: Sequence[str], worth: Likeness
 ) -> Iterator[tuple[str, str]]:
-    """The pairs in order that are worth most in total (Needleman and Wunsch, with free gaps)."""
+    """The pairs in order that are worth most in total (Needleman and Wunsch, with free gaps).
+
+    None beyond MOST_PAIRS.
+    """
+    if len(before) * len(after) > MOST_PAIRS:
+        return
     best = [[0.0] * (len(after) + 1) for _ in range(len(before) + 1)]
     # best[at][to] is the most that before[at:] and after[to:] can be worth together.
     worths = [[worth(one, other) for other in after] for one in before]
