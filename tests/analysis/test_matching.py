@@ -467,3 +467,22 @@ def test_a_layer_is_looked_for_in_a_module_of_its_name(kind: str, *, is_matched:
     found = partners(convs(("head", LOW)), wrapped)
     assert found.get("head") == ("head.0" if is_matched else None)
     assert (None in found) is not is_matched
+
+
+@pytest.mark.parametrize(("layers", "partner"), [("CAC", "1"), ("CCA", None), ("CBAC", None)])
+def test_a_layer_without_parameters_is_the_one_between_the_same_neighbours(
+    layers: str, partner: str | None
+) -> None:
+    """C is a convolution, A and B are activations; before there was another between two."""
+
+    def chain(letters: str) -> Layers:
+        widths = iter((STEM, LOW))
+        activations = {"R": "ReLU", "A": "GELU", "B": "Hardtanh"}
+        return [
+            (str(index), activations[letter], ())
+            if letter in activations
+            else (str(index), "Conv2d", next(widths))
+            for index, letter in enumerate(letters)
+        ]
+
+    assert partners(chain("CRC"), chain(layers)).get("1") == partner

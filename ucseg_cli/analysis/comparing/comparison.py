@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ucseg_cli.analysis.comparing.loading import Loading, as_loaded, loading_between
 from ucseg_cli.analysis.comparing.match_modules import Pair, match_modules
+from ucseg_cli.analysis.comparing.setting_changes import SettingChange, partners, setting_changes
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.metrics import METRICS, own_figures, totals
 from ucseg_cli.analysis.counting.module_tree import TreeRow, module_rows, partition
@@ -56,7 +57,7 @@ class ModuleDelta(NamedTuple):
     """One module before and after, under every metric of MODULE_METRICS.
 
     *path* is its name in the model, or in the baseline if it is gone; *was* is the baseline's name
-    if that differs.
+    if that differs. *settings* are of it and, unless *own*, of all below.
     """
 
     path: str
@@ -64,6 +65,7 @@ class ModuleDelta(NamedTuple):
     figures: Mapping[str, Delta]
     own: bool = False
     was: str | None = None
+    settings: tuple[SettingChange, ...] = ()
 
     @property
     def status(self) -> str:
@@ -71,7 +73,8 @@ class ModuleDelta(NamedTuple):
         change = self.figures["params"].change
         if isinstance(change, str):
             return change
-        return "changed" if any(figure.delta for figure in self.figures.values()) else "unchanged"
+        differs = self.settings or any(figure.delta for figure in self.figures.values())
+        return "changed" if differs else "unchanged"
 
 
 class TapDelta(NamedTuple):
@@ -92,6 +95,7 @@ class Comparison(NamedTuple):
 
     *modules* are at one level and cover each network, so their figures add up to the totals.
     *loading* is what the network makes of the state dict, if just one of the two is a checkpoint.
+    *settings* are of all modules, at any depth.
     """
 
     baseline: Subject
@@ -102,6 +106,14 @@ class Comparison(NamedTuple):
     axes: tuple[Change, ...]
     lint: LintChanges
     loading: Loading | None = None
+    settings: tuple[SettingChange, ...] = ()
+
+    @property
+    def is_same(self) -> bool:
+        """Whether nothing differs: no total, no axis, and no module in a figure or a setting."""
+        differs = (delta.delta or not delta.known for delta in self.totals.values())
+        modules = (module.status != "unchanged" for module in self.modules)
+        return not (self.axes or self.settings or any(differs) or any(modules))
 
 
 def compare_all(baseline: Subject, models: Sequence[Subject], *, depth: int) -> list[Comparison]:
@@ -123,6 +135,7 @@ def compare(baseline: Subject, model: Subject, *, depth: int) -> Comparison:
     before, after = totals(baseline.trace), totals(model.trace)
     matched = match_modules(baseline, _rows(baseline, depth), model, _rows(model, depth))
     unknown = METRICS.keys() - (before.keys() & after.keys())
+    settings = setting_changes(baseline, model, partners(baseline, model, matched))
     return Comparison(
         baseline=baseline,
         model=model,
@@ -130,11 +143,12 @@ def compare(baseline: Subject, model: Subject, *, depth: int) -> Comparison:
             metric: Delta(before.get(metric), after.get(metric), known=metric not in unknown)
             for metric in METRICS
         },
-        modules=tuple(_module_delta(pair, unknown) for pair in matched.pairs),
+        modules=tuple(_module_delta(pair, unknown, settings) for pair in matched.pairs),
         taps=_tap_deltas(tap_shapes(baseline.trace), tap_shapes(model.trace)),
         axes=changes(baseline.variant, model.variant) if baseline.variant and model.variant else (),
         lint=lint_changes(baseline, model, matched.name_after),
         loading=loading_between(baseline, model),
+        settings=settings,
     )
 
 
@@ -142,7 +156,9 @@ def _rows(subject: Subject, depth: int) -> list[TreeRow]:
     return partition(module_rows(subject.trace, own_figures(subject.trace), max_depth=depth))
 
 
-def _module_delta(pair: Pair, unknown: Collection[str]) -> ModuleDelta:
+def _module_delta(
+    pair: Pair, unknown: Collection[str], settings: Iterable[SettingChange]
+) -> ModuleDelta:
     before, after = pair
 
     def delta(metric: str) -> Delta:
@@ -155,7 +171,12 @@ def _module_delta(pair: Pair, unknown: Collection[str]) -> ModuleDelta:
         own=pair.row.own,
         was=before.path if before and after and before.path != after.path else None,
         figures={metric: delta(metric) for metric in MODULE_METRICS},
+        settings=tuple(change for change in settings if after and _is_at(change.path, after)),
     )
+
+
+def _is_at(path: str, row: TreeRow) -> bool:
+    return path == row.path or (not row.own and path.startswith(f"{row.path}."))
 
 
 def _tap_deltas(before: Iterable[TapShape], after: Iterable[TapShape]) -> tuple[TapDelta, ...]:

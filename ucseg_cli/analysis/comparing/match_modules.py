@@ -70,7 +70,8 @@ def match_modules(
     of one name, if both hold parameters or neither does; of the rest, in their order, those that
     are most alike in total, each pair at least CONFIDENT. A number is only a position, not a name.
     But if all children have the same names and kinds and none became narrower, or none wider, they
-    are one design at two widths, and each is compared with the one in its place.
+    are one design at two widths, and each is compared with the one in its place. Last, a module
+    without parameters is that between the same neighbours.
     """
     # Roles are written down for the family, so nothing has to be guessed there.
     if baseline.variant is not None and model.variant is not None:
@@ -228,6 +229,7 @@ class _Matching:
                 {path: rows for path, rows in left.items() if path not in partner},
                 {path: rows for path, rows in right.items() if path not in taken},
             )
+        partner |= _between_partners(left, right, partner)
         for path, other in partner.items():
             self.match(path, left[path], other, right[other])
         taken = set(partner.values())
@@ -332,6 +334,36 @@ class _Matching:
     def _leave(self, before: Iterable[TreeRow], after: Iterable[TreeRow]) -> None:
         self.pairs += (Pair(row, None) for row in before)
         self.pairs += (Pair(None, row) for row in after)
+
+
+def _between_partners(
+    left: _Children, right: _Children, partner: Mapping[str, str]
+) -> dict[str, str]:
+    """Modules without parameters between the same two neighbours, as an activation that is another.
+
+    A layer with parameters would be another layer there.
+    """
+
+    def neighbours(path: str, paths: list[str]) -> tuple[str, str]:
+        at = paths.index(path)
+        return "".join(paths[at - 1 : at]), "".join(paths[at + 1 : at + 2])
+
+    free = [path for path in left if path not in partner and not _have_parameters(left[path])]
+    if not free:
+        return {}
+    taken, orders = set(partner.values()), (list(left), list(right))
+    places = {
+        neighbours(path, orders[1]): path
+        for path in right
+        if path not in taken and not _have_parameters(right[path])
+    }
+    found = {}
+    for path in free:
+        # The first child has no neighbour before it, on either side.
+        before, after = (partner.get(name, name) for name in neighbours(path, orders[0]))
+        if (before or after) and (before, after) in places:
+            found[path] = places[before, after]
+    return found
 
 
 def _have_parameters(rows: Iterable[TreeRow]) -> bool:

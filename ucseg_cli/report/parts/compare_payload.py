@@ -16,6 +16,7 @@ from ucseg_cli.analysis.comparing.comparison import (
 from ucseg_cli.analysis.counting.conventions import Convention
 from ucseg_cli.analysis.geometry.tap_shapes import TapShape
 from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.report.answers.choose.compare_settings import settings_payload
 from ucseg_cli.report.answers.choose.lint import finding_payload
 from ucseg_cli.report.answers.choose.loading_tables import loading_payload
 from ucseg_cli.report.document import Table
@@ -73,12 +74,12 @@ def compare_payload(
         "baseline": baseline.name,
         "models": [{"name": baseline.name, "total": {m: d.before for m, d in totals.items()}}],
         "deltas": make_entries(FIELDS, (r for r in _records(comparisons) if r.scope == "total")),
-        **{key: [] for key in ("axes", "modules", "taps", "lint", "loading")},
+        **{key: [] for key in ("axes", "modules", "settings", "taps", "lint", "loading")},
     }
     for comparison in comparisons:
         name = comparison.model.name
         after = {metric: delta.after for metric, delta in comparison.totals.items()}
-        payload["models"].append({"name": name, "total": after})
+        payload["models"].append({"name": name, "total": after, "same": comparison.is_same})
         for key, entries in _differences(comparison):
             payload[key] += [{"model": name, **entry} for entry in entries]
     return payload
@@ -91,6 +92,7 @@ def _differences(comparison: Comparison) -> Iterator[tuple[str, list[dict[str, A
     axes = comparison.axes
     yield "axes", [{"axis": c.axis.name, "before": c.before, "after": c.after} for c in axes]
     yield "modules", [_module(module) for module in comparison.modules]
+    yield "settings", settings_payload(comparison.settings)
     yield "taps", [_tap_change(tap) for tap in comparison.taps]
     lint = comparison.lint
     changed = [after for _, after in lint.altered]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from ucseg_cli.analysis.comparing.attribution import Attribution
-from ucseg_cli.analysis.comparing.comparison import Comparison, Delta
-from ucseg_cli.analysis.counting.conventions import Convention
+from ucseg_cli.analysis.comparing.comparison import MODULE_METRICS, Comparison, Delta, ModuleDelta
+from ucseg_cli.analysis.comparing.setting_changes import TRAINABLE
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention
 from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.report.answers.choose.compare_settings import (
+    MOST_NAMED,
+    settings_in_words,
+    settings_place,
+)
 from ucseg_cli.report.answers.choose.loading_tables import loading_sentence
 from ucseg_cli.report.parts.module_table import label
-from ucseg_cli.units import format_percent, spoken_count
+from ucseg_cli.units import format_percent, plural, spoken_count
 
 MANY_TIMES = 10
 """From here on a reader is better served by a factor than by a percentage."""
@@ -23,20 +29,23 @@ def compare_sentence(
     """How two networks differ, as one would say it: parameters and operations, and why.
 
     The reason is the axis with the largest share if *attributions* are known, else the module that
-    changes most. If no cost differs, the sentence names the axes that do. Between a
-    network and a checkpoint it says whether the one loads the other.
+    changes most. If these do not differ, the sentence names what does. Between a network and a
+    checkpoint it says whether the one loads the other.
     """
     if comparison.loading is not None:
         return loading_sentence(comparison, comparison.loading)
     model, baseline, axes = comparison.model.name, comparison.baseline.name, comparison.axes
     same = bool(axes) and all(change.axis.same_function for change in axes)
     function = "; in eval mode it computes the same function" if same else ""
+    if comparison.is_same:
+        return _nothing(comparison)
     costs = [metric for metric, delta in comparison.totals.items() if _differs(delta)]
     if not costs and axes:
         named = ", ".join(map(str, axes))
         return f"{model} differs from {baseline} in {named}; no cost differs{function}."
-    if not costs and all(module.status == "unchanged" for module in comparison.modules):
-        return _nothing(model, baseline)
+    if not costs and all(_is_equal(module) for module in comparison.modules):
+        named = settings_in_words(comparison.settings)
+        return f"{model} differs from {baseline} in {named}; no cost differs."
     reasons = {known.metric: _largest_share(comparison, known) for known in attributions}
     params = _part(comparison, "params", "parameters", reasons, than=f" than {baseline}")
     if not comparison.totals[convention.name].known:
@@ -44,21 +53,72 @@ def compare_sentence(
     flops = _part(comparison, convention.name, convention.noun, reasons)
     counted = [change for change in axes if change.axis.counted]
     cause = f", from {counted[0]}" if len(counted) == 1 and attributions else ""
-    others = [
-        METRICS[metric].title for metric in costs if metric not in {"params", convention.name}
+    both_same = not {"params", convention.name} & set(costs)
+    others = "".join(f"; {clause}" for clause in _others(comparison, costs)) if both_same else ""
+    return f"{model} has {params} and {flops}{cause}{others}{function}."
+
+
+def _others(comparison: Comparison, costs: Sequence[str]) -> Iterator[str]:
+    """All that differs between two models of as many parameters and operations."""
+    for metric in costs:
+        delta = comparison.totals[metric]
+        if metric not in {"trainable", "frozen"} and isinstance(delta.change, Fraction):
+            direction = "rise" if delta.delta > 0 else "fall"
+            yield f"{METRICS[metric].title} {direction} by {format_percent(abs(delta.change))}"
+    frozen = comparison.totals["frozen"]
+    if frozen.delta:
+        more = "more" if frozen.delta > 0 else "fewer"
+        paths = [change.path for change in comparison.settings if change.name == TRAINABLE]
+        place = f", in {settings_place(paths)}" if paths else ""
+        yield f"{spoken_count(abs(frozen.delta))} {more} of them are frozen{place}"
+    yield from _modules_that_differ(comparison)
+    settings = [change for change in comparison.settings if change.name != TRAINABLE]
+    if settings and not comparison.axes:
+        yield f"it differs in {settings_in_words(settings)}"
+
+
+def _modules_that_differ(comparison: Comparison) -> Iterator[str]:
+    """Those whose figures differ though the totals agree, and those of one side."""
+    for status in ("new", "gone"):
+        found = [module for module in comparison.modules if module.status == status]
+        if found:
+            paths = [label(module.path, own=module.own) for module in found]
+            yield f"{settings_place(paths)} {'is' if len(found) == 1 else 'are'} {status}"
+    changed = [module for module in comparison.modules if not _is_equal(module)]
+    metric = next(
+        (name for name in MODULE_METRICS if any(module.figures[name].delta for module in changed)),
+        None,
+    )
+    if metric is None:
+        return
+    changed.sort(key=lambda module: -abs(module.figures[metric].delta))
+    shown = [
+        f"{label(module.path, own=module.own)} "
+        f"{spoken_count(module.figures[metric].delta, signed=True)}"
+        for module in changed[:MOST_NAMED]
+        if module.figures[metric].delta
     ]
-    differ = f"; {' and '.join(others)} differ" if len(others) == len(costs) else ""
-    return f"{model} has {params} and {flops}{cause}{differ}{function}."
+    noun = "parameters" if metric == "params" else CONVENTIONS[metric].noun
+    yield f"{noun} move between modules: {', '.join(shown)}"
+
+
+def _is_equal(module: ModuleDelta) -> bool:
+    """Whether it is on both sides, and no figure of it differs."""
+    figures = module.figures.values()
+    return module.status in {"changed", "unchanged"} and not any(figure.delta for figure in figures)
 
 
 def _differs(delta: Delta) -> bool:
     return bool(delta.delta) or not delta.known
 
 
-def _nothing(model: str, baseline: str) -> str:
+def _nothing(comparison: Comparison) -> str:
+    model, baseline = comparison.model.name, comparison.baseline.name
     if model == baseline:
         return f"{model} is compared with itself: nothing differs."
-    return f"{model} has the same parameters and operations as {baseline} in every module."
+    renamed = [module for module in comparison.modules if module.was]
+    names = f"; {plural(len(renamed), 'has', 'have')} another name" if renamed else ""
+    return f"{model} has the same parameters and operations as {baseline} in every module{names}."
 
 
 def _part(

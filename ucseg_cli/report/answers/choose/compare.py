@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ucseg_cli.analysis.comparing.attribution import Attribution
-from ucseg_cli.analysis.comparing.comparison import MODULE_METRICS, Comparison
+from ucseg_cli.analysis.comparing.comparison import Comparison
 from ucseg_cli.analysis.counting.conventions import Convention
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.references.variants import AXES
 from ucseg_cli.report.answers.choose.compare_modules import align, is_changed_in, modules_table
+from ucseg_cli.report.answers.choose.compare_settings import settings_table
 from ucseg_cli.report.answers.choose.compare_tables import (
     HANDFUL,
     Compared,
@@ -121,7 +122,11 @@ def _unchanged_things(answer: Compared) -> str:
     models = answer.comparisons
     metrics = [metric for metric in answer.metrics if not answer.is_changed(metric)]
     axes = len(AXES) - len(changed_axes(models)) if in_family(models) else 0
-    modules = [d for d in align(models).values() if not is_changed_in(d, MODULE_METRICS)]
+    modules = [
+        deltas
+        for deltas in align(models).values()
+        if all(delta.status == "unchanged" for delta in deltas)
+    ]
     taps = {tap.name: tap.changed for model in models for tap in model.taps}
     same = (
         plural(len(metrics), "metric"),
@@ -160,6 +165,8 @@ def _tables(answer: Compared, *, first: bool) -> Iterator[Table]:
         yield from axes_tables(answer, metrics, first=first)
     for group in _groups(answer, metrics, first=first):
         yield modules_table(answer, group, HANDFUL if first else None)
+    if any(comparison.settings for comparison in answer.comparisons):
+        yield settings_table(answer, first=first)
     yield from taps_tables(answer, first=first)
     if answer.runs:
         yield lint_table(answer, first=first)
