@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from support.fixture_types import Run
+from support.screens import unwrapped
 from ucseg_cli.gate import tracing
 from ucseg_cli.references.variants import Variant, as_variant
 
@@ -230,9 +231,85 @@ def test_a_user_s_own_class_of_the_family_is_compared_by_axes(ucseg: Run, tmp_pa
     assert mine["conditions"]["recognised"] == [{"model": "original.py:original", "variant": "v1"}]
     for key in ("axes", "deltas", "modules", "taps", "lint"):
         assert mine[key] == named[key]
-    metrics = [row["metric"] for row in mine["attribution"]]
-    assert metrics == [
-        row["metric"] for row in named["attribution"] if row["metric"] != "peak-memory"
+    assert mine["attribution"] == named["attribution"]
+
+
+WRITTEN_OTHERWISE = """
+import torch
+from ucseg_cli import build_model
+from ucseg_cli.nets.network import run_features, upsample
+
+def not_in_place(head="after-upsample"):
+    network = build_model(f"v1+head={head}")
+    for module in network.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False
+    return network
+
+def frozen(head="after-upsample"):
+    network = build_model(f"v1+head={head}")
+    network.features.requires_grad_(False)
+    return network
+
+def keeping(head="after-upsample"):
+    network = build_model(f"v1+head={head}")
+    network.__class__ = type("Own", (type(network),), {"forward": forward})
+    return network
+
+def forward(self, x):
+    taps = run_features(self.features, x, self.variant.taps)
+    mid = self.mid_conv(taps["mid"])
+    context = upsample(self.aspp(taps["high"]), like=mid)
+    joined = torch.cat([context, mid], dim=1)
+    decoded = self.decoder(joined)
+    wide = upsample(decoded, like=x)
+    return self.classifier(wide)
+"""
+IMPLEMENTATIONS: dict[str, set[str]] = {
+    "not_in_place": set(),
+    "frozen": {"trainable", "frozen"},
+    "keeping": {"peak-memory"},
+}
+"""By another way to write v1, the metrics in which it differs from the built-in network."""
+
+
+@pytest.mark.parametrize("written", IMPLEMENTATIONS)
+def test_a_fix_is_priced_between_two_of_one_implementation(
+    ucseg: Run, tmp_path: Path, written: str
+) -> None:
+    (tmp_path / "original.py").write_text(WRITTEN_OTHERWISE)
+    mine, named = (
+        answer(ucseg, "lint", model, "--select", "UC104")["findings"]
+        for model in (f"original.py:{written}", "v1")
+    )
+    assert [finding["fix"] for finding in mine] == [finding["fix"] for finding in named]
+    totals = [
+        answer(ucseg, "compare", "v1", model)["models"][1]["total"]
+        for model in ("v1", "v1+head=before-upsample")
+    ]
+    assert mine[0]["fix"]["saving"] == {
+        metric: before - totals[1][metric] for metric, before in totals[0].items()
+    }
+    screen = ucseg("lint", f"original.py:{written}", "--select", "UC104").stdout
+    assert "Savings are of the built-in v1, with and without the fix." in unwrapped(screen)
+    assert "Savings are of" not in ucseg("lint", "v1", "--select", "UC104").stdout
+
+
+@pytest.mark.parametrize("written", IMPLEMENTATIONS)
+def test_axes_explain_no_metric_in_which_another_implementation_differs(
+    ucseg: Run, tmp_path: Path, written: str
+) -> None:
+    (tmp_path / "original.py").write_text(WRITTEN_OTHERWISE)
+    mine = answer(ucseg, "compare", f"original.py:{written}", "v2")
+    named = answer(ucseg, "compare", "v1", "v2")
+    differ = {
+        metric
+        for metric, figure in mine["models"][0]["total"].items()
+        if figure != named["models"][0]["total"][metric]
+    }
+    assert differ == IMPLEMENTATIONS[written]
+    assert mine["attribution"] == [
+        row for row in named["attribution"] if row["metric"] not in differ
     ]
 
 

@@ -30,9 +30,11 @@ def attribute_axes(
     points = measure_lattice(comparison.baseline, comparison.model, conditions, cache=cache)
     found = []
     for metric in METRICS:
-        # the peak hangs on the order of operators, which in a user's own model no axis decides
-        if metric != "peak-memory" or not _has_own_order(comparison):
-            values = {taken: figures[metric] for taken, figures in points.items()}
+        values = {taken: figures[metric] for taken, figures in points.items()}
+        delta = comparison.totals[metric]
+        # A user's own model that was recognised may differ from the variant in what no axis
+        # decides, such as the order of operators; then the axes do not explain the difference.
+        if (values[frozenset()], values[max(values, key=len)]) == (delta.before, delta.after):
             found.append(attribute(metric, values, axes, kinds))
     return found
 
@@ -40,12 +42,19 @@ def attribute_axes(
 def measure_lattice(
     baseline: Subject, model: Subject, conditions: Conditions, *, cache: Cache | None
 ) -> dict[Taken, Mapping[str, int]]:
-    """Every metric of each variant between two, and of both, by the axes taken from the second."""
+    """Every metric of each variant between two, and of both, by the axes taken from the second.
+
+    All are of the built-in network, even if a user's own model was recognised as one of the two.
+    """
     if baseline.variant is None or model.variant is None:
         return {}
     variants = lattice(baseline.variant, model.variant)
-    ends = {frozenset[str](): totals(baseline.trace), max(variants, key=len): totals(model.trace)}
-    # Both ends are traced already; only what lies between is recorded.
+    ends = {
+        taken: totals(subject.trace)
+        for taken, subject in ((frozenset[str](), baseline), (max(variants, key=len), model))
+        if subject.known_as is None
+    }
+    # Named variants are traced already; only what lies between is recorded.
     inner = {taken: variant for taken, variant in variants.items() if taken not in ends}
     if not inner:
         return dict(ends)
@@ -58,10 +67,6 @@ def measure_lattice(
         if cache:
             cache.put_totals(key, known)
     return {**ends, **{taken: known[_name(taken)] for taken in inner}}
-
-
-def _has_own_order(comparison: Comparison) -> bool:
-    return comparison.baseline.known_as is not None or comparison.model.known_as is not None
 
 
 def _measure(variants: Mapping[Taken, Variant], conditions: Conditions, *, deploy: bool) -> Totals:

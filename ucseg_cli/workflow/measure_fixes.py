@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ucseg_cli.analysis.counting.metrics import METRICS, totals
-from ucseg_cli.analysis.rules.fixes import Savings, fix_reference
+from ucseg_cli.analysis.rules.fixes import Saving, Savings, fix_reference
 from ucseg_cli.analysis.rules.lint_checks import Finding
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions
@@ -22,15 +22,21 @@ def measure_savings(
     *,
     cache: Cache | None,
 ) -> Savings:
-    """By the reference of each fixed variant, what it saves under every metric."""
-    names = {fix_reference(subject, finding) for finding in findings}
-    references = [settings.find(name) for name in sorted(filter(None, names))]
-    if not references:
+    """By the reference of each fixed variant, what it saves under every metric.
+
+    Both sides are of one implementation: a user's own model that was recognised as a variant may
+    differ from it in what no fix changes, such as the order of operators or frozen parameters.
+    """
+    names = {fix_reference(subject, finding) for finding in findings} - {None}
+    if not names:
         return {}
-    before = totals(subject.trace)
-    fixed = measure(references, [conditions], settings, cache=cache)
-    after = {model.name: totals(model.trace) for model in fixed}
+    without = {subject.known_as} - {None}
+    references = [settings.find(name) for name in sorted(filter(None, names | without))]
+    models = measure(references, [conditions], settings, cache=cache)
+    after = {model.name: totals(model.trace) for model in models}
+    before = after[subject.known_as] if subject.known_as else totals(subject.trace)
     return {
-        name: {metric: before[metric] - total[metric] for metric in METRICS}
+        name: Saving({metric: before[metric] - total[metric] for metric in METRICS}, before)
         for name, total in after.items()
+        if name in names
     }

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.fixture_types import Run, Tables
+from ucseg_cli.analysis.rules.fixes import Saving
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
 from ucseg_cli.gate.tracing import Request
 from ucseg_cli.report.answers.choose.lint import Fix
@@ -180,10 +181,10 @@ def test_what_costs_more_is_said_as_a_cost() -> None:
     )
     nothing = dict.fromkeys(saved, 0)
     quarter, eighth = format_percent(Fraction(1, 4)), format_percent(Fraction(1, 8))
-    assert Fix("UC1", "v2", exact=True, saved=saved, totals=before).saving == (
+    assert Fix("UC1", "v2", exact=True, saving=Saving(saved, before)).saves == (
         f"costs 1,000 parameters ({quarter}), 2,000 FLOPs (fvcore) ({eighth})"
     )
-    assert Fix("UC1", "v2", exact=True, saved=nothing, totals=before).saving == "no cost change"
+    assert Fix("UC1", "v2", exact=True, saving=Saving(nothing, before)).saves == "no cost change"
 
 
 @pytest.mark.parametrize(

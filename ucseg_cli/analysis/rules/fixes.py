@@ -10,8 +10,16 @@ from ucseg_cli.analysis.rules.lint_checks import Finding
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.references import with_axes
 
-Savings = Mapping[str, Mapping[str, int]]
-"""By the reference of a fixed variant, its saving under every metric; a negative one is a cost."""
+
+class Saving(NamedTuple):
+    """The amounts *saved* under every metric, *of* the totals without a fix; below 0 it costs."""
+
+    saved: Mapping[str, int]
+    of: Mapping[str, int]
+
+
+Savings = Mapping[str, Saving]
+"""By the reference of a fixed variant."""
 
 
 class Scope(NamedTuple):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from ucseg_cli.analysis.counting.metrics import METRICS, totals
-from ucseg_cli.analysis.rules.fixes import Savings, Scope, fix_reference
+from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.rules.fixes import Saving, Savings, Scope, fix_reference
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
 from ucseg_cli.analysis.rules.lint_checks import Finding
 from ucseg_cli.analysis.subject import Subject
@@ -26,13 +26,12 @@ SHOWN_SAVINGS = ("params", DEFAULT_CONVENTION, "peak-memory")
 
 
 class Fix(NamedTuple):
-    """A variant to try instead, and what it saves of a model's *totals*, under every metric."""
+    """A variant to try instead, and what it saves under every metric."""
 
     code: str
     reference: str
     exact: bool | None
-    saved: Mapping[str, int]
-    totals: Mapping[str, int]
+    saving: Saving
 
     @property
     def output(self) -> str:
@@ -40,14 +39,14 @@ class Fix(NamedTuple):
         return "identical" if self.exact else "changes"
 
     @property
-    def saving(self) -> str:
+    def saves(self) -> str:
         """Each metric that changes, exactly; a cost is called one."""
         parts = []
         for name in SHOWN_SAVINGS:
-            metric, count = METRICS[name], self.saved[name]
+            metric, count = METRICS[name], self.saving.saved[name]
             write = format_bytes if metric.in_bytes else format_count
             if count:
-                share = format_percent(exact_ratio(abs(count), self.totals[name]))
+                share = format_percent(exact_ratio(abs(count), self.saving.of[name]))
                 amount = f"{write(abs(count), exact=True)} {metric.title} ({share})"
                 parts.append(amount if count > 0 else f"costs {amount}")
         return ", ".join(parts) or "no cost change"
@@ -70,9 +69,9 @@ FIX_FIELDS: tuple[Field[Fix], ...] = (
     Field("code", "rule", attrgetter("code"), output=Output.SCREEN),
     Field("reference", "try", attrgetter("reference")),
     Field("output", "output", attrgetter("output"), output=Output.SCREEN),
-    Field("saves", "saves", attrgetter("saving"), Kind.PROSE, output=Output.SCREEN),
+    Field("saves", "saves", attrgetter("saves"), Kind.PROSE, output=Output.SCREEN),
     Field("exact", "exact", attrgetter("exact"), output=Output.JSON),
-    Field("saving", "saving", lambda fix: dict(fix.saved), output=Output.JSON),
+    Field("saving", "saving", lambda fix: dict(fix.saving.saved), output=Output.JSON),
 )
 
 
@@ -94,6 +93,8 @@ def lint_report(
     tables = [make_table("findings", "Findings", FIELDS, findings)]
     if different := {(fix.code, fix.reference): fix for fix in fixes if fix}:
         note = "Identical means in eval mode, with any weights."
+        if subject.known_as:
+            note += f" Savings are of the built-in {subject.known_as}, with and without the fix."
         tables.append(make_table("fixes", "Fixes", FIX_FIELDS, different.values(), note))
     explain = "`ucseg explain CODE` gives the reasoning and the source of a rule."
     entries = zip(findings, fixes, strict=True)
@@ -122,8 +123,7 @@ def _fix(subject: Subject, finding: Finding, savings: Savings) -> Fix | None:
     reference = fix_reference(subject, finding)
     if reference is None:
         return None
-    before = totals(subject.trace)
-    return Fix(finding.rule.code, reference, finding.exact, savings[reference], before)
+    return Fix(finding.rule.code, reference, finding.exact, savings[reference])
 
 
 def _judgements(
@@ -177,10 +177,10 @@ def _failing(findings: Sequence[Finding], scope: Scope) -> str:
 
 def _best_fix(fixes: Sequence[Fix]) -> str:
     """The fix with an identical output that saves most, if one saves anything."""
-    exact = [fix for fix in fixes if fix.exact and fix.saved[DEFAULT_CONVENTION] > 0]
+    exact = [fix for fix in fixes if fix.exact and fix.saving.saved[DEFAULT_CONVENTION] > 0]
     if not exact:
         return ""
-    best = max(exact, key=lambda fix: fix.saved[DEFAULT_CONVENTION])
-    ratio = exact_ratio(best.saved[DEFAULT_CONVENTION], best.totals[DEFAULT_CONVENTION])
+    best = max(exact, key=lambda fix: fix.saving.saved[DEFAULT_CONVENTION])
+    ratio = exact_ratio(best.saving.saved[DEFAULT_CONVENTION], best.saving.of[DEFAULT_CONVENTION])
     fewer = f"{format_percent(ratio)} fewer fvcore FLOPs"
     return f"; {best.reference} gives the same output with {fewer} ({best.code})"
