@@ -468,3 +468,93 @@ def test_a_note_names_the_layers_that_torch_may_run_as_one_kernel(
     both = FAST_PATH.format("fvcore and FlopCounterMode")
     assert (both in plain_notes(trace, fvcore, torch_)) == is_said
     assert plain_notes(trace, macs) == ()
+
+
+# Modules of two names
+
+
+class Steps(nn.Module):
+    """Named modules, called in the order of *calls*, by name."""
+
+    def __init__(self, calls: tuple[str, ...], **modules: nn.Module) -> None:
+        super().__init__()
+        for name, module in modules.items():
+            setattr(self, name, module)
+        self.calls = calls
+
+    def forward(self, x: Tensor) -> Tensor:
+        for name in self.calls:
+            x = self.get_submodule(name)(x)
+        return x
+
+
+def _block() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8))
+
+
+def _two_attributes() -> nn.Module:
+    layer = nn.Linear(8, 8)
+    return Steps(("second", "first", "second"), first=layer, second=layer)
+
+
+def _a_block_twice_in_a_list() -> nn.Module:
+    block = _block()
+    blocks = nn.ModuleList([block, _block(), block])
+    return Steps(("blocks.0", "blocks.1", "blocks.2"), blocks=blocks)
+
+
+def _an_attribute_of_a_sequence() -> nn.Module:
+    layer = nn.Linear(8, 8)
+    body = nn.Sequential(layer, nn.ReLU(), nn.Linear(8, 8))
+    return Steps(("body", "head"), layer=layer, body=body, head=body[2])
+
+
+def _an_attribute_called_outside() -> nn.Module:
+    layer = nn.Linear(8, 8)
+    return Steps(("body.1", "tail"), body=nn.Sequential(layer, nn.Linear(8, 8)), tail=layer)
+
+
+def _a_block_in_two_sequences() -> nn.Module:
+    block = _block()
+    return Steps(
+        ("one", "two"), one=nn.Sequential(block, nn.ReLU()), two=nn.Sequential(nn.ReLU(), block)
+    )
+
+
+def _a_list_of_two_names() -> nn.Module:
+    layers = nn.ModuleList([nn.Linear(8, 8), nn.Linear(8, 8)])
+    return Steps(("right.0", "right.1", "left.0"), left=layers, right=layers)
+
+
+ALIASES: dict[str, tuple[Callable[[], nn.Module], tuple[str, ...]]] = {
+    "two attributes": (_two_attributes, ()),
+    "a block twice in a list": (_a_block_twice_in_a_list, ()),
+    "an attribute of a sequence": (_an_attribute_of_a_sequence, ("body",)),
+    "an attribute called outside": (_an_attribute_called_outside, ()),
+    "a block in two sequences": (_a_block_in_two_sequences, ("one", "two")),
+    "a list of two names": (_a_list_of_two_names, ()),
+}
+"""Models with modules of two names, and what holds one of them only in part."""
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_a_module_of_two_names_is_compared_as_one(name: str) -> None:
+    build, sharing = ALIASES[name]
+    model, x = build().eval(), torch.zeros(2, 8)
+    counts = count_model(model, x)
+    found = [agreement(record(model, x), count) for count in counts]
+    assert [agrees.differences for agrees in found] == [(), (), ()]
+    # Only a counter that follows calls means another thing by a container.
+    assert [agrees.left_out for agrees in found] == [(), (), sharing]
+    assert all(agrees.compared > 2 for agrees in found)
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_a_wrong_count_of_a_module_of_two_names_is_noticed(name: str) -> None:
+    model, x = ALIASES[name][0]().eval(), torch.zeros(2, 8)
+    trace = record(model, x)
+    alias = next(module for module in trace.modules if module.alias_of)
+    for count in count_model(model, x):
+        modules = {**count.modules, alias.path: count.modules.get(alias.path, 0) + 1}
+        (difference,) = agreement(trace, count._replace(modules=modules)).differences
+        assert (difference.scope, difference.name) == ("module", alias.alias_of)

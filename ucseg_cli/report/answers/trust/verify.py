@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -60,6 +60,7 @@ COUNTERS: Fields[Agreement] = (
     Field("compared", "compared", attrgetter("compared"), Kind.EXACT, tier=2),
     Field("agrees", "", attrgetter("agrees"), output=JSON),
     Field("failure", "", attrgetter("failure"), output=JSON),
+    Field("left_out", "", lambda a: list(a.left_out), output=JSON),
     Field("differences", "differences", lambda a: len(a.differences), Kind.EXACT, output=TABLES),
     Field("differences", "", lambda a: make_entries(DIFFERENCES, _differing(a)), output=JSON),
 )
@@ -79,7 +80,7 @@ def verify_report(
         conditions=shown_conditions([conditions]),
         tables=tuple(tables),
         summary=_summary(subject, conditions, agreements),
-        notes=_notes(subject, agreements),
+        notes=tuple(_notes(subject, agreements)),
         payload={
             "conditions": raw_conditions([conditions]),
             "model": subject.name,
@@ -91,16 +92,21 @@ def verify_report(
     )
 
 
-def _notes(subject: Subject, agreements: Sequence[Agreement]) -> tuple[str, ...]:
-    """The counters that failed, and how all were run; and what they print otherwise."""
-    failed = (
-        f"{agreement.counter} could not count it: {agreement.failure}"
-        for agreement in agreements
-        if agreement.failure
-    )
+def _notes(subject: Subject, agreements: Sequence[Agreement]) -> Iterator[str]:
+    """The counters that failed, what is not compared, how all were run, and how they are else."""
+    for agreement in agreements:
+        if agreement.failure:
+            yield f"{agreement.counter} could not count it: {agreement.failure}"
+        if agreement.left_out:
+            yield (
+                f"{agreement.counter} counts a shared module where it is called, so what holds "
+                f"one is not compared: {', '.join(agreement.left_out)}"
+            )
+    yield SWITCHED
     names = (agreement.convention for agreement in agreements)
-    conventions = [CONVENTIONS[name] for name in names if name is not None]
-    return (*failed, SWITCHED, *plain_notes(subject.trace, *conventions))
+    yield from plain_notes(
+        subject.trace, *(CONVENTIONS[name] for name in names if name is not None)
+    )
 
 
 def _judgement(subject: Subject, agreement: Agreement) -> Judgement:
