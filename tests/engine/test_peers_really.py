@@ -173,6 +173,80 @@ class BatchNorm2d(nn.Module):
         return x * 2
 
 
+class Weighted(nn.Module):
+    """A user's own layer with the weight of a linear one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(5, 8))
+        self.bias = nn.Parameter(torch.ones(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.weight, self.bias)
+
+
+class Convolved(nn.Module):
+    """A user's own layer with the weight of a convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(5, 4, 3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv2d(x, self.weight)
+
+
+class Normalised(nn.Module):
+    """A user's own layer norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.layer_norm(x, (8,), self.weight)
+
+
+def _called(name: str, base: type[nn.Module], *arguments: int) -> nn.Module:
+    """A module of a class of this name, which is not torch's."""
+    layer: nn.Module = type(name, (base,), {})(*arguments)
+    return nn.Sequential(layer)
+
+
+OWN_CLASSES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "own Linear": (_called("Linear", Weighted), X),
+    "subclass Linear": (_called("Linear", nn.Linear, 8, 5), X),
+    "subclass of Linear": (_called("Projection", nn.Linear, 8, 5), X),
+    "own Conv2d": (_called("Conv2d", Convolved), X),
+    "subclass Conv2d": (_called("Conv2d", nn.Conv2d, 4, 6, 3), X),
+    "own LayerNorm": (_called("LayerNorm", Normalised), X),
+    "subclass LayerNorm": (_called("LayerNorm", nn.LayerNorm, 8), X),
+    "own BatchNorm2d": (_called("BatchNorm2d", nn.Identity), X),
+    "subclass BatchNorm2d": (_called("BatchNorm2d", nn.BatchNorm2d, 4), X),
+    "own Softmax": (_called("Softmax", nn.Sigmoid), X),
+    "own Sequential": (_called("Sequential", Weighted), X),
+    "subclass Dropout": (_called("Dropout", nn.Dropout), X),
+    "own Linear beside torch's": (nn.Sequential(nn.Linear(8, 8), _called("Linear", Weighted)), X),
+}
+"""Classes of a user's that have the name of one of torch's, or extend it."""
+
+
+@pytest.mark.parametrize("name", OWN_CLASSES)
+def test_a_class_of_a_user_is_not_taken_for_torch_s_of_that_name(printed: Count, name: str) -> None:
+    module, shape = OWN_CLASSES[name]
+    x = torch.zeros(shape)
+    assert derived(record(module.eval(), x)) == printed(module, x)
+
+
+def test_a_function_that_a_user_s_own_relu_calls_is_not_guessed(printed: Count) -> None:
+    for base in (nn.ReLU, nn.Hardswish):
+        module, x = _called("ReLU", base).eval(), torch.zeros(X)
+        theirs = printed(module, x)
+        ours = derived(record(module, x))
+        assert ours["thop", "macs"] == theirs["thop", "macs"] == 0
+        assert ours["ptflops", "macs"] in {None, theirs["ptflops", "macs"]}
+
+
 def _frozen(module: nn.Module) -> nn.Module:
     return module.requires_grad_(requires_grad=False)
 

@@ -61,9 +61,10 @@ def decode_trace(data: Any) -> Trace:
 
 
 def _decode_module(row: Any) -> Module:
-    path, kind, parameters, buffers, alias_of, calls, outputs, names = row
+    path, kind, parameters, buffers, alias_of, calls, outputs, names, library = row
     owned, held = tuple(starmap(Weight, parameters)), tuple(starmap(Weight, buffers))
-    return Module(path, kind, owned, held, alias_of, calls, tuple(outputs), tuple(names))
+    returned = tuple(outputs), tuple(names)
+    return Module(path, kind, owned, held, alias_of, calls, *returned, library)
 
 
 def _decode_saved(name: str, shape: list[int] | None) -> Saved:
@@ -101,7 +102,7 @@ def _refuse_impossible(trace: Trace) -> None:
 def _refuse_modules(trace: Trace) -> None:
     modules, paths = trace.modules, trace.by_path
     weights = [*chain.from_iterable(module.parameters + module.buffers for module in modules)]
-    _only({str}, chain.from_iterable((module.path, module.type) for module in modules))
+    _only({str}, chain.from_iterable((one.path, one.type, one.library) for one in modules))
     _only({str}, chain.from_iterable(module.output_names for module in modules))
     _only({str, NoneType}, [module.alias_of for module in modules])
     _only({str}, [weight.name for weight in weights])

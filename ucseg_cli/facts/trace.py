@@ -52,6 +52,8 @@ class Module(NamedTuple):
     *alias_of* is the first path of the same object, where this is another. *calls* is 0 for a
     module that never ran, as for a container that is only iterated. *outputs* are the tensors of
     its last call, *output_names* the model's names for them (``out``, ``aux.0``), if it has any.
+    *library* is where its class is from: ``torch.nn`` for one that torch exports, ``torchvision``
+    and the like; empty for any other, whatever its name.
     """
 
     path: str
@@ -62,6 +64,7 @@ class Module(NamedTuple):
     calls: int = 0
     outputs: tuple[int, ...] = ()
     output_names: tuple[str, ...] = ()
+    library: str = ""
 
 
 class Op(NamedTuple):

@@ -1,8 +1,8 @@
 """Modules priced by their class, as counters do that hook modules.
 
 Such a counter prices a module by its exact class, with the shapes of its call, and does not see
-calls outside of a class it knows. Here the price is taken at the operator that the class runs,
-which also shows that the class is torch's own.
+calls outside of a class it knows; a user's own class of that name, or a subclass, is none. Here the
+price is taken at the operator that the class runs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ucseg_cli.analysis.counting.conventions import shape
 from ucseg_cli.analysis.counting.operations import own_flops, whole_call
-from ucseg_cli.facts.trace import Op, Trace
+from ucseg_cli.facts.trace import Module, Op, Trace
 
 
 class NotDerivedError(Exception):
@@ -50,13 +50,13 @@ def hooked(
     calls: Counter[str] = Counter()
     for index, op in enumerate(trace.ops):
         module = trace.modules[op.module]
-        price = prices.get(module.type)
+        price = prices.get(known_class(module))
         if price is not None and op.name.removesuffix("_") == price.runs:
             _refuse_without_batch(trace, index)
             calls[module.path] += 1
             yield Step(price.label, price.beyond(trace, op))
     macs = own_macs(trace)
-    for path, kind, times in ((m.path, m.type, m.calls) for m in trace.modules):
+    for path, kind, times in ((m.path, known_class(m), m.calls) for m in trace.modules):
         if times and kind in elsewhere:
             raise NotDerivedError(f"its price of {kind} is not derived here")
         if kind not in prices:
@@ -64,6 +64,11 @@ def hooked(
         elif calls[path] != times:
             missing = f"is a {kind} that does not run {prices[kind].runs}"
             raise NotDerivedError(f"{path or 'the model'} {missing}")
+
+
+def known_class(module: Module) -> str:
+    """Its class as counters look it up: torch's by name, a library's with that; no user's own."""
+    return module.type if module.library == "torch.nn" else f"{module.library}.{module.type}"
 
 
 def own_macs(trace: Trace) -> Counter[str]:

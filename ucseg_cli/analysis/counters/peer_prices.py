@@ -13,6 +13,7 @@ from ucseg_cli.analysis.counters.hooked_modules import (
     NotDerivedError,
     Step,
     hooked,
+    known_class,
     own_macs,
     refuse_shared,
     summed,
@@ -38,7 +39,7 @@ def thop_params(trace: Trace) -> list[Step]:
     refuse_shared(trace)
     own = own_params(trace)
     known = {*THOP, *THOP_ELSEWHERE, *THOP_FREE}
-    missed = [m.path for m in trace.modules if not (m.path and m.calls and m.type in known)]
+    missed = [m.path for m in trace.modules if not (m.path and m.calls and known_class(m) in known)]
     label = "of modules without a rule, or that never ran"
     return summed(Step(label, -own[path]["params"]) for path in missed)
 
@@ -162,7 +163,8 @@ PTFLOPS = {
 """Classes that ptflops prices, with prices."""
 PTFLOPS_ELSEWHERE = (
     _NOT_DERIVED
-    | {"GroupNorm", "ELU", "LeakyReLU", "ReLU6", "GELU", "MultiheadAttention", "DeformConv2d"}
+    | {"GroupNorm", "ELU", "LeakyReLU", "ReLU6", "GELU", "MultiheadAttention"}
+    | {"torchvision.DeformConv2d", "timm.Attention"}
     | {f"{kind}Pool{rank}d" for kind in ("Max", "AdaptiveMax") for rank in _RANKS}
 )
 """Classes that ptflops prices in a way that is not derived here."""
@@ -171,13 +173,13 @@ PATCHED_FUNCTION = re.compile(
     r"|matmul|mm|bmm|addmm|baddbmm|mul|add"
 )
 """Operators that ptflops sees as a function that it patched, and not as ``+``, ``*`` or ``@``."""
-WRITES_OPERATORS = frozenset({"SqueezeExcitation"})
+WRITES_OPERATORS = frozenset({"torchvision.SqueezeExcitation"})
 """Classes of torchvision known to write ``scale * input``."""
 
 
 def _patched_function(trace: Trace, op: Op) -> Step | None:
     """The cost of a call as a function of torch.nn.functional, even if a priced module made it."""
-    kind = trace.modules[op.module].type
+    kind = known_class(trace.modules[op.module])
     again = " again, as the function that the module calls"
     how = again if kind in PTFLOPS else ", called as a function"
     if op.name in _POOLS.values():

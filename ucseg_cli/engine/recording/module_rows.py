@@ -15,6 +15,8 @@ from ucseg_cli.errors import ModelError
 from ucseg_cli.facts import trace
 from ucseg_cli.units import format_shape
 
+LIBRARIES = frozenset({"torchvision", "timm", "segmentation_models_pytorch"})
+"""Packages beside torch whose classes are named as theirs."""
 LAST_MODULES = 3
 """How many modules a failed pass is remembered by."""
 
@@ -79,11 +81,12 @@ class ModuleTree:
 
     def _row(self, number: int) -> trace.Module:
         path, module = self._named[number]
-        first, kind = self._number[module], _type_name(module)
+        first, kind, library = self._number[module], _type_name(module), _library(module)
         if first != number:
-            return trace.Module(path, kind, alias_of=self._named[first][0])
-        outputs = self._outputs.get(number, ((), ()))
-        return trace.Module(path, kind, *self._owned[number], None, self._calls[number], *outputs)
+            return trace.Module(path, kind, alias_of=self._named[first][0], library=library)
+        outputs, names = self._outputs.get(number, ((), ()))
+        owned, calls = self._owned[number], self._calls[number]
+        return trace.Module(path, kind, *owned, None, calls, outputs, names, library)
 
     def _weights(self, registry: Mapping[str, Tensor | None]) -> tuple[trace.Weight, ...]:
         index = self._tensors.index
@@ -132,6 +135,15 @@ def _saved_by(module: nn.Module, owned: Mapping[str, Any]) -> Mapping[str, Any]:
     except Exception:  # noqa: BLE001 - it may be the user's code
         return owned
     return saved
+
+
+def _library(module: nn.Module) -> str:
+    """The library whose class it is; a subclass, or a user's own class, may have that name too."""
+    kind = type(module)
+    if vars(nn).get(kind.__name__) is kind:
+        return "torch.nn"
+    package = kind.__module__.partition(".")[0]
+    return package if package in LIBRARIES else ""
 
 
 def _type_name(module: nn.Module) -> str:
