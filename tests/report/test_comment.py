@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
@@ -169,3 +170,10 @@ def test_compare_shows_what_changed_and_the_fold_has_all(ucseg: Run) -> None:
 
 def test_a_model_compared_with_itself_has_no_news(ucseg: Run) -> None:
     assert "|" not in _outside(ucseg("compare", "v2", "v2", "-f", "comment").stdout)
+
+
+def test_the_workflow_of_the_pages_edits_only_a_comment_that_is_its_own() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "ci.md").read_text("utf-8")
+    (search,) = [line for line in page.splitlines() if "known=$(gh api" in line]
+    own = '.user.login == "github-actions[bot]" and (.body | startswith("<!-- ucseg.check -->"))'
+    assert f"select({own})" in search
