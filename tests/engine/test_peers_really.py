@@ -35,6 +35,8 @@ Printed = dict[tuple[str, str], int]
 Count = Callable[[nn.Module, Tensor], Printed]
 
 CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
+PAIR = Path(sys.prefix, "pair.txt")
+"""These go before them in an environment of `make test-oldest` or `make test-newest`."""
 X = (2, 4, 6, 8)
 QUIETLY = {"print_per_layer_stat": False, "as_strings": False}
 HOOKING = ("thop", "ptflops", "torchinfo")
@@ -364,7 +366,10 @@ def test_a_rule_that_is_wrong_is_caught(printed: Count, monkeypatch: pytest.Monk
     assert [key for key in theirs if ours[key] != theirs[key]] == [("ptflops", "macs")]
 
 
-@pytest.mark.parametrize("name", sorted({peer.name for peer in PEERS}))
+@pytest.mark.parametrize("name", sorted({"torchvision", *(peer.name for peer in PEERS)}))
 def test_the_releases_that_run_here_are_those_of_the_exact_set(name: str) -> None:
-    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", CONSTRAINTS.read_text("utf-8"), re.MULTILINE))
-    assert Version(version(name)).public == pinned[name]
+    exact = CONSTRAINTS.read_text("utf-8")
+    if PAIR.is_file():
+        exact += PAIR.read_text("utf-8")
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", exact, re.MULTILINE))
+    assert Version(version(name)).public == Version(pinned[name]).public
