@@ -420,7 +420,7 @@ class Fingerprint:
         }
         return hooks | {
             "default type": torch.get_default_dtype(),
-            "default device": torch.get_default_device(),
+            "default device": torch.empty(0).device,
             "device mode": torch._C._len_torch_function_stack(),
             "gradients": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
             "modes": torch._C._len_torch_dispatch_stack(),

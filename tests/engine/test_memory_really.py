@@ -290,6 +290,12 @@ class Attention(nn.Module):
         return cast("Tensor", self.out(attended.transpose(1, 2).reshape(batch, places, width)))
 
 
+def runs_grouped_heads_as_one() -> bool:
+    """Whether attention with ``enable_gqa`` is one kernel here; torch 2.6 has one on a GPU only."""
+    q, shared = torch.rand(1, 4, 64, 8), torch.rand(1, 2, 64, 8)
+    return bool(torch._fused_sdp_choice(q, shared, shared, enable_gqa=True))
+
+
 @pytest.mark.parametrize("mask", [False, True])
 @pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize(("heads", "groups"), [(4, 4), (4, 2), (1, 1), (8, 1)])
@@ -297,6 +303,8 @@ class Attention(nn.Module):
 def test_the_peak_of_attention_is_that_of_its_fused_kernel(
     *, mask: bool, together: bool, heads: int, groups: int, shape: tuple[int, ...]
 ) -> None:
+    if groups < heads and not runs_grouped_heads_as_one():
+        pytest.skip("this torch has no kernel on the CPU for heads that share keys and values")
     model = Attention(heads, groups, mask=mask, together=together).eval()
     x = torch.rand(shape)
     trace = record(model, x)

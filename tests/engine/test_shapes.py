@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -62,12 +63,22 @@ def convolutions(draw: st.DrawFn) -> list[Any]:
     return [x, weight, bias, list(stride), list(padding), list(dilation), False, [0, 0], groups]
 
 
+def shape_or_words(call: Callable[[], Tensor]) -> tuple[int, ...] | str:
+    """The shape of what a call returns, or the words with which it is refused."""
+    try:
+        return tuple(call().shape)
+    except RuntimeError as error:
+        return str(error)
+
+
 @given(convolutions())
-def test_a_convolution_has_torch_s_shape_or_none_where_the_kernel_does_not_fit(
+def test_a_convolution_has_torch_s_shape_and_a_kernel_that_does_not_fit_its_words(
     args: list[Any],
 ) -> None:
-    ours, theirs = both(ATEN.convolution.default, *args)
-    assert ours == theirs
+    # With data: on meta torch 2.6 gives an empty map instead of refusing the kernel.
+    real = [torch.zeros(arg.shape) if isinstance(arg, Tensor) else arg for arg in args]
+    ours = shape_or_words(lambda: output_on_meta("convolution", args, {}))
+    assert ours == shape_or_words(lambda: ATEN.convolution.default(*real))
 
 
 def test_a_convolution_that_fits_is_answered_by_the_rule() -> None:
@@ -86,7 +97,6 @@ def test_a_convolution_that_fits_is_answered_by_the_rule() -> None:
     [
         (0, meta(1, 5, 9, 9)),  # channels
         (0, meta(4, 9, 9)),  # no batch
-        (0, meta(1, 4, 1, 1)),  # smaller than the kernel
         (1, meta(6, 4, 3, 3, dtype=torch.float64)),
         (1, meta(5, 2, 3, 3)),  # five filters in two groups
         (2, meta(7)),  # bias
@@ -437,6 +447,17 @@ def test_an_argument_out_of_the_ordinary_is_left_to_torch(
     assert output_on_meta(name, args, kwargs) is None
 
 
+@pytest.mark.parametrize("name", ["zeros", "ones"])
+@pytest.mark.parametrize("dtype", [None, torch.int64])
+def test_zeros_and_ones_have_the_form_that_torch_gives_them(
+    name: str, dtype: torch.dtype | None
+) -> None:
+    on_meta = {"device": torch.device("meta"), "pin_memory": False, "dtype": dtype}
+    ours = output_on_meta(name, ([2, 3],), on_meta)
+    assert form(ours) == form(getattr(ATEN, name).default([2, 3], **on_meta))
+    assert output_on_meta(name, ([2, 3],), {"device": torch.device("cpu")}) is None
+
+
 def test_an_operator_outside_aten_keeps_its_namespace() -> None:
     assert operator_name(ATEN.convolution.default) == "convolution"
     assert operator_name(torch.ops.quantized.add.default) == "quantized::add"
@@ -456,9 +477,11 @@ def test_an_operator_outside_aten_keeps_its_namespace() -> None:
 def test_recording_what_cannot_run_raises_torch_s_own_error(
     device: str, module: nn.Module, shape: list[int]
 ) -> None:
-    module, x = module.to(device), torch.zeros(shape, device=device)
+    # On meta torch 2.6 lets a kernel pass that does not fit.
+    too_large = isinstance(module, nn.Conv2d) and module.kernel_size == (9, 9)
+    real = "cpu" if too_large else device
     with pytest.raises((RuntimeError, ZeroDivisionError)) as theirs, torch.no_grad():
-        module(x)
+        module.to(real)(torch.zeros(shape, device=real))
     with pytest.raises(type(theirs.value)) as ours:
-        record(module, x)
+        record(module.to(device), torch.zeros(shape, device=device))
     assert str(ours.value) == str(theirs.value)

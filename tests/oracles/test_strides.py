@@ -266,6 +266,8 @@ NOT_TAGGED = {
     *("lift_fresh", "log_sigmoid_forward", "zero"),
 }
 """Pointwise, though torch does not say so."""
+TAGGED_LATER = {"leaky_relu"}
+"""Pointwise, though torch 2.6 does not say so yet."""
 
 
 def test_what_is_taken_for_pointwise_is_so_in_torch() -> None:
@@ -277,7 +279,7 @@ def test_what_is_taken_for_pointwise_is_so_in_torch() -> None:
             torch.Tag.pointwise in getattr(packet, overload).tags for overload in packet.overloads()
         )
     }
-    assert POINTWISE - tagged == NOT_TAGGED
+    assert POINTWISE - tagged - TAGGED_LATER == NOT_TAGGED
 
 
 @pytest.mark.parametrize("name", sorted(PRODUCTS | REDUCTIONS | RESHAPING))

@@ -11,7 +11,7 @@ TYPES = {
     8: "bool uint8 int8 quint8 qint8 bits8 bits1x8 bits2x4 bits4x2 float8_e4m3fn float8_e5m2 "
     "float8_e4m3fnuz float8_e5m2fnuz float8_e8m0fnu",
     16: "int16 uint16 float16 bfloat16 bits16",
-    32: "int32 uint32 float32 qint32 complex32",
+    32: "int32 uint32 float32 qint32 complex32 bcomplex32",
     64: "int64 uint64 float64 complex64",
     128: "complex128",
 }

@@ -171,7 +171,7 @@ class _NumbersWithValues(TorchFunctionMode):
 
 def _on_default_device(model: nn.Module) -> nn.Module:
     """The model with buffers made from such numbers moved to where the others are."""
-    device = torch.get_default_device()
+    device = torch.empty(0).device  # torch 2.6's get_default_device overlooks a device's ``with``
     for module in model.modules():
         for name, buffer in module.named_buffers(recurse=False):
             module._buffers[name] = buffer.to(device)

@@ -14,6 +14,7 @@ from ucseg_cli.engine.recording.dispatch import DispatchMode, operator_name, run
 from ucseg_cli.engine.recording.meta_shapes import output_on_meta
 
 FILLS = {"constant_", "fill_", "kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "zero_"}
+FILLS |= {"erfinv_", "clamp_"}  # torch 2.6 shows what trunc_normal_ runs, not the call itself
 """Calls that only set a tensor's values; skipping them on meta saves time and slow imports."""
 
 

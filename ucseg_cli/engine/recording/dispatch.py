@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -25,6 +25,8 @@ class DispatchMode(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        if not hasattr(TorchDispatchMode, "supports_higher_order_operators"):
+            _show_higher_order_operators_to(type(self))
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()  # type: ignore[no-untyped-call]
@@ -33,6 +35,17 @@ class DispatchMode(TorchDispatchMode):
     def _should_skip_dynamo(cls) -> bool:
         """Torch would wrap ``__torch_dispatch__`` for its compiler; nothing here is compiled."""
         return False
+
+
+def _show_higher_order_operators_to(mode: type[DispatchMode]) -> None:
+    """Enter a mode in the table of every such operator, since torch 2.6 asks no other mode."""
+    for operator in torch._ops._higher_order_ops.values():
+        if mode not in operator.python_key_table:
+            operator.py_impl(mode)(partial(_show, operator))
+
+
+def _show(operator: HigherOrderOperator, mode: DispatchMode, *args: Any, **kwargs: Any) -> Any:
+    return mode.__torch_dispatch__(operator, (), args, kwargs)  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -97,10 +110,14 @@ def operator_of(func: Any) -> Operator:
         for a in declared
     )
     written = (at for at, a in enumerate(declared) if a.is_write or a.name in hidden)
-    composite = torch._C._dispatch_has_kernel_for_dispatch_key(
-        func.name(), "CompositeImplicitAutograd"
-    )
-    return Operator(name, tuple(arguments), composite, tuple(written))
+    return Operator(name, tuple(arguments), _is_composite(func.name()), tuple(written))
+
+
+def _is_composite(full_name: str) -> bool:
+    # The dispatcher of torch 2.6 has no ``aten::dim``, though a nested tensor is asked for it.
+    known = torch._C._dispatch_has_kernel(full_name)
+    key = "CompositeImplicitAutograd"
+    return known and torch._C._dispatch_has_kernel_for_dispatch_key(full_name, key)
 
 
 @cache

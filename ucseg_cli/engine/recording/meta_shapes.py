@@ -3,7 +3,8 @@
 Those kernels are Python: they import sympy and torch._dynamo, which takes longer than ``import
 torch``, and some take a millisecond for a shape. Each rule answers the plain case and returns None
 for anything else, also for arguments that do not fit: torch's kernel then answers or refuses in its
-own words. Tests compare every rule with torch's kernel.
+own words. A kernel that is larger than its input is refused here, in the same words. Tests compare
+every rule with torch's kernel.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ CLASSES = {Tensor, nn.Parameter}
 def output_on_meta(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The output of operator *name* (ATen's, without overload); None where torch must answer."""
     if kwargs:
-        return None
+        return _filled(*args, **kwargs) if name in {"zeros", "ones"} else None
     if (rule := _RULES.get(name)) is not None:
         return rule(*args) if _are_plain(args) else None
     rule = _RULES_THAT_LOOK.get(name)
@@ -44,6 +45,11 @@ def _are_plain(args: Sequence[Any]) -> bool:
 
 def _empty(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.empty(shape, dtype=dtype, device=META)
+
+
+def _filled(size: Sequence[int], **settings: Any) -> Tensor | None:
+    """A new tensor of zeros or ones: torch 2.6 has no fast kernel for these on meta."""
+    return torch.empty(size, **settings) if settings.get("device") == META else None
 
 
 def _is_plain(tensor: Tensor) -> bool:
@@ -76,7 +82,20 @@ def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, *settings: Any)
         return None
     each_axis = zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
     sides = [(side + 2 * pad - d * (k - 1) - 1) // step + 1 for side, k, step, pad, d in each_axis]
-    return _empty((x.shape[0], outputs, *sides)) if min(sides) > 0 else None
+    if min(sides) <= 0:
+        raise RuntimeError(_too_large(x, kernel, padding, dilation))
+    return _empty((x.shape[0], outputs, *sides))
+
+
+def _too_large(x: Tensor, kernel: list[int], padding: list[int], dilation: list[int]) -> str:
+    """Torch's words for a kernel that does not fit; on meta torch 2.6 has none."""
+    padded = [side + 2 * pad for side, pad in zip(x.shape[2:], padding, strict=True)]
+    spread = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    return (
+        f"Calculated padded input size per channel: ({padded[0]} x {padded[1]}). "
+        f"Kernel size: ({spread[0]} x {spread[1]}). "
+        "Kernel size can't be greater than actual input size"
+    )
 
 
 def _native_batch_norm(

@@ -223,3 +223,6 @@ def _default_device() -> Any:
 def _restore_device(before: Any) -> None:
     if _default_device() is not before:
         torch.set_default_device(None if before is None else before.device)
+    if before is None:
+        # torch 2.6 cannot say which device is the default while a mode of None is noted.
+        vars(torch._GLOBAL_DEVICE_CONTEXT).pop("device_context", None)
