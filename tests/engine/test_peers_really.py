@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from support.fixture_types import TraceOf
+from support.torch_pair import PAIR
 from ucseg_cli.analysis.counters import peer_prices
 from ucseg_cli.analysis.counters.hooked_modules import ModulePrice
 from ucseg_cli.analysis.counters.peers import PEERS, Reconciliation, reconcile
@@ -35,8 +36,6 @@ Printed = dict[tuple[str, str], int]
 Count = Callable[[nn.Module, Tensor], Printed]
 
 CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
-PAIR = Path(sys.prefix, "pair.txt")
-"""These go before them in an environment of `make test-oldest` or `make test-newest`."""
 X = (2, 4, 6, 8)
 QUIETLY = {"print_per_layer_stat": False, "as_strings": False}
 HOOKING = ("thop", "ptflops", "torchinfo")
