@@ -209,14 +209,16 @@ def fake_engine(
     asked: list[tracing.Request] = []
     really_count = tracing.count_with_others
 
-    def record_all(requests: Iterable[tracing.Request]) -> dict[tracing.Request, Trace]:
-        requests = list(requests)
-        asked.extend(requests)
-        return {
-            request: model_trace_of(request.model, request.conditions)
-            for request in requests
-            if isinstance(request.model, Variant | FromTorchvision)
-        }
+    def record_all(
+        requests: Iterable[tracing.Request], failures: tracing.Failures | None = None
+    ) -> dict[tracing.Request, Trace]:
+        found: dict[tracing.Request, Trace] = {}
+        for request in requests:
+            asked.append(request)
+            assert isinstance(request.model, Variant | FromTorchvision)
+            with tracing._noting_failures([request], failures):
+                found[request] = model_trace_of(request.model, request.conditions)
+        return found
 
     def count(request: tracing.Request, timeout: float = TIMEOUT) -> tuple[Count, ...]:
         return other_counts if request == COUNTED else really_count(request, timeout)

@@ -193,7 +193,7 @@ def test_a_module_s_value_is_what_is_in_it_and_below(judged: Judge) -> None:
             for name in ("decoder", "decoder.0", "decoder.1")
         ]
     )
-    assert whole.value == sum(part.value for part in parts) > 0
+    assert whole.value == sum(part.value or 0 for part in parts) > 0
 
 
 def test_a_pattern_that_no_module_fits_is_an_error_with_the_nearest_and_the_line(

@@ -124,7 +124,7 @@ def test_without_torch_kept_traces_still_answer_and_others_say_what_to_install(
 def test_a_model_that_cannot_be_built_is_not_kept(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cannot(_: object) -> None:
+    def cannot(*_: object) -> None:
         raise ResourceError("no")
 
     monkeypatch.setattr(tracing, "_record_all", cannot)

@@ -219,10 +219,8 @@ class ManyInputs(NamedTuple):
 
     def conditions(self, settings: Settings) -> list[Conditions]:
         """The input as typed, or each size once, else the configured sizes; raises UsageError."""
-        if self.input is not None:
-            return [_given(self.input, self.size, self.batch)]
-        sizes = self.size or settings.sizes
-        return list(dict.fromkeys(_conditions(size, self.batch) for size in sizes))
+        typed = typed_inputs(self.size or (), self.input, self.batch)
+        return typed or typed_inputs(settings.sizes, None, self.batch)
 
     def open_cache(self) -> Cache | None:
         """As OneInput's."""
@@ -245,6 +243,15 @@ class Rows(NamedTuple):
         from ucseg_cli.report.parts.module_table import Arrangement
 
         return Arrangement(self.depth, self.sort, self.top)
+
+
+def typed_inputs(
+    sizes: Sequence[str | Size], other: str | None, batch: int = 1
+) -> list[Conditions]:
+    """The *other* input as typed, or each size once; raises UsageError if there are both."""
+    if other is not None:
+        return [_given(other, sizes, batch)]
+    return list(dict.fromkeys(_conditions(size, batch) for size in sizes))
 
 
 def project_with(timeout: float | None, *, needed: bool = False) -> Settings:

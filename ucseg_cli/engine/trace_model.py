@@ -24,7 +24,7 @@ from ucseg_cli.engine.user_code.import_model import (
 )
 from ucseg_cli.engine.user_code.refuse_downloads import DownloadRefusedError
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, UsageError
-from ucseg_cli.facts.conditions import Conditions, Input
+from ucseg_cli.facts.conditions import OTHER_ARGUMENTS, Conditions, Input
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import Backbone, SegmentationNetwork, build_backbone
 from ucseg_cli.nets import build_model as build_variant
@@ -193,7 +193,7 @@ def _refuse_other_inputs(model: nn.Module, conditions: Conditions) -> None:
         tensors = plural(len(conditions.inputs), "input tensor")
         raise UsageError(
             f"forward{signature} does not take {tensors}",
-            help="give one shape for each, as in --input 1x3x224x224,1x10",
+            help=f"give one shape for each, as in --input 1x3x224x224,1x10; {OTHER_ARGUMENTS}",
         ) from error
 
 

@@ -29,6 +29,12 @@ INPUT_DTYPES = (
 )
 MAX_RANK = 8
 
+OTHER_ARGUMENTS = (
+    "for lists, dictionaries, keywords or values, name a class of your file whose forward takes "
+    "tensors and calls this one"
+)
+"""How to feed a model whose forward pass takes no list of tensors."""
+
 _SIZE_HELP = "write one number for a square (512) or HEIGHTxWIDTH (384x640)"
 _INPUT_HELP = "write lengths with x between, as in 1x3x16x112x112, and a dtype as in 1x16:int64"
 
@@ -51,6 +57,11 @@ class Input(NamedTuple):
 
     def __str__(self) -> str:
         return f"{format_shape(self.shape)} {self.dtype}"
+
+    @property
+    def written(self) -> str:
+        """As `--input` takes it."""
+        return f"{'x'.join(map(str, self.shape))}:{self.dtype}"
 
 
 class Tensors(NamedTuple):
@@ -87,6 +98,11 @@ class Conditions(NamedTuple):
         """How a sentence names these conditions: by the size, or by the tensors given."""
         return self.given or self.size
 
+    @property
+    def written(self) -> str:
+        """A size, or tensors with their types, as a lock has them: ``384x640``, ``1x16:int64``."""
+        return ",".join(one.written for one in self.inputs) if self.given else str(self.size)
+
     def __str__(self) -> str:
         return f"{', '.join(map(str, self.inputs))}, eval mode"
 
@@ -109,6 +125,13 @@ def parse_size(text: str, *, where: Where = None) -> Size:
     return Size(height, width)
 
 
+def parse_conditions(text: str, *, where: Where = None) -> Conditions:
+    """The inverse of *written*; raises UsageError."""
+    if ":" in text:
+        return Conditions(given=parse_inputs(text, where=where))
+    return make_conditions(parse_size(text, where=where), 1)
+
+
 def make_conditions(size: Size, batch: int) -> Conditions:
     """Size and batch together; raises UsageError if the tensors' sizes would not fit 64 bits."""
     if not 1 <= batch <= MAX_BATCH:
@@ -124,9 +147,9 @@ def make_conditions(size: Size, batch: int) -> Conditions:
     return Conditions(size, batch)
 
 
-def parse_inputs(text: str) -> Tensors:
+def parse_inputs(text: str, *, where: Where = None) -> Tensors:
     """``1x3x16x112x112,1x16:int64`` as tensors; raises UsageError with the way to write it."""
-    where = f"--input {text[:40]}"
+    where = where or f"--input {text[:40]}"
     inputs = tuple(_parse_input(part, where) for part in text.split(","))
     if sum(prod(tensor.shape) for tensor in inputs) > MAX_PIXELS:
         what = "so large an input is more than can be addressed"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
-from ucseg_cli.errors import ModelError
+from ucseg_cli.errors import ModelError, UcsegError
 from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.count import Count
@@ -27,12 +28,17 @@ class Request(NamedTuple):
     conditions: Conditions
 
 
+Failures = dict[Request, UcsegError]
+"""Why there is no trace."""
+
+
 def trace_all(
     requests: Iterable[Request],
     cache: Cache | None,
     announce: Callable[[int], None],
     timeout: float = TIMEOUT,
     patience: float | None = None,
+    failures: Failures | None = None,
 ) -> dict[Request, Trace]:
     """The trace of each request, from the cache where it is there.
 
@@ -42,13 +48,14 @@ def trace_all(
         announce: called with the number of networks to record, before torch is imported.
         timeout: seconds that a user's code may take.
         patience: seconds that its pass may take where the modules are enough, None for no end.
+        failures: gets the error of each request that has no trace; without it the first is raised.
     """
     wanted = list(dict.fromkeys(requests))
     traces = _find_all(wanted, cache) if cache else {}
     missing = [request for request in wanted if request not in traces]
     if missing:
-        traces.update(_read_all(missing))
-        for recorded in _record_others(missing, announce, timeout, patience):
+        traces.update(_read_all(missing, failures))
+        for recorded in _record_others(missing, announce, timeout, patience, failures):
             traces.update(recorded)
             if cache:  # at once, since what comes next may fail
                 _keep_all(recorded, cache)
@@ -109,20 +116,30 @@ def _key(request: Request) -> str | None:
             return None
 
 
-def _read_all(requests: Iterable[Request]) -> dict[Request, Trace]:
+@contextmanager
+def _noting_failures(of: Iterable[Request], failures: Failures | None) -> Iterator[None]:
+    """Note an error of these requests instead of raising it, if there is a place for that."""
+    try:
+        yield
+    except UcsegError as error:
+        if failures is None:
+            raise
+        failures.update(dict.fromkeys(of, error))
+
+
+def _read_all(requests: Iterable[Request], failures: Failures | None) -> dict[Request, Trace]:
     """The traces of checkpoints, each read once; reading one is as fast as a cache would be."""
-    from ucseg_cli.facts.state_dict import (
-        state_dict_trace,
-        unwrapped,
-    )  # a network has no use for it
+    # a network has no use for it
+    from ucseg_cli.facts.state_dict import state_dict_trace, unwrapped
 
     traces: dict[FromCheckpoint, Trace] = {}
     found: dict[Request, Trace] = {}
     for request in requests:
         if isinstance(source := request.model, FromCheckpoint):
-            if source not in traces:
-                traces[source] = state_dict_trace(unwrapped(read_state_dict(source)))
-            found[request] = traces[source]
+            with _noting_failures([request], failures):
+                if source not in traces:
+                    traces[source] = state_dict_trace(unwrapped(read_state_dict(source)))
+                found[request] = traces[source]
     return found
 
 
@@ -131,6 +148,7 @@ def _record_others(
     announce: Callable[[int], None],
     timeout: float,
     patience: float | None,
+    failures: Failures | None,
 ) -> Iterator[dict[Request, Trace]]:
     """The traces of all that has to run, announced first; users' code runs in child processes."""
     others = [request for request in requests if not isinstance(request.model, FromCheckpoint)]
@@ -140,7 +158,7 @@ def _record_others(
     inputs = _inputs_of_own_code(others)
     ours = [request for request in others if not isinstance(request.model, OwnCode)]
     if not inputs:
-        yield _record_all(ours)
+        yield _record_all(ours, failures)
         return
     from ucseg_cli.facts.question import Question  # only a user's code needs processes
     from ucseg_cli.gate.child_process import child_processes
@@ -148,11 +166,12 @@ def _record_others(
     questions = [Question("trace", source, conditions) for source, conditions in inputs.items()]
     with child_processes(questions, timeout, patience) as children:
         if ours:
-            yield _record_all(ours)
+            yield _record_all(ours, failures)
         for child in children:
             _, source, conditions = child.question
-            requested = (Request(source, given) for given in conditions)
-            yield dict(zip(requested, child.wait_for_traces(), strict=True))
+            requested = [Request(source, given) for given in conditions]
+            with _noting_failures(requested, failures):
+                yield dict(zip(requested, child.wait_for_traces(), strict=True))
 
 
 def _inputs_of_own_code(requests: Iterable[Request]) -> dict[OwnCode, list[Conditions]]:
@@ -164,15 +183,18 @@ def _inputs_of_own_code(requests: Iterable[Request]) -> dict[OwnCode, list[Condi
     return found
 
 
-def _record_all(requests: Iterable[Request]) -> dict[Request, Trace]:
+def _record_all(
+    requests: Iterable[Request], failures: Failures | None = None
+) -> dict[Request, Trace]:
     from ucseg_cli.engine.require_torch import require_torch
 
     require_torch()
     from ucseg_cli.engine.trace_model import Tracer
 
     tracer = Tracer()
-    return {
-        request: tracer.trace(request.model, request.conditions)
-        for request in requests
-        if not isinstance(request.model, FromCheckpoint)
-    }
+    found: dict[Request, Trace] = {}
+    for request in requests:
+        if not isinstance(request.model, FromCheckpoint):
+            with _noting_failures([request], failures):
+                found[request] = tracer.trace(request.model, request.conditions)
+    return found

@@ -12,7 +12,7 @@ from ucseg_cli.analysis.counting.metrics import METRICS, find_metric
 from ucseg_cli.errors import ConfigurationError, Place, UnknownNameError
 from ucseg_cli.facts.budget import BUDGET_KEYS, LOCK_ID, Bound, Budget
 from ucseg_cli.facts.choices import DTYPES
-from ucseg_cli.facts.conditions import Size, parse_size
+from ucseg_cli.facts.conditions import Size, Tensors, parse_inputs, parse_size
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.project.config_section import Section, read_known, read_text, spell
 from ucseg_cli.references import Reference
@@ -39,6 +39,7 @@ def read_budget(section: Section, known: Settings) -> Budget:
         module=section.read("module", read_text, None),
         dtype=section.read("dtype", partial(read_known, "dtype", DTYPES), None),
         sizes=section.read_each("size", read_size, ()),
+        input=section.read("input", _read_input, None),
         max=most,
         warn=warn,
         message=section.read("message", read_text, None),
@@ -98,6 +99,10 @@ def _read_bounds(section: Section, metric: str) -> tuple[Bound | None, Bound | N
     return section.read(key, read, None), section.read("warn", read, None)
 
 
+def _read_input(value: Any, where: Place) -> Tensors:
+    return parse_inputs(read_text(value, where), where=where)
+
+
 def _read_metric(value: Any, where: Place) -> str:
     return find_metric(read_text(value, where), where).name
 
@@ -140,6 +145,8 @@ def _refuse_contradictions(section: Section, budget: Budget) -> None:
         section.mistaken(f"'{LOCK_ID}' is the lock's id among budgets", "id", help=fix)
     if budget.module is not None and metric is not None and not metric.additive:
         section.mistaken(f"{budget.metric} is of a whole network, not of a module", "module")
+    if budget.input is not None and budget.sizes:
+        section.mistaken("'size' and 'input' are two inputs", "input", help="keep one of them")
     if budget.dtype is not None and metric is not None and not metric.in_bytes:
         section.mistaken(f"{budget.metric} does not depend on a dtype", "dtype")
     if budget.max is not None and budget.warn is not None and _is_beyond(budget.warn, budget.max):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ucseg_cli.analysis.comparing.drift import drift, locked_tree, unlocked
 from ucseg_cli.analysis.comparing.lock_changes import LockState
 from ucseg_cli.errors import ConfigurationError, Place, UsageError
-from ucseg_cli.facts.conditions import Size, make_conditions, parse_size
+from ucseg_cli.facts.conditions import Conditions, parse_conditions
 from ucseg_cli.facts.lock import Lock, Tree
 from ucseg_cli.facts.point import Point
 from ucseg_cli.facts.settings import Settings
@@ -43,24 +43,24 @@ def check_lock(
         fix = "`ucseg lock` makes one"
         raise ConfigurationError("there is no lock", where=Place(shown(path)), help=fix)
     wanted = [model.name for model in models] or list(lock.models)
-    sizes = {}
+    inputs = {}
     for name in wanted:
         reference = locked_reference(name, lock, settings, path)
-        sizes[reference] = locked_sizes(name, lock, path)
-        if not sizes[reference]:
+        inputs[reference] = locked_inputs(name, lock, path)
+        if not inputs[reference]:
             what, where = f"the lock has no sizes for '{name}'", Place(shown(path), lock.line(name))
             raise ConfigurationError(what, where=where, help=f"`ucseg lock {name}`")
-    now = trees_now(sizes, settings, cache=cache)
+    now = trees_now(inputs, settings, cache=cache)
     missing = [] if models else [m.name for m in budgeted(settings) if m.name not in lock.models]
     drifts = [unlocked(name) for name in missing]
     for name in wanted:
         drifts += drift(name, lock.models[name].tree, now[name])
-    every_size = dict.fromkeys(size for own in sizes.values() for size in own)
+    every_input = dict.fromkeys(given for own in inputs.values() for given in own)
     return LockState(
         path=shown(path),
         lines={name: lock.line(name) for name in (*wanted, *missing)},
         since={name: lock.models[name].since for name in wanted},
-        conditions=[make_conditions(size, 1) for size in every_size],
+        conditions=list(every_input),
         drifts=drifts,
     )
 
@@ -81,11 +81,13 @@ def locked_reference(name: str, lock: Lock, settings: Settings, path: Path) -> R
         ) from error
 
 
-def locked_sizes(name: str, lock: Lock, path: Path) -> list[Size]:
-    """The sizes at which a model is locked; none if the lock does not say."""
+def locked_inputs(name: str, lock: Lock, path: Path) -> list[Conditions]:
+    """The sizes, or other tensors, at which a model is locked; none if the lock does not say."""
     where = Place(shown(path), lock.line(name))
     sizes = lock.models[name].tree.get("sizes")
-    return [parse_size(size, where=where) for size in sizes] if isinstance(sizes, Mapping) else []
+    if not isinstance(sizes, Mapping):
+        return []
+    return [parse_conditions(written, where=where) for written in sizes]
 
 
 def budgeted(settings: Settings) -> list[Reference]:
@@ -94,19 +96,24 @@ def budgeted(settings: Settings) -> list[Reference]:
 
 
 def trees_now(
-    sizes: Mapping[Reference, Sequence[Size]], settings: Settings, *, cache: Cache | None
+    inputs: Mapping[Reference, Sequence[Conditions]], settings: Settings, *, cache: Cache | None
 ) -> dict[str, Tree]:
-    """Each model as a lock has it, by name, at its sizes, the smaller first."""
+    """Each model as a lock has it, by name, on its inputs in order."""
     points = {
-        model: {str(size): Point(model, make_conditions(size, 1)) for size in sorted(own)}
-        for model, own in sizes.items()
+        model: {given.written: Point(model, given) for given in in_order(own)}
+        for model, own in inputs.items()
     }
     every = [point for own in points.values() for point in own.values()]
     measured = measure_points(every, settings, cache=cache)
     return {
-        model.name: locked_tree({size: measured[point] for size, point in own.items()})
+        model.name: locked_tree({written: measured[point] for written, point in own.items()})
         for model, own in points.items()
     }
+
+
+def in_order(inputs: Iterable[Conditions]) -> list[Conditions]:
+    """The smaller sizes first, then other tensors."""
+    return sorted(inputs, key=lambda given: (given.given is not None, given.size, given.written))
 
 
 def today() -> str:

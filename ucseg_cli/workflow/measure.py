@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.errors import ModelError
-from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.errors import ModelError, UcsegError
+from ucseg_cli.facts.conditions import OTHER_ARGUMENTS, Conditions
 from ucseg_cli.facts.point import Point
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.trace import NO_FORWARD
@@ -18,6 +18,7 @@ from ucseg_cli.terminal.progress import show_progress
 from ucseg_cli.terminal.streams import say
 from ucseg_cli.units import plural
 
+INPUT_OPTION = f"--input gives it other tensors; {OTHER_ARGUMENTS}"
 PATIENCE = 2.0
 """Seconds for a pass whose figures an answer can do without."""
 
@@ -57,9 +58,15 @@ def measure_points(
     deploy: bool = False,
     run: bool = True,
     patience: float | None = None,
+    failures: dict[Point, UcsegError] | None = None,
 ) -> dict[Point, Subject]:
-    """Each model on its input; what is needed twice is recorded once."""
+    """Each model on its input; what is needed twice is recorded once.
+
+    *failures* gets the error of each model that cannot be built or read, instead of the first one
+    being raised.
+    """
     requests = {point: tracing.Request(point.reference.model, point.conditions) for point in points}
+    failed: tracing.Failures | None = None if failures is None else {}
     with show_progress() as announce:
         traces = tracing.trace_all(
             requests.values(),
@@ -67,10 +74,14 @@ def measure_points(
             announce=lambda count: announce(f"recording {plural(count, 'network')}…"),
             timeout=settings.timeout,
             patience=patience,
+            failures=failed,
         )
     subjects: dict[Point, Subject] = {}
     for point, request in requests.items():
         reference, conditions = point
+        if failures is not None and failed and request in failed:
+            failures[point] = failed[request]
+            continue
         subject = Subject(reference.name, traces[request], reference.variant)
         subject = _recognised(subject, conditions, settings, cache)
         if run:
@@ -103,7 +114,7 @@ def refuse_failure(subject: Subject, conditions: Conditions) -> None:
     failure = subject.trace.failure
     if failure is None:
         return
-    other_input = "" if failure == NO_FORWARD else "; --input gives it other tensors"
+    other_input = "" if failure == NO_FORWARD else f"; {INPUT_OPTION}"
     raise ModelError(
         f"{subject.name} does not run: {failure}",
         where=f"forward on {conditions}",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ucseg_cli.analysis.comparing.drift import drift
 from ucseg_cli.analysis.comparing.lock_changes import ModelChange
 from ucseg_cli.errors import OutputError, Place, UnknownNameError, UsageError
-from ucseg_cli.facts.conditions import Size, parse_size
+from ucseg_cli.facts.conditions import Conditions, make_conditions
 from ucseg_cli.facts.lock import Lock, Locked, Raise, Tree
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.gate.cache import Cache
@@ -19,9 +19,10 @@ from ucseg_cli.system.folder_lock import alone_in
 from ucseg_cli.system.paths import shown
 from ucseg_cli.workflow.check_lock import (
     budgeted,
+    in_order,
     lock_path,
+    locked_inputs,
     locked_reference,
-    locked_sizes,
     today,
     trees_now,
 )
@@ -73,13 +74,15 @@ class LockUpdate(NamedTuple):
 def plan_update(
     settings: Settings,
     models: Sequence[Reference],
-    sizes: Sequence[str],
+    inputs: Sequence[Conditions],
     drop: Sequence[str],
     reason: str | None,
     *,
     cache: Cache | None,
 ) -> LockUpdate:
-    """The update that locking *models* at *sizes* makes.
+    """The update that locking *models* on *inputs* makes.
+
+    Without inputs each model has those that it is locked on, else the configured sizes.
 
     Raises UsageError for an empty reason and for a model that cannot be dropped.
     """
@@ -94,20 +97,20 @@ def plan_update(
     )
     chosen = _chosen(models, kept, settings, path, drop=drop)
     _refuse_other_names(models, settings, path)
-    typed = list(dict.fromkeys(map(parse_size, sizes)))
     locked = {
-        model: locked_sizes(model.name, kept, path) if model.name in kept.models else []
+        model: locked_inputs(model.name, kept, path) if model.name in kept.models else []
         for model in chosen
     }
-    wanted = {model: typed or locked[model] or list(settings.sizes) for model in chosen}
-    # a raise is seen at the sizes that were locked, also if other ones are locked from now on
+    configured = [make_conditions(size, 1) for size in settings.sizes]
+    wanted = {model: inputs or locked[model] or configured for model in chosen}
+    # a raise is seen on the inputs that were locked, also if other ones are locked from now on
     measured = {model: [*wanted[model], *locked[model]] for model in chosen}
     now = trees_now(measured, settings, cache=cache)
     fresh, changes = {}, []
     for model in chosen:
         old, tree = kept.models.get(model.name), now[model.name]
         change = _change(model.name, wanted[model], old, tree)
-        new = Locked(_at_sizes(wanted[model], tree), today())
+        new = Locked(_only_on(wanted[model], tree), today())
         fresh[model.name] = _locked(old, new, change, reason)
         changes.append(change)
     return LockUpdate(path, before, fresh, frozenset(drop), tuple(changes), reason)
@@ -144,18 +147,21 @@ def _chosen(
     return list(dict.fromkeys([*locked, *budgeted(settings)])) or [settings.default]
 
 
-def _change(name: str, sizes: Sequence[Size], before: Locked | None, tree: Tree) -> ModelChange:
-    written = list(map(str, sorted(sizes)))
+def _change(
+    name: str, inputs: Sequence[Conditions], before: Locked | None, tree: Tree
+) -> ModelChange:
+    written = [given.written for given in in_order(inputs)]
     if before is None:
         return ModelChange(name, written, None)
     raised = tuple(one for one in drift(name, before.tree, tree) if one.raised)
-    return ModelChange(name, written, drift(name, before.tree, _at_sizes(sizes, tree)), raised)
+    return ModelChange(name, written, drift(name, before.tree, _only_on(inputs, tree)), raised)
 
 
-def _at_sizes(sizes: Sequence[Size], tree: Tree) -> Tree:
+def _only_on(inputs: Sequence[Conditions], tree: Tree) -> Tree:
     measured = tree["sizes"]
     assert isinstance(measured, Mapping)  # noqa: S101 - trees_now made it
-    return {**tree, "sizes": {str(size): measured[str(size)] for size in sorted(sizes)}}
+    written = [given.written for given in in_order(inputs)]
+    return {**tree, "sizes": {name: measured[name] for name in written}}
 
 
 def _locked(before: Locked | None, now: Locked, change: ModelChange, reason: str | None) -> Locked:

@@ -88,6 +88,7 @@ def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
         "margin": -45_245,
         "status": "fail",
         "message": None,
+        "failure": None,
         "file": None,
         "line": None,
     }

@@ -317,6 +317,7 @@ def test_config_in_json_has_every_value_with_its_source(ucseg: Run, tiny: Path) 
         "metric": "params",
         "dtype": None,
         "sizes": [],
+        "input": [],
         "max": "650k",
         "warn": "600000",
         "message": "it must fit",

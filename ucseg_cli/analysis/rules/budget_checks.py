@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ucseg_cli.analysis.counting.metrics import METRICS, find_metric, own_figures, totals
@@ -22,7 +23,7 @@ from ucseg_cli.errors import (
     nearest_name,
 )
 from ucseg_cli.facts.budget import Bound, Budget
-from ucseg_cli.facts.conditions import Conditions, make_conditions
+from ucseg_cli.facts.conditions import OTHER_ARGUMENTS, Conditions, make_conditions
 from ucseg_cli.facts.point import Point
 from ucseg_cli.facts.trace import NO_FORWARD, Trace
 from ucseg_cli.references import Reference
@@ -35,7 +36,8 @@ class Check(NamedTuple):
     """A value checked against its limits.
 
     *size* is None for a metric that does not depend on the input, *max* if it can only warn.
-    *baseline* is the value that relative limits were worked out from.
+    *baseline* is the value that relative limits were worked out from. *value* is None where the
+    model, or the baseline, has none: *failure* is why.
     """
 
     id: str
@@ -44,9 +46,10 @@ class Check(NamedTuple):
     module: str | None
     metric: str
     dtype: str | None
-    value: int
+    value: int | None
     max: int | None
     warn: int | None
+    failure: UcsegError | None = None
     baseline: int | None = None
     allowed: str | None = None
     message: str | None = None
@@ -54,14 +57,17 @@ class Check(NamedTuple):
     warn_place: Place | None = None
 
     @property
-    def bound(self) -> int:
-        """The limit: the maximum, or the warning's level where nothing can fail."""
-        return next(limit for limit in (self.max, self.warn) if limit is not None)
+    def bound(self) -> int | None:
+        """The limit: the maximum, or the warning's level where nothing can fail.
+
+        None if it depends on a baseline that has no value.
+        """
+        return next((limit for limit in (self.max, self.warn) if limit is not None), None)
 
     @property
-    def margin(self) -> int:
+    def margin(self) -> int | None:
         """How much is left until the limit; negative if it is exceeded."""
-        return self.bound - self.value
+        return None if self.value is None or self.bound is None else self.bound - self.value
 
     @property
     def line_to_edit(self) -> Place | None:
@@ -71,24 +77,28 @@ class Check(NamedTuple):
     @property
     def weight(self) -> Fraction:
         """How bad it is: the share of the limit that is used; for a limit of 0, above any share."""
-        excess = Fraction(self.value - self.bound + BEYOND_ANY_SHARE)
+        excess = Fraction(BEYOND_ANY_SHARE - (self.margin or 0))
         return excess if self.used is None else self.used
 
     @property
     def status(self) -> str:
-        """``pass``, ``warn`` or ``fail``; a value equal to its limit is within it."""
+        """``pass``, ``warn``, ``fail`` or ``error``; a value equal to its limit is within it."""
+        if self.value is None:
+            return "error"
         if self.max is not None and self.value > self.max:
             return "fail"
         return "warn" if self.warn is not None and self.value > self.warn else "pass"
 
     @property
     def passed(self) -> bool:
-        """Whether it does not fail; a warning passes."""
-        return self.status != "fail"
+        """Whether it neither fails nor is unknown; a warning passes."""
+        return self.status in {"pass", "warn"}
 
     @property
     def used(self) -> Fraction | None:
         """The value as a share of the limit."""
+        if self.value is None or self.bound is None:
+            return None
         return exact_ratio(self.value, self.bound)
 
 
@@ -119,6 +129,8 @@ def points_needed(
 
 def _inputs(budget: Budget, inputs: Sequence[Conditions]) -> Sequence[Conditions]:
     """The inputs of a budget; one is enough for a metric that does not depend on it."""
+    if budget.input is not None:
+        return [Conditions(given=budget.input)]
     own = [make_conditions(size, inputs[0].batch) for size in budget.sizes] or inputs
     return own if METRICS[budget.metric].depends_on_size else own[:1]
 
@@ -128,17 +140,20 @@ def judge(
     inputs: Sequence[Conditions],
     measured: Mapping[Point, Subject],
     baseline: Reference,
+    failures: Mapping[Point, UcsegError] = MappingProxyType({}),
 ) -> tuple[Check, ...]:
     """Every model of every budget checked against its limits, each limit of the command line once.
 
-    Raises UsageError for a pattern that fits no module, for a module that the baseline does not
-    have, and for two checks of one name.
+    *failures* are why points are not *measured*. Raises UsageError for a pattern that fits no
+    module, for a module that the baseline does not have, and for two checks of one name; and the
+    first failure where no check has a value.
     """
     checks: dict[str, Check] = {}
     mistakes: list[UcsegError] = []
     for budget in budgets:
         try:
-            for check in _named(list(_judge(budget, inputs, measured, baseline)), budget):
+            found = list(_judge(budget, inputs, measured, baseline, failures))
+            for check in _named(found, budget):
                 known = checks.setdefault(check.id, check)
                 # The command line may repeat a limit; ids of a configuration may not repeat.
                 if known is not check and (budget.id is not None or known != check):
@@ -151,6 +166,9 @@ def judge(
             mistakes.append(error)
     if mistakes:
         raise mistakes[0] if len(mistakes) == 1 else MistakesError(mistakes)
+    unknown = [check.failure for check in checks.values() if check.failure is not None]
+    if unknown and len(unknown) == len(checks):
+        raise unknown[0]
     return tuple(checks.values())
 
 
@@ -165,15 +183,55 @@ def _judge(
     inputs: Sequence[Conditions],
     measured: Mapping[Point, Subject],
     baseline: Reference,
+    failures: Mapping[Point, UcsegError],
 ) -> Iterator[Check]:
     for reference in budget.variants:
         for conditions in _inputs(budget, inputs):
-            subject = measured[Point(reference, conditions)]
-            base = measured.get(Point(baseline, conditions))
-            _refuse_unknown_figure(budget, subject)
-            values = _values(subject.trace, budget)
+            point, base = Point(reference, conditions), Point(baseline, conditions)
+            needed = [point, base] if budget.relative else [point]
+            reasons = (failures.get(one) or _unknown(budget, measured[one]) for one in needed)
+            if failure := next(filter(None, reasons), None):
+                yield _without_value(budget, point, failure)
+                continue
+            subject, values = measured[point], _values(measured[point].trace, budget)
             for module in _modules(budget, subject):
-                yield _check(budget, subject, conditions, module, values[module or ""], base)
+                value = values[module or ""]
+                yield _check(budget, subject, conditions, module, value, measured.get(base))
+
+
+def _without_value(budget: Budget, point: Point, failure: UcsegError) -> Check:
+    """The check of a model that has no value, or is limited by a baseline that has none."""
+    bounds = (
+        None if bound is None or bound.against_baseline else bound.limit(0)
+        for bound in (budget.max, budget.warn)
+    )
+    most, warn = bounds
+    at = _at(budget, point.conditions)
+    return Check(
+        id=budget.id or _own_name(point.reference.name, at, budget, most),
+        variant=point.reference.name,
+        size=at,
+        module=budget.module,
+        metric=budget.metric,
+        dtype=budget.dtype,
+        value=None,
+        max=most,
+        warn=warn,
+        failure=failure,
+        allowed=budget.relative.text if budget.relative else None,
+        message=budget.message,
+        place=budget.place,
+        warn_place=budget.warn_place,
+    )
+
+
+def _at(budget: Budget, conditions: Conditions) -> str | None:
+    return str(conditions.at) if METRICS[budget.metric].depends_on_size else None
+
+
+def _own_name(model: str, at: str | None, budget: Budget, most: int | None) -> str:
+    """The name of a limit on the command line."""
+    return f"{model}{f'@{at}' if at else ''}:{budget.metric}<={most}"
 
 
 def _check(
@@ -187,7 +245,7 @@ def _check(
     relative, before = budget.relative, None
     if relative is not None and base is not None:
         before = _baseline_value(budget, subject, module, base)
-    at = str(conditions.at) if METRICS[budget.metric].depends_on_size else None
+    at = _at(budget, conditions)
     most, warn = (bound and bound.limit(before or 0) for bound in (budget.max, budget.warn))
     if relative is not None and min(limit for limit in (most, warn) if limit is not None) < 0:
         raise ConfigurationError(
@@ -195,7 +253,7 @@ def _check(
             where=budget.place,
         )
     return Check(
-        id=budget.id or f"{subject.name}{f'@{at}' if at else ''}:{budget.metric}<={most}",
+        id=budget.id or _own_name(subject.name, at, budget, most),
         variant=subject.name,
         size=at,
         module=module,
@@ -212,19 +270,26 @@ def _check(
     )
 
 
-def _refuse_unknown_figure(budget: Budget, subject: Subject) -> None:
-    if subject.trace.failure is not None and METRICS[budget.metric].depends_on_size:
-        raise ModelError(
-            f"{subject.name} does not run, so it has no {budget.metric}: {subject.trace.failure}",
+def _unknown(budget: Budget, subject: Subject) -> ModelError | None:
+    """Why a model has no such metric, if it has none."""
+    failure = subject.trace.failure
+    if failure is not None and METRICS[budget.metric].depends_on_size:
+        # as a user writes it, where the budget is written
+        way = "--input" if budget.id is None else 'a key such as input = "1x16:int64"'
+        return ModelError(
+            f"{subject.name} does not run, so it has no {budget.metric}: {failure}",
             where=budget.place,
-            help=None if subject.trace.failure == NO_FORWARD else "--input gives it other tensors",
+            help=None
+            if failure == NO_FORWARD
+            else f"{way} gives it other tensors; {OTHER_ARGUMENTS}",
         )
     if budget.metric in PARAM_METRICS and budget.metric not in known_metrics(subject.trace):
-        raise ModelError(
+        return ModelError(
             f"{subject.name} does not say what is trainable, so it has no {budget.metric}",
             where=budget.place,
             help="name the model itself, or limit params",
         )
+    return None
 
 
 def _values(trace: Trace, budget: Budget) -> Mapping[str, int]:

@@ -55,7 +55,6 @@ def compare(
 
     Examples:
       ucseg compare v1 v2
-      ucseg compare v2 v2+head=before-upsample --size 512
       ucseg compare net.py:Net net.py:Net+width=32 torchvision:resnet50
       ucseg compare net.py:Net last.ckpt
     """

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ucseg_cli.cli.options import JUDGE, DeployOption, ExitZeroOption, ManyInputs, ManyModels
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from ucseg_cli.errors import UcsegError
+    from ucseg_cli.facts.point import Point
 
 
 def complete_limit(incomplete: str) -> list[str]:
@@ -72,8 +76,11 @@ def check(
     needed = not limits and not locked
     budgets = [*chosen_budgets(settings, models, needed=needed), *limits]
     points = points_needed(budgets, inputs, settings.baseline)
-    subjects = measure_points(points, settings, cache=cache, deploy=deploy, run=False)
-    checks = judge(budgets, inputs, subjects, settings.baseline)
+    failures: dict[Point, UcsegError] = {}
+    subjects = measure_points(
+        points, settings, cache=cache, deploy=deploy, run=False, failures=failures
+    )
+    checks = judge(budgets, inputs, subjects, settings.baseline, failures)
     lock = None
     if locked:
         from ucseg_cli.workflow.check_lock import check_lock  # budgets alone do not need it
@@ -82,7 +89,9 @@ def check(
     judged = [*(point.conditions for point in points), *(lock.conditions if lock else ())]
     report = check_report(checks, list(dict.fromkeys(judged)), lock)
     output.deliver(report, subjects.values())
-    passed = all(limit.passed for limit in checks) and not (lock and lock.drifts)
+    if any(check.failure for check in checks):
+        return ExitStatus.NO_VERDICT
+    passed = all(check.passed for check in checks) and not (lock and lock.drifts)
     return ExitStatus.OK if passed or exit_zero else ExitStatus.GATE_FAILED
 
 
@@ -92,6 +101,9 @@ def _refuse_unlocked_conditions(at: ManyInputs, *, deploy: bool) -> None:
     if deploy:
         what = "a lock is of models as they are trained"
         raise UsageError(what, where="--locked --deploy", help=fix)
-    if at.batch != 1 or at.input:
-        other = f"--input {at.input}" if at.input else f"--batch {at.batch}"
-        raise UsageError("a lock is of single images", where=f"--locked {other}", help=fix)
+    if at.batch != 1:
+        what = "a lock is of single images"
+        raise UsageError(what, where=f"--locked --batch {at.batch}", help=fix)
+    if at.input:
+        what = "a lock has inputs of its own"
+        raise UsageError(what, where=f"--locked --input {at.input[:40]}", help=fix)

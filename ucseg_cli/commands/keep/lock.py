@@ -10,11 +10,13 @@ from ucseg_cli.cli.options import (
     JUDGE,
     MEASURE,
     MODEL,
+    InputOption,
     ManyModels,
     NoCacheOption,
     TimeoutOption,
     open_cache,
     project_with,
+    typed_inputs,
 )
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus
@@ -54,6 +56,7 @@ def lock(
     of: ManyModels,
     drop: DropOption = None,
     size: SizesOption = None,
+    input: InputOption = None,  # noqa: A002 - the option's name
     timeout: TimeoutOption = None,
     no_cache: NoCacheOption = False,
     reason: ReasonOption = None,
@@ -73,7 +76,8 @@ def lock(
     from ucseg_cli.workflow.update_lock import plan_update
 
     settings, cache = project_with(timeout, needed=True), open_cache(no_cache=no_cache)
-    update = plan_update(settings, of.named(settings), size or (), drop or (), reason, cache=cache)
+    inputs = typed_inputs(size or (), input)
+    update = plan_update(settings, of.named(settings), inputs, drop or (), reason, cache=cache)
     if update.accepted:
         update.write()
     report = lock_report(

@@ -8,6 +8,7 @@ from typing import Any
 
 from ucseg_cli.analysis.counting.random_draws import draws_that_decide
 from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.facts.conditions import OTHER_ARGUMENTS
 from ucseg_cli.facts.trace import NO_FORWARD
 from ucseg_cli.report.document import Report
 from ucseg_cli.report.parts.folding_notes import after_folding
@@ -97,7 +98,7 @@ def _note(subject: Subject) -> str:
         return f"{name} has nothing to run; `ucseg identify {name}` shows which variant it fits."
     if failure is not None:
         why = f"{name} did not run, so there are no operations to count: {failure}."
-        return f"{why} --input gives it other tensors."
+        return f"{why} --input gives it other tensors; {OTHER_ARGUMENTS}."
     return (
         f"{subject.name} needs data to run, so it ran on random values and with random weights; "
         "what depends on values may differ with others."

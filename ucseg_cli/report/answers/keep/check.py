@@ -27,7 +27,8 @@ def check_report(
     checks: Sequence[Check], conditions: Sequence[Conditions], lock: LockState | None = None
 ) -> Report:
     """Every check and every drift, and a sentence that tallies them."""
-    failed = [check for check in checks if not check.passed]
+    failed = [check for check in checks if check.status == "fail"]
+    unknown = [check for check in checks if check.status == "error"]
     warned = [check for check in checks if check.status == "warn"]
     drifts = lock.drifts if lock else ()
     names = dict.fromkeys((*(check.variant for check in checks), *(lock.lines if lock else ())))
@@ -39,22 +40,34 @@ def check_report(
         payload["lock"] = {"path": lock.path, "drift": drift_payload(drifts)}
         judgements += drift_judgements(drifts, lock.path, dict(lock.lines))
     payload["verdict"] = {
-        "status": "fail" if failed or drifts else "warn" if warned else "pass",
-        "passed": len(checks) - len(failed) - len(warned),
+        "status": _verdict(failed, unknown, warned, drifts),
+        "passed": len(checks) - len(failed) - len(unknown) - len(warned),
         "warned": len(warned),
         "failed": len(failed),
+        "unknown": len(unknown),
     }
     return Report(
         kind="ucseg.check",
         title=f"check {', '.join(names)}",
         conditions=shown_conditions(conditions),
         tables=tuple(tables),
-        summary=" ".join(_summary(checks, failed, warned, lock)),
-        notes=(*_limit_notes(failed, warned), *_lock_notes(lock)),
+        summary=" ".join(_summary(checks, failed, unknown, warned, lock)),
+        notes=(*_limit_notes(failed, warned), *_unknown_notes(unknown), *_lock_notes(lock)),
         payload=payload,
         records=_records(checks, drifts),
         judgements=tuple(judgements),
     )
+
+
+def _verdict(
+    failed: Sequence[Check],
+    unknown: Sequence[Check],
+    warned: Sequence[Check],
+    drifts: Sequence[Drift],
+) -> str:
+    if unknown:
+        return "error"
+    return "fail" if failed or drifts else "warn" if warned else "pass"
 
 
 # Limits
@@ -68,11 +81,11 @@ def _write(check: Check) -> Callable[..., str]:
     return format_bytes if METRICS[check.metric].in_bytes else format_count
 
 
-def _distinct(check: Check, count: int) -> Cell:
+def _distinct(check: Check, count: int | None) -> Cell:
     """Value and limit are exact if rounding would make them look equal."""
     write = _write(check)
     alike = check.value != check.bound and write(check.value) == write(check.bound)
-    return write(count, exact=True) if alike else count
+    return write(count, exact=True) if alike and count is not None else count
 
 
 FIELDS: tuple[Field[Check], ...] = (
@@ -94,6 +107,7 @@ FIELDS: tuple[Field[Check], ...] = (
     Field("used", "used", attrgetter("used"), Kind.SHARE, output=Output.SCREEN),
     Field("baseline", "baseline", attrgetter("baseline"), output=Output.JSON),
     Field("message", "message", attrgetter("message"), output=Output.JSON),
+    Field("failure", "", lambda check: check.failure and check.failure.what, output=Output.JSON),
     Field("file", "file", lambda check: check.place and check.place.path, output=Output.JSON),
     Field("line", "line", lambda check: check.place and check.place.line, output=Output.JSON),
 )
@@ -135,7 +149,7 @@ def _judgement(check: Check) -> Judgement:
     return Judgement(
         name=check.id,
         group=check.variant,
-        status=check.status,
+        status="fail" if check.status == "error" else check.status,
         message="within its limit" if check.status == "pass" else _sentence(check),
         path=place and place.path,
         line=place and place.line,
@@ -150,6 +164,7 @@ def _judgement(check: Check) -> Judgement:
 def _summary(
     checks: Sequence[Check],
     failed: Sequence[Check],
+    unknown: Sequence[Check],
     warned: Sequence[Check],
     lock: LockState | None,
 ) -> Iterator[str]:
@@ -157,6 +172,9 @@ def _summary(
         near = f", {len(warned)} near" if warned else ""
         tally = f"{len(failed)} of {len(checks)} limits exceeded{near}"
         yield f"{tally}{f': {_worst(failed)}' if failed else ''}."
+    if unknown:
+        models = ", ".join(dict.fromkeys(check.variant for check in unknown))
+        yield f"{plural(len(unknown), 'limit')} could not be checked, of {models}."
     if lock and lock.drifts:
         yield f"{drifted_from(lock.drifts, lock.path)}."
     elif lock:
@@ -178,8 +196,20 @@ def _limit_notes(failed: Sequence[Check], warned: Sequence[Check]) -> Iterator[s
             yield f"{check.id}: {_sentence(check)}{edit if check.line_to_edit else ''}"
 
 
+def _unknown_notes(unknown: Sequence[Check]) -> Iterator[str]:
+    """Why there is no value, once for all limits of one model."""
+    ids: dict[str, list[str]] = {}
+    for check in unknown:
+        ids.setdefault(_sentence(check), []).append(check.id)
+    for reason, names in ids.items():
+        yield f"{', '.join(names)}: {reason}"
+
+
 def _sentence(check: Check) -> str:
-    """The excess, and the budget's own message."""
+    """The excess, and the budget's own message; why there is no value if there is none."""
+    if check.failure is not None:
+        more = (*check.failure.notes, *filter(None, [check.failure.help]))
+        return ". ".join((check.failure.what, *(one[:1].upper() + one[1:] for one in more))) + "."
     message = (check.message or "").strip()
     full_stop = "" if message.endswith((".", "!", "?")) else "."
     return f"{_in_numbers(check)}.{f' {message}{full_stop}' if message else ''}"
@@ -187,10 +217,8 @@ def _sentence(check: Check) -> str:
 
 def _in_numbers(check: Check) -> str:
     write, is_failure = _write(check), check.status == "fail"
-    limit = (check.max if is_failure else check.warn) or 0
-    value, bound, over = (
-        write(count, exact=True) for count in (check.value, limit, check.value - limit)
-    )
+    limit, had = (check.max if is_failure else check.warn) or 0, check.value or 0
+    value, bound, over = (write(count, exact=True) for count in (had, limit, had - limit))
     at = f" at {check.size}" if check.size else ""
     place = f" in {check.module}" if check.module else ""
     word = "limit" if is_failure else "warning level"

@@ -43,6 +43,14 @@ def _sizes(budget: Budget) -> list[str]:
     return [str(size) for size in budget.sizes]
 
 
+def _input(budget: Budget) -> list[str]:
+    return list(map(str, budget.input.inputs)) if budget.input else []
+
+
+def _shown_input(budget: Budget) -> str | None:
+    return ", ".join(_input(budget) or _sizes(budget)) or None
+
+
 SETTINGS: tuple[Field[_Setting], ...] = (
     Field("key", "key", attrgetter("key")),
     Field("value", "value", attrgetter("value")),
@@ -57,8 +65,9 @@ BUDGETS: tuple[Field[Budget], ...] = (
     Field("id", "budget", attrgetter("id"), Kind.PATH),
     Field("variants", "variant", lambda b: ", ".join(_names(b)), output=Output.SCREEN),
     Field("variants", "variant", _names, output=Output.JSON),
-    Field("size", "size", lambda b: ", ".join(_sizes(b)) or None, tier=2, output=Output.SCREEN),
-    Field("sizes", "size", _sizes, output=Output.JSON),
+    Field("size", "input", _shown_input, tier=2, output=Output.SCREEN),
+    Field("sizes", "", _sizes, output=Output.JSON),
+    Field("input", "", _input, output=Output.JSON),
     Field("module", "module", attrgetter("module"), Kind.PATH, 2),
     Field("metric", "metric", _metric, output=Output.SCREEN),
     Field("metric", "metric", attrgetter("metric"), output=Output.JSON),
@@ -102,7 +111,7 @@ def config_report(settings: Settings, path: str | None, lock: str | None) -> Rep
 
 def _with_sizes(budget: Budget, settings: Settings) -> Budget:
     """The budget at the sizes at which it is judged: its own, else the project's."""
-    depends = METRICS[budget.metric].depends_on_size
+    depends = METRICS[budget.metric].depends_on_size and budget.input is None
     return budget._replace(sizes=budget.sizes or settings.sizes) if depends else budget
 
 

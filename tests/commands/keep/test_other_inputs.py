@@ -1,0 +1,201 @@
+"""Budgets and a lock of models that take other tensors, or that do not run at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.fixture_types import Run
+from support.screens import verdict
+
+pytestmark = pytest.mark.torch
+
+CODE = """
+from torch import nn
+
+
+class Image(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+class Text(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(100, 16), nn.Linear(16, 2)
+
+    def forward(self, ids):
+        return self.head(self.embed(ids).mean(1))
+
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.embed = nn.Conv2d(3, 8, 3), nn.Embedding(100, 16)
+
+    def forward(self, image, ids):
+        return self.conv(image), self.embed(ids)
+
+
+def Broken():
+    raise ValueError("depth 7 is too deep")
+"""
+IMAGE, TEXT = 3 * 8 * 9 * 62 * 62, 16 * 2
+
+
+@pytest.fixture(autouse=True)
+def _code(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(CODE)
+
+
+def configure(*budgets: dict[str, object]) -> None:
+    lines = []
+    for number, keys in enumerate(budgets):
+        pairs = {"id": f"b{number}", "metric": "macs", "max": 10**9, **keys}
+        lines += ["[[budgets]]", *(f"{key} = {json.dumps(value)}" for key, value in pairs.items())]
+    Path("ucseg.toml").write_text("\n".join(lines))
+
+
+def check(ucseg: Run, *arguments: str) -> tuple[int, dict[str, Any]]:
+    answer = ucseg("check", *arguments, "-f", "json")
+    return answer.returncode, json.loads(answer.stdout)
+
+
+def test_a_budget_may_have_an_input_of_its_own(ucseg: Run) -> None:
+    configure(
+        {"variant": "net.py:Image", "size": 64, "max": IMAGE},
+        {"variant": "net.py:Text", "input": "1x16:int64", "max": TEXT},
+        {"variant": "net.py:Text", "input": "3x16:int64", "max": 3 * TEXT},
+        {"variant": "net.py:Pair", "input": "1x3x64x64,1x16:int64", "max": IMAGE},
+        {"variant": "net.py:Image", "input": "2x3x64x64", "max": 2 * IMAGE - 1},
+    )
+    status, answer = check(ucseg)
+    assert status == 1
+    assert [one["value"] for one in answer["checks"]] == [IMAGE, TEXT, 3 * TEXT, IMAGE, 2 * IMAGE]
+    assert [one["status"] for one in answer["checks"]] == [*["pass"] * 4, "fail"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "what"),
+    [
+        ({"input": "1x16:int64", "size": 64}, "'size' and 'input' are two inputs"),
+        ({"input": "1x16:int65"}, "no dtype named 'int65'"),
+        ({"input": "sixteen"}, "'sixteen' is not an input shape"),
+        ({"input": 16}, "16 is not text"),
+    ],
+)
+def test_an_input_that_cannot_be_is_an_error_at_its_line(
+    ucseg: Run, keys: dict[str, object], what: str
+) -> None:
+    configure({"variant": "net.py:Text", **keys})
+    answer = ucseg("check")
+    assert answer.returncode == 2
+    assert f"error: {what}" in answer.stderr
+    assert "--> ucseg.toml:" in answer.stderr
+
+
+def test_one_model_that_does_not_run_leaves_the_others_their_verdicts(ucseg: Run) -> None:
+    configure(
+        {"variant": "v2", "metric": "params", "max": 1},
+        {"variant": "net.py:Text"},
+        {"variant": "net.py:Broken", "metric": "params"},
+        {"variant": "net.py:Image", "size": 64, "max": IMAGE},
+        {"variant": "net.py:Text", "metric": "params"},
+    )
+    status, answer = check(ucseg)
+    assert status == 2
+    assert [one["status"] for one in answer["checks"]] == ["fail", "error", "error", "pass", "pass"]
+    assert answer["verdict"]["status"] == "error"
+    assert [answer["verdict"][key] for key in ("passed", "warned", "failed", "unknown")] == [
+        2,
+        0,
+        1,
+        2,
+    ]
+    _, text, broken, *_ = answer["checks"]
+    assert text["value"] is text["margin"] is None
+    assert text["limit"] == 10**9
+    assert text["failure"].startswith("net.py:Text does not run, so it has no macs: ")
+    assert "depth 7 is too deep" in broken["failure"]
+
+
+def test_the_screen_says_of_which_models_there_is_no_verdict_and_why(ucseg: Run) -> None:
+    configure({"variant": "v2", "metric": "params"}, {"variant": "net.py:Text"})
+    answer = ucseg("check", "--exit-zero")
+    assert answer.returncode == 2
+    assert verdict(answer.stdout) == (
+        "0 of 2 limits exceeded. 1 limit could not be checked, of net.py:Text."
+    )
+    screen = " ".join(answer.stdout.split())
+    assert "✗ error b1 net.py:Text" in screen
+    assert 'A key such as input = "1x16:int64" gives it other tensors' in screen
+
+
+@pytest.mark.parametrize("form", ["junit", "github", "sarif", "comment"])
+def test_ci_is_given_the_reason_as_a_failure(ucseg: Run, form: str) -> None:
+    configure({"variant": "v2", "metric": "params"}, {"variant": "net.py:Broken"})
+    answer = ucseg("check", "-f", form)
+    assert answer.returncode == 2
+    assert "depth 7 is too deep" in answer.stdout
+
+
+def test_a_limit_against_a_baseline_that_does_not_run_has_no_value(ucseg: Run) -> None:
+    configure(
+        {"variant": "net.py:Text", "input": "1x16:int64", "vs-baseline": "+1%", "warn": "0"},
+        {"variant": "v2", "metric": "params"},
+    )
+    text = Path("ucseg.toml").read_text().replace("max = 1000000000\n", "", 1)
+    Path("ucseg.toml").write_text(text)
+    status, answer = check(ucseg)
+    assert status == 2
+    first = answer["checks"][0]
+    assert (first["status"], first["limit"], first["max"]) == ("error", None, None)
+    assert first["failure"].startswith("the network cannot run on this input")
+
+
+def test_without_a_single_verdict_the_reason_is_an_error(ucseg: Run) -> None:
+    configure({"variant": "net.py:Broken"})
+    answer = ucseg("check")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "depth 7 is too deep" in answer.stderr
+
+
+def test_a_model_is_locked_on_other_tensors_and_checked_on_these(ucseg: Run) -> None:
+    configure({"variant": "net.py:Image", "size": 64})
+    assert ucseg("lock", "net.py:Text", "-i", "1x16:int64").returncode == 0
+    assert ucseg("lock", "net.py:Image", "-s", "64").returncode == 0
+    lock = json.loads(Path("ucseg.lock.json").read_text())["models"]
+    assert lock["net.py:Text"]["sizes"]["1x16:int64"]["total"]["macs"] == TEXT
+    assert lock["net.py:Image"]["sizes"]["64"]["total"]["macs"] == IMAGE
+    assert ucseg("check", "--locked").returncode == 0
+    (code := Path("net.py")).write_text(CODE.replace("16, 2", "16, 3"))
+    answer = ucseg("check", "--locked", "-f", "json")
+    assert answer.returncode == 1
+    drifts = json.loads(answer.stdout)["lock"]["drift"]
+    assert {drift["model"] for drift in drifts} == {"net.py:Text"}
+    assert "1x16:int64" in {drift["size"] for drift in drifts}
+    code.write_text(CODE)
+    assert ucseg("lock").returncode == 0
+    assert json.loads(Path("ucseg.lock.json").read_text())["models"] == lock
+
+
+def test_a_tensor_without_a_type_is_not_taken_for_a_size(ucseg: Run) -> None:
+    configure({"variant": "net.py:Image", "size": 64})
+    assert ucseg("lock", "net.py:Image", "-i", "3x48x64").returncode == 0
+    lock = json.loads(Path("ucseg.lock.json").read_text())["models"]
+    assert list(lock["net.py:Image"]["sizes"]) == ["3x48x64:float32"]
+    assert ucseg("check", "--locked").returncode == 0
+
+
+def test_two_kinds_of_input_are_one_too_many(ucseg: Run) -> None:
+    answer = ucseg("lock", "net.py:Text", "-i", "1x16:int64", "-s", "64")
+    assert answer.returncode == 2
+    assert "leave --size and --batch out" in answer.stderr
+    assert not Path("ucseg.lock.json").exists()
