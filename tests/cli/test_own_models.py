@@ -403,3 +403,14 @@ def test_a_model_that_reads_numbers_it_drew_has_a_note(ucseg: Run, command: str)
         {"model": "net.py:Drawing", "operators": {"randn": 1, "rand": 1}}
     ]
     assert "drew" not in ucseg(command, "net.py:Net").stdout
+
+
+def test_an_argument_that_changes_nothing_is_reported(ucseg: Run, tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(CODE)
+    name = "torchvision:lraspp_mobilenet_v3_large+inter_channels=64"
+    answer = ucseg("params", name, "--size", "64", "--no-cache", "-f", "json")
+    assert json.loads(answer.stdout)["conditions"]["idle"] == [
+        {"model": name, "arguments": ["inter_channels"]}
+    ]
+    screen = " ".join(ucseg("params", name, "--size", "64").stdout.split())
+    assert "inter_channels changed nothing; the model is the same without." in screen

@@ -21,8 +21,9 @@ def test_a_trace_survives_json() -> None:
     "damage",
     [
         {"format": 2},
-        {"format": 3},
-        {"format": 5},
+        {"format": 4},
+        {"format": 6},
+        {"idle": [3]},
         {"unsaved": 5},
         {"unsaved": [3]},
         {"beside": [["only a name"]]},

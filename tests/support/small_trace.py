@@ -51,5 +51,6 @@ TRACE = Trace(
     outputs=(4,),
     taps=(Tap("low", "conv"),),
     unsaved=("conv.seen",),
+    idle=("progress",),
     beside=(Saved("_extra_state", None), Saved("packed", (2, 3))),
 )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from math import prod
 
 import torch
@@ -34,6 +36,8 @@ from ucseg_cli.units import format_bytes, plural
 from ucseg_cli.zoo.torchvision_models import missing_operators
 
 COMPILER = "torch._dynamo"
+FAST = 2.0
+"""Seconds within which a model is built and run that is worth doing so again."""
 ACTIVATIONS = 64
 """A guess: an unknown network needs this many times its input at once. It may be too high."""
 
@@ -108,14 +112,35 @@ def trace_source(
     where it cannot be built.
     """
     with model_builder(source) as build:
+        began = time.monotonic()
         model, real = _build(build)
         if not has_lazy_modules(model):
             before_pass(trace_modules(model))
-        try:
-            _refuse_other_inputs(model, conditions)
-            return _record_anywhere(build, model, real, conditions)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's code
-            return trace_modules(model, _reason(error, source))
+        trace = _trace(build, model, real, conditions)
+        is_fast = time.monotonic() - began < FAST
+        return replace(trace, idle=_idle_arguments(build, conditions, trace) if is_fast else ())
+
+
+def _trace(
+    build: Builder, model: nn.Module, real: nn.Module | None, conditions: Conditions
+) -> Trace:
+    """The trace; of a model that cannot run its modules and the reason."""
+    try:
+        _refuse_other_inputs(model, conditions)
+        return _record_anywhere(build, model, real, conditions)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's code
+        return trace_modules(model, _reason(error, build.source))
+
+
+def _idle_arguments(build: Builder, conditions: Conditions, trace: Trace) -> tuple[str, ...]:
+    """The arguments without which the trace is the same, and which do not say the default."""
+    found = []
+    for name in build.changed:
+        without = build.without(name)
+        with suppress(UcsegError):  # it may need this argument
+            if _trace(without, *_build(without), conditions) == trace:
+                found.append(name)
+    return tuple(found)
 
 
 def _record_anywhere(

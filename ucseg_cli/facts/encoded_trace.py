@@ -16,7 +16,7 @@ from typing import Any
 from ucseg_cli.facts.operator_forms import has_its_form
 from ucseg_cli.facts.trace import Module, Op, Saved, Tap, Tensor, Trace, Weight
 
-FORMAT = 4
+FORMAT = 5
 """Version of encoded traces; raise it when their fields change, so that older ones are ignored."""
 
 LARGEST = 2**63
@@ -52,6 +52,7 @@ def decode_trace(data: Any) -> Trace:
             device=data["device"],
             unsaved=tuple(data["unsaved"]),
             beside=tuple(_decode_saved(*row) for row in data["beside"]),
+            idle=tuple(data["idle"]),
             failure=data["failure"],
         )
         _refuse_impossible(trace)
@@ -93,7 +94,7 @@ def _refuse_impossible(trace: Trace) -> None:
     _only({str, NoneType}, [trace.failure])
     paths = trace.by_path
     _only({str}, chain.from_iterable(trace.taps))
-    _only({str}, chain(trace.unsaved, (saved.name for saved in trace.beside)))
+    _only({str}, chain(trace.unsaved, trace.idle, (saved.name for saved in trace.beside)))
     _refuse_numbers(chain.from_iterable(saved.shape or () for saved in trace.beside), LARGEST)
     if not all(tap.module in paths for tap in trace.taps):
         raise TraceFormatError("a tap of a module that is not there")

@@ -116,6 +116,8 @@ class Trace:
 
     A state dict has what the modules own, without the names *unsaved* (buffers that are not
     persistent), and with the entries *beside* it (extra state, packed weights).
+
+    *idle* are the arguments of the model that change nothing of all this.
     """
 
     modules: tuple[Module, ...]
@@ -129,6 +131,7 @@ class Trace:
     device: str = "meta"
     unsaved: tuple[str, ...] = ()
     beside: tuple[Saved, ...] = ()
+    idle: tuple[str, ...] = ()
     failure: str | None = None
 
     @cached_property

@@ -97,7 +97,7 @@ class ModuleTree:
 def _refuse_dots(model: nn.Module) -> None:
     """Raise ModelError for a name by which no path is clear; torch's add_module refuses them."""
     for path, module in model.named_modules():
-        for name in module._modules:
+        for name in module._modules.keys():  # noqa: SIM118 - a script has no iterator there
             if not name or "." in name:
                 what = f"a module in {path or 'the model'} is named '{name}'"
                 fix = "a module's name is not empty and has no dot, as in torch's add_module"

@@ -11,8 +11,8 @@ from functools import partial
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import MappingProxyType, ModuleType
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -28,12 +28,50 @@ from ucseg_cli.references import FromFile, FromTorchvision, OwnCode
 from ucseg_cli.zoo.torchvision_import import torchvision_packages_on_demand
 from ucseg_cli.zoo.torchvision_models import build_torchvision
 
-Builder = Callable[[], nn.Module]
 Importable = OwnCode | FromTorchvision
 Parameters = Mapping[str, inspect.Parameter]
 
 MOST_LINES, LONGEST_LINE = 12, 400
 """Lines of a user's message that are shown, and letters of each."""
+
+
+class Builder(NamedTuple):
+    """Builds a model by calling *make*.
+
+    *offline* are arguments that may keep it from downloading; *defaults* those that it takes.
+    """
+
+    source: Importable
+    make: Callable[..., Any]
+    arguments: Mapping[str, Any] = MappingProxyType({})
+    defaults: Mapping[str, Any] = MappingProxyType({})
+    offline: str = ""
+
+    def __call__(self) -> nn.Module:
+        """The model; raises ModelError or UsageError."""
+        try:
+            model = self.make(**self.arguments)
+        except UcsegError:
+            raise
+        except (Exception, SystemExit) as error:
+            what = f"{self.source.name} cannot be built"
+            raise _failed(what, error, self.source, self.offline) from error
+        if not isinstance(model, nn.Module):
+            what = f"{self.source.name} gives {type(model).__name__}, not a torch.nn.Module"
+            raise ModelError(what, where=str(self.source))
+        return model
+
+    @property
+    def changed(self) -> list[str]:
+        """The arguments with another value than by default, or without a default."""
+        values = self.arguments.items()
+        return [name for name, value in values if repr(self.defaults.get(name, ...)) != repr(value)]
+
+    def without(self, argument: str) -> Builder:
+        """The same without an argument."""
+        left = {name: value for name, value in self.arguments.items() if name != argument}
+        return self._replace(arguments=left)
+
 
 _BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
@@ -95,16 +133,21 @@ def line_of(error: BaseException, source: Importable) -> str | None:
 def _builder(source: Importable) -> Builder:
     arguments = {argument.name: argument.value for argument in source.arguments}
     if isinstance(source, FromTorchvision):
-        return partial(_build, source, partial(build_torchvision, source.name, arguments))
+        return Builder(source, partial(_make_torchvision, source.name), arguments)
     found = _find(_import(source), source)
     if isinstance(found, nn.Module):
         if arguments:
             what = f"{source.name} is a model already, and takes no arguments"
             raise UsageError(what, where=str(source))
-        return lambda: found
+        return Builder(source, lambda: found)
     parameters = _parameters(found)
     _refuse_arguments(parameters, arguments, source)
-    return partial(_build, source, partial(found, **arguments), without_weights(parameters))
+    defaults = {name: parameter.default for name, parameter in parameters.items()}
+    return Builder(source, found, arguments, defaults, without_weights(parameters))
+
+
+def _make_torchvision(network: str, /, **arguments: Any) -> nn.Module:
+    return build_torchvision(network, arguments)
 
 
 def _import(source: OwnCode) -> ModuleType:
@@ -210,21 +253,6 @@ def _refuse_arguments(
             notes=(f"it is {source.name}({', '.join(map(str, parameters.values()))})",),
             help=f"write {source}{''.join(f'+{name}=VALUE' for name in missing)}",
         )
-
-
-def _build(source: Importable, build: Builder, offline: str = "") -> nn.Module:
-    """Build the model; *offline* are arguments that may keep it from downloading."""
-    try:
-        model = build()
-    except UcsegError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise _failed(f"{source.name} cannot be built", error, source, offline) from error
-    if not isinstance(model, nn.Module):
-        raise ModelError(
-            f"{source.name} gives {type(model).__name__}, not a torch.nn.Module", where=str(source)
-        )
-    return model
 
 
 def _failed(what: str, error: BaseException, source: Importable, offline: str = "") -> ModelError:

@@ -37,6 +37,7 @@ def with_run_notes(report: Report, subjects: Sequence[Subject]) -> Report:
     drawn = {
         subject.name: draws for subject in named if (draws := draws_that_decide(subject.trace))
     }
+    idle = {subject.name: subject.trace.idle for subject in named if subject.trace.idle}
     told: dict[str, Any] = {
         "runs": [
             {
@@ -47,6 +48,7 @@ def with_run_notes(report: Report, subjects: Sequence[Subject]) -> Report:
             for subject in unusual
         ],
         "drawn": [{"model": name, "operators": draws} for name, draws in drawn.items()],
+        "idle": [{"model": name, "arguments": list(names)} for name, names in idle.items()],
         "packed": [subject.name for subject in packed],
         "recognised": [
             {"model": subject.name, "variant": subject.known_as} for subject in recognised
@@ -63,6 +65,7 @@ def with_run_notes(report: Report, subjects: Sequence[Subject]) -> Report:
             *report.notes,
             *map(_note, unusual),
             *starmap(_drawn, drawn.items()),
+            *starmap(_idle, idle.items()),
             *map(_packed, packed),
             *map(_recognised, recognised),
         ),
@@ -76,6 +79,11 @@ def _drawn(name: str, draws: Mapping[str, int]) -> str:
         f"{name} drew random numbers that decide shapes or branches ({operators}): "
         "another run may take another way."
     )
+
+
+def _idle(name: str, arguments: Sequence[str]) -> str:
+    named = " and ".join(arguments)
+    return f"{name}: {named} changed nothing; the model is the same without."
 
 
 def _packed(subject: Subject) -> str:
