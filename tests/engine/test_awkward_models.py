@@ -7,6 +7,7 @@ import random
 import warnings
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -619,6 +620,30 @@ def test_operators_are_charged_to_the_module_that_runs_them() -> None:
     assert macs(record(*build("forward by hand", "meta"))) == {"": layer}
     assert macs(record(*build("caught error", "meta"))) == {"conv": layer}
     assert set(macs(record(*build("2,000 layers", "meta"))).values()) == {4 * 4}
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [
+        lambda x: functional.linear(x, x.new_empty(3, 3)),
+        lambda x: functional.interpolate(x, size=(-1, 2), mode="nearest"),
+        lambda x: torch.matmul(x, x.new_empty(3, 3)),
+        lambda x: functional.layer_norm(x, (3,)),
+        lambda x: torch.einsum("ij,jk->ik", x, x),
+    ],
+)
+@every_device
+def test_a_call_that_raised_has_no_price(fails: Callable[[Tensor], Tensor], device: str) -> None:
+    def run(self: Any, x: Tensor) -> Any:
+        with suppress(RuntimeError):
+            fails(x)
+        return self.conv(x)
+
+    with torch.device(device):
+        layer, x = conv(), torch.ones(IMAGE)
+    trace = record(Model(run, conv=layer), x)
+    assert total_flops(trace) == total_flops(record(nn.Sequential(layer), x))
+    assert decode_trace(json.loads(json.dumps(encode_trace(trace)))) == trace
 
 
 def test_a_lazy_model_stays_lazy_and_its_first_pass_is_not_part_of_the_trace() -> None:

@@ -32,10 +32,10 @@ def save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Save:
     def write(name: str, shapes: Shapes) -> None:
         header, end = {}, 0
         for entry, shape in shapes.items():
-            size = 1
+            size = 4
             for side in shape:
                 size *= side
-            header[entry] = {"dtype": "U8", "shape": shape, "data_offsets": [end, end + size]}
+            header[entry] = {"dtype": "F32", "shape": shape, "data_offsets": [end, end + size]}
             end += size
         text = json.dumps(header).encode()
         Path(name).write_bytes(len(text).to_bytes(8, "little") + text + bytes(end))

@@ -71,9 +71,10 @@ class ModuleDelta(NamedTuple):
     def status(self) -> str:
         """``new``, ``gone``, ``changed`` or ``unchanged``."""
         change = self.figures["params"].change
-        if isinstance(change, str):
-            return change
         differs = self.settings or any(figure.delta for figure in self.figures.values())
+        # a module's own remainder of nothing is not a thing that could be new or gone
+        if isinstance(change, str) and (differs or not self.own):
+            return change
         return "changed" if differs else "unchanged"
 
 

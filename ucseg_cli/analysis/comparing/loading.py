@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
+from ucseg_cli.analysis.counting.module_tree import ancestry, parent_path
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.state_dict import (
     AVERAGED,
@@ -14,7 +16,7 @@ from ucseg_cli.facts.state_dict import (
     inner_network,
     state_dict_trace,
 )
-from ucseg_cli.facts.trace import Trace
+from ucseg_cli.facts.trace import Module, Trace
 
 Shape = tuple[int, ...]
 COUNTER = "num_batches_tracked"
@@ -93,7 +95,20 @@ def as_loaded(subject: Subject, network: Subject) -> Subject:
     if subject.state is None:
         return subject
     state = load_into(network.trace, subject.state).state
-    return subject._replace(trace=state_dict_trace(state, network.trace.buffer_names()))
+    trace = state_dict_trace(state, network.trace.buffer_names())
+    return subject._replace(trace=_with_parameter_free(trace, network.trace))
+
+
+def _with_parameter_free(trace: Trace, network: Trace) -> Trace:
+    """With the network's modules that save nothing, which no state dict can have."""
+    saving = {above for name in network.state_entries() for above in ancestry(parent_path(name))}
+    modules = dict(trace.by_path)
+    for path in network.by_path:
+        if path not in saving and parent_path(path) in modules:
+            modules.setdefault(path, Module(path, ""))
+    place = {path: index for index, path in enumerate(network.by_path)}
+    in_order = sorted(modules.values(), key=lambda module: place.get(module.path, len(place)))
+    return replace(trace, modules=tuple(in_order))
 
 
 def _with_parametrizations(state: StateDict, expected: Iterable[str]) -> StateDict:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod, sqrt
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.module_tree import TreeRow, parent_path
+from ucseg_cli.analysis.counting.module_tree import TreeRow, ancestry, parent_path
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.trace import Module, Trace
 
@@ -18,6 +18,8 @@ Modules that are identical, and modules to which the author gave one name, are p
 confidence of any others is the share of layers that they have in common, by class and kernel,
 scaled down if one is more than MUCH_WIDER than the other, plus ONE_CLASS and SAME_PLACE.
 """
+ONLY_HOLDS = {"Sequential", "ModuleList", "ModuleDict"}
+"""Classes of torch that say nothing about what is inside."""
 ONE_CLASS, SAME_PLACE = 0.35, 0.2
 """Added to the confidence for one class, and for the same number in a sequence."""
 MUCH_WIDER = 4
@@ -97,7 +99,7 @@ def contents(trace: Trace) -> Contents:
     for module in trace.modules:
         found = with_parameters if module.parameters else without
         # Both names, so that a 3×3 conv is more like a 5×5 conv than like a batch norm.
-        for path in _ancestry(module.path):
+        for path in ancestry(module.path):
             found[path].update((module.type, _kind(trace, module)))
     return {path: counts or without[path] for path, counts in with_parameters.items()}
 
@@ -125,7 +127,7 @@ def _made_of(trace: Trace) -> dict[str, _Content]:
     shapes: dict[str, list[tuple[int, ...]]] = {}
     for module in trace.modules:
         own = [trace.tensors[weight.tensor].shape for weight in module.parameters]
-        for path in _ancestry(module.path):
+        for path in ancestry(module.path):
             types.setdefault(path, []).append(module.type)
             shapes.setdefault(path, []).extend(own)
     return {path: _Content(tuple(types[path]), tuple(shapes[path])) for path in types}
@@ -134,13 +136,6 @@ def _made_of(trace: Trace) -> dict[str, _Content]:
 def _kind(trace: Trace, module: Module) -> str:
     kernels = (trace.tensors[weight.tensor].shape[2:] for weight in module.parameters)
     return f"{module.type} {next(filter(None, kernels), ())}"
-
-
-def _ancestry(path: str) -> Iterator[str]:
-    while path:
-        yield path
-        path = parent_path(path)
-    yield ""
 
 
 def _likeness(old: Contents, new: Contents) -> Likeness:
@@ -322,7 +317,8 @@ class _Matching:
     def _confidence(self, one: str, other: str) -> float:
         """As CONFIDENT says; 0 for two that have no layer in common, whatever they are called."""
         share = self.likeness(one, other)
-        one_class = self.old.by_path[one].type == self.new.by_path[other].type
+        kinds = self.old.by_path[one].type, self.new.by_path[other].type
+        one_class = kinds[0] == kinds[1] and kinds[0] not in ONLY_HOLDS
         bonus = ONE_CLASS * one_class + SAME_PLACE * (_name(one) == _name(other))
         return share and share * min(1.0, MUCH_WIDER * self._nearness(one, other)) + bonus
 

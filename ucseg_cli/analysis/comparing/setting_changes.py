@@ -109,10 +109,11 @@ def _of_weights(
     trained = [{weight.trainable for weight in module.parameters} for module in (before, after)]
     if all(trained) and None not in trained[0] | trained[1] and trained[0] != trained[1]:
         yield TRAINABLE, (_yes_or_no(trained[0]), _yes_or_no(trained[1]))
-    weights = zip(
-        (*before.parameters, *before.buffers), (*after.parameters, *after.buffers), strict=False
-    )
-    for one, other in weights:
+    by_name = {weight.name: weight for weight in (*after.parameters, *after.buffers)}
+    for one in (*before.parameters, *before.buffers):
+        other = by_name.get(one.name)
+        if other is None:
+            continue
         was, tensor = old.tensors[one.tensor], new.tensors[other.tensor]
         if was.dtype != tensor.dtype:
             yield "dtype", (was.dtype, tensor.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ucseg_cli.facts.trace import Module, Trace
@@ -60,6 +60,14 @@ def roll_up(trace: Trace, own: Mapping[str, Figures]) -> dict[str, dict[str, int
 def parent_path(path: str) -> str:
     """The path one level up."""
     return path.rpartition(".")[0]
+
+
+def ancestry(path: str) -> Iterator[str]:
+    """The path and all above it, up to the root's."""
+    while path:
+        yield path
+        path = parent_path(path)
+    yield ""
 
 
 def path_depth(path: str) -> int:

@@ -34,6 +34,9 @@ from ucseg_cli.facts import trace
 PLACEMENT = {"device", "layout", "pin_memory"}
 """Arguments that say where a tensor lies, not what is computed."""
 
+RAISED = " (raised)"
+"""After the name of a call that raised, which no convention prices."""
+
 READABLE = (complex, torch.dtype, torch.device, torch.layout, torch.memory_format)
 """Values whose text is the same in every run."""
 
@@ -170,6 +173,12 @@ class _Recorder(DispatchMode):
             if outermost and self._composite is not None:
                 outputs = self.tensors.indices(out)
                 self.ops[self._composite] = self.ops[self._composite]._replace(outputs=outputs)
+        except Exception:
+            # The model may catch it; a call that came to nothing has no outputs, and no price.
+            if outermost and self._composite is not None:
+                failed = self.ops[self._composite]
+                self.ops[self._composite] = failed._replace(name=f"{failed.name}{RAISED}")
+            raise
         finally:
             if outermost:
                 self._composite = None
