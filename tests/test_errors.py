@@ -77,3 +77,7 @@ def test_names_may_come_from_an_iterator() -> None:
         UnknownNameError("metric", "param", iter(["params", "bytes"])).help
         == "did you mean 'params'?"
     )
+
+
+def test_of_no_known_name_it_is_said_that_there_is_none() -> None:
+    assert UnknownNameError("locked model", "v9", []).notes == ("there is none",)

@@ -114,7 +114,7 @@ class UnknownNameError(UsageError):
         super().__init__(
             f"no {noun} named '{name}'",
             where=where,
-            notes=(f"known: {_listed(name, known)}",),
+            notes=(f"known: {_listed(name, known)}" if known else "there is none",),
             help=" ".join(filter(None, (suggestion, hint))) or None,
         )
 

@@ -173,3 +173,10 @@ def test_a_user_s_class_is_asked_for_its_own_buffers(
     save("b.safetensors", kept | {"net.grid": (5,)})
     (found,) = loading(ucseg, "net.py:Net", "b.safetensors", "--input", "1x2")
     assert [d["name"] for d in found["differences"]] == ["grid"]
+
+
+def test_what_is_unknown_of_a_checkpoint_is_not_called_changed(ucseg: Run, save: Save) -> None:
+    save("a.safetensors", {"fc.weight": (3, 2)})
+    screen = ucseg("compare", "v2", "a.safetensors").stdout
+    assert "MACs" not in screen
+    assert "FLOPs (fvcore)" in screen

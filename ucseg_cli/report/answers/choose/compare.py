@@ -141,7 +141,7 @@ def _unchanged_things(answer: Compared) -> str:
 
 def _also_changed(answer: Compared) -> str:
     """All that changed and is not among the first tables."""
-    metrics = [metric for metric in answer.metrics if answer.is_changed(metric)]
+    metrics = [metric for metric in answer.metrics if answer.differs(metric)]
     more = [METRICS[metric].title for metric in metrics if metric not in answer.that_matter]
     hidden = 0
     for comparison in answer.comparisons:

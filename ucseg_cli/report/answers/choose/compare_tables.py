@@ -65,8 +65,12 @@ class Compared(NamedTuple):
 
     def is_changed(self, metric: str) -> bool:
         """Whether a total differs in any model; what is unknown may."""
-        deltas = [model.totals[metric] for model in self.comparisons]
-        return any(delta.delta or not delta.known for delta in deltas)
+        known = all(model.totals[metric].known for model in self.comparisons)
+        return self.differs(metric) or not known
+
+    def differs(self, metric: str) -> bool:
+        """Whether a total is known to differ in any model."""
+        return any(model.totals[metric].delta for model in self.comparisons)
 
     def largest(self, metric: str) -> int:
         """The largest total of any model, of which changes are shares."""
