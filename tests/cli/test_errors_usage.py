@@ -262,3 +262,11 @@ def test_the_version_is_shown(ucseg: Run) -> None:
 
     answer = ucseg("--version")
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, f"ucseg {__version__}\n", "")
+
+
+@pytest.mark.parametrize("words", [("show", "\ud800"), ("show", "--export-html", "a\udfff\ud800b")])
+def test_a_word_that_no_system_passes_is_not_text(ucseg: Run, words: tuple[str, ...]) -> None:
+    answer = ucseg(*words)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "is not text" in answer.stderr
+    assert ucseg("show", "\udcff.pt").returncode == 2  # as a byte that is not Unicode comes in

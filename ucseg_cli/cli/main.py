@@ -65,6 +65,7 @@ def _run(call: Invocation) -> int:
 
     if sys.stdout is None:
         raise OutputError("stdout is closed", where="stdout")
+    _refuse_no_text(call.arguments)
     command = get_command(make_app(call.arguments))
     if instruction := os.environ.get(COMPLETION):
         return _complete(command, instruction)
@@ -78,6 +79,15 @@ def _run(call: Invocation) -> int:
         return ExitStatus.NO_VERDICT
     except ClickException as error:
         raise _usage_error(error) from error
+
+
+def _refuse_no_text(arguments: Sequence[str]) -> None:
+    """Raise UsageError for a word that no system could have passed, nor takes as a file's name."""
+    for word in arguments:
+        try:
+            os.fsencode(word)
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{ascii(word)[:40]} is not text", where="the command line") from error
 
 
 def _complete(command: Any, instruction: str) -> int:
