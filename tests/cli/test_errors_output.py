@@ -282,3 +282,24 @@ def test_an_empty_file_holds_nothing_to_lose(ucseg: Run, tmp_path: Path) -> None
     (tmp_path / "net.py").touch()
     assert ucseg("params", "v2", "--export-json", "net.py").returncode == 0
     assert (tmp_path / "net.py").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("train.sh", "#!/bin/sh"),
+        ("action.yml", "name: x"),
+        ("package.json", '{"dependencies": {"ucseg": "1"}}'),
+        ("Makefile", "all:"),
+        ("run", "#!/bin/sh"),
+        ("k.cpp", "int main() {}"),
+        ("uv.lock", "version = 1"),
+    ],
+)
+def test_what_is_not_an_answer_is_not_replaced_by_one(
+    ucseg: Run, tmp_path: Path, name: str, text: str
+) -> None:
+    (path := tmp_path / name).write_text(text)
+    for form in ("json", "markdown", "csv"):
+        assert ucseg("params", "v2", f"--export-{form}", str(path)).returncode == 2
+    assert path.read_text() == text

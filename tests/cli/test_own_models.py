@@ -413,4 +413,4 @@ def test_an_argument_that_changes_nothing_is_reported(ucseg: Run, tmp_path: Path
         {"model": name, "arguments": ["inter_channels"]}
     ]
     screen = " ".join(ucseg("params", name, "--size", "64").stdout.split())
-    assert "inter_channels changed nothing; the model is the same without." in screen
+    assert "inter_channels changed no figure; modules and operators are the same without." in screen

@@ -860,3 +860,10 @@ def test_a_module_whose_own_name_makes_no_path_is_named(name: str) -> None:
     assert (
         caught.value.help == "a module's name is not empty and has no dot, as in torch's add_module"
     )
+
+
+def test_a_module_with_a_name_that_no_screen_can_show_is_named() -> None:
+    model = nn.Sequential(OrderedDict([("n" * 1001, conv())]))
+    with pytest.raises(ModelError, match="has a name of 1,001 letters"):
+        trace_modules(model)
+    assert trace_modules(nn.Sequential(OrderedDict([("n" * 1000, conv())]))).modules

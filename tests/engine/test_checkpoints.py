@@ -642,7 +642,7 @@ def test_shards_are_read_by_their_index_and_one_says_that_it_is_one(tmp_path: Pa
     )
     (tmp_path / second).rename(tmp_path / "model-00002-of-00003.safetensors")
     assert f"the shard {second} is missing" in missing_shard(index)
-    for place in ("../weights.pt", "/etc/passwd", "..", "", 3):
+    for place in ("../weights.pt", "/etc/passwd", "..", "", 3, index.name):
         index.write_text(json.dumps({"weight_map": {"a": place}}))
         assert "is not a file beside it" in missing_shard(index)
     index.write_text(json.dumps({"weight_map": {"c": first}}))

@@ -329,3 +329,24 @@ class Net(nn.Module):
     failure = run(tmp_path, code, "1x3x32x32").failure
     assert failure is not None
     assert failure.endswith("; the last modules that ran: a 1×8×15×15; b 1×16×13×13")
+
+
+@pytest.mark.parametrize(
+    ("write", "is_found"),
+    [("", True), ("u[:, 0] += x[:, 0, :1, :1]", False), ("u.view(-1)[0] = 1", False)],
+)
+def test_a_map_that_is_written_to_after_its_upsampling_is_not_one_to_move_a_conv_before(
+    tmp_path: Path, write: str, *, is_found: bool
+) -> None:
+    code = f"""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 4, 1)
+    def forward(self, x):
+        u = F.interpolate(self.stem(x), scale_factor=2, mode="bilinear")
+        {write}
+        return self.head(u)
+"""
+    findings = lint(Subject("net", run(tmp_path, code, "1x3x56x56")))
+    assert ("UC104" in {finding.rule.code for finding in findings}) == is_found

@@ -144,3 +144,26 @@ def test_whatever_the_names_every_module_has_its_parent_before_it_and_all_adds_u
     assert total["bytes"] == sum(tensor.numel for tensor in trace.tensors)
     assert roll_up(trace, own_params(trace))[""] == total
     assert module_rows(trace, own_params(trace), max_depth=9) is not None
+
+
+@pytest.mark.parametrize(
+    ("names", "buffers"),
+    [
+        (("c.weight", "c.scale", "c.zero_point"), {"c.scale", "c.zero_point"}),
+        (("c.weight", "c.scale"), set()),  # a learned scale
+        (("a.weight_orig", "a.weight_mask"), {"a.weight_mask"}),
+        (("a.weight", "a.weight_mask"), set()),
+        (
+            ("c.weight", "c.activation_post_process.histogram"),
+            {"c.activation_post_process.histogram"},
+        ),
+    ],
+)
+def test_what_quantization_and_pruning_keep_are_buffers(
+    names: tuple[str, ...], buffers: set[str]
+) -> None:
+    trace = state_dict_trace(state_of(*names))
+    found = {
+        f"{module.path}.{weight.name}" for module in trace.modules for weight in module.buffers
+    }
+    assert found == buffers

@@ -344,3 +344,25 @@ def test_a_user_s_code_is_not_run_in_the_process_that_keeps_the_cache(
     request = tracing.Request(FromFile("net.py", "Net"), AT_8)
     tracing.trace_all([request], None, lambda _: None)
     assert int(Path("pid").read_text()) != os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("class E(Exception):\n    def __str__(self): raise KeyboardInterrupt\nraise E()", "E"),
+        ("import os; os._exit(130)", "ended itself with status 130"),
+        ("import os; os.kill(os.getpid(), 40)", "was ended by signal 40"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGINT)", "KeyboardInterrupt"),
+        (
+            "import os, shutil, sys; shutil.rmtree(os.path.dirname(sys.orig_argv[4]))",
+            "ended itself with status 74",
+        ),
+    ],
+)
+def test_an_interruption_of_the_user_s_code_is_not_ours(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], code: str, what: str
+) -> None:
+    with pytest.raises(ModelError, match=what):
+        ask(tmp_path, code)
+    assert "Traceback" not in capfd.readouterr().err

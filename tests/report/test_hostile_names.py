@@ -54,8 +54,19 @@ def test_no_format_passes_on_what_would_be_obeyed(name: str, form: str) -> None:
 def test_scripts_read_the_name_as_it_is(name: str) -> None:
     assert json.loads(render(report(HOSTILE[name]), "json", Screen()))["model"] == HOSTILE[name]
     rows = list(csv.reader(StringIO(render(report(HOSTILE[name]), "csv", Screen()))))
-    assert rows == [["module"], [escaped(HOSTILE[name])]]
+    shown = escaped(HOSTILE[name])
+    assert rows == [["module"], [f"'{shown}" if shown.startswith("::") else shown]]
     assert ET.fromstring(render(report(HOSTILE[name]), "junit", Screen()).encode()).tag
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "markdown", "html", "comment", "junit"])
+def test_no_name_is_a_command_of_github_s_runner_anywhere_in_a_line(form: str) -> None:
+    assert "##[" not in render(report("a ##[error]b"), form, Screen())
+
+
+def test_a_name_at_the_start_of_a_csv_line_is_no_command() -> None:
+    lines = render(report("::error::x"), "csv", Screen()).splitlines()
+    assert [line for line in lines if line.startswith("::")] == []
 
 
 @pytest.mark.parametrize("form", ["table", "markdown", "comment", "github"])

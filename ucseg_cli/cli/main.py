@@ -97,7 +97,11 @@ def _complete(command: Any, instruction: str) -> int:
     from ucseg_cli.cli.completion.shells import register_shells
 
     register_shells()
-    return shell_complete(command, {}, "ucseg", COMPLETION, instruction)
+    try:
+        status = shell_complete(command, {}, "ucseg", COMPLETION, instruction)
+    except (KeyError, ValueError, IndexError):  # no shell set the variables of its line
+        status = 1
+    return ExitStatus.NO_VERDICT if status else ExitStatus.OK
 
 
 def _usage_error(error: Any) -> UsageError:

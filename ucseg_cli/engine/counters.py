@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 from torch.utils.flop_counter import FlopCounterMode
 
 from ucseg_cli.engine.recording.fused_kernels import (
@@ -96,8 +97,10 @@ def count_with_fvcore(model: nn.Module, *inputs: Tensor) -> Count:
 def count_with_torch(model: nn.Module, *inputs: Tensor) -> Count:
     """Torch's FlopCounterMode, which learns of modules from their calls."""
     counter = FlopCounterMode(display=False)
-    # Outside inference mode, whether weights need gradients decides which kernel a matmul becomes.
-    with torch.inference_mode(), _frozen(model), _without_fused_kernels(model), counter:
+    # Whether a weight needs gradients decides which kernel a product becomes.
+    parametrized = any(map(is_parametrized, model.modules()))
+    as_trained = _frozen(model) if parametrized else nullcontext()
+    with torch.inference_mode(), as_trained, _without_fused_kernels(model), counter:
         model(*inputs)
     by_path = dict(counter.get_flop_counts())
     overall = by_path.pop("Global", {})  # absent if it priced nothing

@@ -39,23 +39,30 @@ class Entry(NamedTuple):
     packed_in: str | None = None
 
 
+OBSERVER = "activation_post_process"
+"""The name of the modules that torch puts into a network to observe it for quantization."""
+
+
 def buffer_names(names: Collection[str]) -> set[str]:
     """Those of *names* that are buffers, by themselves or by what stands beside them.
 
     A batch norm's; the vectors of ``spectral_norm`` (``weight_u`` and ``weight_v`` beside
     ``weight_orig``) and of its parametrization; the base of ``orthogonal``; the scale and the zero
-    point of a quantized layer.
+    point of a quantized layer; the mask of a pruned one; all that observers of activations keep.
     """
+    names = set(names)
     found = set()
     for name in names:
         outer, _, last = name.rpartition(".")
         inside = f"{outer}." if outer else ""
         normed = last[-2:] in {"_u", "_v"} and f"{inside}{last[:-2]}_orig" in names
         parametrized = last in {"_u", "_v", "base"} and "parametrizations." in f"{inside}"
-        beside_packed = (
-            last in {"scale", "zero_point"} and f"{inside}_packed_params.weight" in names
-        )
-        if last in BUFFERS or normed or parametrized or beside_packed:
+        packed = f"{inside}_packed_params.weight" in names
+        both = {f"{inside}scale", f"{inside}zero_point"} <= names
+        quantized = last in {"scale", "zero_point"} and (packed or both)
+        pruned = last.endswith("_mask") and f"{inside}{last.removesuffix('mask')}orig" in names
+        observed = OBSERVER in outer.split(".")
+        if last in BUFFERS or normed or parametrized or quantized or pruned or observed:
             found.add(name)
     return found
 

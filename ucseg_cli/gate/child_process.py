@@ -208,9 +208,11 @@ def _garbled(source: OwnCode) -> ModelError:
     return ModelError(what, where=str(source), help="UCSEG_DEBUG=1 shows what it prints")
 
 
-def _ended_early(source: OwnCode, status: int) -> BaseException:
-    if status in {-signal.SIGINT, 128 + signal.SIGINT}:
-        return KeyboardInterrupt()
-    by_signal = f"was ended by {signal.Signals(-status).name}" if status < 0 else ""
-    how = by_signal or f"ended itself with status {status}"
+def _name(number: int) -> str:
+    known = {one.value: one.name for one in signal.Signals}
+    return known.get(number, f"signal {number}")  # real-time signals have no names
+
+
+def _ended_early(source: OwnCode, status: int) -> ModelError:
+    how = f"was ended by {_name(-status)}" if status < 0 else f"ended itself with status {status}"
     return ModelError(f"{source.name} {how}, before there was an answer", where=str(source))

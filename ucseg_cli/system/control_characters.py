@@ -11,6 +11,7 @@ import re
 OBEYED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\ud800-\udfff]"
+    r"|(?<=##)\["  # GitHub's runner takes ``##[error]`` for a command anywhere in a line
 )
 
 
@@ -25,4 +26,6 @@ def escaped_in_json(text: str) -> str:
 
 
 def _written(found: re.Match[str]) -> str:
+    if found[0] == "[":
+        return r"\x5b"
     return found[0].encode("unicode_escape").decode("ascii")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,22 @@ from ucseg_cli.system.atomic_write import replace_file
 
 NEVER_ANSWERS = (*CHECKPOINTS, ".npz", ".pkl", ".py", ".ipynb", ".toml", ".lock.json")
 """Endings of files that people would lose if an export replaced them."""
+ANSWERS = {
+    ".csv",
+    ".tsv",
+    ".md",
+    ".html",
+    ".htm",
+    ".xml",
+    ".json",
+    ".sarif",
+    ".txt",
+    ".log",
+    ".out",
+}
+"""Endings of answers; a file with another is one only if it begins as one of ours."""
+OURS = re.compile(rb'"(kind|name)": ?"ucseg')
+"""How JSON and SARIF of ours begin."""
 BEGINNING = 4096
 """Bytes that show what a file is."""
 STDOUT = Path("-")
@@ -52,8 +69,17 @@ def _refuse_to_lose(path: Path) -> None:
         return
     with path.open("rb") as file:
         beginning = file.read(BEGINNING)
-    is_foreign_json = beginning.lstrip()[:1] in {b"{", b"["} and b"ucseg" not in beginning
-    if path.name.lower().endswith(NEVER_ANSWERS) or b"\0" in beginning or is_foreign_json:
+    is_ours = OURS.search(beginning) is not None
+    is_foreign_json = beginning.lstrip()[:1] in {b"{", b"["} and not is_ours
+    is_code = beginning.startswith(b"#!") or path.name in {"Makefile", "Dockerfile", "LICENSE"}
+    ending = path.suffix.lower()
+    is_other = ending not in {*ANSWERS, "", ".markdown"} or (not ending and is_code)
+    if (
+        path.name.lower().endswith(NEVER_ANSWERS)
+        or b"\0" in beginning
+        or is_foreign_json
+        or (is_other and not is_ours)
+    ):
         what = f"{path} is there and is not an answer of ucseg"
         raise UsageError(what, where=str(path), help="name another file, or delete this one")
 

@@ -169,7 +169,7 @@ PTFLOPS_ELSEWHERE = (
 )
 """Classes that ptflops prices in a way that is not derived here."""
 PATCHED_FUNCTION = re.compile(
-    r"(relu|prelu|elu|hardtanh|gelu|silu|softmax|_softmax|((adaptive_)?max|avg)_pool[123]d\w*)_?"
+    r"(relu6?|prelu|elu|hardtanh|gelu|silu|softmax|_softmax|((adaptive_)?max|avg)_pool[123]d\w*)_?"
     r"|matmul|mm|bmm|addmm|baddbmm|mul|add"
 )
 """Operators that ptflops sees as a function that it patched, and not as ``+``, ``*`` or ``@``."""

@@ -95,8 +95,10 @@ def _torch(trace: Trace) -> list[Step]:
     if any(op.name == "scaled_dot_product_attention" for op in trace.ops):
         kernel = "torch has one kernel for it, as on the CPU"
         raise NotDerivedError(f"it misses attention where {kernel}")
-    doubled = Step("every multiply-add as two operations", total_flops(trace)["macs"])
-    return [doubled] if doubled.amount else []
+    macs, priced = total_flops(trace)["macs"], total_flops(trace)["torch"] // 2
+    unseen = Step("products with a vector or in groups, which it does not price", priced - macs)
+    doubled = Step("every multiply-add as two operations", priced)
+    return [step for step in (unseen, doubled) if step.amount]
 
 
 _OF_PTFLOPS = "as_strings=False, input_constructor=lambda _: x"

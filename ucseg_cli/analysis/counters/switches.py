@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, shape
-from ucseg_cli.analysis.counting.operations import charges
+from ucseg_cli.analysis.counting.operations import Charge, charges
 from ucseg_cli.analysis.memory.peak_memory import fused_calls
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.units import plural
@@ -41,9 +41,31 @@ def plain_notes(trace: Trace, *conventions: Convention) -> tuple[str, ...]:
             f"FlopCounterMode itself prints {plain_total(trace):,} on the CPU, where {named} runs "
             "as one kernel that it cannot price. Here it is taken apart, as on the meta device."
         )
+    if COUNTERS["fvcore"] in counters and (unread := _unread(trace, CONVENTIONS["fvcore"])):
+        places = " and ".join(dict.fromkeys(charge.module or "the model" for charge in unread))
+        left = sum(charge.cost for charge in unread)
+        notes.append(
+            f"fvcore itself leaves out {left:,} FLOPs in {places}: no tensor leads from there to "
+            "the output."
+        )
     if counters and any(module.type == PROJECTION for module in trace.modules):
         notes.append(FAST_PATH.format(" and ".join(counters)))
     return tuple(notes)
+
+
+def _unread(trace: Trace, convention: Convention) -> list[Charge]:
+    """Priced calls from which no tensor leads to the output, as torch.jit's trace has them."""
+    needed = {trace.tensors[tensor].storage for tensor in trace.outputs}
+    needless: set[int] = set()
+    for index, op in reversed([*enumerate(trace.ops)]):
+        made = {trace.tensors[tensor].storage for tensor in op.outputs}
+        if made.isdisjoint(needed):
+            needless.add(index)
+        elif not op.composite:  # its parts say what it reads
+            read = (tensor for tensor in op.inputs if tensor is not None)
+            needed.update(trace.tensors[tensor].storage for tensor in read)
+    found = (charge for charge in charges(trace, convention) if charge.op in needless)
+    return [charge for charge in found if charge.cost]
 
 
 def plain_total(trace: Trace) -> int:

@@ -108,8 +108,8 @@ def real_run_bytes(trace: Trace) -> int:
 def fused_calls(trace: Trace) -> frozenset[int]:
     """Attention that torch runs as one kernel, on the CPU and elsewhere, by index.
 
-    Its kernels take queries, keys and values of four axes with heads of one width, and no dropout
-    (ATen's ``sdp_utils``).
+    Its kernels take queries, keys and values of four axes, equally many images and heads, of one
+    width, a mask of two or four axes, and no dropout (ATen's ``sdp_utils``).
     """
     return frozenset(
         index
@@ -120,11 +120,14 @@ def fused_calls(trace: Trace) -> frozenset[int]:
 
 def _has_kernel(trace: Trace, op: Op) -> bool:
     shapes = [shape(trace, tensor) for tensor in op.inputs[:3]]
-    widths = {sides[-1] for sides in shapes if len(sides) == HEADS}
+    if {len(sides) for sides in shapes} != {HEADS} or op.attributes.get("dropout_p"):
+        return False
+    alike = 1 if op.attributes.get("enable_gqa") else 2  # images; with them the heads
+    mask = shape(trace, op.inputs[3]) if len(op.inputs) > 3 and op.inputs[3] is not None else None
     return (
-        len(widths) == 1
-        and {len(sides) for sides in shapes} == {HEADS}
-        and not (op.attributes.get("dropout_p"))
+        len({sides[-1] for sides in shapes}) == 1
+        and len({sides[:alike] for sides in shapes}) == 1
+        and (mask is None or len(mask) in {2, HEADS})
     )
 
 

@@ -237,6 +237,8 @@ def _late_classifiers(subject: Subject) -> Iterator[Finding]:
         upsample = made_by.get(op.inputs[0] or 0)
         if upsample is None or not upsample.name.startswith("upsample_bilinear"):
             continue
+        if _is_written_later(trace, upsample):
+            continue
         small, large = (_map_size(trace, tensor) for tensor in (upsample.inputs[0], op.inputs[0]))
         stays = _is_read_elsewhere(trace, op)
         saved = _saved_by_commuting(trace, op, prod(small), prod(large), stays=stays)
@@ -253,6 +255,13 @@ def _late_classifiers(subject: Subject) -> Iterator[Finding]:
                 {"head": "before-upsample"} if own_head else {},
                 exact=True if own_head else None,
             )
+
+
+def _is_written_later(trace: Trace, maker: Op) -> bool:
+    """Whether what an operator made is written to, perhaps through a view of it."""
+    made = {trace.tensors[tensor].storage for tensor in maker.outputs}
+    written = (tensor for _, op in trace.kernels() for tensor in op.outputs if tensor in op.inputs)
+    return any(trace.tensors[tensor].storage in made for tensor in written)
 
 
 def _is_read_elsewhere(trace: Trace, conv: Op) -> bool:

@@ -72,7 +72,7 @@ def _difference(header: bytes, size: int) -> list[str]:
     try:
         tensors = [value for name, value in json.loads(header).items() if name != "__metadata__"]
         end = max(int(tensor["data_offsets"][1]) for tensor in tensors)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
         return []
     missing = SAFETENSORS_LENGTH + len(header) + end - size
     if not missing:

@@ -60,8 +60,11 @@ def _places(path: Path) -> dict[str, str]:
         what = f"{path} is JSON, but not an index of shards"
         raise ModelError(what, where=str(path), help="name a file with weights") from error
     for name, place in places.items():
-        if not isinstance(place, str) or place in {"", ".", ".."} or re.search(r"[/\\\0]", place):
-            what = f"the index puts '{name}' into {place!r}, which is not a file beside it"
+        is_file = isinstance(place, str) and not re.search(r"[/\\\0]", place)
+        if not is_file or place in {"", ".", ".."} or place.endswith(".json"):
+            what = (
+                f"the index puts '{name}' into {place!r}, which is not a file beside it"
+            )
             raise ModelError(what, where=str(path))
     if not places:
         raise ModelError(f"{path} names no tensors", where=str(path))

@@ -17,6 +17,7 @@ from ucseg_cli.units import format_shape
 
 LIBRARIES = frozenset({"torchvision", "timm", "segmentation_models_pytorch"})
 """Packages beside torch whose classes are named as theirs."""
+LONGEST_NAME = 1000
 LAST_MODULES = 3
 """How many modules a failed pass is remembered by."""
 
@@ -101,6 +102,10 @@ def _refuse_dots(model: nn.Module) -> None:
             if not name or "." in name:
                 what = f"a module in {path or 'the model'} is named '{name}'"
                 fix = "a module's name is not empty and has no dot, as in torch's add_module"
+                raise ModelError(what, where=type(model).__name__, help=fix)
+            if len(name) > LONGEST_NAME:
+                what = f"a module in {path or 'the model'} has a name of {len(name):,} letters"
+                fix = f"at most {LONGEST_NAME:,} can be shown"
                 raise ModelError(what, where=type(model).__name__, help=fix)
 
 

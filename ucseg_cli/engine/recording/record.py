@@ -37,6 +37,8 @@ PLACEMENT = {"device", "layout", "pin_memory"}
 RAISED = " (raised)"
 """After the name of a call that raised, which no convention prices."""
 
+NUMBERS = (bool, int, float, complex)
+
 READABLE = (complex, torch.dtype, torch.device, torch.layout, torch.memory_format)
 """Values whose text is the same in every run."""
 
@@ -95,7 +97,8 @@ def _refuse_unseen_layers(
         is_layer = type(model.get_submodule(row.path)).__module__.startswith("torch.nn.")
         if is_layer and not made.intersection(row.outputs):
             raise RuntimeError(
-                f"{row.path or 'it'} computes where no operator is seen, as in another thread"
+                f"{row.path or 'it'} computes where no operator is seen, as in another thread or "
+                "under torch.vmap"
             )
 
 
@@ -206,6 +209,8 @@ class _Recorder(DispatchMode):
             value = args[position] if position < len(args) else kwargs.get(name, default)
             if holds_tensors:
                 inputs.extend(self.tensors.indices(value) or (None,))
+                if isinstance(value, NUMBERS):  # in the place of a tensor, as in ``x * 2``
+                    attributes[name] = _plain(value)
             elif value is None or name in PLACEMENT:
                 continue
             elif kept or _differs(value, default):

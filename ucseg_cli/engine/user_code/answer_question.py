@@ -19,6 +19,8 @@ from ucseg_cli.facts.encoded_trace import encode_trace
 from ucseg_cli.facts.question import Question, decode_question, progress_file
 from ucseg_cli.facts.trace import Trace
 
+NO_ANSWER = 74
+"""The status of a process that cannot write its answer, as in sysexits.h."""
 PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
 
@@ -50,8 +52,6 @@ def answer(
     try:
         require_torch()
         return {"results": _results(question, note_progress)}
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # noqa: BLE001 - the user's code may raise anything
         if os.environ.get("UCSEG_DEBUG"):
             traceback.print_exc()
@@ -95,7 +95,10 @@ def _as_model_error(question: Question, error: BaseException) -> ModelError:
 
 def write_answer(path: Path, found: dict[str, Any]) -> None:
     """Write the answer whole or not at all, and end the process, even if threads still run."""
-    _write_whole(path, found)
+    try:
+        _write_whole(path, found)
+    except OSError:  # the user's code has removed the folder
+        os._exit(NO_ANSWER)
     os._exit(0)
 
 

@@ -114,7 +114,7 @@ def error_text(error: BaseException) -> str:
 def _text(error: BaseException) -> str:
     try:
         return str(error).strip()
-    except Exception:  # noqa: BLE001 - a user's own exception may fail even at that
+    except BaseException:  # noqa: BLE001 - a user's own exception may fail even at that
         return ""
 
 

@@ -7,6 +7,7 @@ from enum import Enum, auto
 from fractions import Fraction
 
 from ucseg_cli.report.document import Cell, Kind, Row, Span, Table, Unit
+from ucseg_cli.system.control_characters import escaped
 from ucseg_cli.units import MISSING, format_bytes, format_count, format_percent, format_shape
 
 FLEXIBLE = frozenset({Kind.TEXT, Kind.PATH, Kind.PROSE})
@@ -105,9 +106,9 @@ def tone_of(cell: Cell, kind: Kind) -> Tone:
 
 def one_line(text: str) -> str:
     """*text* without line breaks or control codes, which the name of a module may hold."""
-    if text.isprintable():
-        return text
-    return "".join(map(_visible, text))
+    if not text.isprintable():
+        text = "".join(map(_visible, text))
+    return escaped(text) if "##[" in text else text
 
 
 def inert_lines(text: str) -> str:

@@ -11,7 +11,8 @@ from io import StringIO
 from ucseg_cli.report.document import Cell, Report, Role, Row, Span
 from ucseg_cli.system.control_characters import escaped
 
-_FORMULA = re.compile(r"[=+\-@\t\r]")
+_FORMULA = re.compile(r"[=+\-@\t\r]|::")
+"""The beginning of a formula, or of a command to CI."""
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 

@@ -83,7 +83,7 @@ def _drawn(name: str, draws: Mapping[str, int]) -> str:
 
 def _idle(name: str, arguments: Sequence[str]) -> str:
     named = " and ".join(arguments)
-    return f"{name}: {named} changed nothing; the model is the same without."
+    return f"{name}: {named} changed no figure; modules and operators are the same without."
 
 
 def _packed(subject: Subject) -> str:
