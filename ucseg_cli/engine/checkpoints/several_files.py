@@ -62,9 +62,7 @@ def _places(path: Path) -> dict[str, str]:
     for name, place in places.items():
         is_file = isinstance(place, str) and not re.search(r"[/\\\0]", place)
         if not is_file or place in {"", ".", ".."} or place.endswith(".json"):
-            what = (
-                f"the index puts '{name}' into {place!r}, which is not a file beside it"
-            )
+            what = f"the index puts '{name}' into {place!r}, which is not a file beside it"
             raise ModelError(what, where=str(path))
     if not places:
         raise ModelError(f"{path} names no tensors", where=str(path))
