@@ -15,6 +15,7 @@ from torch.nn.utils import parametrizations
 from torch.utils.flop_counter import FlopCounterMode
 
 from support.fixture_types import TraceOf
+from support.function_module import Function
 from ucseg_cli.analysis.counters.agreement import Difference, agreement
 from ucseg_cli.analysis.counters.switches import FAST_PATH, plain_notes, plain_total
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
@@ -32,17 +33,6 @@ from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references.variants import CATALOGUE
 
 X = (2, 4, 6, 8)
-
-
-class Function(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
 
 
 CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {

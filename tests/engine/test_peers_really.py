@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from support.fixture_types import TraceOf
+from support.function_module import Function
 from support.torch_pair import PAIR
 from ucseg_cli.analysis.counters import peer_prices
 from ucseg_cli.analysis.counters.hooked_modules import ModulePrice
@@ -154,17 +155,6 @@ def _note(reconciliations: tuple[Reconciliation, ...]) -> str:
     from ucseg_cli.report.parts.reconciliation_tables import reconciliation_tables
 
     return reconciliation_tables(reconciliations)[0].note or ""
-
-
-class Function(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
 
 
 class BatchNorm2d(nn.Module):

@@ -6,22 +6,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from support.function_module import Function
 from ucseg_cli.analysis.counting.random_draws import draws_that_decide
 from ucseg_cli.engine.recording.record import record
-
-
-class Function(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
 
 
 def through_a_view(x: Tensor) -> Tensor:

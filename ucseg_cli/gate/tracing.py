@@ -29,7 +29,7 @@ class Request(NamedTuple):
 
 
 Failures = dict[Request, UcsegError]
-"""Why there is no trace."""
+"""By request, why its trace is missing."""
 
 
 def trace_all(

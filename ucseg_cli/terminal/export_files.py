@@ -19,6 +19,7 @@ ANSWERS = {
     ".csv",
     ".tsv",
     ".md",
+    ".markdown",
     ".html",
     ".htm",
     ".xml",
@@ -63,7 +64,7 @@ def refuse_unwritable(path: Path) -> None:
 def _refuse_to_lose(path: Path) -> None:
     """Raise UsageError for a file that holds something other than an earlier answer.
 
-    An export of text only replaces text, one of JSON only JSON of ours.
+    Endings of answers may be replaced, JSON only if it is ours, and code never.
     """
     if not path.is_file() or not path.stat().st_size:
         return
@@ -73,7 +74,7 @@ def _refuse_to_lose(path: Path) -> None:
     is_foreign_json = beginning.lstrip()[:1] in {b"{", b"["} and not is_ours
     is_code = beginning.startswith(b"#!") or path.name in {"Makefile", "Dockerfile", "LICENSE"}
     ending = path.suffix.lower()
-    is_other = ending not in {*ANSWERS, "", ".markdown"} or (not ending and is_code)
+    is_other = ending not in ANSWERS if ending else is_code
     if (
         path.name.lower().endswith(NEVER_ANSWERS)
         or b"\0" in beginning

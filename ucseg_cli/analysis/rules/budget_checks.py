@@ -200,38 +200,13 @@ def _judge(
 
 
 def _without_value(budget: Budget, point: Point, failure: UcsegError) -> Check:
-    """The check of a model that has no value, or is limited by a baseline that has none."""
-    bounds = (
+    """The check of a model without a value, or limited by a baseline without one."""
+    bounds = [
         None if bound is None or bound.against_baseline else bound.limit(0)
         for bound in (budget.max, budget.warn)
-    )
-    most, warn = bounds
-    at = _at(budget, point.conditions)
-    return Check(
-        id=budget.id or _own_name(point.reference.name, at, budget, most),
-        variant=point.reference.name,
-        size=at,
-        module=budget.module,
-        metric=budget.metric,
-        dtype=budget.dtype,
-        value=None,
-        max=most,
-        warn=warn,
-        failure=failure,
-        allowed=budget.relative.text if budget.relative else None,
-        message=budget.message,
-        place=budget.place,
-        warn_place=budget.warn_place,
-    )
-
-
-def _at(budget: Budget, conditions: Conditions) -> str | None:
-    return str(conditions.at) if METRICS[budget.metric].depends_on_size else None
-
-
-def _own_name(model: str, at: str | None, budget: Budget, most: int | None) -> str:
-    """The name of a limit on the command line."""
-    return f"{model}{f'@{at}' if at else ''}:{budget.metric}<={most}"
+    ]
+    check = _make(budget, point.reference.name, point.conditions, budget.module, bounds)
+    return check._replace(failure=failure)
 
 
 def _check(
@@ -245,25 +220,37 @@ def _check(
     relative, before = budget.relative, None
     if relative is not None and base is not None:
         before = _baseline_value(budget, subject, module, base)
-    at = _at(budget, conditions)
-    most, warn = (bound and bound.limit(before or 0) for bound in (budget.max, budget.warn))
-    if relative is not None and min(limit for limit in (most, warn) if limit is not None) < 0:
+    bounds = [bound and bound.limit(before or 0) for bound in (budget.max, budget.warn)]
+    if relative is not None and min(limit for limit in bounds if limit is not None) < 0:
         raise ConfigurationError(
             f"'{relative.text}' on the baseline's {before:,} leaves less than nothing",
             where=budget.place,
         )
+    check = _make(budget, subject.name, conditions, module, bounds)
+    return check._replace(value=value, baseline=before)
+
+
+def _make(
+    budget: Budget,
+    model: str,
+    conditions: Conditions,
+    module: str | None,
+    bounds: Sequence[int | None],
+) -> Check:
+    """A check of a budget, without a value; a limit of the command line is named by itself."""
+    at = str(conditions.at) if METRICS[budget.metric].depends_on_size else None
+    most, warn = bounds
     return Check(
-        id=budget.id or _own_name(subject.name, at, budget, most),
-        variant=subject.name,
+        id=budget.id or f"{model}{f'@{at}' if at else ''}:{budget.metric}<={most}",
+        variant=model,
         size=at,
         module=module,
         metric=budget.metric,
         dtype=budget.dtype,
-        value=value,
+        value=None,
         max=most,
         warn=warn,
-        baseline=before,
-        allowed=relative.text if relative else None,
+        allowed=budget.relative.text if budget.relative else None,
         message=budget.message,
         place=budget.place,
         warn_place=budget.warn_place,

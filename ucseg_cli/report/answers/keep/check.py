@@ -197,7 +197,7 @@ def _limit_notes(failed: Sequence[Check], warned: Sequence[Check]) -> Iterator[s
 
 
 def _unknown_notes(unknown: Sequence[Check]) -> Iterator[str]:
-    """Why there is no value, once for all limits of one model."""
+    """Why a value is missing, once for all limits of one model."""
     ids: dict[str, list[str]] = {}
     for check in unknown:
         ids.setdefault(_sentence(check), []).append(check.id)
@@ -206,7 +206,7 @@ def _unknown_notes(unknown: Sequence[Check]) -> Iterator[str]:
 
 
 def _sentence(check: Check) -> str:
-    """The excess, and the budget's own message; why there is no value if there is none."""
+    """The excess, and the budget's own message; why the value is missing if it is."""
     if check.failure is not None:
         more = (*check.failure.notes, *filter(None, [check.failure.help]))
         return ". ".join((check.failure.what, *(one[:1].upper() + one[1:] for one in more))) + "."
