@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ucseg_cli.facts.trace import Trace
-from ucseg_cli.references.variants import Variant
+from ucseg_cli.references.variants import Variant, layout
 
 if TYPE_CHECKING:
     from ucseg_cli.analysis.counting.fold_batch_norms import Folding
@@ -40,6 +40,8 @@ class Subject(NamedTuple):
 
     def _branch(self, path: str) -> tuple[str, str]:
         """The branch that the module at *path* is in, and its role; empty outside of any."""
-        roles = self.variant.roles() if self.variant else {}
+        if self.variant is None or not path.startswith(layout.BRANCHES):
+            return "", ""
+        roles = self.variant.roles()
         inside = (branch for branch in roles.items() if f"{path}.".startswith(f"{branch[0]}."))
         return next(inside, ("", ""))

@@ -6,6 +6,8 @@ Only what torch itself demands of a call is asked here, so that no pass that ran
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from operator import ge
 from typing import Any, NamedTuple
 
 from ucseg_cli.facts.trace import Op, Tensor
@@ -25,19 +27,22 @@ class Form(NamedTuple):
     ranks: tuple[int, ...] = ()
     out: int = 0
     alike: bool = False
-    attributes: tuple[str, ...] = ()
+    attributes: AbstractSet[str] = frozenset()
 
 
 def _is_whole(value: Any) -> bool:
     return type(value) is int
 
 
+_WHOLE = frozenset({int})
+
+
 def _are_whole(value: Any) -> bool:
-    return isinstance(value, tuple) and all(map(_is_whole, value))
+    return type(value) is tuple and _WHOLE.issuperset(map(type, value))
 
 
 def _are_steps(value: Any) -> bool:
-    return _are_whole(value) and all(step > 0 for step in value)
+    return _are_whole(value) and min(value, default=1) > 0
 
 
 def _is_factor(value: Any) -> bool:
@@ -73,7 +78,7 @@ FORMS: Mapping[str, Form] = {
     "convolution": Form(
         *(3, 2, (3, 3), 3),
         alike=True,
-        attributes=("stride", "padding", "dilation", "transposed", "groups"),
+        attributes={"stride", "padding", "dilation", "transposed", "groups"},
     ),
     **{f"conv{rank}d": Form(3, 2, (rank + 1, rank + 2)) for rank in (1, 2, 3)},
     "linear": Form(3, 2, (1, 1)),
@@ -85,14 +90,14 @@ FORMS: Mapping[str, Form] = {
     "batch_norm": Form(5, 1, (2,)),
     "native_batch_norm": Form(5, 1, (2,)),
     "layer_norm": _NORM,
-    "native_layer_norm": Form(3, 1, (1,), attributes=("normalized_shape",)),
+    "native_layer_norm": Form(3, 1, (1,), attributes={"normalized_shape"}),
     "group_norm": _NORM,
-    "einsum": Form(1, 1, attributes=("equation",)),
-    "permute": Form(1, 1, attributes=("dims",)),
-    "pixel_shuffle": Form(1, 1, (3,), 3, attributes=("upscale_factor",)),
-    "pixel_unshuffle": Form(1, 1, (3,), 3, attributes=("downscale_factor",)),
+    "einsum": Form(1, 1, attributes={"equation"}),
+    "permute": Form(1, 1, attributes={"dims"}),
+    "pixel_shuffle": Form(1, 1, (3,), 3, attributes={"upscale_factor"}),
+    "pixel_unshuffle": Form(1, 1, (3,), 3, attributes={"downscale_factor"}),
     **{
-        f"{kind}_pool{rank}d{end}": Form(1, 1, (rank + 1,), alike=True, attributes=("kernel_size",))
+        f"{kind}_pool{rank}d{end}": Form(1, 1, (rank + 1,), alike=True, attributes={"kernel_size"})
         for rank in (1, 2, 3)
         for kind, end in (("avg", ""), ("max", "_with_indices"))
     },
@@ -116,7 +121,8 @@ def has_its_form(op: Op, tensors: tuple[Tensor, ...]) -> bool:
     if "::" in op.name:
         return True
     for name, value in op.attributes.items():
-        if name in ATTRIBUTES and not ATTRIBUTES[name](value):
+        check = ATTRIBUTES.get(name)
+        if check is not None and not check(value):
             return False
     if op.name in ALONG_ONE and not _is_whole(op.attributes.get("dim", 0)):
         return False
@@ -125,12 +131,15 @@ def has_its_form(op: Op, tensors: tuple[Tensor, ...]) -> bool:
 
 
 def _has_form(op: Op, form: Form, tensors: tuple[Tensor, ...]) -> bool:
-    if len(op.inputs) < form.places or not op.outputs or None in op.inputs[: form.given]:
+    given = op.inputs[: form.given]
+    if len(op.inputs) < form.places or not op.outputs or None in given:
         return False
-    ranks = [len(tensors[number].shape) for number in op.inputs[: form.given] if number is not None]
+    ranks = [len(tensors[number].shape) for number in given if number is not None]
     out = len(tensors[op.outputs[0]].shape)
-    enough = all(rank >= least for rank, least in zip(ranks, form.ranks, strict=False))
-    alike = not form.alike or {*ranks} == {out}
-    moves = all(step > 0 for step in op.attributes.get("stride", ()))
-    has_all = op.attributes.keys() >= {*form.attributes}
-    return enough and out >= form.out and alike and moves and has_all
+    return (
+        out >= form.out
+        and all(map(ge, ranks, form.ranks))
+        and (not form.alike or {*ranks} == {out})
+        and op.attributes.keys() >= form.attributes
+        and min(op.attributes.get("stride", ()), default=1) > 0
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from ucseg_cli.facts.element_types import size_in_bytes
 from ucseg_cli.facts.trace import Module, Trace
@@ -23,19 +24,27 @@ def own_params(trace: Trace, dtype: str | None = None) -> dict[str, Counter[str]
     for module in trace.modules:
         figures = own[module.path] = Counter(dict.fromkeys(known, 0))
         for index, kinds in _owned(module):
-            if index not in seen:
-                seen.add(index)
-                tensor = trace.tensors[index]
-                figures["bytes"] += size_in_bytes(tensor.numel, as_type(tensor.dtype, dtype))
-                figures.update({kind: tensor.numel for kind in kinds if kind in known})
+            if index in seen:
+                continue
+            seen.add(index)
+            tensor = trace.tensors[index]
+            elements = tensor.numel
+            figures["bytes"] += size_in_bytes(elements, as_type(tensor.dtype, dtype))
+            for kind in kinds:
+                if kind in known:
+                    figures[kind] += elements
     return own
 
 
-def _owned(module: Module) -> list[tuple[int, tuple[str, ...]]]:
+_KINDS = {True: ("params", "trainable"), False: ("params", "frozen"), None: ("params", "frozen")}
+
+
+def _owned(module: Module) -> Iterator[tuple[int, tuple[str, ...]]]:
     """The module's parameters and buffers, each with the metrics that count its elements."""
-    trainable = {True: "trainable", False: "frozen", None: "frozen"}
-    parameters = [(w.tensor, ("params", trainable[w.trainable])) for w in module.parameters]
-    return [*parameters, *((buffer.tensor, ("buffers",)) for buffer in module.buffers)]
+    for weight in module.parameters:
+        yield weight.tensor, _KINDS[weight.trainable]
+    for buffer in module.buffers:
+        yield buffer.tensor, ("buffers",)
 
 
 def as_type(own: str, dtype: str | None) -> str:
