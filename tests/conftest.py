@@ -29,6 +29,7 @@ from support.fixture_types import (
     TraceOf,
     WriteWeights,
 )
+from support.lattices import family_lattice, key_between
 from support.stored_counts import COUNTED, read_counts, write_counts
 from support.stored_traces import Pass, StoredTraces, write_traces
 from support.strategies import STORED_CONDITIONS, STORED_VARIANTS, any_small_conditions, any_variant
@@ -45,10 +46,9 @@ from ucseg_cli.facts.question import Question
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate import child_process, tracing
 from ucseg_cli.gate.cache import ENVIRONMENT, Cache
-from ucseg_cli.gate.fingerprints import fingerprint, lattice_fingerprint
-from ucseg_cli.references import FromTorchvision
+from ucseg_cli.gate.fingerprints import fingerprint
+from ucseg_cli.references import FromLibrary
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
-from ucseg_cli.references.variants.lattice import lattice
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker of pytest-xdist has a core to itself
 
@@ -105,7 +105,7 @@ def model_trace_of(pytestconfig: pytest.Config) -> Iterator[ModelTraceOf]:
     stored = StoredTraces()
     recorded: dict[Pass, Trace] = {}
 
-    def trace(model: Variant | FromTorchvision, conditions: Conditions) -> Trace:
+    def trace(model: Variant | FromLibrary, conditions: Conditions) -> Trace:
         wanted = Pass(model, conditions)
         if not updating and (found := stored.get(wanted)) is not None:
             return found
@@ -215,7 +215,7 @@ def fake_engine(
         found: dict[tracing.Request, Trace] = {}
         for request in requests:
             asked.append(request)
-            assert isinstance(request.model, Variant | FromTorchvision)
+            assert isinstance(request.model, Variant | FromLibrary)
             with tracing._noting_failures([request], failures):
                 found[request] = model_trace_of(request.model, request.conditions)
         return found
@@ -281,9 +281,9 @@ def warm_cache(trace_of: TraceOf, tmp_path_factory: pytest.TempPathFactory) -> P
         cache.put(fingerprint(variant, conditions), trace_of(variant, conditions))
     between = {
         ",".join(sorted(taken)): totals(trace_of(variant, small))
-        for taken, variant in lattice(v1, v2).items()
+        for taken, variant in family_lattice(v1, v2).items()
     }
-    cache.put_totals(lattice_fingerprint(v1, v2, small), between)
+    cache.put_totals(key_between(v1, v2, small), between)
     return directory
 
 

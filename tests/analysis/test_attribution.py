@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.lattices import family_lattice
 from ucseg_cli.analysis.comparing.attribution import (
     Attribution,
     Interaction,
@@ -22,8 +23,8 @@ from ucseg_cli.analysis.comparing.attribution import (
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references.designs import MAX_CHANGES
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
-from ucseg_cli.references.variants.lattice import MAX_CHANGES, lattice
 
 TraceOf = Callable[[Variant, Conditions], Trace]
 Game = dict[Taken, int]
@@ -116,6 +117,8 @@ def test_of_two_axes_each_share_is_the_mean_of_alone_and_last(
 ) -> None:
     game = {frozenset[str](): none, frozenset("a"): a, frozenset("b"): b, frozenset("ab"): both}
     for effect in attribute("params", game, "ab").effects:
+        assert effect.alone is not None
+        assert effect.last is not None
         assert effect.share == Fraction(effect.alone + effect.last, 2)
     one, other = attribute("params", game, "ab").effects
     assert (one.alone, one.last) == (a - none, both - b)
@@ -211,7 +214,7 @@ def attributed(trace_of: TraceOf) -> Callable[[str, str, str], Attribution]:
     """The effect of each changed axis of two variants on a metric at 224 pixels."""
 
     def between(before: str, after: str, metric: str) -> Attribution:
-        variants = lattice(as_variant(before), as_variant(after))
+        variants = family_lattice(as_variant(before), as_variant(after))
         values = {
             taken: totals(trace_of(variant, Conditions()))[metric]
             for taken, variant in variants.items()

@@ -198,7 +198,7 @@ def test_two_variants_drift_on_exactly_the_axes_on_which_they_differ(
     ]
     expected = [
         (axis.name, axis.write(before), axis.write(after))
-        for axis, before, after in changes(one, other)
+        for axis, before, after in changes(one.values, other.values)
     ]
     assert sorted(found) == sorted(expected)
 

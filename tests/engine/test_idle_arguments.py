@@ -8,7 +8,7 @@ import pytest
 
 from ucseg_cli.engine.trace_model import trace_source
 from ucseg_cli.facts.conditions import Conditions, Size
-from ucseg_cli.references import FromFile, FromTorchvision
+from ucseg_cli.references import FromFile, FromLibrary
 from ucseg_cli.references.sources import Argument
 
 CODE = """
@@ -80,5 +80,5 @@ def test_an_argument_is_idle_if_the_trace_is_the_same_without(
 def test_a_network_of_torchvision_may_ignore_an_argument_too(
     network: str, argument: Argument, expected: tuple[str, ...]
 ) -> None:
-    trace = trace_source(FromTorchvision(network, (argument,)), Conditions(Size(32, 32)))
+    trace = trace_source(FromLibrary("torchvision", network, (argument,)), Conditions(Size(32, 32)))
     assert trace.idle == expected

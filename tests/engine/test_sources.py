@@ -19,7 +19,7 @@ from ucseg_cli.engine.user_code.refuse_downloads import DownloadError, downloads
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError
 from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
 from ucseg_cli.facts.trace import Trace
-from ucseg_cli.references import Argument, FromFile, FromModule, FromTorchvision
+from ucseg_cli.references import Argument, FromFile, FromLibrary, FromModule
 
 AT_8 = Conditions(Size(8, 8))
 
@@ -399,7 +399,7 @@ def test_unknown_names_come_with_the_nearest(write: Write) -> None:
     for wrong, near in (
         (source._replace(name="Ney"), "did you mean 'Net'?"),
         (source._replace(arguments=(Argument("widht", "3"),)), "did you mean 'width'?"),
-        (FromTorchvision("resnet_50"), "did you mean 'resnet50'?"),
+        (FromLibrary("torchvision", "resnet_50"), "did you mean 'resnet50'?"),
     ):
         with pytest.raises(UnknownNameError) as caught:
             trace_source(wrong, AT_8)

@@ -12,11 +12,12 @@ from typing import Any
 
 from fuzzing.mutations import damage_bytes, damage_json
 from fuzzing.small import AT_SMALL, FORMATS, LOOKING, OWN, SMALL, small_trace
+from support.lattices import key_between
 from ucseg_cli.facts.encoded_trace import encode_trace
 from ucseg_cli.facts.question import Question
 from ucseg_cli.gate import child_process
 from ucseg_cli.gate.cache import Cache
-from ucseg_cli.gate.fingerprints import fingerprint, lattice_fingerprint
+from ucseg_cli.gate.fingerprints import fingerprint
 from ucseg_cli.references.variants import CATALOGUE
 
 
@@ -80,7 +81,7 @@ def make_cache_entry(random: Random, folder: Path) -> Sequence[str]:
         path.write_bytes(damage_bytes(random, path.read_bytes()))
     elif random.random() < 0.1:
         totals = {"": {"params": 1, "fvcore": 2}, "conv": {"params": 1, "fvcore": 2}}
-        key = lattice_fingerprint(CATALOGUE["v1"], CATALOGUE["v2"], SMALL)
+        key = key_between(CATALOGUE["v1"], CATALOGUE["v2"], SMALL)
         kept._keep(kept._path(key, "totals"), damage_json(random, totals))
     else:
         kept._keep(path, damaged_trace(random))

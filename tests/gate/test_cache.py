@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from support.fixture_types import Run
+from support.lattices import key_between
 from support.small_trace import TRACE
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.trace import Trace
@@ -25,10 +26,9 @@ from ucseg_cli.gate.fingerprints import (
     THEIR_SOURCES,
     TOTALS_SOURCES,
     fingerprint,
-    lattice_fingerprint,
-    torchvision_fingerprint,
+    library_fingerprint,
 )
-from ucseg_cli.references import FromTorchvision
+from ucseg_cli.references import FromLibrary
 from ucseg_cli.references.variants import CATALOGUE, Variant
 from ucseg_cli.references.variants.axes import AXES
 
@@ -475,8 +475,8 @@ def print_now() -> Iterator[Callable[[], tuple[str, str, str]]]:
         fingerprints._sources.cache_clear()
         return (
             fingerprint(v2, Conditions()),
-            torchvision_fingerprint(FromTorchvision("resnet18"), Conditions()),
-            lattice_fingerprint(v1, v2, Conditions()),
+            library_fingerprint(FromLibrary("torchvision", "resnet18"), Conditions()),
+            key_between(v1, v2, Conditions()),
         )
 
     yield now
@@ -486,9 +486,9 @@ def print_now() -> Iterator[Callable[[], tuple[str, str, str]]]:
 def test_totals_have_a_fingerprint_of_both_ends_and_of_the_input() -> None:
     v1, v2 = CATALOGUE["v1"], CATALOGUE["v2"]
     prints = {
-        lattice_fingerprint(v1, v2, Conditions()),
-        lattice_fingerprint(v2, v1, Conditions()),
-        lattice_fingerprint(v1, v2, Conditions(batch=2)),
+        key_between(v1, v2, Conditions()),
+        key_between(v2, v1, Conditions()),
+        key_between(v1, v2, Conditions(batch=2)),
     }
     assert len(prints) == 3
 

@@ -16,13 +16,20 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
 from support.fixture_types import Run
-from ucseg_cli.errors import ModelError, UnknownNameError, UsageError, decode_error, encode_error
+from ucseg_cli.errors import (
+    ModelError,
+    UcsegError,
+    UnknownNameError,
+    UsageError,
+    decode_error,
+    encode_error,
+)
 from ucseg_cli.facts.choices import DTYPES
 from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
 from ucseg_cli.facts.question import Question, decode_question, encode_question
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate import tracing
-from ucseg_cli.gate.child_process import child_processes
+from ucseg_cli.gate.child_process import ChildProcess, child_processes
 from ucseg_cli.references import Argument, FromFile, FromModule
 
 NET = """
@@ -40,11 +47,20 @@ class Net(nn.Module):
 AT_8 = Conditions(Size(8, 8))
 
 
+def traces_of(child: ChildProcess) -> list[Trace]:
+    traces = []
+    for found in child.wait_for_traces():
+        if isinstance(found, UcsegError):
+            raise found
+        traces.append(found)
+    return traces
+
+
 def ask(tmp_path: Path, code: str, name: str = "Net", limit: float = 60) -> Trace:
     (tmp_path / "net.py").write_text(f"{NET}\n{code}")
-    question = Question("trace", FromFile(str(tmp_path / "net.py"), name), [AT_8])
+    question = Question("trace", [FromFile(str(tmp_path / "net.py"), name)], [AT_8])
     with child_processes([question], limit) as (child,):
-        (found,) = child.wait_for_traces()
+        (found,) = traces_of(child)
         return found
 
 
@@ -238,8 +254,8 @@ def test_of_a_pass_that_never_ends_the_modules_and_earlier_inputs_are_known(
     (tmp_path / "net.py").write_text(f"{NET}\n{NEVER_ENDS}")
     source = FromFile(str(tmp_path / "net.py"), "Net")
     inputs = [AT_8, Conditions(Size(16, 16)), Conditions(Size(4, 4))]
-    with child_processes([Question("trace", source, inputs)], 6) as (child,):
-        ended, endless, never_tried = child.wait_for_traces()
+    with child_processes([Question("trace", [source], inputs)], 6) as (child,):
+        ended, endless, never_tried = traces_of(child)
     assert (ended.failure, bool(ended.ops)) == (None, True)
     for trace in (endless, never_tried):
         assert trace.failure == (
@@ -252,8 +268,8 @@ def test_where_modules_are_enough_a_pass_has_only_so_much_patience(tmp_path: Pat
     (tmp_path / "net.py").write_text(f"{NET}\n{NEVER_ENDS}")
     source = FromFile(str(tmp_path / "net.py"), "Net")
     inputs = [AT_8, Conditions(Size(16, 16))]
-    with child_processes([Question("trace", source, inputs)], 60, 0.5) as (child,):
-        ended, endless = child.wait_for_traces()
+    with child_processes([Question("trace", [source], inputs)], 60, 0.5) as (child,):
+        ended, endless = traces_of(child)
     assert (ended.failure, bool(ended.ops)) == (None, True)
     assert (endless.failure, endless.ops) == (None, ())
     assert [module.path for module in endless.modules] == ["", "stem"]
@@ -318,7 +334,7 @@ def test_a_question_is_read_as_it_was_asked(
     source = data.draw(
         st.builds(FromFile, text, text, arguments) | st.builds(FromModule, text, text, arguments)
     )
-    question = Question("trace", source, data.draw(st.lists(conditions, max_size=3)))
+    question = Question("trace", [source], data.draw(st.lists(conditions, max_size=3)))
     assert decode_question(encode_question(question)) == question
 
 

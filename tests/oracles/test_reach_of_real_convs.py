@@ -22,7 +22,7 @@ from ucseg_cli.engine.trace_model import Tracer
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
-from ucseg_cli.references import FromTorchvision
+from ucseg_cli.references import FromLibrary
 from ucseg_cli.references.variants import as_variant
 
 
@@ -240,7 +240,7 @@ def test_what_is_no_window_has_none() -> None:
 def test_torchvision_s_deeplab_reads_as_its_rates_say(
     name: str, stride: int, pointwise: set[int]
 ) -> None:
-    found = reaches(Tracer().trace(FromTorchvision(name), Conditions()))
+    found = reaches(Tracer().trace(FromLibrary("torchvision", name), Conditions()))
     head = [reach for reach in found if reach.module.startswith("classifier")]
     assert [reach.rate for reach in head] == [(12, 12), (24, 24), (36, 36)]
     # a tap that is a rate away reads data on a map that is longer than the rate

@@ -27,7 +27,7 @@ from ucseg_cli.engine.trace_model import Tracer
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.trace import Tap, Trace
 from ucseg_cli.nets import build_model
-from ucseg_cli.references import FromTorchvision
+from ucseg_cli.references import FromLibrary
 from ucseg_cli.references.variants import Variant, as_variant
 
 OUT = [Tap("out", "")]
@@ -207,7 +207,7 @@ def test_each_tensor_that_a_module_returns_has_a_field_of_its_own() -> None:
     ],
 )
 def test_well_known_networks_see_what_is_known_of_them(name: str, module: str, size: int) -> None:
-    trace = Tracer().trace(FromTorchvision(name), Conditions())
+    trace = Tracer().trace(FromLibrary("torchvision", name), Conditions())
     (field,) = receptive_fields(trace, [Tap("last", module)])
     assert field.size == (size, size)
 

@@ -19,7 +19,7 @@ from ucseg_cli.engine.recording.record import record
 from ucseg_cli.engine.trace_model import Tracer
 from ucseg_cli.facts.conditions import Conditions, Size, parse_inputs
 from ucseg_cli.facts.trace import Trace
-from ucseg_cli.references import FromTorchvision
+from ucseg_cli.references import FromLibrary
 
 SIDE = 48
 
@@ -187,7 +187,7 @@ PADDED = (
 
 @pytest.mark.parametrize("name", PADDED)
 def test_a_map_of_a_network_that_pads_is_as_long_as_its_stride_says(name: str) -> None:
-    trace = Tracer().trace(FromTorchvision(name), Conditions(Size(256, 512)))
+    trace = Tracer().trace(FromLibrary("torchvision", name), Conditions(Size(256, 512)))
     known = strides(trace)
     for tensor, stride in known.items():
         shape, at = trace.tensors[tensor].shape, places(grids(trace)[tensor])
@@ -208,7 +208,7 @@ def test_a_map_of_a_network_that_pads_is_as_long_as_its_stride_says(name: str) -
 
 def test_a_video_has_a_step_in_time_too() -> None:
     trace = Tracer().trace(
-        FromTorchvision("r3d_18"), Conditions(given=parse_inputs("1x3x16x112x112"))
+        FromLibrary("torchvision", "r3d_18"), Conditions(given=parse_inputs("1x3x16x112x112"))
     )
     found = places(grids(trace)[trace.by_path["layer4"].outputs[0]])
     assert {name: place.step for name, place in found.items()} == {TIME: 8, HEIGHT: 16, WIDTH: 16}

@@ -15,7 +15,7 @@ from ucseg_cli.engine.trace_model import Tracer
 from ucseg_cli.errors import UsageError
 from ucseg_cli.facts.conditions import Conditions, Size, parse_inputs
 from ucseg_cli.facts.trace import Trace
-from ucseg_cli.references import FromTorchvision
+from ucseg_cli.references import FromLibrary
 
 
 class Net(nn.Module):
@@ -170,7 +170,7 @@ def test_what_was_asked_for_and_never_ran_has_no_shape() -> None:
 
 
 def shapes_of(name: str, conditions: Conditions, *patterns: str) -> dict[str, Any]:
-    subject = Subject(name, Tracer().trace(FromTorchvision(name), conditions))
+    subject = Subject(name, Tracer().trace(FromLibrary("torchvision", name), conditions))
     chosen = choose_taps([subject], patterns)[0] if patterns else None
     return {
         tap.name: (tap.shape, tap.map, tap.whole_strides)

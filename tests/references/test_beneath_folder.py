@@ -11,7 +11,7 @@ import pytest
 from support.fixture_types import Run
 from ucseg_cli.errors import ConfigurationError
 from ucseg_cli.project.lock_file import KIND, NAME
-from ucseg_cli.references import FromCheckpoint, FromFile, FromTorchvision, parse_reference
+from ucseg_cli.references import FromCheckpoint, FromFile, FromLibrary, parse_reference
 from ucseg_cli.references.variants import CATALOGUE
 
 RUNS = "os:system+command=touch PWN"
@@ -95,7 +95,7 @@ def test_what_is_beneath_the_file_is_found_from_wherever_we_are(
         return parse_reference(text, where="here", beneath=folder).model
 
     assert model("v2") == CATALOGUE["v2"]
-    assert model("torchvision:resnet18") == FromTorchvision("resnet18")
+    assert model("torchvision:resnet18") == FromLibrary("torchvision", "resnet18")
     assert model("nets.unet:Unet") == FromFile(
         str(folder / "nets/unet.py").removeprefix("/"), "Unet"
     )

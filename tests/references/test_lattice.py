@@ -4,14 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from support.lattices import counted_axes, family_lattice
+from ucseg_cli.references.designs import MAX_CHANGES
 from ucseg_cli.references.variants import AXES, CATALOGUE, Variant, as_variant
-from ucseg_cli.references.variants.lattice import MAX_CHANGES, counted_changes, lattice
 
 UNCOUNTED = [axis for axis in AXES if not axis.counted]
-
-
-def changed_axes(before: Variant, after: Variant) -> list[str]:
-    return [change.axis.name for change in counted_changes(before, after)]
 
 
 @settings(max_examples=50)
@@ -20,7 +17,7 @@ def test_each_variant_takes_its_axes_from_the_candidate_and_the_others_from_the_
     variants: SearchStrategy[Variant], data: st.DataObject
 ) -> None:
     before, after = data.draw(variants), data.draw(variants)
-    for taken, variant in lattice(before, after).items():
+    for taken, variant in family_lattice(before, after).items():
         for axis in AXES:
             side = after if axis.name in taken else before
             assert getattr(variant, axis.name) == getattr(side, axis.name)
@@ -32,8 +29,8 @@ def test_the_ends_are_the_two_variants_up_to_what_is_not_counted(
     variants: SearchStrategy[Variant], data: st.DataObject
 ) -> None:
     before, after = data.draw(variants), data.draw(variants)
-    found = lattice(before, after)
-    everything = frozenset(changed_axes(before, after))
+    found = family_lattice(before, after)
+    everything = frozenset(counted_axes(before, after))
     assert found[frozenset()] == before
     assert (
         found[everything]._replace(**{axis.name: getattr(after, axis.name) for axis in UNCOUNTED})
@@ -47,8 +44,8 @@ def test_every_subset_is_there_once_or_a_bounded_path(
     variants: SearchStrategy[Variant], data: st.DataObject
 ) -> None:
     before, after = data.draw(variants), data.draw(variants)
-    names = changed_axes(before, after)
-    found = lattice(before, after)
+    names = counted_axes(before, after)
+    found = family_lattice(before, after)
     assert len(set(found.values())) == len(found)
     if len(names) <= MAX_CHANGES:
         assert len(found) == 2 ** len(names)
@@ -63,14 +60,14 @@ def test_every_subset_is_there_once_or_a_bounded_path(
 
 def test_v1_and_v2_have_four_changes_that_count() -> None:
     v1, v2 = CATALOGUE["v1"], CATALOGUE["v2"]
-    assert changed_axes(v1, v2) == ["backbone", "rates", "conv", "decoder_blocks"]
-    assert len(lattice(v1, v2)) == 16
+    assert counted_axes(v1, v2) == ["backbone", "rates", "conv", "decoder_blocks"]
+    assert len(family_lattice(v1, v2)) == 16
 
 
 def test_a_variant_and_itself_are_one_point() -> None:
     v2 = CATALOGUE["v2"]
-    assert lattice(v2, v2) == {frozenset(): v2}
-    assert lattice(v2, as_variant("v2+dropout=0.9")) == {frozenset(): v2}
+    assert family_lattice(v2, v2) == {frozenset(): v2}
+    assert family_lattice(v2, as_variant("v2+dropout=0.9")) == {frozenset(): v2}
 
 
 def test_dropout_is_the_one_axis_that_changes_no_count() -> None:

@@ -23,7 +23,7 @@ def test_a_variant_has_one_field_for_each_axis_in_the_same_order() -> None:
 
 
 def test_v2_differs_from_v1_on_the_axes_that_the_revision_names() -> None:
-    assert list(map(str, changes(CATALOGUE["v1"], CATALOGUE["v2"]))) == [
+    assert list(map(str, changes(CATALOGUE["v1"].values, CATALOGUE["v2"].values))) == [
         "backbone :10 → :11",
         "rates 6,12 → 6,12,18",
         "conv regular → separable",
@@ -33,7 +33,9 @@ def test_v2_differs_from_v1_on_the_axes_that_the_revision_names() -> None:
 
 
 def test_v3_is_v2_with_the_low_level_skip() -> None:
-    assert list(map(str, changes(CATALOGUE["v2"], CATALOGUE["v3"]))) == ["low_skip 0 → 16"]
+    assert list(map(str, changes(CATALOGUE["v2"].values, CATALOGUE["v3"].values))) == [
+        "low_skip 0 → 16"
+    ]
 
 
 def test_all_named_variants_share_the_axes_that_the_table_says() -> None:
@@ -113,7 +115,7 @@ def test_the_changes_lead_from_one_variant_to_the_other(
     variants: SearchStrategy[Variant], data: st.DataObject
 ) -> None:
     before, after = data.draw(variants), data.draw(variants)
-    differing = {change.axis.name: change.after for change in changes(before, after)}
+    differing = {change.axis.name: change.after for change in changes(before.values, after.values)}
     assert all(getattr(before, name) != value for name, value in differing.items())
     assert before._replace(**differing) == after  # type: ignore[arg-type]  # each value is of its own axis
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
 from ucseg_cli.facts.encoded_trace import decode_trace, encode_trace
 from ucseg_cli.facts.trace import Trace
-from ucseg_cli.references import Argument, FromTorchvision
+from ucseg_cli.references import Argument, FromLibrary
 from ucseg_cli.references.variants import Variant
 
 DATA = Path(__file__).parents[1] / "data"
@@ -26,7 +26,7 @@ TRACES = DATA / "traces.xz"
 class Pass(NamedTuple):
     """A network and what goes into it: what a trace is stored under."""
 
-    model: Variant | FromTorchvision
+    model: Variant | FromLibrary
     conditions: Conditions
 
 
@@ -81,11 +81,11 @@ def decode_pass(text: str) -> Pass:
     return Pass(_decode_model(kind, model), _decode_conditions(*conditions))
 
 
-def _decode_model(kind: str, model: list[Any]) -> Variant | FromTorchvision:
+def _decode_model(kind: str, model: list[Any]) -> Variant | FromLibrary:
     if kind == "Variant":
         return Variant._make(tuple(axis) if isinstance(axis, list) else axis for axis in model)
-    name, arguments = model
-    return FromTorchvision(name, tuple(Argument(*argument) for argument in arguments))
+    library, name, arguments = model
+    return FromLibrary(library, name, tuple(Argument(*argument) for argument in arguments))
 
 
 def _decode_conditions(size: list[int], batch: int, given: list[Any] | None) -> Conditions:

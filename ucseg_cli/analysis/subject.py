@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ucseg_cli.facts.trace import Trace
-from ucseg_cli.references.variants import Variant, layout
+from ucseg_cli.facts.trace import ConstructorAxis, Trace
+from ucseg_cli.references import Model
+from ucseg_cli.references.variants import Axis, AxisValues, Variant, layout
 
 if TYPE_CHECKING:
     from ucseg_cli.analysis.counting.fold_batch_norms import Folding
@@ -20,6 +21,7 @@ class Subject(NamedTuple):
         folding: how its trace was rewritten, if it was.
         known_as: the reference to the variant that a user's own model was recognised as.
         state: the whole state dict of a checkpoint, where a network may load it.
+        model: what the name stands for.
     """
 
     name: str
@@ -28,6 +30,17 @@ class Subject(NamedTuple):
     folding: Folding | None = None
     known_as: str | None = None
     state: StateDict | None = None
+    model: Model | None = None
+
+    @property
+    def axes(self) -> AxisValues:
+        """The axes of its design with their values; none if nothing builds it."""
+        return self.constructor_axes if self.variant is None else self.variant.values
+
+    @property
+    def constructor_axes(self) -> AxisValues:
+        """The same of its own constructor, even if it was recognised as one of the family."""
+        return tuple((constructor_axis(axis), axis.value) for axis in self.trace.axes)
 
     def role(self, path: str) -> str:
         """The path with an ASPP branch named by its role, so that like is compared with like."""
@@ -45,3 +58,9 @@ class Subject(NamedTuple):
         roles = self.variant.roles()
         inside = (branch for branch in roles.items() if f"{path}.".startswith(f"{branch[0]}."))
         return next(inside, ("", ""))
+
+
+def constructor_axis(axis: ConstructorAxis) -> Axis:
+    """The axis that an argument of any constructor is."""
+    accepts = " or ".join(axis.choices) or axis.accepts
+    return Axis(axis.name, accepts, "", str, axis.choices)

@@ -18,17 +18,18 @@ from ucseg_cli.engine.recording.fused_kernels import (
     without_lstm_kernel,
 )
 from ucseg_cli.engine.trace_model import input_tensors, runnable_model
-from ucseg_cli.engine.user_code.import_model import Importable, error_text
+from ucseg_cli.engine.user_code.import_model import error_text
 from ucseg_cli.errors import ResourceError, UcsegError
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.count import Count
+from ucseg_cli.references import Buildable
 from ucseg_cli.references.variants import Variant
 
 TORCH_LABELS = {"convolution": "conv"}
 """FlopCounterMode's operator names where they differ from ours."""
 
 
-def count_model_of(model: Variant | Importable, conditions: Conditions) -> tuple[Count, ...]:
+def count_model_of(model: Variant | Buildable, conditions: Conditions) -> tuple[Count, ...]:
     """The counts of every other counter for a model with random weights, run on real tensors.
 
     Raises ResourceError where the memory is too small after all.

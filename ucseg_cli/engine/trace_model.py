@@ -18,7 +18,6 @@ from ucseg_cli.engine.recording.move_to_meta import moved_to_meta
 from ucseg_cli.engine.recording.record import has_lazy_modules, record, trace_modules
 from ucseg_cli.engine.user_code.import_model import (
     Builder,
-    Importable,
     error_text,
     first_line,
     line_of,
@@ -30,6 +29,7 @@ from ucseg_cli.facts.conditions import OTHER_ARGUMENTS, Conditions, Input
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import Backbone, SegmentationNetwork, build_backbone
 from ucseg_cli.nets import build_model as build_variant
+from ucseg_cli.references import Buildable
 from ucseg_cli.references.variants import Variant
 from ucseg_cli.system.free_memory import free_memory
 from ucseg_cli.units import format_bytes, plural
@@ -48,7 +48,7 @@ class Tracer:
     def __init__(self) -> None:
         self._backbones: dict[tuple[int, int], Backbone] = {}
 
-    def trace(self, model: Variant | Importable, conditions: Conditions) -> Trace:
+    def trace(self, model: Variant | Buildable, conditions: Conditions) -> Trace:
         """Build a model without weights and run it once without data.
 
         Raises ModelError where it cannot be built, and, for a variant, where it cannot run.
@@ -96,7 +96,7 @@ def trace_module(model: nn.Module, conditions: Conditions, *, taps: dict[str, st
 
 
 def trace_source(
-    source: Importable,
+    source: Buildable,
     conditions: Conditions,
     *,
     before_pass: Callable[[Trace], None] = lambda _: None,
@@ -118,7 +118,8 @@ def trace_source(
             before_pass(trace_modules(model))
         trace = _trace(build, model, real, conditions)
         is_fast = time.monotonic() - began < FAST
-        return replace(trace, idle=_idle_arguments(build, conditions, trace) if is_fast else ())
+        idle = _idle_arguments(build, conditions, trace) if is_fast else ()
+        return replace(trace, axes=build.axes, idle=idle)
 
 
 def _trace(
@@ -163,7 +164,7 @@ def _record_anywhere(
 
 
 @contextmanager
-def runnable_model(model: Variant | Importable) -> Iterator[nn.Module]:
+def runnable_model(model: Variant | Buildable) -> Iterator[nn.Module]:
     """A model with random weights, in eval mode, on the CPU; it may be run while this lasts."""
     if isinstance(model, Variant):
         yield build_variant(model).eval()
@@ -237,7 +238,7 @@ def _tensor(given: Input, device: str, generator: torch.Generator | None) -> Ten
     return torch.rand(given.shape, dtype=dtype, generator=generator)
 
 
-def _reason(error: BaseException, source: Importable) -> str:
+def _reason(error: BaseException, source: Buildable) -> str:
     """Why there is no forward pass, with the line in the user's file."""
     if isinstance(error, UcsegError):
         return error.what

@@ -14,9 +14,9 @@ from types import NoneType
 from typing import Any
 
 from ucseg_cli.facts.operator_forms import has_its_form
-from ucseg_cli.facts.trace import Module, Op, Saved, Tap, Tensor, Trace, Weight
+from ucseg_cli.facts.trace import ConstructorAxis, Module, Op, Saved, Tap, Tensor, Trace, Weight
 
-FORMAT = 5
+FORMAT = 6
 """Version of encoded traces; raise it when their fields change, so that older ones are ignored."""
 
 LARGEST = 2**63
@@ -52,6 +52,7 @@ def decode_trace(data: Any) -> Trace:
             device=data["device"],
             unsaved=tuple(data["unsaved"]),
             beside=tuple(_decode_saved(*row) for row in data["beside"]),
+            axes=tuple(_decode_axis(*row) for row in data["axes"]),
             idle=tuple(data["idle"]),
             failure=data["failure"],
         )
@@ -70,6 +71,12 @@ def _decode_module(row: Any) -> Module:
 
 def _decode_saved(name: str, shape: list[int] | None) -> Saved:
     return Saved(name, None if shape is None else tuple(shape))
+
+
+def _decode_axis(
+    name: str, value: Any, default: Any, accepts: str, choices: list[str]
+) -> ConstructorAxis:
+    return ConstructorAxis(name, _freeze(value), _freeze(default), accepts, tuple(choices))
 
 
 def _decode_op(row: Any) -> Op:
@@ -95,9 +102,17 @@ def _refuse_impossible(trace: Trace) -> None:
     paths = trace.by_path
     _only({str}, chain.from_iterable(trace.taps))
     _only({str}, chain(trace.unsaved, trace.idle, (saved.name for saved in trace.beside)))
+    _refuse_axes(trace)
     _refuse_numbers(chain.from_iterable(saved.shape or () for saved in trace.beside), LARGEST)
     if not all(tap.module in paths for tap in trace.taps):
         raise TraceFormatError("a tap of a module that is not there")
+
+
+def _refuse_axes(trace: Trace) -> None:
+    for axis in trace.axes:
+        _only({str}, (axis.name, axis.accepts, *axis.choices))
+        for value in (axis.value, axis.default):
+            _only({str, int, float, bool, NoneType, tuple}, [value])
 
 
 def _refuse_modules(trace: Trace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import starmap
+from itertools import product, starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +13,24 @@ from ucseg_cli.references import Argument, FromFile, FromModule, OwnCode
 
 
 class Question(NamedTuple):
-    """A task, ``trace`` or ``count`` with other counters, for a model on each input."""
+    """A task, ``trace`` or ``count`` with other counters, for each model on each input.
+
+    The models are of one design, so that one process may run them one after the other.
+    """
 
     task: str
-    source: OwnCode
+    sources: Sequence[OwnCode]
     conditions: Sequence[Conditions]
+
+    @property
+    def source(self) -> OwnCode:
+        """The first model, after which the process is named."""
+        return self.sources[0]
+
+    @property
+    def points(self) -> list[tuple[OwnCode, Conditions]]:
+        """Each model on each input, in the order of the results."""
+        return list(product(self.sources, self.conditions))
 
 
 def progress_file(answer: Path) -> Path:
@@ -25,18 +38,31 @@ def progress_file(answer: Path) -> Path:
     return answer.with_suffix(".progress")
 
 
+def result_file(answer: Path, number: int) -> Path:
+    """The file for one result of a child that has not come to its end."""
+    return answer.with_suffix(f".{number}")
+
+
 def encode_question(question: Question) -> str:
     """The question as an argument on a command line."""
-    task, source, conditions = question
-    return json.dumps([task, type(source).__name__, source, conditions])
+    sources = [(type(source).__name__, source) for source in question.sources]
+    return json.dumps([question.task, sources, question.conditions])
 
 
 def decode_question(text: str) -> Question:
     """The inverse of encode_question."""
-    task, kind, (place, name, arguments), conditions = json.loads(text)
+    task, sources, conditions = json.loads(text)
+    return Question(
+        task,
+        list(starmap(_decode_source, sources)),
+        list(starmap(_decode_conditions, conditions)),
+    )
+
+
+def _decode_source(kind: str, row: list[Any]) -> OwnCode:
     kinds: dict[str, type[OwnCode]] = {"FromFile": FromFile, "FromModule": FromModule}
-    source = kinds[kind](place, name, tuple(starmap(Argument, arguments)))
-    return Question(task, source, list(starmap(_decode_conditions, conditions)))
+    place, name, arguments, revision = row
+    return kinds[kind](place, name, tuple(starmap(Argument, arguments)), revision)
 
 
 def _decode_conditions(size: list[int], batch: int, given: list[Any] | None) -> Conditions:

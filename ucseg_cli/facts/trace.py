@@ -103,6 +103,28 @@ class Tap(NamedTuple):
     module: str
 
 
+class ConstructorAxis(NamedTuple):
+    """An argument with which a model can be built, and its value in this one.
+
+    Args:
+        name: as in ``net.py:Net+NAME=value``.
+        value: text, number, bool, None or a tuple of these; anything else as a text that names it.
+        default: the same of its default; REQUIRED without one.
+        accepts: its annotation, as its author wrote it; empty without one.
+        choices: the values that an annotation closes it to, as they are typed.
+    """
+
+    name: str
+    value: Any
+    default: Any
+    accepts: str = ""
+    choices: tuple[str, ...] = ()
+
+
+REQUIRED = "required"
+"""The default of an argument that has none."""
+
+
 @dataclass(frozen=True)
 class Trace:
     """One forward pass. Indices point into ``modules``, ``tensors``, ``storages`` and ``ops``.
@@ -117,7 +139,8 @@ class Trace:
     A state dict has what the modules own, without the names *unsaved* (buffers that are not
     persistent), and with the entries *beside* it (extra state, packed weights).
 
-    *idle* are the arguments of the model that change nothing of all this.
+    *axes* are the arguments that the model can be built with, in their order; *idle* are those of
+    them that were given and change nothing of all this.
     """
 
     modules: tuple[Module, ...]
@@ -131,6 +154,7 @@ class Trace:
     device: str = "meta"
     unsaved: tuple[str, ...] = ()
     beside: tuple[Saved, ...] = ()
+    axes: tuple[ConstructorAxis, ...] = ()
     idle: tuple[str, ...] = ()
     failure: str | None = None
 

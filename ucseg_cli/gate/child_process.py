@@ -19,9 +19,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, NoReturn
 
-from ucseg_cli.errors import ModelError, UcsegError, decode_error
+from ucseg_cli.errors import ModelError, UcsegError, decode_error, encode_error
 from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace
-from ucseg_cli.facts.question import Question, encode_question, progress_file
+from ucseg_cli.facts.question import Question, encode_question, progress_file, result_file
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references import OwnCode
 from ucseg_cli.system.plain_file import read_plain_file
@@ -33,6 +33,7 @@ CHILD = (
 ROOT = Path(__file__).parents[2]
 PAUSE = 0.05
 """Seconds between two looks at how far a child is."""
+MORE_TIME = "--timeout N gives it more"
 ENDING = ("SIGTERM", "SIGHUP")
 """Signals that would end us at once, without ending the children and their folder first."""
 
@@ -51,32 +52,41 @@ class ChildProcess(NamedTuple):
     patience: float | None = None
 
     def wait_for_results(self) -> list[Any]:
-        """The result for each input, as JSON holds it.
+        """The result for each model on each input as JSON holds it, or its error.
 
-        Of a model whose time is up these are the ones that it has, and for each other input its
-        modules. Raises the error that it met, and ModelError where it ended without an answer.
+        Of a process whose time is up these are the ones that it has; for each other input of the
+        model that runs its modules, and an error for a model that was not built. Raises the error
+        that ended it, and ModelError where it ended without an answer.
         """
         status = self._wait()
         self.end()
+        results: Any
         if status is None:
-            return self._results_so_far()
-        if not self.answer.exists():
+            results = self._results_so_far()
+        elif not self.answer.exists():
             raise _ended_early(self.question.source, status)
-        found = self._read(self.answer)
-        if "error" in found:
-            raise self._error(found["error"])
-        return list(found["results"])
+        else:
+            found = self._read(self.answer)
+            if "error" in found:
+                raise self._error(found["error"])
+            results = found.get("results")
+        if not isinstance(results, list) or len(results) != len(self.question.points):
+            raise _garbled(self.question.source)
+        return list(map(self._or_error, results))
 
-    def wait_for_traces(self) -> list[Trace]:
+    def wait_for_traces(self) -> list[Trace | UcsegError]:
         """The same as traces; raises ModelError for what is not one for each input."""
-        results = self.wait_for_results()
         try:
-            traces = list(map(decode_trace, results))
+            return [
+                result if isinstance(result, UcsegError) else decode_trace(result)
+                for result in self.wait_for_results()
+            ]
         except TraceFormatError as error:
             raise _garbled(self.question.source) from error
-        if len(traces) != len(self.question.conditions):
-            raise _garbled(self.question.source)
-        return traces
+
+    def _or_error(self, result: Any) -> Any:
+        failed = isinstance(result, dict) and "error" in result
+        return self._error(result["error"]) if failed else result
 
     def _wait(self) -> int | None:
         """The exit status; None if its time, or ours, is up first."""
@@ -106,27 +116,37 @@ class ChildProcess(NamedTuple):
             self.process.wait()
 
     def _results_so_far(self) -> list[Any]:
-        name, limit = self.question.source.name, f"{self.limit:,g} s"
-        more = "--timeout N gives it more"
         progress = progress_file(self.answer)
         if not progress.exists():
-            what = f"{name} was not built within {limit}"
-            raise ModelError(what, where=str(self.question.source), help=more)
-        found = self._read(progress)
-        results, modules = list(found["results"]), dict(found["modules"])
-        failure = f"its forward pass did not end within {limit}; {more}"
-        if self.patience is not None and time.monotonic() < self.deadline:
-            return results + [modules] * (len(self.question.conditions) - len(results))
-        missing = len(self.question.conditions) - len(results)
-        return results + [{**modules, "failure": failure}] * missing
+            raise self._not_built(self.question.source)
+        noted = self._read(progress)
+        done, modules = noted.get("done"), noted.get("modules")
+        points = self.question.points
+        if type(done) is not int or not 0 <= done < len(points) or not isinstance(modules, dict):
+            raise _garbled(self.question.source)
+        results: list[Any] = [
+            self._read(result_file(self.answer, number)) for number in range(done)
+        ]
+        if self.patience is None or time.monotonic() >= self.deadline:
+            failure = f"its forward pass did not end within {self.limit:,g} s; {MORE_TIME}"
+            modules = {**modules, "failure": failure}
+        running = points[done][0]
+        for source, _ in points[done:]:
+            missing = {"error": encode_error(self._not_built(source))}
+            results.append(modules if source == running else missing)
+        return results
+
+    def _not_built(self, source: OwnCode) -> ModelError:
+        what = f"{source.name} was not built within {self.limit:,g} s"
+        return ModelError(what, where=str(source), help=MORE_TIME)
 
     def _read(self, path: Path) -> dict[str, Any]:
-        """An answer; the user's code may have written anything there."""
+        """What the child wrote; the user's code may have written anything there."""
         try:
             found = json.loads(read_plain_file(path, follow=False))
-            if isinstance(found, dict) and ("error" in found or isinstance(found["results"], list)):
+            if isinstance(found, dict):
                 return found
-        except (OSError, ValueError, KeyError, RecursionError):
+        except (OSError, ValueError, RecursionError):
             pass
         raise _garbled(self.question.source)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 from importlib.util import find_spec
@@ -10,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.references import FromTorchvision
+from ucseg_cli.references import FromLibrary
 from ucseg_cli.references.variants import Variant
 
 PACKAGE = Path(__file__).parents[1]
@@ -39,16 +40,19 @@ def fingerprint(variant: Variant, conditions: Conditions) -> str:
     return _name(variant.key, conditions, _sources(OUR_SOURCES))
 
 
-def torchvision_fingerprint(source: FromTorchvision, conditions: Conditions) -> str:
+def library_fingerprint(source: FromLibrary, conditions: Conditions) -> str:
     """The name of a torchvision network's trace; it depends on all of torchvision's source."""
     model = f"{source}{''.join(map(str, source.arguments))}"
     sources = _sources(OUR_SOURCES + LOADING_SOURCES) + _whole_package("torchvision")
     return _name(model, conditions, sources)
 
 
-def lattice_fingerprint(before: Variant, after: Variant, conditions: Conditions) -> str:
-    """The name of the totals of all variants between two."""
-    return _name(f"{before.key}\n{after.key}", conditions, _sources(OUR_SOURCES + TOTALS_SOURCES))
+def totals_fingerprint(traces: Iterable[str], *, deploy: bool) -> str:
+    """The name of the totals of several traces, given theirs."""
+    digest = sha256(_sources(TOTALS_SOURCES))
+    for name in (*traces, "deploy" if deploy else ""):
+        digest.update(f"{name}\n".encode())
+    return digest.hexdigest()
 
 
 def _name(model: str, conditions: Conditions, sources: bytes) -> str:

@@ -13,11 +13,12 @@ from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.count import Count
 from ucseg_cli.facts.trace import NO_FORWARD, Trace
 from ucseg_cli.gate.cache import Cache
-from ucseg_cli.gate.fingerprints import fingerprint, torchvision_fingerprint
-from ucseg_cli.references import FromCheckpoint, FromTorchvision, Model, OwnCode
+from ucseg_cli.gate.fingerprints import fingerprint, library_fingerprint, totals_fingerprint
+from ucseg_cli.references import FromCheckpoint, FromLibrary, Model, OwnCode
 from ucseg_cli.references.variants import Variant
 
 if TYPE_CHECKING:
+    from ucseg_cli.facts.question import Question
     from ucseg_cli.facts.state_dict import StateDict
 
 
@@ -39,6 +40,8 @@ def trace_all(
     timeout: float = TIMEOUT,
     patience: float | None = None,
     failures: Failures | None = None,
+    *,
+    together: bool = False,
 ) -> dict[Request, Trace]:
     """The trace of each request, from the cache where it is there.
 
@@ -49,13 +52,15 @@ def trace_all(
         timeout: seconds that a user's code may take.
         patience: seconds that its pass may take where the modules are enough, None for no end.
         failures: gets the error of each request that has no trace; without it the first is raised.
+        together: whether the user's code is of one design on one input, and runs in one process.
     """
     wanted = list(dict.fromkeys(requests))
     traces = _find_all(wanted, cache) if cache else {}
     missing = [request for request in wanted if request not in traces]
     if missing:
         traces.update(_read_all(missing, failures))
-        for recorded in _record_others(missing, announce, timeout, patience, failures):
+        limits = _Limits(timeout, patience, together)
+        for recorded in _record_others(missing, announce, limits, failures):
             traces.update(recorded)
             if cache:  # at once, since what comes next may fail
                 _keep_all(recorded, cache)
@@ -73,9 +78,11 @@ def count_with_others(request: Request, timeout: float = TIMEOUT) -> tuple[Count
         from ucseg_cli.facts.question import Question
         from ucseg_cli.gate.child_process import child_processes
 
-        question = Question("count", request.model, [request.conditions])
+        question = Question("count", [request.model], [request.conditions])
         with child_processes([question], timeout) as (child,):
             (counts,) = child.wait_for_results()
+            if isinstance(counts, UcsegError):
+                raise counts
             return tuple(starmap(Count, counts))
     from ucseg_cli.engine.require_torch import require_torch
 
@@ -83,6 +90,13 @@ def count_with_others(request: Request, timeout: float = TIMEOUT) -> tuple[Count
     from ucseg_cli.engine.counters import count_model_of
 
     return count_model_of(request.model, request.conditions)
+
+
+def totals_key(requests: Iterable[Request], *, deploy: bool) -> str | None:
+    """The name under which the totals of several models are kept; None if one cannot be."""
+    keys = list(map(_key, requests))
+    known = [key for key in keys if key is not None]
+    return totals_fingerprint(known, deploy=deploy) if len(known) == len(keys) else None
 
 
 def read_state_dict(source: FromCheckpoint) -> StateDict:
@@ -110,8 +124,8 @@ def _key(request: Request) -> str | None:
     match request.model:
         case Variant() as variant:
             return fingerprint(variant, request.conditions)
-        case FromTorchvision() as source:
-            return torchvision_fingerprint(source, request.conditions)
+        case FromLibrary() as source:
+            return library_fingerprint(source, request.conditions)
         case _:
             return None
 
@@ -143,11 +157,18 @@ def _read_all(requests: Iterable[Request], failures: Failures | None) -> dict[Re
     return found
 
 
+class _Limits(NamedTuple):
+    """How users' code is run; see trace_all."""
+
+    timeout: float
+    patience: float | None
+    together: bool
+
+
 def _record_others(
     requests: Iterable[Request],
     announce: Callable[[int], None],
-    timeout: float,
-    patience: float | None,
+    limits: _Limits,
     failures: Failures | None,
 ) -> Iterator[dict[Request, Trace]]:
     """The traces of all that has to run, announced first; users' code runs in child processes."""
@@ -155,32 +176,48 @@ def _record_others(
     if not others:
         return
     announce(len(others))
-    inputs = _inputs_of_own_code(others)
+    own = [request for request in others if isinstance(request.model, OwnCode)]
     ours = [request for request in others if not isinstance(request.model, OwnCode)]
-    if not inputs:
+    if not own:
         yield _record_all(ours, failures)
         return
-    from ucseg_cli.facts.question import Question  # only a user's code needs processes
-    from ucseg_cli.gate.child_process import child_processes
+    from ucseg_cli.gate.child_process import child_processes  # only a user's code needs processes
 
-    questions = [Question("trace", source, conditions) for source, conditions in inputs.items()]
-    with child_processes(questions, timeout, patience) as children:
+    questions = _questions(own, together=limits.together)
+    with child_processes(questions, limits.timeout, limits.patience) as children:
         if ours:
             yield _record_all(ours, failures)
         for child in children:
-            _, source, conditions = child.question
-            requested = [Request(source, given) for given in conditions]
+            requested = list(starmap(Request, child.question.points))
             with _noting_failures(requested, failures):
-                yield dict(zip(requested, child.wait_for_traces(), strict=True))
+                yield _without_errors(requested, child.wait_for_traces(), failures)
 
 
-def _inputs_of_own_code(requests: Iterable[Request]) -> dict[OwnCode, list[Conditions]]:
-    """The inputs of each model that is a user's own code."""
-    found: dict[OwnCode, list[Conditions]] = {}
+def _without_errors(
+    requests: Iterable[Request],
+    found: Iterable[Trace | UcsegError],
+    failures: Failures | None,
+) -> dict[Request, Trace]:
+    traces: dict[Request, Trace] = {}
+    for request, trace in zip(requests, found, strict=True):
+        with _noting_failures([request], failures):
+            if isinstance(trace, UcsegError):
+                raise trace
+            traces[request] = trace
+    return traces
+
+
+def _questions(requests: Iterable[Request], *, together: bool) -> list[Question]:
+    """One for each model of a user's with all its inputs, or one for all models *together*."""
+    from ucseg_cli.facts.question import Question
+
+    inputs: dict[OwnCode, list[Conditions]] = {}
     for request in requests:
         if isinstance(request.model, OwnCode):
-            found.setdefault(request.model, []).append(request.conditions)
-    return found
+            inputs.setdefault(request.model, []).append(request.conditions)
+    if together:
+        return [Question("trace", list(inputs), next(iter(inputs.values())))]
+    return [Question("trace", [source], conditions) for source, conditions in inputs.items()]
 
 
 def _record_all(

@@ -1,22 +1,25 @@
 """How a user names a model: a variant of the family, or a source outside it."""
 
-from ucseg_cli.references.grammar import Model, Reference, parse_reference, with_axes
+from ucseg_cli.references.designs import Model
+from ucseg_cli.references.grammar import Reference, parse_reference, with_axes
 from ucseg_cli.references.sources import (
     Argument,
+    Buildable,
     FromCheckpoint,
     FromFile,
+    FromLibrary,
     FromModule,
-    FromTorchvision,
     OwnCode,
     Source,
 )
 
 __all__ = [
     "Argument",
+    "Buildable",
     "FromCheckpoint",
     "FromFile",
+    "FromLibrary",
     "FromModule",
-    "FromTorchvision",
     "Model",
     "OwnCode",
     "Reference",

@@ -17,17 +17,17 @@ from typing import NamedTuple
 
 from ucseg_cli.errors import UnknownNameError, UsageError, Where
 from ucseg_cli.references.beneath_folder import source_beneath
+from ucseg_cli.references.designs import Model
 from ucseg_cli.references.sources import (
+    LIBRARIES,
     Argument,
     FromCheckpoint,
     FromFile,
+    FromLibrary,
     FromModule,
-    FromTorchvision,
     Source,
 )
 from ucseg_cli.references.variants import CATALOGUE, Variant, parse_variant
-
-Model = Variant | Source
 
 CHECKPOINTS = (
     *(".pt", ".pth", ".pth.tar", ".bin", ".ckpt", ".safetensors", ".index.json"),
@@ -105,8 +105,8 @@ def _parse_source(text: str, where: Where) -> Source | None:
         missing = f"which class of {place} is meant" if place and not name else "what it names"
         raise UsageError(f"'{head}' does not say {missing}", where=where, help=_SHAPE)
     arguments = _parse_arguments(assignments)
-    if place == "torchvision":
-        return FromTorchvision(name, arguments)
+    if place in LIBRARIES:
+        return FromLibrary(place, name, arguments)
     if place.endswith(".py") or "/" in place or "\\" in place:
         return FromFile(place, name, arguments)
     if not _is_dotted(place):

@@ -8,6 +8,10 @@ WORDS = {"true": True, "false": False, "none": None}
 """Other spellings of Python's own words; as text, ``pretrained=false`` would be true."""
 
 
+LIBRARIES = ("torchvision",)
+"""The libraries whose networks have names, as in ``torchvision:resnet50``."""
+
+
 class Argument(NamedTuple):
     """A keyword argument as it was typed."""
 
@@ -31,35 +35,44 @@ class Argument(NamedTuple):
 
 
 class FromFile(NamedTuple):
-    """A class, factory function or module object called *name* in a Python file."""
+    """A class, factory function or module object called *name* in a Python file.
+
+    With a *revision* it is the file as a commit of the repository around it has it.
+    """
 
     path: str
     name: str
     arguments: tuple[Argument, ...] = ()
+    revision: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.name}"
+        return f"{self.path}:{self.name}{at_revision(self.revision)}"
 
 
 class FromModule(NamedTuple):
-    """A class, factory function or module object called *name* in an importable module."""
+    """A class, factory function or module object called *name* in an importable module.
+
+    With a *revision* it is the module as a commit of the repository around us has it.
+    """
 
     module: str
     name: str
     arguments: tuple[Argument, ...] = ()
+    revision: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.module}:{self.name}"
+        return f"{self.module}:{self.name}{at_revision(self.revision)}"
 
 
-class FromTorchvision(NamedTuple):
-    """A network that torchvision lists."""
+class FromLibrary(NamedTuple):
+    """A network that a *library* of LIBRARIES lists."""
 
+    library: str
     name: str
     arguments: tuple[Argument, ...] = ()
 
     def __str__(self) -> str:
-        return f"torchvision:{self.name}"
+        return f"{self.library}:{self.name}"
 
 
 class FromCheckpoint(NamedTuple):
@@ -75,4 +88,12 @@ class FromCheckpoint(NamedTuple):
 OwnCode = FromFile | FromModule
 """Sources that run a user's own code."""
 
-Source = OwnCode | FromTorchvision | FromCheckpoint
+Buildable = OwnCode | FromLibrary
+"""Sources that are called with arguments."""
+
+Source = Buildable | FromCheckpoint
+
+
+def at_revision(revision: str | None) -> str:
+    """The end of a source's name."""
+    return f"@{revision}" if revision else ""

@@ -1,88 +1,131 @@
-"""The effect of each changed axis: the variants between two, of which only the totals are kept."""
+"""The effect of each changed axis: the models between two, of which only the totals are kept."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ucseg_cli.analysis.comparing.attribution import Attribution, Taken, attribute
-from ucseg_cli.analysis.comparing.comparison import Comparison
+from ucseg_cli.analysis.comparing.attribution import Gap, Reasons, Taken, attribute, first_order
+from ucseg_cli.analysis.comparing.comparison import Comparison, one_design
 from ucseg_cli.analysis.counting.metrics import METRICS, totals
 from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.errors import UcsegError
 from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.facts.settings import Settings
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate import tracing
 from ucseg_cli.gate.cache import Cache, Totals
-from ucseg_cli.gate.fingerprints import lattice_fingerprint
+from ucseg_cli.references.designs import changed_arguments, lattice
 from ucseg_cli.references.variants import Variant
-from ucseg_cli.references.variants.lattice import lattice
 from ucseg_cli.terminal.progress import show_progress
 from ucseg_cli.units import plural
 
 
 def attribute_axes(
-    comparison: Comparison, conditions: Conditions, *, cache: Cache | None
-) -> list[Attribution]:
+    comparison: Comparison, conditions: Conditions, settings: Settings, *, cache: Cache | None
+) -> Reasons:
     """The effect of each changed axis on every metric; empty if none changed that counts."""
-    changed = [change for change in comparison.axes if change.axis.counted]
-    if not changed:
-        return []
-    axes = [change.axis.name for change in changed]
-    kinds = {change.axis.name for change in changed if isinstance(change.before, str)}
-    points = measure_lattice(comparison.baseline, comparison.model, conditions, cache=cache)
+    axes = _axes_to_take(comparison)
+    if not axes:
+        return Reasons()
+    points, gaps = measure_lattice(
+        comparison.baseline, comparison.model, axes, conditions, settings, cache=cache
+    )
+    kinds = {change.axis.name for change in comparison.axes if isinstance(change.before, str)}
     found = []
-    for metric in METRICS:
-        values = {taken: figures[metric] for taken, figures in points.items()}
-        delta = comparison.totals[metric]
+    for metric, delta in comparison.totals.items():
+        values = {taken: known[metric] for taken, known in points.items() if metric in known}
+        ends = values.get(frozenset()), values.get(frozenset(axes))
         # A user's own model that was recognised may differ from the variant in what no axis
         # decides, such as the order of operators; then the axes do not explain the difference.
-        if (values[frozenset()], values[max(values, key=len)]) == (delta.before, delta.after):
+        explained = delta.known and ends == (delta.before, delta.after)
+        if explained and first_order(values, axes) is not None:
             found.append(attribute(metric, values, axes, kinds))
-    return found
+    return Reasons(tuple(found), gaps)
+
+
+def _axes_to_take(comparison: Comparison) -> list[str]:
+    """The changed axes that can have an effect, and that can be set one without the others."""
+    models = one_design(comparison.baseline, comparison.model)
+    if models is None:
+        return []
+    changed = [change.axis.name for change in comparison.axes if change.axis.counted]
+    if isinstance(models[0], Variant):
+        return changed
+    given = changed_arguments(*models)
+    return [name for name in changed if name in given]
 
 
 def measure_lattice(
-    baseline: Subject, model: Subject, conditions: Conditions, *, cache: Cache | None
-) -> dict[Taken, Mapping[str, int]]:
-    """Every metric of each variant between two, and of both, by the axes taken from the second.
+    baseline: Subject,
+    model: Subject,
+    axes: list[str],
+    conditions: Conditions,
+    settings: Settings,
+    *,
+    cache: Cache | None,
+) -> tuple[dict[Taken, Mapping[str, int]], tuple[Gap, ...]]:
+    """Every metric of each model between two, and of both, by the axes taken from the second.
 
-    All are of the built-in network, even if a user's own model was recognised as one of the two.
+    Those between recognised models are of the built-in network. Models that cannot be built or run
+    are not among them, but in the gaps.
     """
-    if baseline.variant is None or model.variant is None:
-        return {}
-    variants = lattice(baseline.variant, model.variant)
+    models = one_design(baseline, model)
+    if models is None:
+        return {}, ()
+    points = lattice(*models, axes)
+    is_own = not isinstance(models[0], Variant)
     ends = {
         taken: totals(subject.trace)
-        for taken, subject in ((frozenset[str](), baseline), (max(variants, key=len), model))
-        if subject.known_as is None
+        for taken, subject in ((frozenset[str](), baseline), (frozenset(axes), model))
+        if is_own or subject.known_as is None
     }
-    # Named variants are traced already; only what lies between is recorded.
-    inner = {taken: variant for taken, variant in variants.items() if taken not in ends}
+    # The two are traced already; only what lies between is recorded.
+    inner = {taken: between for taken, between in points.items() if taken not in ends}
     if not inner:
-        return dict(ends)
+        return dict(ends), ()
     deploy = baseline.folding is not None
-    key = lattice_fingerprint(baseline.variant, model.variant, conditions)
-    key += "-deploy" if deploy else ""
-    known = cache.get_totals(key) if cache else None
+    requests = {taken: tracing.Request(between, conditions) for taken, between in inner.items()}
+    key = tracing.totals_key(requests.values(), deploy=deploy)
+    known = cache.get_totals(key) if cache and key else None
+    gaps: tuple[Gap, ...] = ()
     if known is None or not _is_complete(known, inner):
-        known = _measure(inner, conditions, deploy=deploy)
-        if cache:
+        known, gaps = _measure(requests, settings, deploy=deploy)
+        if cache and key and not gaps:
             cache.put_totals(key, known)
-    return {**ends, **{taken: known[_name(taken)] for taken in inner}}
+    found = {taken: known[_name(taken)] for taken in inner if _name(taken) in known}
+    return {**ends, **found}, gaps
 
 
-def _measure(variants: Mapping[Taken, Variant], conditions: Conditions, *, deploy: bool) -> Totals:
-    requests = {taken: tracing.Request(variant, conditions) for taken, variant in variants.items()}
+def _measure(
+    requests: Mapping[Taken, tracing.Request], settings: Settings, *, deploy: bool
+) -> tuple[Totals, tuple[Gap, ...]]:
+    failures: tracing.Failures = {}
     with show_progress() as announce:
         traces = tracing.trace_all(
             requests.values(),
             None,
             announce=lambda count: announce(f"recording {plural(count, 'variant')} between…"),
+            timeout=settings.timeout,
+            failures=failures,
+            together=True,
         )
-    seen = {taken: traces[request] for taken, request in requests.items()}
-    if deploy:
-        from ucseg_cli.analysis.counting.fold_batch_norms import fold_batch_norms
+    known: dict[str, Mapping[str, int]] = {}
+    gaps = []
+    for taken, request in requests.items():
+        trace = traces.get(request)
+        if trace is None or trace.failure is not None:
+            gaps.append(Gap(taken, _why(trace, failures.get(request))))
+            continue
+        if deploy:
+            from ucseg_cli.analysis.counting.fold_batch_norms import fold_batch_norms
 
-        seen = {taken: fold_batch_norms(trace).trace for taken, trace in seen.items()}
-    return {_name(taken): totals(trace) for taken, trace in seen.items()}
+            trace = fold_batch_norms(trace).trace
+        known[_name(taken)] = totals(trace)
+    return known, tuple(gaps)
+
+
+def _why(trace: Trace | None, error: UcsegError | None) -> str:
+    return error.what if error is not None else f"it does not run: {trace and trace.failure}"
 
 
 def _is_complete(known: Totals, needed: Iterable[Taken]) -> bool:

@@ -82,7 +82,7 @@ def measure_points(
         if failures is not None and failed and request in failed:
             failures[point] = failed[request]
             continue
-        subject = Subject(reference.name, traces[request], reference.variant)
+        subject = Subject(reference.name, traces[request], reference.variant, model=reference.model)
         subject = _recognised(subject, conditions, settings, cache)
         if run:
             refuse_failure(subject, conditions)
@@ -105,7 +105,7 @@ def _recognised(
         if is_same_network(subject.trace, trace):
             known_as = reference_to(variant, settings.variants)
             own = subject.trace.with_taps(trace.taps)
-            return Subject(subject.name, own, variant, known_as=known_as)
+            return subject._replace(trace=own, variant=variant, known_as=known_as)
     return subject
 
 

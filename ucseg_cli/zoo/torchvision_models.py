@@ -54,9 +54,10 @@ def build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     """
     where = f"torchvision:{name}"
     builder = _builder(name)
+    known = torchvision_parameters(name)
     for parameter in arguments:
-        if parameter not in _accepted(builder):
-            raise UnknownNameError("parameter", parameter, _parameters(builder), where=where)
+        if parameter not in {*known, *_accepted(builder)}:
+            raise UnknownNameError("parameter", parameter, known, where=where)
     weights = _weights(builder)
     for parameter in arguments.keys() & weights:
         value = arguments[parameter]
@@ -68,6 +69,23 @@ def build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     except Exception as error:
         raise ModelError(f"torchvision cannot build it: {error}", where=where) from error
     return _on_default_device(model)
+
+
+def torchvision_parameters(name: str) -> Mapping[str, Parameter]:
+    """The named parameters of a network's builder and, behind ``**kwargs``, of its class.
+
+    Raises UnknownNameError for a network that does not exist.
+    """
+    builder = _builder(name)
+    found: dict[str, Parameter] = {}
+    functions: list[Callable[..., Any]] = [builder, *_classes(builder)]
+    for function in functions:
+        parameters = signature(function).parameters.values()
+        own = {p.name: p for p in parameters if p.kind is not Parameter.VAR_KEYWORD}
+        found = {**found, **{key: own[key] for key in own if key not in found}}
+        if len(own) == len(parameters):
+            break
+    return found
 
 
 def missing_operators(error: Exception) -> ResourceError | None:
@@ -131,28 +149,15 @@ def _check_weights(value: Any, known: type[Any], where: str) -> None:
         raise UnknownNameError("weights", plain, known.__members__, where=where)
 
 
-def _parameters(builder: Builder) -> list[str]:
-    """The parameters of a builder and, as long as ``**kwargs`` pass on, of its class and bases."""
-    names: dict[str, None] = {}
-    functions: list[Callable[..., Any]] = [builder, *_classes(builder)]
-    for function in functions:
-        parameters = signature(function).parameters.values()
-        own = [p.name for p in parameters if p.kind is not Parameter.VAR_KEYWORD]
-        names |= dict.fromkeys(own)
-        if len(own) == len(parameters):
-            break
-    return list(names)
-
-
 def _accepted(builder: Builder) -> set[str]:
-    """Those, and the parameters of all functions and classes around: some builders call these.
+    """The parameters of all functions and classes around, which some builders call.
 
     Any other argument some builders would silently ignore.
     """
     homes = {builder.__module__, *(base.__module__ for base in _classes(builder))}
     around = chain.from_iterable(vars(sys.modules[home]).values() for home in homes)
     used = [it for it in around if isfunction(it) or (isclass(it) and issubclass(it, nn.Module))]
-    return {*_parameters(builder), *chain.from_iterable(signature(it).parameters for it in used)}
+    return {*chain.from_iterable(signature(it).parameters for it in used)}
 
 
 def _classes(builder: Builder) -> list[type[nn.Module]]:

@@ -18,15 +18,15 @@ class Effect(NamedTuple):
 
     Args:
         axis: its name.
-        alone: the baseline with only this change, minus the baseline.
-        last: the candidate, minus the candidate without only this change.
+        alone: the baseline with only this change, minus the baseline; None if that cannot be built.
+        last: the candidate, minus the candidate without only this change; None likewise.
         share: its Shapley value (Shapley 1953): its effect averaged over all orders of changes.
         rounded: the share in whole units, such that these too add up to the difference.
     """
 
     axis: str
-    alone: int
-    last: int
+    alone: int | None
+    last: int | None
     share: Fraction
     rounded: int
 
@@ -43,7 +43,8 @@ class Interaction(NamedTuple):
 class Attribution(NamedTuple):
     """A metric's difference as the sum of each axis's effect.
 
-    With too many changes *over_all_orders* is False, and shares are marginals in declared order.
+    With too many changes, or with a model between that cannot be built, *over_all_orders* is False,
+    and shares are the effects of making the changes one by one, in the order of *effects*.
     """
 
     metric: str
@@ -54,27 +55,49 @@ class Attribution(NamedTuple):
     over_all_orders: bool
 
 
+class Gap(NamedTuple):
+    """A model between two that has no figures: what is changed in it, and why it has none."""
+
+    taken: Taken
+    reason: str
+
+
+class Reasons(NamedTuple):
+    """Why two models of one design differ; with *gaps* not over all orders of the changes."""
+
+    attributions: tuple[Attribution, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+
+NO_REASONS = Reasons()
+
+
 def attribute(
     metric: str, values: Values, axes: Sequence[str], kinds: Collection[str] = ()
 ) -> Attribution:
-    """The effects of *axes*, given the metric for every subset or for a path through them.
+    """The effects of *axes*, given the metric for every subset or at least for a path through them.
 
-    Of two axes that interact, the other's effect depends on one of *kinds*: a rate costs more with
-    regular convs, rather than regular convs cost more with a rate.
+    Raises ValueError where first_order finds none. Of two axes that interact, the other's effect
+    depends on one of *kinds*: a rate costs more with regular convs, rather than regular convs cost
+    more with a rate.
     """
     complete = len(values) == 2 ** len(axes)
     if complete:
         shares = {axis: shapley_value(values, axis, axes) for axis in axes}
     else:
+        order = first_order(values, axes)
+        if order is None:
+            raise ValueError("no order of the changes has a value at each step")
+        axes = order
         shares = marginals(values, axes)
     rounded = round_to_sum(shares)
-    everything = frozenset(axes)
+    nothing, everything = frozenset[str](), frozenset(axes)
     kinds_last = sorted(axes, key=lambda axis: axis in kinds)
     effects = (
         Effect(
             axis=axis,
-            alone=values[frozenset({axis})] - values[frozenset()],
-            last=values[everything] - values[everything - {axis}],
+            alone=_step(values, nothing, frozenset({axis})),
+            last=_step(values, everything - {axis}, everything),
             share=shares[axis],
             rounded=rounded[axis],
         )
@@ -82,12 +105,37 @@ def attribute(
     )
     return Attribution(
         metric=metric,
-        before=values[frozenset()],
+        before=values[nothing],
         after=values[everything],
         effects=tuple(effects),
         interactions=tuple(_interactions(values, kinds_last)) if complete else (),
         over_all_orders=complete,
     )
+
+
+def first_order(values: Values, axes: Sequence[str]) -> Sequence[str] | None:
+    """The first order, beginning with the one given, in which each step has a value."""
+    everything = frozenset(axes)
+    dead: set[Taken] = set()
+
+    def complete(taken: Taken) -> list[str] | None:
+        if taken == everything:
+            return []
+        for axis in axes:
+            after = taken | {axis}
+            if axis in taken or after in dead or after not in values:
+                continue
+            if (rest := complete(after)) is not None:
+                return [axis, *rest]
+        dead.add(taken)
+        return None
+
+    return complete(frozenset())
+
+
+def _step(values: Values, before: Taken, after: Taken) -> int | None:
+    known = before in values and after in values
+    return values[after] - values[before] if known else None
 
 
 def shapley_value(values: Values, axis: str, axes: Sequence[str]) -> Fraction:

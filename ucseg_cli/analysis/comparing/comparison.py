@@ -15,7 +15,9 @@ from ucseg_cli.analysis.counting.module_tree import TreeRow, module_rows, partit
 from ucseg_cli.analysis.geometry.tap_shapes import TapShape, tap_shapes
 from ucseg_cli.analysis.rules.lint_checks import LintChanges, lint_changes
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.references.variants import Change, changes
+from ucseg_cli.references import Model
+from ucseg_cli.references.designs import is_same_design
+from ucseg_cli.references.variants import AxisValues, Change, Variant, changes
 from ucseg_cli.units import exact_ratio
 
 MODULE_METRICS = ("params", *CONVENTIONS)
@@ -146,11 +148,38 @@ def compare(baseline: Subject, model: Subject, *, depth: int) -> Comparison:
         },
         modules=tuple(_module_delta(pair, unknown, settings) for pair in matched.pairs),
         taps=_tap_deltas(tap_shapes(baseline.trace), tap_shapes(model.trace)),
-        axes=changes(baseline.variant, model.variant) if baseline.variant and model.variant else (),
+        axes=changes(*_axes_in_common(baseline, model)),
         lint=lint_changes(baseline, model, matched.name_after),
         loading=loading_between(baseline, model),
         settings=settings,
     )
+
+
+def one_design(baseline: Subject, model: Subject) -> tuple[Model, Model] | None:
+    """Both as models of one design, which have axes in common; None if they are of two.
+
+    A user's own model that was recognised is a variant of the family, unless the other is built by
+    the same constructor and is none.
+    """
+    if baseline.variant is not None and model.variant is not None:
+        return baseline.variant, model.variant
+    one, other = baseline.model, model.model
+    is_one = one is not None and other is not None and is_same_design(one, other)
+    return (one, other) if is_one and one and other else None
+
+
+def design_axes(pair: Comparison) -> tuple[AxisValues, AxisValues]:
+    """The values of both on the axes of their design; none if they are of two designs."""
+    return _axes_in_common(pair.baseline, pair.model)
+
+
+def _axes_in_common(baseline: Subject, model: Subject) -> tuple[AxisValues, AxisValues]:
+    models = one_design(baseline, model)
+    if models is None:
+        return (), ()
+    if isinstance(models[0], Variant):
+        return baseline.axes, model.axes
+    return baseline.constructor_axes, model.constructor_axes
 
 
 def _rows(subject: Subject, depth: int) -> list[TreeRow]:

@@ -33,8 +33,8 @@ def candidates(trace: Trace) -> tuple[Variant, ...]:
 
 def reference_to(variant: Variant, named: Mapping[str, Variant]) -> str:
     """The variant as a user would type it: the nearest named one, with what differs."""
-    name = min(named, key=lambda name: len(changes(named[name], variant)))
-    changed = changes(named[name], variant)
+    name = min(named, key=lambda name: len(changes(named[name].values, variant.values)))
+    changed = changes(named[name].values, variant.values)
     values = (f"{change.axis.name}={change.axis.write(change.after)}" for change in changed)
     return "+".join((name, *values))
 
@@ -71,6 +71,6 @@ def _rates(trace: Trace) -> tuple[int, ...]:
 
 def _with_dropout(variant: Variant) -> Variant:
     def distance(named: Variant) -> int:
-        return len(changes(named._replace(dropout=variant.dropout), variant))
+        return len(changes(named._replace(dropout=variant.dropout).values, variant.values))
 
     return variant._replace(dropout=min(CATALOGUE.values(), key=distance).dropout)

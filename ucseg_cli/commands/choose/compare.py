@@ -49,15 +49,16 @@ def compare(
     """Compare models with a baseline.
 
     First what matters: the totals, axes, modules, taps and findings that changed; --full shows
-    all. For two variants also what each changed axis adds. Ends in one sentence. Beside a
-    checkpoint it says whether the model loads it, and which entries are missing, unexpected or of
-    another shape.
+    all. For two variants of one design, of the family, a class of yours or a library, also what
+    each changed axis adds. Ends in one sentence. Beside a checkpoint it says whether the model
+    loads it, and which entries are missing, unexpected or of another shape.
 
     Examples:
       ucseg compare v1 v2
-      ucseg compare net.py:Net net.py:Net+width=32 torchvision:resnet50
+      ucseg compare net.py:Net net.py:Net+width=32
       ucseg compare net.py:Net last.ckpt
     """
+    from ucseg_cli.analysis.comparing.attribution import NO_REASONS
     from ucseg_cli.analysis.comparing.comparison import compare_all
     from ucseg_cli.analysis.counting.conventions import CONVENTIONS
     from ucseg_cli.report.answers.choose.compare import compare_report
@@ -72,10 +73,12 @@ def compare(
     subjects = measure(references, [conditions], settings, cache=cache, deploy=deploy, run=False)
     baseline, *others = with_state_dicts(references, subjects, deploy=deploy)
     comparisons = compare_all(baseline, others, depth=depth)
-    why = attribute_axes(comparisons[0], conditions, cache=cache) if len(others) == 1 else []
+    why = NO_REASONS
+    if len(others) == 1:
+        why = attribute_axes(comparisons[0], conditions, settings, cache=cache)
     priced = CONVENTIONS[convention or settings.convention]
     report = compare_report(
-        comparisons, conditions, priced, sort=sort, top=top, full=full, attributions=why
+        comparisons, conditions, priced, sort=sort, top=top, full=full, reasons=why
     )
     output.deliver(report, subjects)
     return ExitStatus.OK

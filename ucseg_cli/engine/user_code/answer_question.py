@@ -16,8 +16,9 @@ from ucseg_cli.engine.require_torch import require_torch
 from ucseg_cli.errors import ModelError, UcsegError, encode_error
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.encoded_trace import encode_trace
-from ucseg_cli.facts.question import Question, decode_question, progress_file
+from ucseg_cli.facts.question import Question, decode_question, progress_file, result_file
 from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references import OwnCode
 
 NO_ANSWER = 74
 """The status of a process that cannot write its answer, as in sysexits.h."""
@@ -45,50 +46,61 @@ def end_with_parent() -> None:
 def answer(
     question: Question, note_progress: Callable[[list[Any], Trace], None] = lambda _, __: None
 ) -> dict[str, Any]:
-    """The results, or the error, as JSON can hold them.
+    """The results, each of them or an error as JSON can hold it; or one error instead of all.
 
     *note_progress* is called before each pass with the results so far and the model's modules.
     """
     try:
         require_torch()
-        return {"results": _results(question, note_progress)}
-    except BaseException as error:  # noqa: BLE001 - the user's code may raise anything
-        if os.environ.get("UCSEG_DEBUG"):
-            traceback.print_exc()
-        known = error if isinstance(error, UcsegError) else _as_model_error(question, error)
-        return {"error": encode_error(known)}
+    except UcsegError as error:
+        return {"error": encode_error(error)}
+    return {"results": _results(question, note_progress)}
 
 
 def _results(question: Question, note_progress: Callable[[list[Any], Trace], None]) -> list[Any]:
     results: list[Any] = []
-    for conditions in question.conditions:
+    for source, conditions in question.points:
         before_pass = partial(note_progress, results)
-        results.append(_result(question, conditions, before_pass))
+        results.append(_result_or_error(question.task, source, conditions, before_pass))
     return results
 
 
 def _note_progress(path: Path, results: list[Any], modules: Trace) -> None:
-    progress = {"results": results, "modules": encode_trace(modules)}
-    _write_whole(progress_file(path), progress)
+    for number, result in enumerate(results):
+        if not result_file(path, number).exists():
+            _write_whole(result_file(path, number), result)
+    _write_whole(progress_file(path), {"done": len(results), "modules": encode_trace(modules)})
+
+
+def _result_or_error(
+    task: str, source: OwnCode, conditions: Conditions, before_pass: Callable[[Trace], None]
+) -> Any:
+    try:
+        return _result(task, source, conditions, before_pass)
+    except BaseException as error:  # noqa: BLE001 - the user's code may raise anything
+        if os.environ.get("UCSEG_DEBUG"):
+            traceback.print_exc()
+        known = error if isinstance(error, UcsegError) else _as_model_error(source, error)
+        return {"error": encode_error(known)}
 
 
 def _result(
-    question: Question, conditions: Conditions, before_pass: Callable[[Trace], None]
+    task: str, source: OwnCode, conditions: Conditions, before_pass: Callable[[Trace], None]
 ) -> Any:
     from ucseg_cli.engine.counters import count_model_of
     from ucseg_cli.engine.trace_model import trace_source
 
-    if question.task == "count":
-        return count_model_of(question.source, conditions)
-    return encode_trace(trace_source(question.source, conditions, before_pass=before_pass))
+    if task == "count":
+        return count_model_of(source, conditions)
+    return encode_trace(trace_source(source, conditions, before_pass=before_pass))
 
 
-def _as_model_error(question: Question, error: BaseException) -> ModelError:
+def _as_model_error(source: OwnCode, error: BaseException) -> ModelError:
     from ucseg_cli.engine.user_code.import_model import error_text
 
     return ModelError(
-        f"{question.source.name} cannot be inspected: {error_text(error)}",
-        where=str(question.source),
+        f"{source.name} cannot be inspected: {error_text(error)}",
+        where=str(source),
         help="UCSEG_DEBUG=1 shows its own traceback",
     )
 

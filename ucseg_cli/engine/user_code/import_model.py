@@ -16,6 +16,13 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from ucseg_cli.engine.user_code.constructor_axes import (
+    BY_NAME,
+    Parameters,
+    as_annotated,
+    constructor_axes,
+    constructor_parameters,
+)
 from ucseg_cli.engine.user_code.isolation import isolated
 from ucseg_cli.engine.user_code.package_of_file import imports_relatively, package_of
 from ucseg_cli.engine.user_code.refuse_downloads import (
@@ -24,12 +31,10 @@ from ucseg_cli.engine.user_code.refuse_downloads import (
     without_weights,
 )
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError, nearest_name
-from ucseg_cli.references import FromFile, FromTorchvision, OwnCode
+from ucseg_cli.facts.trace import ConstructorAxis
+from ucseg_cli.references import Buildable, FromFile, FromLibrary, OwnCode
 from ucseg_cli.zoo.torchvision_import import torchvision_packages_on_demand
-from ucseg_cli.zoo.torchvision_models import build_torchvision
-
-Importable = OwnCode | FromTorchvision
-Parameters = Mapping[str, inspect.Parameter]
+from ucseg_cli.zoo.torchvision_models import build_torchvision, torchvision_parameters
 
 MOST_LINES, LONGEST_LINE = 12, 400
 """Lines of a user's message that are shown, and letters of each."""
@@ -38,13 +43,13 @@ MOST_LINES, LONGEST_LINE = 12, 400
 class Builder(NamedTuple):
     """Builds a model by calling *make*.
 
-    *offline* are arguments that may keep it from downloading; *defaults* those that it takes.
+    *offline* are arguments that may keep it from downloading; *parameters* those that it takes.
     """
 
-    source: Importable
+    source: Buildable
     make: Callable[..., Any]
     arguments: Mapping[str, Any] = MappingProxyType({})
-    defaults: Mapping[str, Any] = MappingProxyType({})
+    parameters: Parameters = MappingProxyType({})
     offline: str = ""
 
     def __call__(self) -> nn.Module:
@@ -64,8 +69,14 @@ class Builder(NamedTuple):
     @property
     def changed(self) -> list[str]:
         """The arguments with another value than by default, or without a default."""
+        defaults = {name: parameter.default for name, parameter in self.parameters.items()}
         values = self.arguments.items()
-        return [name for name, value in values if repr(self.defaults.get(name, ...)) != repr(value)]
+        return [name for name, value in values if repr(defaults.get(name, ...)) != repr(value)]
+
+    @property
+    def axes(self) -> tuple[ConstructorAxis, ...]:
+        """What it can be built with, and the values in force."""
+        return constructor_axes(self.parameters, self.arguments)
 
     def without(self, argument: str) -> Builder:
         """The same without an argument."""
@@ -73,18 +84,15 @@ class Builder(NamedTuple):
         return self._replace(arguments=left)
 
 
-_BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
-
-
 @contextmanager
-def model_builder(source: Importable) -> Iterator[Builder]:
+def model_builder(source: Buildable) -> Iterator[Builder]:
     """A function that builds the model; it may be called, and its models run, while this lasts.
 
     Raises ModelError or UsageError where there is no such model, or where the user's code fails.
     """
     script = source.path if isinstance(source, FromFile) else ""
     beside = [Path(script).resolve().parent, package_of(Path(script))[0]] if script else []
-    folders = [] if isinstance(source, FromTorchvision) else [*dict.fromkeys(beside), Path.cwd()]
+    folders = [] if isinstance(source, FromLibrary) else [*dict.fromkeys(beside), Path.cwd()]
     with isolated(folders, script), torchvision_packages_on_demand():
         yield _builder(source)
 
@@ -118,7 +126,7 @@ def _text(error: BaseException) -> str:
         return ""
 
 
-def line_of(error: BaseException, source: Importable) -> str | None:
+def line_of(error: BaseException, source: Buildable) -> str | None:
     """The last line of the user's own file that an exception came through, as ``net.py:12``."""
     if not isinstance(source, FromFile):
         return None
@@ -130,20 +138,24 @@ def line_of(error: BaseException, source: Importable) -> str | None:
     return f"{source.path}:{lines[-1]}" if lines else None
 
 
-def _builder(source: Importable) -> Builder:
+def _builder(source: Buildable) -> Builder:
     arguments = {argument.name: argument.value for argument in source.arguments}
-    if isinstance(source, FromTorchvision):
-        return Builder(source, partial(_make_torchvision, source.name), arguments)
+    if isinstance(source, FromLibrary):
+        make = partial(_make_torchvision, source.name)
+        return Builder(source, make, arguments, torchvision_parameters(source.name))
     found = _find(_import(source), source)
     if isinstance(found, nn.Module):
         if arguments:
             what = f"{source.name} is a model already, and takes no arguments"
             raise UsageError(what, where=str(source))
         return Builder(source, lambda: found)
-    parameters = _parameters(found)
+    parameters = constructor_parameters(found)
     _refuse_arguments(parameters, arguments, source)
-    defaults = {name: parameter.default for name, parameter in parameters.items()}
-    return Builder(source, found, arguments, defaults, without_weights(parameters))
+    values = {
+        name: as_annotated(parameters, name, value, f"{source}+{name}={value}")
+        for name, value in arguments.items()
+    }
+    return Builder(source, found, values, parameters, without_weights(parameters))
 
 
 def _make_torchvision(network: str, /, **arguments: Any) -> nn.Module:
@@ -223,19 +235,11 @@ def _is_model(value: Any, module: ModuleType) -> bool:
     return builds and value.__module__ == module.__name__
 
 
-def _parameters(found: Any) -> Parameters:
-    """Its parameters; any where its signature is unknown."""
-    try:
-        return inspect.signature(found).parameters
-    except (ValueError, TypeError):  # written in C
-        return {"arguments": inspect.Parameter("arguments", inspect.Parameter.VAR_KEYWORD)}
-
-
 def _refuse_arguments(
     parameters: Parameters, arguments: Mapping[str, Any], source: OwnCode
 ) -> None:
     """Raise UsageError for arguments that it does not take, or that it needs and was not given."""
-    named = {name: p for name, p in parameters.items() if p.kind in _BY_NAME}
+    named = {name: p for name, p in parameters.items() if p.kind in BY_NAME}
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     for name in [name for name in arguments if name not in named and not takes_any]:
         where = f"{source}+{name}=…"
@@ -255,7 +259,7 @@ def _refuse_arguments(
         )
 
 
-def _failed(what: str, error: BaseException, source: Importable, offline: str = "") -> ModelError:
+def _failed(what: str, error: BaseException, source: Buildable, offline: str = "") -> ModelError:
     """The error for a failure of the user's code, with the way out."""
     if (download := download_behind(error)) is not None:
         argument = f"let {source.name} take an argument that keeps it from loading any"

@@ -3,15 +3,25 @@
 from ucseg_cli.references.variants.axes import AXES, Axis
 from ucseg_cli.references.variants.catalogue import BASELINE, CATALOGUE, DEFAULT, ORIGINS
 from ucseg_cli.references.variants.parse_variant import as_variant, parse_variant
-from ucseg_cli.references.variants.variant import Change, Variant, changes
+from ucseg_cli.references.variants.variant import (
+    ABSENT,
+    AxisValue,
+    AxisValues,
+    Change,
+    Variant,
+    changes,
+)
 
 __all__ = [
+    "ABSENT",
     "AXES",
     "BASELINE",
     "CATALOGUE",
     "DEFAULT",
     "ORIGINS",
     "Axis",
+    "AxisValue",
+    "AxisValues",
     "Change",
     "Variant",
     "as_variant",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ucseg_cli.errors import UsageError, Where, nearest_name
 
-Value = int | str | float | tuple[int, ...]
+Value = int | str | float | tuple[Any, ...] | None
 
 MIN_BACKBONE, MAX_BACKBONE = 4, 13
 MAX_CHANNELS = 2**16
@@ -28,6 +28,7 @@ class Axis(NamedTuple):
         examples: values worth completing in a shell.
         counted: whether it can change any count; one that cannot has no effect to attribute.
         same_function: whether every value computes the same in eval mode, from the same weights.
+        prefix: what a reader expects before a value, as the colon of the backbone's cut.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Axis(NamedTuple):
     examples: tuple[str, ...]
     counted: bool = True
     same_function: bool = False
+    prefix: str = ""
 
     def read(self, text: str, *, where: Where = None) -> Value:
         """The value written as *text*; raises UsageError that says what the axis accepts."""
@@ -58,14 +60,15 @@ class Axis(NamedTuple):
             case tuple():
                 return ",".join(map(str, value))
             case float():
-                # every digit that the grammar reads, and no exponent
-                return f"{value:.15f}".rstrip("0").rstrip(".")
+                # every digit that the grammar reads, and no exponent where it is one of ours
+                written = f"{value:.15f}".rstrip("0").rstrip(".")
+                return written if float(written or 0) == value else repr(value)
             case _:
                 return str(value)
 
     def show(self, value: Value) -> str:
-        """The value as a reader expects it: the backbone's cut has its colon."""
-        return f":{value}" if self.name == "backbone" else self.write(value)
+        """The value as a reader expects it."""
+        return f"{self.prefix}{self.write(value)}"
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -116,6 +119,7 @@ AXES = (
         "How many entries of MobileNetV3-Small's features are kept.",
         _backbone,
         ("10", "11"),
+        prefix=":",
     ),
     Axis(
         "output_stride",

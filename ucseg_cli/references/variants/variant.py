@@ -7,6 +7,13 @@ from typing import NamedTuple
 from ucseg_cli.references.variants import layout
 from ucseg_cli.references.variants.axes import AXES, Axis, Value
 
+AxisValue = tuple[Axis, Value]
+AxisValues = tuple[AxisValue, ...]
+"""Every axis of a design with its value in one variant."""
+
+ABSENT = "absent"
+"""The value of an axis that a design has at one revision and not at another."""
+
 
 class Variant(NamedTuple):
     """One point of the design space. Two variants with equal values are the same network."""
@@ -34,6 +41,11 @@ class Variant(NamedTuple):
     def key(self) -> str:
         """Every axis in the reference grammar: equal for equal networks, whatever their names."""
         return "+".join(f"{axis.name}={axis.write(getattr(self, axis.name))}" for axis in AXES)
+
+    @property
+    def values(self) -> AxisValues:
+        """The value on each axis."""
+        return tuple((axis, getattr(self, axis.name)) for axis in AXES)
 
     def roles(self) -> dict[str, str]:
         """The role of each ASPP branch by path: branches are compared by role, not by index."""
@@ -72,10 +84,13 @@ class Change(NamedTuple):
         return f"{self.axis.name} {self.axis.show(self.before)} → {self.axis.show(self.after)}"
 
 
-def changes(before: Variant, after: Variant) -> tuple[Change, ...]:
-    """The axes on which two variants differ, in the declared order."""
-    pairs = ((axis, getattr(before, axis.name), getattr(after, axis.name)) for axis in AXES)
-    return tuple(Change(axis, old, new) for axis, old, new in pairs if old != new)
+def changes(before: AxisValues, after: AxisValues) -> tuple[Change, ...]:
+    """The axes on which two variants of one design differ, in the declared order."""
+    old = {axis.name: value for axis, value in before}
+    new = {axis.name: value for axis, value in after}
+    axes = {axis.name: axis for axis, _ in (*after, *before)}
+    pairs = ((axis, old.get(name, ABSENT), new.get(name, ABSENT)) for name, axis in axes.items())
+    return tuple(Change(axis, one, other) for axis, one, other in pairs if one != other)
 
 
 def _atrous_role(rates: tuple[int, ...]) -> str:

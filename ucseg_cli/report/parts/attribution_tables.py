@@ -7,9 +7,15 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 from typing import Any
 
-from ucseg_cli.analysis.comparing.attribution import Attribution, Effect, Interaction
+from ucseg_cli.analysis.comparing.attribution import (
+    Attribution,
+    Effect,
+    Gap,
+    Interaction,
+    Reasons,
+)
 from ucseg_cli.analysis.counting.metrics import METRICS
-from ucseg_cli.references.variants import AXES, Change
+from ucseg_cli.references.variants import Change
 from ucseg_cli.report.document import Cell, Column, Kind, Role, Row, Span, Table, Unit
 from ucseg_cli.units import exact_ratio, format_bytes, format_count, plural
 
@@ -22,10 +28,11 @@ MAX_SENTENCES = 2
 
 
 def axes_table(
-    changes: Sequence[Change], attributions: Sequence[Attribution], *, first: bool
+    changes: Sequence[Change], attributions: Sequence[Attribution], unchanged: int, *, first: bool
 ) -> Table:
     """The changed axes; *first* with what each adds to the metrics, those of *attributions*."""
     relevant = [attribution for attribution in attributions if _has_effects(attribution)]
+    changes = _in_order(changes, attributions)
     several = any(len(attribution.effects) > 1 for attribution in relevant)
     columns = [Column("axis", "axis", Kind.PATH), Column("change", "change", tier=1)]
     rows: list[list[Cell]] = [[change.axis.name, _values(change)] for change in changes]
@@ -43,7 +50,6 @@ def axes_table(
     table_rows = [Row(tuple(row)) for row in rows]
     if first and several:
         table_rows.append(Row(tuple(total), role=Role.TOTAL))
-    unchanged = len(AXES) - len(changes)
     note = f"{plural(unchanged, 'axis', 'axes')} unchanged" if unchanged else None
     if first:
         note = f"Δ: {_share(relevant)}." if several else None
@@ -79,7 +85,37 @@ def waterfalls(
 
 
 def _has_effects(attribution: Attribution) -> bool:
-    return any(effect.alone or effect.last for effect in attribution.effects)
+    return any(effect.alone or effect.last or effect.rounded for effect in attribution.effects)
+
+
+def _in_order(changes: Sequence[Change], attributions: Sequence[Attribution]) -> Sequence[Change]:
+    """In the order in which the changes are made, if shares depend on it."""
+    if not attributions or attributions[0].over_all_orders:
+        return changes
+    order = [effect.axis for effect in attributions[0].effects]
+    return sorted(changes, key=lambda change: [*order, change.axis.name].index(change.axis.name))
+
+
+def gap_notes(changes: Sequence[Change], reasons: Reasons) -> Iterator[str]:
+    """Which models between two have no figures, and what the shares are instead."""
+    if not reasons.gaps:
+        return
+    by_axis = {change.axis.name: change for change in changes}
+    first, *more = reasons.gaps
+    taken = " and ".join(str(by_axis[name]) for name in by_axis if name in first.taken)
+    gap = f"With only {taken} changed, {first.reason}."
+    if more:
+        gap += f" {plural(len(more), 'other variant')} between failed, too."
+    if not reasons.attributions:
+        yield f"{gap} So the axes have no shares: no order of the changes works at each step."
+        return
+    order = ", ".join(effect.axis for effect in reasons.attributions[0].effects)
+    yield f"{gap} So shares are the effects of making the changes in this order: {order}."
+
+
+def gaps_payload(gaps: Sequence[Gap]) -> list[dict[str, Any]]:
+    """The same for scripts."""
+    return [{"changed": sorted(gap.taken), "reason": gap.reason} for gap in gaps]
 
 
 def _effects(attribution: Attribution, changes: Sequence[Change]) -> Iterator[Effect]:
@@ -101,8 +137,10 @@ def _values(change: Change) -> str:
 def _steps(
     attribution: Attribution, baseline: str, model: str
 ) -> Iterator[tuple[tuple[Cell, ...], Role]]:
-    """The cells of a waterfall, the largest share first."""
-    effects = sorted(attribution.effects, key=lambda effect: -abs(effect.share))
+    """The cells of a waterfall, the largest share first unless shares depend on the order."""
+    effects = list(attribution.effects)
+    if attribution.over_all_orders:
+        effects.sort(key=lambda effect: -abs(effect.share))
     values = [*accumulate((effect.rounded for effect in effects), initial=attribution.before)]
     # taken in this order, shares may lead below nothing: then the scale begins there
     lowest, highest = min(0, *values), max(values)

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ucseg_cli.analysis.comparing.attribution import Attribution
+from ucseg_cli.analysis.comparing.attribution import NO_REASONS, Reasons
 from ucseg_cli.analysis.comparing.comparison import Comparison
 from ucseg_cli.analysis.counting.conventions import Convention
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.references.variants import AXES
 from ucseg_cli.report.answers.choose.compare_modules import align, is_changed_in, modules_table
 from ucseg_cli.report.answers.choose.compare_settings import settings_table
 from ucseg_cli.report.answers.choose.compare_tables import (
     HANDFUL,
     Compared,
     axes_tables,
-    changed_axes,
     findings,
-    in_family,
+    have_axes,
     lint_table,
     taps_tables,
     totals_table,
+    unchanged_axes,
 )
 from ucseg_cli.report.answers.choose.loading_tables import loading_notes, loading_tables
 from ucseg_cli.report.document import (
@@ -32,7 +31,11 @@ from ucseg_cli.report.document import (
     Table,
     Unit,
 )
-from ucseg_cli.report.parts.attribution_tables import attribution_payload
+from ucseg_cli.report.parts.attribution_tables import (
+    attribution_payload,
+    gap_notes,
+    gaps_payload,
+)
 from ucseg_cli.report.parts.compare_payload import compare_payload, compare_records
 from ucseg_cli.report.parts.compare_sentence import compare_sentence
 from ucseg_cli.report.parts.conditions_header import shown_conditions
@@ -51,17 +54,18 @@ def compare_report(
     sort: str,
     top: int | None,
     full: bool = True,
-    attributions: Sequence[Attribution] = (),
+    reasons: Reasons = NO_REASONS,
 ) -> Report:
     """One or more models beside their baseline; modules by absolute change or by ``path``.
 
-    *attributions* say for every metric why the one model differs. Unless *full*, a terminal shows
+    *reasons* say for every metric why the one model differs. Unless *full*, a terminal shows
     first what matters.
     """
     baseline = comparisons[0].baseline.name
     names = [baseline, *(comparison.model.name for comparison in comparisons)]
     labels, legend = _labels(names)
-    answer = Compared(comparisons, attributions, convention, labels, sort, top)
+    attributions = reasons.attributions
+    answer = Compared(comparisons, reasons, convention, labels, sort, top)
     sentences = [compare_sentence(model, convention, attributions) for model in comparisons]
     return Report(
         kind="ucseg.compare",
@@ -73,6 +77,7 @@ def compare_report(
         payload={
             **compare_payload(comparisons, conditions, convention),
             "attribution": attribution_payload(attributions),
+            "gaps": gaps_payload(reasons.gaps),
         },
         records=compare_records(comparisons),
         highlights=tuple(_highlights(answer)),
@@ -93,6 +98,8 @@ def _notes(answer: Compared) -> Iterator[str]:
     """On a checkpoint, and which command shows the reasons that this one has no room for."""
     for comparison in answer.comparisons:
         yield from loading_notes(comparison)
+    if answer.is_pair:
+        yield from gap_notes(answer.comparisons[0].axes, answer.reasons)
     baseline, *others = answer.comparisons[0].baseline.name, answer.comparisons[-1].model.name
     if not answer.is_pair and any(model.axes for model in answer.comparisons):
         yield f"Reasons are shown for two models at a time: `ucseg compare {baseline} {others[0]}`."
@@ -121,7 +128,7 @@ def _has_data(table: Table) -> bool:
 def _unchanged_things(answer: Compared) -> str:
     models = answer.comparisons
     metrics = [metric for metric in answer.metrics if not answer.is_changed(metric)]
-    axes = len(AXES) - len(changed_axes(models)) if in_family(models) else 0
+    axes = unchanged_axes(models) if have_axes(models) else 0
     modules = [
         deltas
         for deltas in align(models).values()
@@ -161,7 +168,7 @@ def _tables(answer: Compared, *, first: bool) -> Iterator[Table]:
         yield from loading_tables(
             comparison, HANDFUL if first and answer.top is None else answer.top
         )
-    if in_family(answer.comparisons):
+    if have_axes(answer.comparisons):
         yield from axes_tables(answer, metrics, first=first)
     for group in _groups(answer, metrics, first=first):
         yield modules_table(answer, group, HANDFUL if first else None)

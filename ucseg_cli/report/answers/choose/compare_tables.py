@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from ucseg_cli.analysis.comparing.attribution import Attribution
-from ucseg_cli.analysis.comparing.comparison import Comparison, Delta
+from ucseg_cli.analysis.comparing.attribution import Reasons
+from ucseg_cli.analysis.comparing.comparison import Comparison, Delta, design_axes, one_design
 from ucseg_cli.analysis.counting.conventions import Convention
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.analysis.geometry.tap_shapes import TapShape
 from ucseg_cli.analysis.rules.lint_checks import Finding
-from ucseg_cli.references.variants import AXES
+from ucseg_cli.references.variants import ABSENT, Axis
 from ucseg_cli.report.answers.choose.lint import finding_place
 from ucseg_cli.report.document import (
     Cell,
@@ -34,7 +34,7 @@ class Compared(NamedTuple):
     """The comparisons and how they are laid out; *labels* are of the baseline and of each model."""
 
     comparisons: Sequence[Comparison]
-    attributions: Sequence[Attribution]
+    reasons: Reasons
     convention: Convention
     labels: Sequence[str]
     sort: str
@@ -136,15 +136,22 @@ def delta_cells(deltas: Sequence[Delta]) -> Iterator[Cell]:
 # Axes
 
 
-def in_family(comparisons: Sequence[Comparison]) -> bool:
-    """Whether all are variants, which have axes."""
-    subjects = [comparisons[0].baseline, *(comparison.model for comparison in comparisons)]
-    return all(subject.variant is not None for subject in subjects)
+def have_axes(comparisons: Sequence[Comparison]) -> bool:
+    """Whether all are variants of one design, which have axes in common."""
+    return all(one_design(comparison.baseline, comparison.model) for comparison in comparisons)
 
 
-def changed_axes(comparisons: Sequence[Comparison]) -> set[str]:
-    """The names of the axes on which any model differs."""
-    return {change.axis.name for comparison in comparisons for change in comparison.axes}
+def changed_axes(comparisons: Sequence[Comparison]) -> dict[str, Axis]:
+    """The axes on which any model differs, in their declared order."""
+    changed = {change.axis.name for comparison in comparisons for change in comparison.axes}
+    declared = (axis for comparison in comparisons for axis, _ in design_axes(comparison)[1])
+    return {axis.name: axis for axis in declared if axis.name in changed}
+
+
+def unchanged_axes(comparisons: Sequence[Comparison]) -> int:
+    """How many axes have one value in all."""
+    names = {axis.name for comparison in comparisons for axis, _ in design_axes(comparison)[1]}
+    return len(names) - len(changed_axes(comparisons))
 
 
 def axes_tables(answer: Compared, metrics: Sequence[str], *, first: bool) -> Iterator[Table]:
@@ -152,9 +159,10 @@ def axes_tables(answer: Compared, metrics: Sequence[str], *, first: bool) -> Ite
     if not answer.is_pair:
         yield _axes_by_model(answer, first=first)
         return
-    found = {attribution.metric: attribution for attribution in answer.attributions}
+    found = {attribution.metric: attribution for attribution in answer.reasons.attributions}
     changes = answer.comparisons[0].axes
-    yield axes_table(changes, [found[metric] for metric in metrics if metric in found], first=first)
+    shown = [found[metric] for metric in metrics if metric in found]
+    yield axes_table(changes, shown, unchanged_axes(answer.comparisons), first=first)
     if not first:
         shown = [found[metric] for metric in (*metrics, "peak-memory") if metric in found]
         yield from waterfalls(changes, shown, *answer.labels)
@@ -162,15 +170,15 @@ def axes_tables(answer: Compared, metrics: Sequence[str], *, first: bool) -> Ite
 
 def _axes_by_model(answer: Compared, *, first: bool) -> Table:
     """Each model with its value on every axis that changes in one of them."""
-    changed = changed_axes(answer.comparisons)
-    axes = [axis for axis in AXES if axis.name in changed]
-    subjects = [answer.comparisons[0].baseline, *(model.model for model in answer.comparisons)]
+    axes = changed_axes(answer.comparisons)
+    pairs = [design_axes(comparison) for comparison in answer.comparisons]
+    sides = [pairs[0][0], *(after for _, after in pairs)]
     rows = []
-    for subject, name in zip(subjects, answer.labels, strict=True):
-        values = (axis.show(getattr(subject.variant, axis.name)) for axis in axes)
-        rows.append(Row((name, *values)))
-    columns = (Column("model", "model"), *(Column(axis.name, axis.name) for axis in axes))
-    note = None if first else _unchanged(len(AXES) - len(axes), "axis", "axes")
+    for side, name in zip(sides, answer.labels, strict=True):
+        values = {axis.name: axis.show(value) for axis, value in side}
+        rows.append(Row((name, *(values.get(axis, ABSENT) for axis in axes))))
+    columns = (Column("model", "model"), *(Column(name, name) for name in axes))
+    note = None if first else _unchanged(unchanged_axes(answer.comparisons), "axis", "axes")
     return Table("axes", "Axes", columns, tuple(rows) if axes else (), note, news=True)
 
 

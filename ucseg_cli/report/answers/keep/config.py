@@ -145,7 +145,7 @@ def _source(settings: Settings, key: str) -> str:
 
 def _differences(settings: Settings, variant: Variant) -> str:
     _, baseline = settings.family_baseline
-    differences = changes(baseline, variant)
+    differences = changes(baseline.values, variant.values)
     shown = (f"{change.axis.name} {change.axis.show(change.after)}" for change in differences)
     return ", ".join(shown) or "nothing"
 

@@ -33,7 +33,7 @@ def list_report(subjects: Sequence[Subject], conditions: Conditions, settings: S
     for subject in subjects:
         name, variant = subject.name, settings.variants[subject.name]
         origin = ORIGINS.get(name) or f"configured at {settings.place_of(name)}"
-        differences = changes(baseline, variant)
+        differences = changes(baseline.values, variant.values)
         named.append(_Named(name, origin, variant, totals(subject.trace), differences))
     fields = _fields(base)
     count, default = plural(len(named), "named variant"), settings.default.name

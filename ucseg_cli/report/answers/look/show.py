@@ -12,7 +12,7 @@ from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.trace import Tap
-from ucseg_cli.references.variants import AXES, Axis
+from ucseg_cli.references.variants import AxisValue
 from ucseg_cli.report.document import Column, Highlight, Kind, Report, Row, Table, Unit
 from ucseg_cli.report.fields import Field, Fields, Output, make_entries, make_table
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
@@ -29,6 +29,11 @@ from ucseg_cli.units import format_count, format_shape
 
 HEAVIEST, DEPTH = 6, 2
 
+AXIS_AND_VALUE: Fields[AxisValue] = (
+    Field("axis", "axis", lambda row: row[0].name),
+    Field("value", "value", lambda row: row[0].show(row[1])),
+)
+
 SCREEN, JSON = Output.SCREEN, Output.JSON
 
 
@@ -42,8 +47,7 @@ def show_report(
     output = tap_shapes(trace, [Tap("output", "")]) if trace.outputs else ()
     # the model itself is a tap of one that has no modules; there the output's row says the same
     shown = (*(tap for tap in taps if tap.module or not output), *output)
-    variant = subject.variant
-    axes = {axis.name: getattr(variant, axis.name) for axis in AXES} if variant else None
+    axes = {axis.name: value for axis, value in subject.axes} or None
     hint = (
         f"`ucseg lint {subject.name}` shows what it wastes, "
         f"`ucseg compare {subject.name}` why it differs."
@@ -99,19 +103,37 @@ def _totals_table(figures: Mapping[str, int]) -> Table:
 def _axes_tables(subject: Subject, settings: Settings) -> Iterator[Table]:
     """The value of each axis, and the baseline's where it is another."""
     if subject.variant is None:
+        yield from _constructor_tables(subject)
         return
-    variant, (base, baseline) = subject.variant, settings.family_baseline
+    base, baseline = settings.family_baseline
+    before = dict(baseline.values)
 
-    def other(axis: Axis) -> str:
-        before = getattr(baseline, axis.name)
-        return "" if before == getattr(variant, axis.name) else axis.show(before)
+    def other(row: AxisValue) -> str:
+        axis, value = row
+        return "" if before[axis] == value else axis.show(before[axis])
 
-    fields: Fields[Axis] = (
-        Field("axis", "axis", lambda axis: axis.name),
-        Field("value", "value", lambda axis: axis.show(getattr(variant, axis.name))),
+    fields: Fields[AxisValue] = (
+        *AXIS_AND_VALUE,
         Field("baseline", f"where {base} has", other, tier=1),
     )
-    yield make_table("axes", "Axes", fields, AXES)
+    yield make_table("axes", "Axes", fields, subject.axes)
+
+
+def _constructor_tables(subject: Subject) -> Iterator[Table]:
+    """The value of each argument of the constructor, and its default where it has another."""
+    defaults = {axis.name: axis.default for axis in subject.trace.axes}
+
+    def default(row: AxisValue) -> str:
+        axis, value = row
+        return "" if defaults[axis.name] == value else axis.show(defaults[axis.name])
+
+    fields: Fields[AxisValue] = (
+        *AXIS_AND_VALUE,
+        Field("default", "default", default, tier=1),
+        Field("accepts", "accepts", lambda row: row[0].accepts, tier=2),
+    )
+    if subject.axes:
+        yield make_table("axes", "Axes", fields, subject.axes)
 
 
 def _tap_fields(taps: tuple[TapShape, ...]) -> Fields[TapShape]:
