@@ -37,10 +37,11 @@ from support.without_torch import is_torch_free, refuse_torch
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.family.axes_from_shapes import expected_shapes
 from ucseg_cli.cli.main import main
-from ucseg_cli.errors import decode_error
+from ucseg_cli.errors import UcsegError, decode_error
 from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.count import Count
+from ucseg_cli.facts.design import Design, decode_design
 from ucseg_cli.facts.encoded_trace import decode_trace
 from ucseg_cli.facts.question import Question
 from ucseg_cli.facts.trace import Trace
@@ -225,11 +226,7 @@ def fake_engine(
 
     @contextmanager
     def asked_here(questions: Sequence[Question], *_: object) -> Iterator[list[AskedHere]]:
-        asked.extend(
-            tracing.Request(question.source, conditions)
-            for question in questions
-            for conditions in question.conditions
-        )
+        asked.extend(tracing.Request(*point) for question in questions for point in question.points)
         yield [AskedHere(question) for question in questions]
 
     monkeypatch.setattr(tracing, "_record_all", record_all)
@@ -249,10 +246,22 @@ class AskedHere(NamedTuple):
         found = json.loads(json.dumps(answer(self.question)))
         if "error" in found:
             raise decode_error(found["error"])
-        return found["results"]
+        return [
+            decode_error(result["error"]) if "error" in result else result
+            for result in found["results"]
+        ]
 
-    def wait_for_traces(self) -> list[Trace]:
-        return list(map(decode_trace, self.wait_for_results()))
+    def wait_for_traces(self) -> list[Trace | UcsegError]:
+        return [
+            result if isinstance(result, UcsegError) else decode_trace(result)
+            for result in self.wait_for_results()
+        ]
+
+    def wait_for_designs(self) -> list[Design]:
+        (found,) = self.wait_for_results()
+        if isinstance(found, UcsegError):
+            raise found
+        return list(map(decode_design, found))
 
 
 @pytest.fixture

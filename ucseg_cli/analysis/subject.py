@@ -63,4 +63,9 @@ class Subject(NamedTuple):
 def constructor_axis(axis: ConstructorAxis) -> Axis:
     """The axis that an argument of any constructor is."""
     accepts = " or ".join(axis.choices) or axis.accepts
-    return Axis(axis.name, accepts, "", str, axis.choices)
+    return Axis(axis.name, accepts, "", str, axis.choices, exponents=True)
+
+
+def default_axes(trace: Trace) -> AxisValues:
+    """The default of every argument with which its model can be built."""
+    return tuple((constructor_axis(axis), axis.default) for axis in trace.axes)

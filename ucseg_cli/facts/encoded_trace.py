@@ -52,7 +52,7 @@ def decode_trace(data: Any) -> Trace:
             device=data["device"],
             unsaved=tuple(data["unsaved"]),
             beside=tuple(_decode_saved(*row) for row in data["beside"]),
-            axes=tuple(_decode_axis(*row) for row in data["axes"]),
+            axes=tuple(decode_axis(*row) for row in data["axes"]),
             idle=tuple(data["idle"]),
             failure=data["failure"],
         )
@@ -73,9 +73,10 @@ def _decode_saved(name: str, shape: list[int] | None) -> Saved:
     return Saved(name, None if shape is None else tuple(shape))
 
 
-def _decode_axis(
+def decode_axis(
     name: str, value: Any, default: Any, accepts: str, choices: list[str]
 ) -> ConstructorAxis:
+    """An axis out of the fields of its row."""
     return ConstructorAxis(name, _freeze(value), _freeze(default), accepts, tuple(choices))
 
 

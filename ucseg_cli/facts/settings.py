@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ucseg_cli.errors import Place, Where
 from ucseg_cli.facts.choices import DEFAULT_CONVENTION, FAIL_ON, TIMEOUT
 from ucseg_cli.facts.conditions import Size
-from ucseg_cli.references import Reference, parse_reference
+from ucseg_cli.references import Model, Reference, parse_reference
 from ucseg_cli.references.variants import BASELINE, CATALOGUE, DEFAULT, Variant
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Settings(NamedTuple):
     baseline: Reference = Reference(BASELINE, CATALOGUE[BASELINE])
     sizes: tuple[Size, ...] = (Size(),)
     convention: str = DEFAULT_CONVENTION
-    variants: Mapping[str, Variant] = CATALOGUE
+    variants: Mapping[str, Model] = CATALOGUE
     budgets: tuple[Budget, ...] = ()
     lint: LintSettings = LintSettings()
     timeout: float = TIMEOUT
@@ -63,6 +63,11 @@ class Settings(NamedTuple):
         Raises UsageError as *find* does, and ConfigurationError for anything else.
         """
         return parse_reference(text, self.variants, where=where, beneath=self.folder)
+
+    @property
+    def family(self) -> dict[str, Variant]:
+        """The named variants that are of the built-in family."""
+        return {name: v for name, v in self.variants.items() if isinstance(v, Variant)}
 
     @property
     def family_baseline(self) -> tuple[str, Variant]:

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, NoReturn
 
 from ucseg_cli.errors import ModelError, UcsegError, decode_error, encode_error
+from ucseg_cli.facts.design import Design, decode_design
 from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace
 from ucseg_cli.facts.question import Question, encode_question, progress_file, result_file
 from ucseg_cli.facts.trace import Trace
@@ -82,6 +83,16 @@ class ChildProcess(NamedTuple):
                 for result in self.wait_for_results()
             ]
         except TraceFormatError as error:
+            raise _garbled(self.question.source) from error
+
+    def wait_for_designs(self) -> list[Design]:
+        """What can be built, if that was the question; raises as the others do."""
+        (found,) = self.wait_for_results()
+        if isinstance(found, UcsegError):
+            raise found
+        try:
+            return list(map(decode_design, found))
+        except (TypeError, ValueError) as error:
             raise _garbled(self.question.source) from error
 
     def _or_error(self, result: Any) -> Any:

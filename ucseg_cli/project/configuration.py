@@ -33,7 +33,8 @@ def read_settings(document: Document) -> Settings:
     mistakes: list[UcsegError] = []
     root = Section(document, document.data, (), mistakes)
     root.only(KEYS)
-    known = Settings(path=document.path, variants=read_variants(root.table("variants")))
+    variants = read_variants(root.table("variants"), document.path.parent)
+    known = Settings(path=document.path, variants=variants)
     reference = partial(_read_reference, known)
     convention = partial(read_known, "convention", CONVENTIONS)
     known = known._replace(default=root.read("default", reference, known.default))

@@ -5,25 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import partial
+from math import isfinite
+from pathlib import Path
 from typing import Any
 
-from ucseg_cli.errors import ConfigurationError, Place
+from ucseg_cli.errors import ConfigurationError, Place, UsageError
 from ucseg_cli.project.config_section import Section, read_text, spell
-from ucseg_cli.references.variants import AXES, CATALOGUE, DEFAULT, Axis, Variant, parse_variant
+from ucseg_cli.references import (
+    Argument,
+    FromCheckpoint,
+    FromFile,
+    Model,
+    parse_reference,
+    with_arguments,
+)
+from ucseg_cli.references.variants import AXES, CATALOGUE, DEFAULT, Axis, Variant
 
+_NOTHING = object()
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
-def read_variants(section: Section) -> dict[str, Variant]:
-    """Ours, and the project's, which may stand in any order."""
+def read_variants(section: Section, folder: Path) -> dict[str, Model]:
+    """Ours, and the project's, which may stand in any order; sources stand beneath *folder*."""
     waiting = {name: section.table(name) for name in section.names() if _is_new_name(section, name)}
-    known = dict(CATALOGUE)
+    known: dict[str, Model] = dict(CATALOGUE)
     origins = {name: str(table.raw("from") or DEFAULT) for name, table in waiting.items()}
     while ready := [name for name in waiting if _base(origins[name]) not in waiting]:
         for name in ready:
-            known[name] = _read_variant(waiting.pop(name), known)
-    for name, table in waiting.items():
-        _read_axes(table)
+            known[name] = _read_variant(waiting.pop(name), known, folder)
+    for name in waiting:
         section.mistaken(f"'{name}' comes from a circle: {_circle(name, origins)}", name, "from")
     return {**known, **dict.fromkeys(waiting, CATALOGUE[DEFAULT])}
 
@@ -40,10 +50,43 @@ def _is_new_name(section: Section, name: str) -> bool:
     return True
 
 
-def _read_variant(table: Section, known: Mapping[str, Variant]) -> Variant:
+def _read_variant(table: Section, known: Mapping[str, Model], folder: Path) -> Model:
     """One variant; a mistaken one is known, too, so that its name is not a second mistake."""
-    base = table.read("from", partial(_read_base, known), known[DEFAULT])
-    return base._replace(**_read_axes(table))
+    base = table.read("from", partial(_read_base, known, folder), None)
+    if base is None and "from" in table:
+        return FromFile("", "")  # with which every key below it may be right
+    if base is None or isinstance(base, Variant):
+        return (base or CATALOGUE[DEFAULT])._replace(**_read_axes(table))
+    arguments = _read_arguments(table)
+    try:
+        return with_arguments(base, arguments, table.place("from"))
+    except UsageError as error:
+        table.mistaken(error.what, "from")
+        return base
+
+
+def _read_arguments(table: Section) -> list[Argument]:
+    """Every other key is an argument of the constructor, its value as Python has it."""
+    names = [name for name in table.names() if name != "from"]
+    for name in names:
+        if not name.isidentifier():
+            table.mistaken(f"'{name}' cannot be the name of an argument", name)
+    read = [(name, table.read(name, _read_literal, _NOTHING)) for name in names]
+    return [Argument.of(name, value) for name, value in read if value is not _NOTHING]
+
+
+def _read_literal(value: Any, where: Place) -> Any:
+    """Text, a number, a boolean, or arrays and tables of these."""
+    if isinstance(value, list):
+        return [_read_literal(element, where) for element in value]
+    if isinstance(value, dict):
+        return {name: _read_literal(element, where) for name, element in value.items()}
+    is_number = isinstance(value, int | float) and isfinite(value)
+    if not is_number and not isinstance(value, str):
+        what = f"{spell(value)} cannot be an argument"
+        fix = "write text, a number, true or false, or an array of these"
+        raise ConfigurationError(what, where=where, help=fix)
+    return value
 
 
 def _read_axes(table: Section) -> dict[str, Any]:
@@ -67,15 +110,17 @@ def axis_reader(axis: Axis) -> Any:
     return read
 
 
-def _read_base(known: Mapping[str, Variant], value: Any, where: Place) -> Variant:
-    text = read_text(value, where)
-    if ":" in text:
+def _read_base(known: Mapping[str, Model], folder: Path, value: Any, where: Place) -> Model:
+    """What another comes from: a named one, a variant, or a source whose file is there."""
+    reference = parse_reference(read_text(value, where), known, where=where, beneath=folder)
+    model = reference.model
+    if isinstance(model, FromFile | FromCheckpoint) and not Path(model.path).exists():
         raise ConfigurationError(
-            f"'{text}' is not a variant, from which another could come",
+            f"there is no file {model.path}",
             where=where,
-            help="your own models are named by their reference wherever a model is, in budgets too",
+            help="paths are relative to the folder of the configuration",
         )
-    return parse_variant(text, known, where=where)
+    return model
 
 
 def _base(reference: str) -> str:

@@ -1,7 +1,13 @@
 """How a user names a model: a variant of the family, or a source outside it."""
 
 from ucseg_cli.references.designs import Model
-from ucseg_cli.references.grammar import Reference, parse_reference, with_axes
+from ucseg_cli.references.grammar import (
+    Reference,
+    parse_reference,
+    parse_source,
+    with_arguments,
+    with_axes,
+)
 from ucseg_cli.references.sources import (
     Argument,
     Buildable,
@@ -25,5 +31,7 @@ __all__ = [
     "Reference",
     "Source",
     "parse_reference",
+    "parse_source",
+    "with_arguments",
     "with_axes",
 ]

@@ -11,7 +11,7 @@ keyword arguments with which it is called. The later of two values for one name 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ from ucseg_cli.references.sources import (
     FromFile,
     FromLibrary,
     FromModule,
+    OwnCode,
     Source,
 )
 from ucseg_cli.references.variants import CATALOGUE, Variant, parse_variant
@@ -51,19 +52,21 @@ class Reference(NamedTuple):
 
 def parse_reference(
     text: str,
-    named: Mapping[str, Variant] = CATALOGUE,
+    named: Mapping[str, Model] = CATALOGUE,
     *,
     where: Where = None,
     beside: Path | None = None,
     beneath: Path | None = None,
 ) -> Reference:
-    """The model that *text* names: a variant among those *named*, or a source, not yet opened.
+    """The model that *text* names: one of those *named*, or a source, not yet opened.
 
     A file that is not in the working directory is looked for in the folder *beside*; what a file of
     the project says may only name what stands *beneath* its folder. Raises UsageError, with the
     nearest known name for an unknown variant, axis or value.
     """
     text = text.strip()
+    if (alias := _parse_alias(text, named, where)) is not None:
+        return Reference(text, alias)
     source = _parse_source(text, where)
     if source is not None:
         found = source_beneath(source, beneath, where) if beneath else _found(source, beside)
@@ -75,6 +78,38 @@ def parse_reference(
             raise
         fix = f"to name it as a checkpoint, write ./{text}"
         raise UsageError(f"'{text}' is not a variant", where=where, help=fix) from error
+
+
+def _parse_alias(text: str, named: Mapping[str, Model], where: Where) -> Source | None:
+    """The source that a name stands for, with the arguments that follow it."""
+    head, *assignments = _ARGUMENT.split(text)
+    name = head.partition("+")[0]
+    source = named.get(name)
+    if source is None or isinstance(source, Variant):
+        return None
+    if head != name:
+        what = f"'{head.removeprefix(name)}' does not say what to change"
+        raise UsageError(what, where=where or text, help=f"write {name}+NAME=VALUE")
+    return with_arguments(source, _parse_arguments(assignments), where or text)
+
+
+def with_arguments(source: Source, arguments: Sequence[Argument], where: Where) -> Source:
+    """The same source with more arguments; the later of two values for one wins."""
+    if not arguments:
+        return source
+    if isinstance(source, FromCheckpoint):
+        raise UsageError(f"{source} is a checkpoint, which takes no arguments", where=where)
+    given = {argument.name: argument for argument in (*source.arguments, *arguments)}
+    return source._replace(arguments=tuple(given.values()))
+
+
+def parse_source(text: str) -> OwnCode | None:
+    """A Python file or a module as a whole, as a source without a name; None for anything else."""
+    text = text.strip()
+    if text.endswith(".py"):
+        return FromFile(text, "")
+    is_module = "." in text and _is_dotted(text) and not text.lower().endswith(CHECKPOINTS)
+    return FromModule(text, "") if is_module else None
 
 
 def with_axes(reference: str, axes: Mapping[str, str]) -> str:

@@ -89,7 +89,10 @@ def _result(
 ) -> Any:
     from ucseg_cli.engine.counters import count_model_of
     from ucseg_cli.engine.trace_model import trace_source
+    from ucseg_cli.engine.user_code.import_model import designs_in
 
+    if task == "list":
+        return designs_in(source)
     if task == "count":
         return count_model_of(source, conditions)
     return encode_trace(trace_source(source, conditions, before_pass=before_pass))

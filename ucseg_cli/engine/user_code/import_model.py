@@ -31,6 +31,7 @@ from ucseg_cli.engine.user_code.refuse_downloads import (
     without_weights,
 )
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError, nearest_name
+from ucseg_cli.facts.design import Design
 from ucseg_cli.facts.trace import ConstructorAxis
 from ucseg_cli.references import Buildable, FromFile, FromLibrary, OwnCode
 from ucseg_cli.zoo.torchvision_import import torchvision_packages_on_demand
@@ -90,11 +91,32 @@ def model_builder(source: Buildable) -> Iterator[Builder]:
 
     Raises ModelError or UsageError where there is no such model, or where the user's code fails.
     """
+    with _importing(source):
+        yield _builder(source)
+
+
+def designs_in(source: Buildable) -> list[Design]:
+    """The design of that name, or without a name all that a file or module defines.
+
+    Raises ModelError or UsageError as model_builder does.
+    """
+    with _importing(source):
+        if isinstance(source, FromLibrary):
+            parameters = torchvision_parameters(source.name)
+            return [Design(source.name, "network", constructor_axes(parameters, {}))]
+        module = _import(source)
+        if source.name:
+            return [_design(source.name, _find(module, source))]
+        return [_design(name, value) for name, value in _models_of(module).items()]
+
+
+@contextmanager
+def _importing(source: Buildable) -> Iterator[None]:
     script = source.path if isinstance(source, FromFile) else ""
     beside = [Path(script).resolve().parent, package_of(Path(script))[0]] if script else []
     folders = [] if isinstance(source, FromLibrary) else [*dict.fromkeys(beside), Path.cwd()]
     with isolated(folders, script), torchvision_packages_on_demand():
-        yield _builder(source)
+        yield
 
 
 def first_line(error: BaseException) -> str:
@@ -218,13 +240,28 @@ def _find(module: ModuleType, source: OwnCode) -> Any:
     found: Any = module
     for name in source.name.split("."):
         if not hasattr(found, name):
-            known = [other for other, value in vars(found).items() if _is_model(value, module)]
+            known = _models_of(module) if found is module else ()
             raise UnknownNameError("model", source.name, known, where=str(source))
         found = getattr(found, name)
     if not callable(found):
         what = f"{source.name} is not a class, function or model but {type(found).__name__}"
         raise UsageError(what, where=str(source))
     return found
+
+
+def _models_of(module: ModuleType) -> dict[str, Any]:
+    """By name, what a user would name of a module, without what it keeps to itself."""
+    public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    return {name: value for name, value in public.items() if _is_model(value, module)}
+
+
+def _design(name: str, found: Any) -> Design:
+    """A design with its arguments and the first line of its own docstring."""
+    about = inspect.cleandoc(vars(found).get("__doc__") or "").partition("\n")[0]
+    if isinstance(found, nn.Module):
+        return Design(name, "model", about=about)
+    kind = "class" if isinstance(found, type) else "function"
+    return Design(name, kind, constructor_axes(constructor_parameters(found), {}), about)
 
 
 def _is_model(value: Any, module: ModuleType) -> bool:

@@ -29,6 +29,7 @@ class Axis(NamedTuple):
         counted: whether it can change any count; one that cannot has no effect to attribute.
         same_function: whether every value computes the same in eval mode, from the same weights.
         prefix: what a reader expects before a value, as the colon of the backbone's cut.
+        exponents: whether numbers may be written with one.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Axis(NamedTuple):
     counted: bool = True
     same_function: bool = False
     prefix: str = ""
+    exponents: bool = False
 
     def read(self, text: str, *, where: Where = None) -> Value:
         """The value written as *text*; raises UsageError that says what the axis accepts."""
@@ -57,12 +59,15 @@ class Axis(NamedTuple):
     def write(self, value: Value) -> str:
         """The value as the reference grammar writes it."""
         match value:
+            case ():
+                return "()"
             case tuple():
                 return ",".join(map(str, value))
+            case float() if self.exponents:
+                return repr(value).removesuffix(".0")
             case float():
-                # every digit that the grammar reads, and no exponent where it is one of ours
-                written = f"{value:.15f}".rstrip("0").rstrip(".")
-                return written if float(written or 0) == value else repr(value)
+                # every digit that the grammar reads, and no exponent
+                return f"{value:.15f}".rstrip("0").rstrip(".")
             case _:
                 return str(value)
 
