@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from ucseg_cli.cli.number_type import POSITIVE, TIME_LIMIT, WHOLE
 from ucseg_cli.errors import UnknownNameError, UsageError
-from ucseg_cli.facts.choices import A_DAY, CONVENTION_NAMES, TIMEOUT
+from ucseg_cli.facts.choices import CONVENTION_NAMES, TIMEOUT
 
 if TYPE_CHECKING:
     from ucseg_cli.facts.conditions import Conditions, Size
@@ -78,7 +79,9 @@ _variant = partial(
 _size = partial(typer.Option, "--size", "-s", metavar="H[xW]", rich_help_panel=MEASURE)
 _flag: Callable[..., Any] = partial(typer.Option, rich_help_panel=MEASURE)
 
-BatchOption = Annotated[int, _flag("--batch", "-b", metavar="N", help="Images in the input.")]
+BatchOption = Annotated[
+    int, _flag("--batch", "-b", metavar="N", click_type=WHOLE, help="Images in the input.")
+]
 InputOption = Annotated[
     str | None,
     _flag(
@@ -93,8 +96,7 @@ TimeoutOption = Annotated[
     _flag(
         "--timeout",
         metavar="SECONDS",
-        min=0.001,
-        max=A_DAY,
+        click_type=TIME_LIMIT,
         help=f"How long your own code may run, {TIMEOUT:g} unless configured.",
     ),
 ]
@@ -125,7 +127,7 @@ DepthOption = Annotated[
         "--depth",
         "-d",
         metavar="N",
-        min=1,
+        click_type=POSITIVE,
         help="Levels of modules below the root.",
         rich_help_panel=OUTPUT,
     ),
@@ -136,7 +138,7 @@ TopOption = Annotated[
         "--top",
         "-n",
         metavar="N",
-        min=1,
+        click_type=POSITIVE,
         help="Only the first N rows of a table, the rest in one; JSON and CSV have all.",
         rich_help_panel=OUTPUT,
     ),
