@@ -56,6 +56,7 @@ def answer(
         if os.environ.get("UCSEG_DEBUG"):
             traceback.print_exc()
         known = error if isinstance(error, UcsegError) else _as_model_error(question, error)
+        known.where = known.where or str(question.source)
         return {"error": encode_error(known)}
 
 
