@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from ucseg_cli.engine.user_code.arguments import parameters_of, refuse_arguments
 from ucseg_cli.engine.user_code.isolation import isolated
 from ucseg_cli.engine.user_code.package_of_file import imports_relatively, package_of
 from ucseg_cli.engine.user_code.refuse_downloads import (
@@ -29,7 +30,6 @@ from ucseg_cli.zoo.torchvision_import import torchvision_packages_on_demand
 from ucseg_cli.zoo.torchvision_models import build_torchvision
 
 Importable = OwnCode | FromTorchvision
-Parameters = Mapping[str, inspect.Parameter]
 
 MOST_LINES, LONGEST_LINE = 12, 400
 """Lines of a user's message that are shown, and letters of each."""
@@ -71,9 +71,6 @@ class Builder(NamedTuple):
         """The same without an argument."""
         left = {name: value for name, value in self.arguments.items() if name != argument}
         return self._replace(arguments=left)
-
-
-_BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
 @contextmanager
@@ -140,8 +137,8 @@ def _builder(source: Importable) -> Builder:
             what = f"{source.name} is a model already, and takes no arguments"
             raise UsageError(what, where=str(source))
         return Builder(source, lambda: found)
-    parameters = _parameters(found)
-    _refuse_arguments(parameters, arguments, source)
+    parameters = parameters_of(found)
+    refuse_arguments(parameters, arguments, source)
     defaults = {name: parameter.default for name, parameter in parameters.items()}
     return Builder(source, found, arguments, defaults, without_weights(parameters))
 
@@ -151,7 +148,7 @@ def _make_torchvision(network: str, /, **arguments: Any) -> nn.Module:
 
 
 def _import(source: OwnCode) -> ModuleType:
-    place = source.path if isinstance(source, FromFile) else source.module
+    place = _place(source)
     try:
         return _import_file(place) if isinstance(source, FromFile) else _import_module(place)
     except UcsegError:
@@ -204,55 +201,58 @@ def _import_module(name: str) -> ModuleType:
 
 def _find(module: ModuleType, source: OwnCode) -> Any:
     found: Any = module
+    above = ""
     for name in source.name.split("."):
         if not hasattr(found, name):
-            known = [other for other, value in vars(found).items() if _is_model(value, module)]
-            raise UnknownNameError("model", source.name, known, where=str(source))
+            raise _no_model(found, above, module, source)
         found = getattr(found, name)
+        above = f"{above}{name}."
     if not callable(found):
         what = f"{source.name} is not a class, function or model but {type(found).__name__}"
-        raise UsageError(what, where=str(source))
+        raise UsageError(what, where=str(source), help=_what_to_write(source))
     return found
 
 
+def _no_model(found: Any, above: str, module: ModuleType, source: OwnCode) -> UsageError:
+    known = [f"{above}{name}" for name in _models_of(found, module)]
+    if known:
+        return UnknownNameError("model", source.name, known, where=str(source))
+    within = above.rstrip(".") or _place(source)
+    return UsageError(
+        f"no model named '{source.name}'",
+        where=str(source),
+        notes=(f"{within} has no class of torch.nn.Module and no function of its own",),
+        help=_what_to_write(source),
+    )
+
+
+def _what_to_write(source: OwnCode) -> str:
+    code = "write a class of torch.nn.Module, or a function that returns a model"
+    return f"{code}, and name it as in {_place(source)}:Net"
+
+
+def _place(source: OwnCode) -> str:
+    return source.path if isinstance(source, FromFile) else source.module
+
+
+def _models_of(found: Any, module: ModuleType) -> Iterator[str]:
+    """The names in a module, class or model that a user would give."""
+    if isinstance(found, nn.Module):
+        yield from (name for name, _ in found.named_children())
+        return
+    for name, value in vars(found).items():
+        is_method = isinstance(found, type) and inspect.isfunction(value)
+        bound = isinstance(value, classmethod | staticmethod)
+        if not is_method and _is_model(value.__func__ if bound else value, module):
+            yield name
+
+
 def _is_model(value: Any, module: ModuleType) -> bool:
-    """Whether a user would name it: a model, or a class of models or function defined here."""
+    """Whether it is a model, or a class of models or function defined here or in a part of it."""
     if isinstance(value, nn.Module):
         return True
     builds = issubclass(value, nn.Module) if isinstance(value, type) else inspect.isfunction(value)
-    return builds and value.__module__ == module.__name__
-
-
-def _parameters(found: Any) -> Parameters:
-    """Its parameters; any where its signature is unknown."""
-    try:
-        return inspect.signature(found).parameters
-    except (ValueError, TypeError):  # written in C
-        return {"arguments": inspect.Parameter("arguments", inspect.Parameter.VAR_KEYWORD)}
-
-
-def _refuse_arguments(
-    parameters: Parameters, arguments: Mapping[str, Any], source: OwnCode
-) -> None:
-    """Raise UsageError for arguments that it does not take, or that it needs and was not given."""
-    named = {name: p for name, p in parameters.items() if p.kind in _BY_NAME}
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    for name in [name for name in arguments if name not in named and not takes_any]:
-        where = f"{source}+{name}=…"
-        if not named:
-            raise UsageError(
-                f"{source.name} takes no arguments", where=where, help=f"write {source}"
-            )
-        raise UnknownNameError(f"argument of {source.name}", name, named, where=where)
-    required = [name for name, p in named.items() if p.default is inspect.Parameter.empty]
-    missing = [name for name in required if name not in arguments]
-    if missing:
-        raise UsageError(
-            f"{source.name} needs {', '.join(missing)}",
-            where=str(source),
-            notes=(f"it is {source.name}({', '.join(map(str, parameters.values()))})",),
-            help=f"write {source}{''.join(f'+{name}=VALUE' for name in missing)}",
-        )
+    return builds and f"{value.__module__}.".startswith(f"{module.__name__}.")
 
 
 def _failed(what: str, error: BaseException, source: Importable, offline: str = "") -> ModelError:
