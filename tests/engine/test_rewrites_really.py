@@ -110,11 +110,15 @@ def grown(x: Tensor) -> Tensor:
     return nn.functional.interpolate(x, scale_factor=2, mode="bilinear")
 
 
+def twice_on(up: Tensor, conv: nn.Module) -> Tensor:
+    return conv(up) + conv(up)  # type: ignore[no-any-return]
+
+
 Rewrite = Callable[[nn.Module, Tensor], Tensor]
 COMMUTED: dict[str, tuple[Rewrite, Rewrite]] = {
     "once": (lambda conv, x: conv(grown(x)), lambda conv, x: grown(conv(x))),
     "twice on one map": (
-        lambda conv, x: (lambda up: conv(up) + conv(up))(grown(x)),
+        lambda conv, x: twice_on(grown(x), conv),
         lambda conv, x: grown(conv(x)) + grown(conv(x)),
     ),
     "on two maps": (
@@ -126,7 +130,7 @@ COMMUTED: dict[str, tuple[Rewrite, Rewrite]] = {
         lambda conv, x: grown(conv(x)) + grown(conv(-x)),
     ),
     "twice on a map with another reader": (
-        lambda conv, x: (lambda up: conv(up) + conv(up) + up.mean())(grown(x)),
+        lambda conv, x: (up := grown(x)).mean() + twice_on(up, conv),
         lambda conv, x: grown(conv(x)) + grown(conv(x)) + grown(x).mean(),
     ),
 }
