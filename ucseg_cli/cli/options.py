@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ucseg_cli.references import Reference
     from ucseg_cli.report.parts.module_table import Arrangement
 
-MODEL, MEASURE, JUDGE, OUTPUT = "Model", "Measure", "Judge", "Output"
+ARGUMENT, MODEL, MEASURE, JUDGE, OUTPUT = "Argument", "Model", "Measure", "Judge", "Output"
 """The groups of options in a command's help."""
 
 ORDERS = ("tree", "count", "path")
@@ -65,7 +65,9 @@ def complete_reference(incomplete: str) -> list[str]:
 
 def reference_argument(metavar: str, help: str) -> Any:  # noqa: A002 - the word on the screen
     """An argument that names models."""
-    return typer.Argument(metavar=metavar, help=help, autocompletion=complete_reference)
+    return typer.Argument(
+        metavar=metavar, help=help, autocompletion=complete_reference, rich_help_panel=MODEL
+    )
 
 
 _variant = partial(

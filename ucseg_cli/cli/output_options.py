@@ -60,6 +60,11 @@ def _formats(context: typer.Context) -> tuple[str, ...]:
     return (*FORMATS, *(JUDGED_FORMATS if context.info_name in JUDGING else ()))
 
 
+def format_help(context: typer.Context) -> str:
+    """The help of --format, which some commands have more words for."""
+    return f"On the screen: {', '.join(_formats(context))}."
+
+
 def _writable(path: Path | None) -> Path | None:
     """Refuse a file that cannot be written before anything is measured."""
     if path is not None:
@@ -75,8 +80,6 @@ _format = _option(
     "--format",
     "-f",
     metavar="NAME",
-    help=f"On the screen: {', '.join(FORMATS)}; "
-    f"{', '.join(JUDGING)} also {', '.join(JUDGED_FORMATS)}.",
     callback=_known_format,
     autocompletion=_complete_format,
 )
