@@ -125,4 +125,9 @@ def _record(parameter: Parameter, name: str, text: str, ctx: Context) -> tuple[s
     """A row of the help: an argument without brackets, and the formats that this command has."""
     if isinstance(parameter, TyperArgument):
         return re.sub(r"[\[\]{}]", "", name), text
-    return name, f"{format_help(ctx)}  {text}".strip() if parameter.name == "format" else text
+    return (
+        name,
+        f"{format_help(ctx.info_name or '')}  {text}".strip()
+        if parameter.name == "format"
+        else text,
+    )

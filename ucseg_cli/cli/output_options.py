@@ -57,12 +57,16 @@ def _complete_export(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def _formats(context: typer.Context) -> tuple[str, ...]:
-    return (*FORMATS, *(JUDGED_FORMATS if context.info_name in JUDGING else ()))
+    return _formats_of(context.info_name or "")
 
 
-def format_help(context: typer.Context) -> str:
+def _formats_of(command: str) -> tuple[str, ...]:
+    return (*FORMATS, *(JUDGED_FORMATS if command in JUDGING else ()))
+
+
+def format_help(command: str) -> str:
     """The help of --format, which some commands have more words for."""
-    return f"On the screen: {', '.join(_formats(context))}."
+    return f"On the screen: {', '.join(_formats_of(command))}."
 
 
 def _writable(path: Path | None) -> Path | None:
