@@ -209,6 +209,15 @@ def test_a_key_chooses_one_of_several_state_dicts(tmp_path: Path) -> None:
     assert error.value.help == "did you mean 'model'?"
 
 
+def test_a_key_of_a_file_that_is_one_state_dict_is_refused_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "plain.pt"
+    torch.save(WEIGHTS, path)
+    with pytest.raises(UsageError) as error:
+        read_state_dict(str(path), "ema")
+    assert error.value.what == f"{path} is one state dict, without a key 'ema'"
+    assert (error.value.notes, error.value.help) == ((), f"write {path}")
+
+
 def test_an_optimizer_s_tensors_are_read_where_they_are_asked_for(tmp_path: Path) -> None:
     torch.save({"model": WEIGHTS, "optimizer": {"exp_avg": torch.zeros(9)}}, tmp_path / "last.ckpt")
     assert shapes(tmp_path / "last.ckpt", "optimizer") == {"exp_avg": (9,)}

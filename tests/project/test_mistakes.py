@@ -290,6 +290,18 @@ def test_a_mistaken_size_is_reported_on_its_line(mistakes: Mistakes, value: str)
 
 
 @pytest.mark.parametrize(
+    "value", ["nan", "-inf", "1e999", "0", "-1", "86401", "0.0001", "true", '"60"', "[60]"]
+)
+def test_a_time_limit_that_is_none_is_reported_with_the_range(
+    mistakes: Mistakes, value: str
+) -> None:
+    ((where, what, help_line),) = mistakes(f"size = 224\ntimeout = {value}\n")
+    assert where == "ucseg.toml:2  timeout"
+    assert help_line == "as in timeout = 600"
+    assert what.endswith(" is not a number of seconds from 0.001 to 86,400")
+
+
+@pytest.mark.parametrize(
     ("quantity", "metric"),
     [
         *(

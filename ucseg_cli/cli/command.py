@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from typing import Any
 
@@ -11,11 +12,11 @@ from typer._click.formatting import HelpFormatter
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from ucseg_cli.cli.command_groups import GROUPS
-from ucseg_cli.cli.options import JUDGE, MEASURE, MODEL, OUTPUT
-from ucseg_cli.cli.output_options import Output
+from ucseg_cli.cli.options import ARGUMENT, JUDGE, MEASURE, MODEL, OUTPUT
+from ucseg_cli.cli.output_options import Output, format_help
 from ucseg_cli.errors import UsageError
 
-PANELS = (MODEL, MEASURE, JUDGE, OUTPUT, None)
+PANELS = (ARGUMENT, MODEL, MEASURE, JUDGE, OUTPUT, None)
 EXAMPLES = "\nExamples:\n"
 
 
@@ -46,6 +47,10 @@ class Command(TyperCommand):
         """The help, in ASCII for a stream that takes no more."""
         return spell_help(super().get_help(ctx))
 
+    def collect_usage_pieces(self, ctx: Context) -> list[str]:
+        """The words of the usage; Typer puts braces around an argument that must be given."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
     def format_help_text(self, ctx: Context, formatter: HelpFormatter) -> None:
         """The description as paragraphs, and the examples as they are written."""
         text = inspect.cleandoc(self.help or "")
@@ -59,7 +64,7 @@ class Command(TyperCommand):
         """The options under what they are about."""
         for panel in PANELS:
             rows = [
-                record
+                _record(parameter, *record, ctx)
                 for parameter in self.get_params(ctx)
                 if _panel(parameter) == panel and (record := parameter.get_help_record(ctx))
             ]
@@ -112,6 +117,17 @@ def _takes_one_value(parameter: Parameter) -> bool:
 
 
 def _panel(parameter: Parameter) -> str | None:
+    panel: str | None = getattr(parameter, "rich_help_panel", None)
+    return panel or (ARGUMENT if isinstance(parameter, TyperArgument) else None)
+
+
+def _record(parameter: Parameter, name: str, text: str, ctx: Context) -> tuple[str, str]:
+    """A row of the help: an argument without brackets, and the formats that this command has."""
     if isinstance(parameter, TyperArgument):
-        return MODEL
-    return getattr(parameter, "rich_help_panel", None)
+        return re.sub(r"[\[\]{}]", "", name), text
+    return (
+        name,
+        f"{format_help(ctx.info_name or '')}  {text}".strip()
+        if parameter.name == "format"
+        else text,
+    )

@@ -57,7 +57,16 @@ def _complete_export(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def _formats(context: typer.Context) -> tuple[str, ...]:
-    return (*FORMATS, *(JUDGED_FORMATS if context.info_name in JUDGING else ()))
+    return _formats_of(context.info_name or "")
+
+
+def _formats_of(command: str) -> tuple[str, ...]:
+    return (*FORMATS, *(JUDGED_FORMATS if command in JUDGING else ()))
+
+
+def format_help(command: str) -> str:
+    """The help of --format, which some commands have more words for."""
+    return f"On the screen: {', '.join(_formats_of(command))}."
 
 
 def _writable(path: Path | None) -> Path | None:
@@ -75,8 +84,6 @@ _format = _option(
     "--format",
     "-f",
     metavar="NAME",
-    help=f"On the screen: {', '.join(FORMATS)}; "
-    f"{', '.join(JUDGING)} also {', '.join(JUDGED_FORMATS)}.",
     callback=_known_format,
     autocompletion=_complete_format,
 )

@@ -17,6 +17,7 @@ from ucseg_cli.engine.recording.fused_kernels import (
     without_attention_kernels,
     without_lstm_kernel,
 )
+from ucseg_cli.engine.recording.record import without_lazy_modules
 from ucseg_cli.engine.trace_model import input_tensors, runnable_model
 from ucseg_cli.engine.user_code.import_model import error_text
 from ucseg_cli.errors import ResourceError, UcsegError
@@ -53,6 +54,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 def count_model(model: nn.Module, *inputs: Tensor) -> tuple[Count, ...]:
     """The counts of every other counter for a module in eval mode on its inputs."""
     with torch.no_grad():
+        model = without_lazy_modules(model, inputs)
         return tuple(_count(counter, model, *inputs) for counter in COUNTERS)
 
 

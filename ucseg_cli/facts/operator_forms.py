@@ -73,7 +73,6 @@ ATTRIBUTES: Mapping[str, Check] = {
 ALONG_ONE = ("cat", "stack", "slice", "select", "unbind", "split", "split_with_sizes")
 """Operators whose ``dim`` is one axis."""
 
-_NORM = Form(3, 1, (2,))
 FORMS: Mapping[str, Form] = {
     "convolution": Form(
         *(3, 2, (3, 3), 3),
@@ -89,9 +88,9 @@ FORMS: Mapping[str, Form] = {
     "matmul": Form(2, 2, (1, 1)),
     "batch_norm": Form(5, 1, (2,)),
     "native_batch_norm": Form(5, 1, (2,)),
-    "layer_norm": _NORM,
+    "layer_norm": Form(3, 1, (1,)),
     "native_layer_norm": Form(3, 1, (1,), attributes={"normalized_shape"}),
-    "group_norm": _NORM,
+    "group_norm": Form(3, 1, (2,)),
     "einsum": Form(1, 1, attributes={"equation"}),
     "permute": Form(1, 1, attributes={"dims"}),
     "pixel_shuffle": Form(1, 1, (3,), 3, attributes={"upscale_factor"}),

@@ -16,7 +16,7 @@ from ucseg_cli.errors import (
     UnknownNameError,
 )
 from ucseg_cli.facts.budget import Budget
-from ucseg_cli.facts.choices import A_DAY, FAIL_ON
+from ucseg_cli.facts.choices import FAIL_ON, SECONDS, read_seconds
 from ucseg_cli.facts.settings import LintSettings, Settings
 from ucseg_cli.project.budget_section import read_budget, read_size
 from ucseg_cli.project.config_file import Document
@@ -69,10 +69,11 @@ def _read_reference(known: Settings, value: Any, where: Place) -> Reference:
 
 
 def _read_timeout(value: Any, where: Place) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= A_DAY:
-        what = f"{spell(value)} is not a number of seconds"
-        raise ConfigurationError(what, where=where, help="as in timeout = 600")
-    return float(value)
+    try:
+        return read_seconds(value)
+    except ValueError:
+        what = f"{spell(value)} is not {SECONDS}"
+        raise ConfigurationError(what, where=where, help="as in timeout = 600") from None
 
 
 def _read_lint(section: Section) -> LintSettings:

@@ -35,6 +35,8 @@ CHECKPOINTS = (
     *(".npz", ".pkl", ".pt2"),
 )
 _ARGUMENT = re.compile(r"\+(?=[^\W\d]\w*=)")
+_CODE = re.compile(r"\.(py\w?|ipynb)$", re.IGNORECASE)
+"""Endings of files of code; of these only ``.py`` itself is imported."""
 _SHAPE = "write FILE.py:NAME, PACKAGE.MODULE:NAME or torchvision:NAME"
 
 
@@ -133,21 +135,42 @@ def _parse_source(text: str, where: Where) -> Source | None:
     place, colon, name = head.rpartition(":")
     if not colon:
         return _parse_checkpoint(head, assignments, where or text)
-    if place.endswith(".ipynb"):
-        fix = f"save the class to a .py file, and name it as in net.py:{name or 'Net'}"
-        raise UsageError(f"{place} is a notebook", where=where or text, help=fix)
+    is_file = _is_file(place)
+    if is_file and not place.endswith(".py"):
+        raise _not_python(place, name or "NAME", where or text)
     if not place or not _is_dotted(name):
         missing = f"which class of {place} is meant" if place and not name else "what it names"
         raise UsageError(f"'{head}' does not say {missing}", where=where, help=_SHAPE)
     arguments = _parse_arguments(assignments)
     if place in LIBRARIES:
         return FromLibrary(place, name, arguments)
-    if place.endswith(".py") or "/" in place or "\\" in place:
+    if is_file:
         return FromFile(place, name, arguments)
     if not _is_dotted(place):
         what = f"'{place}' is neither a Python file nor a module"
         raise UsageError(what, where=where or text, help=_SHAPE)
     return FromModule(place, name, arguments)
+
+
+def _is_file(place: str) -> bool:
+    """Whether a file was meant rather than a module, which has dots but no ending."""
+    if _CODE.search(place) or "/" in place or "\\" in place:
+        return True
+    return bool(Path(place).suffix) and Path(place).is_file()
+
+
+def _not_python(path: str, name: str, where: Where) -> UsageError:
+    if path.lower().endswith(CHECKPOINTS):
+        fix = f"it has no classes: write {path}, or {path}+key={name} for one state dict of several"
+        return UsageError(f"{path} is a checkpoint", where=where, help=fix)
+    ending = _CODE.search(path)
+    notebook = ending is not None and ending[1].lower() == "ipynb"
+    what = f"{path} is a notebook" if notebook else f"{path} does not end with .py"
+    python = f"{path[: ending.start()]}.py" if ending else "net.py"
+    way = f"save its code as {python}, and write" if ending else "as in"
+    return UsageError(
+        what, where=where, help=f"a model is read from a .py file; {way} {python}:{name}"
+    )
 
 
 def _is_dotted(text: str) -> bool:
@@ -156,7 +179,9 @@ def _is_dotted(text: str) -> bool:
 
 
 def _parse_checkpoint(path: str, assignments: Iterable[str], where: Where) -> FromCheckpoint | None:
-    if path.endswith((".py", ".ipynb")):
+    if _CODE.search(path) and not path.endswith(".py"):
+        raise _not_python(path, "NAME", where)
+    if path.endswith(".py"):
         raise UsageError(
             f"'{path}' does not say which class is meant",
             where=where,

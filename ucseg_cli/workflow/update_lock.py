@@ -131,7 +131,8 @@ def _refuse_drops(drop: Sequence[str], lock: Lock, models: Sequence[Reference]) 
     for name in drop:
         where = f"--drop {name}"
         if name not in lock.models:
-            raise UnknownNameError("locked model", name, lock.models, where=where)
+            hint = None if lock.models else "leave --drop out"
+            raise UnknownNameError("locked model", name, lock.models, where=where, hint=hint)
         if name in {model.name for model in models}:
             what = f"{name} is to be locked and to be dropped"
             raise UsageError(what, where=where, help="do one of them")

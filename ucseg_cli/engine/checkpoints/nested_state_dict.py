@@ -30,11 +30,19 @@ def find_state_dict(value: Any, key: str | None, path: str) -> tuple[str | None,
         raise _no_tensors(value, path)
     chosen = _likely(found) if key is None else _at(found, key)
     if not chosen:
-        raise UnknownNameError("key", str(key), found, where=f"{path}+key={key}")
+        raise _unknown_key(str(key), found, path)
     if len(chosen) > 1:
         raise _several(chosen, path)
     ((name, mapping),) = chosen.items()
     return name or None, mapping
+
+
+def _unknown_key(key: str, found: StateDicts, path: str) -> UsageError:
+    where, known = f"{path}+key={key}", list(filter(None, found))
+    if known:
+        return UnknownNameError("key", key, known, where=where)
+    what = f"{path} is one state dict, without a key '{key}'"
+    return UsageError(what, where=where, help=f"write {path}")
 
 
 def _mappings_of_tensors(value: Any, path: str, seen: set[int], depth: int) -> StateDicts:

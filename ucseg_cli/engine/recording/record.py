@@ -57,7 +57,7 @@ def record(model: nn.Module, *inputs: Tensor, taps: Mapping[str, str] | None = N
     model = _not_compiled(model)
     with ExitStack() as stack:
         snapshot = stack.enter_context(restored_afterwards(model, *inputs))
-        model = _without_lazy_modules(model, inputs)
+        model = without_lazy_modules(model, inputs)
         recorder = _Recorder(model, inputs, snapshot)
         stack.enter_context(_measuring(model))
         stack.enter_context(recorder.modules.following_calls())
@@ -108,10 +108,11 @@ def trace_modules(model: nn.Module, failure: str | None = None) -> trace.Trace:
     Raises ModelError where one is lazy.
     """
     model = _not_compiled(model)
-    if has_lazy_modules(model):
+    if lazy := _lazy_modules(model):
         raise ModelError(
-            "lazy modules get their shapes from a forward pass, and there is none",
+            f"no forward pass gives {lazy} a shape",
             notes=(failure,) if failure else (),
+            help="give its sizes, as in nn.Linear(64, 10) instead of nn.LazyLinear(10)",
         )
     tensors = Numbering(())
     tree = ModuleTree(model, tensors)
@@ -234,10 +235,11 @@ def _not_compiled(model: nn.Module) -> nn.Module:
     return model
 
 
-def _without_lazy_modules(model: nn.Module, inputs: Sequence[Tensor]) -> nn.Module:
+def without_lazy_modules(model: nn.Module, inputs: Sequence[Tensor]) -> nn.Module:
     """The model, or where it has lazy modules a copy that a first pass has given its shapes.
 
-    That pass also fills the new parameters, which is not part of the model's own work.
+    That pass also fills the new parameters, which is not part of the model's own work. Raises
+    ModelError where it leaves one without a shape.
     """
     if not has_lazy_modules(model):
         return model
@@ -248,12 +250,21 @@ def _without_lazy_modules(model: nn.Module, inputs: Sequence[Tensor]) -> nn.Modu
     model, inputs = deepcopy((model, inputs), copied)
     with _measuring(model):
         model(*inputs)
+    if unused := _lazy_modules(model):
+        raise ModelError(f"forward does not run {unused}")
     return model
 
 
-def has_lazy_modules(model: nn.Module) -> bool:
+def _lazy_modules(model: nn.Module) -> str:
+    """The paths of its modules without shapes; empty if there is none."""
+    named = model.named_modules()
+    lazy = [path or "the model" for path, one in named if has_lazy_modules(one, recurse=False)]
+    return ", ".join(lazy)
+
+
+def has_lazy_modules(model: nn.Module, *, recurse: bool = True) -> bool:
     """Whether any of its parameters or buffers gets its shape from a forward pass."""
-    return any(map(is_lazy, chain(model.parameters(), model.buffers())))
+    return any(map(is_lazy, chain(model.parameters(recurse), model.buffers(recurse))))
 
 
 @contextmanager

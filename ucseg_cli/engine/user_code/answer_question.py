@@ -81,6 +81,7 @@ def _result_or_error(
         if os.environ.get("UCSEG_DEBUG"):
             traceback.print_exc()
         known = error if isinstance(error, UcsegError) else _as_model_error(source, error)
+        known.where = known.where or str(source)
         return {"error": encode_error(known)}
 
 

@@ -16,13 +16,8 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from ucseg_cli.engine.user_code.constructor_axes import (
-    BY_NAME,
-    Parameters,
-    as_annotated,
-    constructor_axes,
-    constructor_parameters,
-)
+from ucseg_cli.engine.user_code.arguments import Parameters, parameters_of, refuse_arguments
+from ucseg_cli.engine.user_code.constructor_axes import as_annotated, constructor_axes
 from ucseg_cli.engine.user_code.isolation import isolated
 from ucseg_cli.engine.user_code.package_of_file import imports_relatively, package_of
 from ucseg_cli.engine.user_code.refuse_downloads import (
@@ -107,7 +102,8 @@ def designs_in(source: Buildable) -> list[Design]:
         module = _import(source)
         if source.name:
             return [_design(source.name, _find(module, source))]
-        return [_design(name, value) for name, value in _models_of(module).items()]
+        public = [name for name in _models_of(module, module) if not name.startswith("_")]
+        return [_design(name, getattr(module, name)) for name in public]
 
 
 @contextmanager
@@ -171,8 +167,8 @@ def _builder(source: Buildable) -> Builder:
             what = f"{source.name} is a model already, and takes no arguments"
             raise UsageError(what, where=str(source))
         return Builder(source, lambda: found)
-    parameters = constructor_parameters(found)
-    _refuse_arguments(parameters, arguments, source)
+    parameters = parameters_of(found)
+    refuse_arguments(parameters, arguments, source)
     values = {
         name: as_annotated(parameters, name, value, f"{source}+{name}={value}")
         for name, value in arguments.items()
@@ -185,7 +181,7 @@ def _make_torchvision(network: str, /, **arguments: Any) -> nn.Module:
 
 
 def _import(source: OwnCode) -> ModuleType:
-    place = source.path if isinstance(source, FromFile) else source.module
+    place = _place(source)
     try:
         return _import_file(place) if isinstance(source, FromFile) else _import_module(place)
     except UcsegError:
@@ -238,21 +234,16 @@ def _import_module(name: str) -> ModuleType:
 
 def _find(module: ModuleType, source: OwnCode) -> Any:
     found: Any = module
+    above = ""
     for name in source.name.split("."):
         if not hasattr(found, name):
-            known = _models_of(module) if found is module else ()
-            raise UnknownNameError("model", source.name, known, where=str(source))
+            raise _no_model(found, above, module, source)
         found = getattr(found, name)
+        above = f"{above}{name}."
     if not callable(found):
         what = f"{source.name} is not a class, function or model but {type(found).__name__}"
-        raise UsageError(what, where=str(source))
+        raise UsageError(what, where=str(source), help=_what_to_write(source))
     return found
-
-
-def _models_of(module: ModuleType) -> dict[str, Any]:
-    """By name, what a user would name of a module, without what it keeps to itself."""
-    public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
-    return {name: value for name, value in public.items() if _is_model(value, module)}
 
 
 def _design(name: str, found: Any) -> Design:
@@ -261,39 +252,49 @@ def _design(name: str, found: Any) -> Design:
     if isinstance(found, nn.Module):
         return Design(name, "model", about=about)
     kind = "class" if isinstance(found, type) else "function"
-    return Design(name, kind, constructor_axes(constructor_parameters(found), {}), about)
+    return Design(name, kind, constructor_axes(parameters_of(found), {}), about)
+
+
+def _no_model(found: Any, above: str, module: ModuleType, source: OwnCode) -> UsageError:
+    known = [f"{above}{name}" for name in _models_of(found, module)]
+    if known:
+        return UnknownNameError("model", source.name, known, where=str(source))
+    within = above.rstrip(".") or _place(source)
+    return UsageError(
+        f"no model named '{source.name}'",
+        where=str(source),
+        notes=(f"{within} has no class of torch.nn.Module and no function of its own",),
+        help=_what_to_write(source),
+    )
+
+
+def _what_to_write(source: OwnCode) -> str:
+    code = "write a class of torch.nn.Module, or a function that returns a model"
+    return f"{code}, and name it as in {_place(source)}:Net"
+
+
+def _place(source: OwnCode) -> str:
+    return source.path if isinstance(source, FromFile) else source.module
+
+
+def _models_of(found: Any, module: ModuleType) -> Iterator[str]:
+    """The names in a module, class or model that a user would give."""
+    if isinstance(found, nn.Module):
+        yield from (name for name, _ in found.named_children())
+        return
+    for name, value in vars(found).items():
+        is_method = isinstance(found, type) and inspect.isfunction(value)
+        bound = isinstance(value, classmethod | staticmethod)
+        if not is_method and _is_model(value.__func__ if bound else value, module):
+            yield name
 
 
 def _is_model(value: Any, module: ModuleType) -> bool:
-    """Whether a user would name it: a model, or a class of models or function defined here."""
+    """Whether it is a model, or a class of models or function defined here or in a part of it."""
     if isinstance(value, nn.Module):
         return True
     builds = issubclass(value, nn.Module) if isinstance(value, type) else inspect.isfunction(value)
-    return builds and value.__module__ == module.__name__
-
-
-def _refuse_arguments(
-    parameters: Parameters, arguments: Mapping[str, Any], source: OwnCode
-) -> None:
-    """Raise UsageError for arguments that it does not take, or that it needs and was not given."""
-    named = {name: p for name, p in parameters.items() if p.kind in BY_NAME}
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    for name in [name for name in arguments if name not in named and not takes_any]:
-        where = f"{source}+{name}=…"
-        if not named:
-            raise UsageError(
-                f"{source.name} takes no arguments", where=where, help=f"write {source}"
-            )
-        raise UnknownNameError(f"argument of {source.name}", name, named, where=where)
-    required = [name for name, p in named.items() if p.default is inspect.Parameter.empty]
-    missing = [name for name in required if name not in arguments]
-    if missing:
-        raise UsageError(
-            f"{source.name} needs {', '.join(missing)}",
-            where=str(source),
-            notes=(f"it is {source.name}({', '.join(map(str, parameters.values()))})",),
-            help=f"write {source}{''.join(f'+{name}=VALUE' for name in missing)}",
-        )
+    return builds and f"{value.__module__}.".startswith(f"{module.__name__}.")
 
 
 def _failed(what: str, error: BaseException, source: Buildable, offline: str = "") -> ModelError:
