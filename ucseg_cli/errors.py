@@ -192,6 +192,14 @@ def decode_error(data: Mapping[str, Any]) -> UcsegError:
     return error
 
 
+def shortened(text: str, most: int) -> str:
+    """*text*, or its beginning and its end where it is longer: names in files may be endless."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}…{text[-half:]}"
+
+
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
     """The known name most like *name*; None if none is close."""
     from difflib import get_close_matches  # only needed once something has gone wrong

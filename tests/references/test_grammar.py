@@ -49,6 +49,9 @@ def test_a_variant_is_named_with_its_changes_and_the_name_is_kept_as_typed() -> 
         ("runs/best.PTH", FromCheckpoint("runs/best.PTH")),
         ("model.safetensors", FromCheckpoint("model.safetensors")),
         ("runs/last", FromCheckpoint("runs/last")),
+        ("model.onnx", FromCheckpoint("model.onnx")),
+        ("model.H5", FromCheckpoint("model.H5")),
+        ("model.ckpt.index", FromCheckpoint("model.ckpt.index")),
         ("weights.pt+key=model.ema", FromCheckpoint("weights.pt", "model.ema")),
     ],
 )
@@ -156,6 +159,22 @@ def test_a_source_without_a_file_beside_the_configuration_stays_as_written(
     tmp_path: Path, text: str
 ) -> None:
     assert parse_reference(text, beside=tmp_path) == parse_reference(text)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_there_under_a_bare_name_is_named_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("last").mkdir() if kind == "folder" else Path("last").touch()
+    with pytest.raises(UsageError, match="'last' is not a variant") as error:
+        parse_reference("last")
+    assert error.value.help == "to name it as a checkpoint, write ./last"
+
+
+def test_a_name_longer_than_any_file_s_is_an_unknown_variant() -> None:
+    with pytest.raises(UsageError, match="no variant named"):
+        parse_reference("x" * 5000)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
     reference  := variant | source ( "+" NAME "=" VALUE )*
     source     := FILE.py ":" NAME | PACKAGE.MODULE ":" NAME | "torchvision:" NAME | CHECKPOINT
-    CHECKPOINT := a path with "/", or with an ending of CHECKPOINTS
+    CHECKPOINT := a path with "/", or with an ending of CHECKPOINTS or OTHERS
 
 ``variants`` reads a variant and the axes that change it. After a source, names and values are the
 keyword arguments with which it is called. The later of two values for one name wins.
@@ -10,6 +10,7 @@ keyword arguments with which it is called. The later of two values for one name 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,19 @@ CHECKPOINTS = (
     *(".pt", ".pth", ".pth.tar", ".bin", ".ckpt", ".safetensors", ".index.json"),
     *(".npz", ".pkl", ".pt2"),
 )
+OTHERS = (
+    ".onnx",
+    ".h5",
+    ".hdf5",
+    ".keras",
+    ".pb",
+    ".tflite",
+    ".msgpack",
+    ".gguf",
+    ".npy",
+    ".index",
+)
+"""Endings of weights that are not read, and are called what they are when they are opened."""
 _ARGUMENT = re.compile(r"\+(?=[^\W\d]\w*=)")
 _CODE = re.compile(r"\.(py\w?|ipynb)$", re.IGNORECASE)
 """Endings of files of code; of these only ``.py`` itself is imported."""
@@ -76,7 +90,7 @@ def parse_reference(
     try:
         return Reference(text, parse_variant(text, named, where=where))
     except UnknownNameError as error:
-        if beneath or not Path(text).is_file():
+        if beneath or not os.path.exists(text):  # noqa: PTH110 - never raises
             raise
         fix = f"to name it as a checkpoint, write ./{text}"
         raise UsageError(f"'{text}' is not a variant", where=where, help=fix) from error
@@ -187,7 +201,7 @@ def _parse_checkpoint(path: str, assignments: Iterable[str], where: Where) -> Fr
             where=where,
             help=f"write {path}:NAME, as in {path}:Net",
         )
-    if "/" not in path and not path.lower().endswith(CHECKPOINTS):
+    if "/" not in path and not path.lower().endswith((*CHECKPOINTS, *OTHERS)):
         return None
     arguments = {argument.name: argument.text for argument in _parse_arguments(assignments)}
     for name in arguments.keys() - {"key"}:
