@@ -86,7 +86,7 @@ class ChildProcess(NamedTuple):
             raise _garbled(self.question.source) from error
 
     def wait_for_designs(self) -> list[Design]:
-        """What can be built, if that was the question; raises as the others do."""
+        """The designs there are, if that was the question; raises as the others do."""
         (found,) = self.wait_for_results()
         if isinstance(found, UcsegError):
             raise found
@@ -152,7 +152,7 @@ class ChildProcess(NamedTuple):
         return ModelError(what, where=str(source), help=MORE_TIME)
 
     def _read(self, path: Path) -> dict[str, Any]:
-        """What the child wrote; the user's code may have written anything there."""
+        """The file that the child wrote; the user's code may have written anything there."""
         try:
             found = json.loads(read_plain_file(path, follow=False))
             if isinstance(found, dict):

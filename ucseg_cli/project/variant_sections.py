@@ -111,7 +111,7 @@ def axis_reader(axis: Axis) -> Any:
 
 
 def _read_base(known: Mapping[str, Model], folder: Path, value: Any, where: Place) -> Model:
-    """What another comes from: a named one, a variant, or a source whose file is there."""
+    """The base of another: a named one, a variant, or a source whose file is there."""
     reference = parse_reference(read_text(value, where), known, where=where, beneath=folder)
     model = reference.model
     if isinstance(model, FromFile | FromCheckpoint) and not Path(model.path).exists():

@@ -1,4 +1,4 @@
-"""Designs: what can be built with axes set, and every model between two of one design."""
+"""Designs can be built with their axes set; these are all models between two of one design."""
 
 from __future__ import annotations
 

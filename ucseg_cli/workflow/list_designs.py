@@ -1,4 +1,4 @@
-"""What a source defines: the models of a file or module, or the axes of one design."""
+"""The designs that a source defines: the models of a file or module, or the axes of one design."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ucseg_cli.references.variants import Variant
 
 
 def find_source(text: str, settings: Settings) -> Model:
-    """What *text* names: a model, or a file or module as a whole; raises UsageError."""
+    """The model that *text* names, or a file or module as a whole; raises UsageError."""
     return parse_source(text) or settings.find(text).model
 
 

@@ -74,7 +74,7 @@ def build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
 def torchvision_parameters(name: str) -> Mapping[str, Parameter]:
     """The named parameters of a network's builder and, behind ``**kwargs``, of its class.
 
-    Weights are none by default, as in build_torchvision. What the class needs the builder gives.
+    Weights are none by default, as in build_torchvision. The builder gives what the class needs.
     Raises UnknownNameError for a network that does not exist.
     """
     builder = _builder(name)

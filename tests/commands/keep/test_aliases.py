@@ -101,7 +101,7 @@ def test_an_alias_that_cannot_be_built_is_a_row_with_its_reason(ucseg: Run, proj
         ('from = "bad"', 2, "'bad' comes from a circle"),
     ],
 )
-def test_mistakes_are_told_with_their_lines(
+def test_mistakes_are_reported_with_their_lines(
     ucseg: Run, project: Path, section: str, line: int, message: str
 ) -> None:
     derived = '[variants.more]\nfrom = "bad"\nwidth = 3\n'

@@ -71,7 +71,7 @@ class Builder(NamedTuple):
 
     @property
     def axes(self) -> tuple[ConstructorAxis, ...]:
-        """What it can be built with, and the values in force."""
+        """The arguments that it can be built with, and the values in force."""
         return constructor_axes(self.parameters, self.arguments)
 
     def without(self, argument: str) -> Builder:

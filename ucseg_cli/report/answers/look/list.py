@@ -94,7 +94,7 @@ def _axes(named: _Named) -> dict[str, Any]:
 
 
 def _differences(named: _Named) -> str:
-    """What is set, after the source of a variant that is not of the family."""
+    """The axes that are set, after the source of a variant that is not of the family."""
     if named.failure is not None:
         return f"{named.source}: {named.failure}"
     changed = (f"{change.axis.name} {change.axis.show(change.after)}" for change in named.changes)
