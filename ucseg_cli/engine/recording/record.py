@@ -35,7 +35,15 @@ from ucseg_cli.engine.recording.meta_shapes import output_on_meta
 from ucseg_cli.engine.recording.module_rows import ModuleTree
 from ucseg_cli.engine.recording.restore import Snapshot, restored_afterwards
 from ucseg_cli.engine.recording.tensor_numbers import Numbering
-from ucseg_cli.engine.recording.way_on_cpu import Way, lay_out, way_on_cpu
+from ucseg_cli.engine.recording.way_on_cpu import (
+    ASKS_FOR_DEVICE,
+    OnCpu,
+    Way,
+    lay_out,
+    run,
+    run_on_cpu,
+    way_on_cpu,
+)
 from ucseg_cli.errors import ModelError
 from ucseg_cli.facts import trace
 
@@ -147,11 +155,14 @@ class _Recorder(DispatchMode):
         self._snapshot = snapshot
         self._composite: int | None = None
         self._within = ""
+        self._run = run_on_cpu if any(isinstance(x, OnCpu) for x in inputs) else run
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
+        if func is ASKS_FOR_DEVICE:
+            return OnCpu.device_now()
         if isinstance(func, HigherOrderOperator):
             return self._run_through(func, args, kwargs)
         operator = operator_of(func)
@@ -167,7 +178,7 @@ class _Recorder(DispatchMode):
             self._note_write(args[position] if position < len(args) else kwargs.get(name))
         out = output_on_meta(operator.name, args, kwargs)
         if out is None:
-            out = func(*args, **kwargs)
+            out = self._run(func, args, kwargs)
         self._append(operator, args, kwargs, out)
         return out
 
@@ -292,6 +303,8 @@ def _measuring(model: nn.Module) -> Iterator[None]:
 def _device(model: nn.Module, inputs: Sequence[Tensor]) -> str:
     """The device of the inputs, or else of the model's own tensors."""
     first = next(chain(inputs, model.parameters(), model.buffers()), None)
+    if isinstance(first, OnCpu):
+        return "meta"
     return "cpu" if first is None else first.device.type
 
 

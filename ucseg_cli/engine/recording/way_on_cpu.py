@@ -25,9 +25,8 @@ from ucseg_cli.engine.recording.dispatch import (
 )
 from ucseg_cli.engine.recording.tensor_numbers import Numbering
 
-CHOOSES = frozenset(
-    {"scaled_dot_product_attention", "lstm", "gru", "rnn_tanh", "rnn_relu", "max_pool1d"}
-)
+RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
+CHOOSES = RECURRENT | {"scaled_dot_product_attention", "max_pool1d"}
 """Composites that are made of other operators on the CPU than on meta."""
 KERNELS = frozenset({"_scaled_dot_product_flash_attention_for_cpu", "mkldnn_rnn_layer"})
 """Kernels that stand for a whole call, and that no counter prices."""
@@ -60,7 +59,8 @@ class Way(NamedTuple):
 
 def way_on_cpu(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Way | None:
     """The CPU's way through a composite call; None where no device matters, or it cannot run."""
-    if operator_name(func) not in CHOOSES:
+    name = operator_name(func)
+    if name not in CHOOSES or (name in RECURRENT and _is_casting()):
         return None
     try:
         args, kwargs = tree_map(_twin, (tuple(args), dict(kwargs)))
@@ -69,7 +69,7 @@ def way_on_cpu(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Way
             out = func(*args, **kwargs)
     except (NotImplementedError, RuntimeError, TypeError):
         return None  # it says so itself where it is recorded
-    needless = NEEDLESS.get(operator_name(func))
+    needless = NEEDLESS.get(name)
     held = tuple(one for one in follower.held() if one[1] != needless)
     return Way(held, follower.kernel, tuple(one.stride() for one in tree_leaves(out)))
 
@@ -82,7 +82,14 @@ def lay_out(outputs: Sequence[Tensor], strides: Sequence[Strides]) -> None:
             tensor.as_strided_(tensor.shape, stride).copy_(values)
 
 
-class _OnCpu(Tensor):
+def _is_casting() -> bool:
+    """Whether autocast is on, within which the parts of a recurrent layer are cast one by one."""
+    depth = torch.autocast_increment_nesting()
+    torch.autocast_decrement_nesting()
+    return depth > 1
+
+
+class OnCpu(Tensor):
     """A tensor without data that says it is on the CPU, unless a kernel for meta is running."""
 
     __torch_function__: Any = torch._C._disabled_torch_function_impl
@@ -93,15 +100,46 @@ class _OnCpu(Tensor):
         cls, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         if func is ASKS_FOR_DEVICE:
-            return META if _OnCpu.in_kernel else CPU
-        raise NotImplementedError(f"{func} outside of the mode that follows it")
+            return cls.device_now()
+        return run_on_cpu(func, args, kwargs or {})
+
+    @classmethod
+    def device_now(cls) -> torch.device:
+        """The device that such a tensor names to whoever asks."""
+        return META if cls.in_kernel else CPU
 
 
-def _on_cpu(value: Any) -> Any:
-    if not isinstance(value, Tensor) or isinstance(value, _OnCpu):
-        return value
+def run(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Call an operator as it is."""
+    return func(*args, **kwargs)
+
+
+def run_on_cpu(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Call an operator without data; its outputs say that they are on the CPU."""
+    if kwargs.get("device") is not None:
+        kwargs = {**kwargs, "device": META}
+    given = {id(one): one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)}
+    twins = {key: _without_data(one) for key, one in given.items()}
+    known = {id(twin): given[key] for key, twin in twins.items()}
+    args, kwargs = tree_map(lambda one: twins.get(id(one), one), (tuple(args), dict(kwargs)))
+    with _in_kernel():
+        out = func(*args, **kwargs)
+    return tree_map(lambda one: known[id(one)] if id(one) in known else on_cpu(one), out)
+
+
+def on_cpu(tensor: Any) -> Any:
+    """One on the same storage that says it is on the CPU; any other value stays as it is."""
+    if not isinstance(tensor, Tensor) or isinstance(tensor, OnCpu):
+        return tensor
     make: Any = Tensor._make_subclass  # its types lack the last two
-    return make(_OnCpu, value, dispatch_device=True, device_for_backend_keys=CPU)
+    return make(OnCpu, tensor, dispatch_device=True, device_for_backend_keys=CPU)
+
+
+def _without_data(tensor: Tensor) -> Tensor:
+    """It, or beside tensors without data one of its form, since a kernel for meta reads none."""
+    if isinstance(tensor, OnCpu) or tensor.is_meta:
+        return tensor
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
 
 
 def _twin(value: Any) -> Any:
@@ -109,7 +147,7 @@ def _twin(value: Any) -> Any:
     if not isinstance(value, Tensor) or _is_whole(value):
         return value
     twin = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=META)
-    return _on_cpu(twin)
+    return on_cpu(twin)
 
 
 def _is_whole(tensor: Tensor) -> bool:
@@ -122,11 +160,11 @@ def _in_kernel() -> Iterator[None]:
     """While it lasts, kernels for meta run on tensors that say they are on the CPU."""
     with torch._C._DisableTorchDispatch(), torch._C._PreserveDispatchKeyGuard():
         torch._C._set_meta_in_tls_dispatch_include(True)  # noqa: FBT003 - its only argument
-        _OnCpu.in_kernel = True
+        OnCpu.in_kernel = True
         try:
             yield
         finally:
-            _OnCpu.in_kernel = False
+            OnCpu.in_kernel = False
 
 
 class _Follower(DispatchMode):
@@ -145,7 +183,7 @@ class _Follower(DispatchMode):
         self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None
     ) -> Any:
         if func is ASKS_FOR_DEVICE:
-            return META if _OnCpu.in_kernel else CPU
+            return OnCpu.device_now()
         kwargs = kwargs or {}
         operator = operator_of(func)
         if operator.composite:
@@ -163,16 +201,10 @@ class _Follower(DispatchMode):
             self._within = around
 
     def _run(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        if kwargs.get("device") is not None:
-            kwargs = {**kwargs, "device": META}
         name = operator_name(func)
-        out = args[0] if name in IN_PLACE else self._run_kernel(func, args, kwargs)
+        out = args[0] if name in IN_PLACE else run_on_cpu(func, args, kwargs)
         self._note(name, out)
         return out
-
-    def _run_kernel(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        with _in_kernel():
-            return tree_map(_on_cpu, func(*args, **kwargs))
 
     def _note(self, name: str, out: Any) -> None:
         self._tensors.indices(out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -36,6 +36,7 @@ from ucseg_cli.units import exact_ratio, format_bytes, format_percent, format_sh
 
 NAMED = 6
 """How many storages a note names."""
+OTHERWISE = {"one_hot", "embedding_bag", "_embedding_bag", "_embedding_bag_forward_only"}
 UNSEEN = "Memory that kernels allocate for themselves, and the allocator's rounding, are not seen."
 
 Figure = tuple[str, int, Cell, Cell]
@@ -152,8 +153,17 @@ def _kernel_notes(trace: Trace) -> Iterator[str]:
     if taken := _recurrent(trace, on_cpu - kernels):
         yield f"Operator by operator as on the CPU: {taken}. A GPU runs one kernel instead."
     others = {index for index, op in enumerate(trace.ops) if op.composite} - on_cpu
+    if trace.device == "meta" and (otherwise := _done_otherwise(trace)):
+        yield f"Not exact, since the CPU does it in another way: {', '.join(otherwise)}."
     if unknown := _recurrent(trace, others):
         yield f"Not exact, since the CPU takes another way that could not be followed: {unknown}."
+
+
+def _done_otherwise(trace: Trace) -> Iterable[str]:
+    """The operators that leave other storages on meta than on the CPU, each once."""
+    norms = (op for op in trace.ops if op.name == "native_batch_norm")
+    odd = ["batch_norm" for op in norms if trace.tensors[op.outputs[0]].dtype != "float32"]
+    return dict.fromkeys([op.name for op in trace.ops if op.name in OTHERWISE] + odd)
 
 
 def _recurrent(trace: Trace, calls: Collection[int]) -> str:
