@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from support.fixture_types import TraceOf
 from support.function_module import Function
 from ucseg_cli.analysis.counters.agreement import Difference, agreement
-from ucseg_cli.analysis.counters.switches import FAST_PATH, plain_notes, plain_total
+from ucseg_cli.analysis.counters.switches import FAST_PATH, UNPRICED, plain_notes, plain_total
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.operations import total_flops, uncounted
 from ucseg_cli.engine.counters import (
@@ -488,8 +488,8 @@ def test_a_note_names_the_layers_that_torch_may_run_as_one_kernel(
 ) -> None:
     trace = record(make().eval(), torch.rand(size))
     fvcore, torch_, macs = (CONVENTIONS[name] for name in ("fvcore", "torch", "macs"))
-    assert (FAST_PATH.format("fvcore") in plain_notes(trace, fvcore)) == is_said
-    both = FAST_PATH.format("fvcore and FlopCounterMode")
+    assert (FAST_PATH.format(UNPRICED.format("fvcore")) in plain_notes(trace, fvcore)) == is_said
+    both = FAST_PATH.format(UNPRICED.format("fvcore and FlopCounterMode"))
     assert (both in plain_notes(trace, fvcore, torch_)) == is_said
     assert plain_notes(trace, macs) == ()
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ucseg_cli.engine.recording.build_on_meta import ElsewhereOnMeta, building_on_meta
 from ucseg_cli.engine.recording.move_to_meta import moved_to_meta
 from ucseg_cli.engine.recording.record import has_lazy_modules, record, trace_modules
+from ucseg_cli.engine.recording.way_on_cpu import on_cpu
 from ucseg_cli.engine.user_code.import_model import (
     Builder,
     error_text,
@@ -153,7 +154,7 @@ def _record_anywhere(
     """
     compiler_was_there = COMPILER in sys.modules
     try:
-        if (trace := _record_on_meta(model, conditions)) is not None:
+        if (trace := record_on_meta(model, conditions)) is not None:
             return trace
         runnable = real or _build_for_real(build, model, conditions)
         return record(runnable, *input_tensors(conditions, "cpu"))
@@ -198,11 +199,16 @@ def _build_for_real(build: Builder, model: nn.Module, conditions: Conditions) ->
     return build()
 
 
-def _record_on_meta(model: nn.Module, conditions: Conditions) -> Trace | None:
+def record_on_meta(model: nn.Module, conditions: Conditions) -> Trace | None:
     """The trace on meta; None for a model that cannot run there, or not at all."""
     try:
-        with moved_to_meta(model), ElsewhereOnMeta():
-            return record(model, *input_tensors(conditions, "meta"))
+        with moved_to_meta(model), ElsewhereOnMeta() as elsewhere:
+            trace = record(model, *input_tensors(conditions, "meta"))
+        if not elsewhere.casts:
+            return trace
+        # Autocast asks where a tensor is; all of torch then takes longer.
+        with moved_to_meta(model, on_cpu), ElsewhereOnMeta():
+            return record(model, *map(on_cpu, input_tensors(conditions, "meta")))
     except (Exception, SystemExit):  # noqa: BLE001 - a run on real tensors gives the better message
         return None
 

@@ -1,4 +1,4 @@
-"""Designs, which can be built: a class, a function or a model of a user's, or a network of a library."""
+"""Designs, which can be built: a class, a function or a model, or a network of a library."""
 
 from __future__ import annotations
 

@@ -13,14 +13,12 @@ from itertools import chain, starmap
 from types import NoneType
 from typing import Any
 
-from ucseg_cli.facts.operator_forms import has_its_form
+from ucseg_cli.facts.operator_forms import LARGEST, has_its_form
 from ucseg_cli.facts.trace import ConstructorAxis, Module, Op, Saved, Tap, Tensor, Trace, Weight
 
 FORMAT = 6
 """Version of encoded traces; raise it when their fields change, so that older ones are ignored."""
 
-LARGEST = 2**63
-"""Beyond any length, size or number of calls."""
 MOST_AXES = 64
 """As many as torch allows."""
 

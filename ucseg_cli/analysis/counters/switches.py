@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, shape
 from ucseg_cli.analysis.counting.operations import Charge, charges
@@ -21,9 +20,10 @@ SWITCHES = (
 """How the engine runs fvcore and FlopCounterMode: as a trace is recorded."""
 FAST_PATH = (
     "In eval mode without gradients torch runs nn.MultiheadAttention and "
-    "nn.TransformerEncoderLayer with batch_first as one kernel that {} cannot price, "
-    "so that a plain figure is lower. Here they are taken apart."
+    "nn.TransformerEncoderLayer with batch_first as one kernel {}. Here they are taken apart."
 )
+UNPRICED = "that {} cannot price, so that a plain figure is lower"
+UNSEEN = "whose own memory is not seen"
 COUNTERS = {"fvcore": "fvcore", "torch": "FlopCounterMode"}
 """By convention; no counter prints the MACs."""
 NORMS, AXES = ("group_norm", "layer_norm", "instance_norm"), range(2, 6)
@@ -52,9 +52,18 @@ def plain_notes(trace: Trace, *conventions: Convention) -> tuple[str, ...]:
             f"fvcore itself leaves out {left:,} FLOPs in {places}: no tensor leads from there to "
             "the output."
         )
-    if counters and any(module.type == PROJECTION for module in trace.modules):
-        notes.append(FAST_PATH.format(" and ".join(counters)))
+    if counters and _has_fast_path(trace):
+        notes.append(FAST_PATH.format(UNPRICED.format(" and ".join(counters))))
     return tuple(notes)
+
+
+def memory_notes(trace: Trace) -> tuple[str, ...]:
+    """A sentence for the switch that the peak of memory depends on."""
+    return (FAST_PATH.format(UNSEEN),) if _has_fast_path(trace) else ()
+
+
+def _has_fast_path(trace: Trace) -> bool:
+    return any(module.type == PROJECTION for module in trace.modules)
 
 
 def fvcore_failure(trace: Trace) -> str | None:
@@ -104,14 +113,4 @@ def plain_total(trace: Trace) -> int:
 
 def _unpriced_kernels(trace: Trace) -> dict[int | None, str]:
     """Calls that are one kernel on the CPU, unknown to FlopCounterMode: their names, by index."""
-    calls = {*fused_calls(trace), *_fused_lstms(trace)}
-    return {call: trace.ops[call].name for call in sorted(calls)}
-
-
-def _fused_lstms(trace: Trace) -> Iterator[int]:
-    """In float32 without projections, which make the hidden state narrower than the cell's."""
-    for index, op in enumerate(trace.ops):
-        if op.name == "lstm" and op.composite:
-            hidden, cell = (shape(trace, tensor) for tensor in op.inputs[1:3])
-            if hidden == cell and trace.tensors[op.outputs[0]].dtype == "float32":
-                yield index
+    return {call: trace.ops[call].name for call in sorted(fused_calls(trace))}

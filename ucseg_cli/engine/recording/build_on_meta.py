@@ -30,10 +30,16 @@ class ElsewhereOnMeta(TorchFunctionMode):
     """Gives meta to whoever asks for an accelerator: ``.cuda()``, ``device="cuda"``.
 
     A tensor made there of Python's values is seen at once, by the operator that shows it elsewhere.
+    *casts* is whether autocast was on for the CPU, which casts no tensor that is on meta.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.casts = False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        self.casts |= torch.is_autocast_enabled("cpu")
         if getattr(func, "__name__", "") in ACCELERATORS and isinstance(args[0], torch.Tensor):
             return args[0].to("meta")
         args = tuple(map(_on_meta, args))
