@@ -25,6 +25,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Parse as Typer does; raises UsageError for a repeated option and for a word too many."""
+        args = self._one_value_each(ctx, args)
         values, extra, order = self.make_parser(ctx).parse_args(args=list(args))
         given = [parameter for parameter in order if _takes_one_value(parameter)]
         for option in given:
@@ -35,6 +36,30 @@ class Command(TyperCommand):
         if extra:
             raise self._too_many(ctx, values, extra)
         return super().parse_args(ctx, args)
+
+    def _one_value_each(self, ctx: Context, args: list[str]) -> list[str]:
+        """The words with an option that takes several repeated before each, as Click has it.
+
+        It takes all up to the next option, such as the files that a shell makes of ``*.md``.
+        """
+        several = {
+            name
+            for parameter in self.get_params(ctx)
+            if isinstance(parameter, TyperOption) and str(parameter.metavar).endswith("...")
+            for name in parameter.opts
+        }
+        spread: list[str] = []
+        option, is_first = "", False
+        for index, word in enumerate(args):
+            if word == "--":
+                return [*spread, *args[index:]]
+            if word.startswith("-") and not is_first:
+                option, is_first = (word, True) if word in several else ("", False)
+            elif option:
+                spread += [] if is_first else [option]
+                is_first = False
+            spread.append(word)
+        return spread
 
     def invoke(self, ctx: Context) -> Any:
         """Run the command, after noting where its answer, or an error instead, is to go."""

@@ -126,8 +126,8 @@ def parse_size(text: str, *, where: Where = None) -> Size:
 
 
 def parse_conditions(text: str, *, where: Where = None) -> Conditions:
-    """The inverse of *written*; raises UsageError."""
-    if ":" in text:
+    """The inverse of *written*; types may be left out. Raises UsageError."""
+    if re.search("[:,]|[x×X].*[x×X]", text):
         return Conditions(given=parse_inputs(text, where=where))
     return make_conditions(parse_size(text, where=where), 1)
 
