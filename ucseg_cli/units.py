@@ -14,10 +14,12 @@ MISSING = "–"
 WRITTEN_IN_FULL = 10_000
 """Counts below are as short in full as they are abbreviated."""
 
-_QUANTITY = re.compile(
+COUNT = (
     r"(?P<number>(?:[0-9]{1,3}(?:[,_][0-9]{3}){1,20}|[0-9]{1,64})(?:\.[0-9]{1,63})?)\s*"
-    r"(?P<prefix>[kKMGTPE]?|[KMGT]i)(?P<unit>B?)"
+    r"(?P<prefix>[kKMGTPE]?|[KMGT]i)"
 )
+BYTES = rf"{COUNT}(?P<unit>B?)"
+"""How a quantity is written, for a metric that does not count bytes, and for one that does."""
 
 
 def format_count(count: int | None, *, exact: bool = False, signed: bool = False) -> str:
@@ -84,7 +86,7 @@ def parse_count(text: str, *, in_bytes: bool, where: Where = None) -> int:
     Prefixes are decimal (k, M, G, T, P, E) or, with an i, binary. Raises UsageError for anything
     else: a negative number, one that is not whole once scaled, bytes of a metric that counts none.
     """
-    match = _QUANTITY.fullmatch(text.strip())
+    match = re.fullmatch(BYTES, text.strip())
     if match is None:
         raise UsageError(
             f"'{text}' is not a quantity",
