@@ -49,6 +49,17 @@ def format_bytes(count: int | None, *, exact: bool = False, signed: bool = False
     return f"{number} {prefix}B"
 
 
+def write_quantity(count: int, *, in_bytes: bool) -> str:
+    """The inverse of parse_count: ``1_040_000`` exactly as ``1.04M``, in bytes as ``1.04 MB``."""
+    if count < WRITTEN_IN_FULL:
+        return str(count)
+    prefix = next(prefix for prefix in reversed(DECIMAL) if DECIMAL[prefix] <= count)
+    whole, rest = divmod(count, DECIMAL[prefix])
+    zeros = len(str(DECIMAL[prefix])) - 1
+    number = f"{whole}.{rest:0{zeros}}".rstrip("0").rstrip(".")
+    return f"{number} {prefix}B" if in_bytes else f"{number}{prefix}"
+
+
 def format_percent(ratio: Fraction | None, *, signed: bool = False) -> str:
     """A ratio with one decimal, ``7/20`` as ``35.0%``; what rounds to zero but is not says so."""
     if ratio is None:

@@ -146,7 +146,7 @@ def test_a_metric_may_be_written_in_any_way(
     "key_and_value",
     [
         *(f'max = "{text}"' for text in ("650,000", "2.5MB", "512 KiB", "1.5 kB", "3Ki", "5B")),
-        *(f'vs-baseline = "{text}"' for text in ("+2%", "- 1.5 %", "0%", "+50kB", "0", "+ 2k")),
+        *(f'vs-baseline = "{text}"' for text in ("+2%", "- 1.5%", "0%", "+50kB", "0", "+ 2k")),
         *(f"vs-baseline = {number}" for number in (0, -50)),
         *(f'max = 1\nmodule = "a.**"\ndtype = "{dtype}"' for dtype in DTYPES),
         *(f'max = 1\ninput = "1x16:{dtype}"' for dtype in INPUT_DTYPES),

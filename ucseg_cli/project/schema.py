@@ -154,7 +154,7 @@ def _budget() -> Schema:
 
 
 def _metric_rules() -> Schema:
-    """What a budget's metric allows, by nested conditions.
+    """The keys and values that a budget's metric allows, by nested conditions.
 
     Editors complete no key of a table with ``allOf``.
     """
