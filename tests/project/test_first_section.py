@@ -3,7 +3,7 @@ from __future__ import annotations
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ucseg_cli.analysis.rules.first_budgets import FirstBudget
@@ -18,6 +18,8 @@ def section(model: str = "v2", given: Conditions | None = None) -> str:
     return section_text(model, given or Conditions(), BUDGETS, DAY, table="")
 
 
+@example("\x7f")
+@example('a"b\\c\n\x1b')
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_any_name_is_read_back_as_it_is(name: str) -> None:
     assert tomllib.loads(section(name))["default"] == name

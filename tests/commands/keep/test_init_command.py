@@ -251,11 +251,14 @@ def test_a_workflow_that_is_there_stays(ucseg: Run, tmp_path: Path) -> None:
     assert ucseg("init").returncode == 0
 
 
-def test_a_link_to_nowhere_is_not_replaced(ucseg: Run, tmp_path: Path) -> None:
-    (tmp_path / NAME).symlink_to("nowhere")
-    assert ucseg("init").returncode == 2
-    assert (tmp_path / NAME).readlink() == Path("nowhere")
-    assert not (tmp_path / "ucseg.toml").exists()
+@pytest.mark.parametrize("name", [NAME, str(WORKFLOW), "ucseg.toml", "pyproject.toml"])
+def test_a_link_to_nowhere_is_not_replaced(ucseg: Run, tmp_path: Path, name: str) -> None:
+    link = tmp_path / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to("nowhere")
+    assert ucseg("init", "--workflow").returncode == 2
+    assert link.readlink() == Path("nowhere")
+    assert files(tmp_path) == {name: b""}
 
 
 def test_a_link_to_the_shared_file_stays_a_link(ucseg: Run, tmp_path: Path) -> None:
