@@ -30,6 +30,7 @@ from support.fixture_types import (
     WriteWeights,
 )
 from support.lattices import family_lattice, key_between
+from support.schema_complaints import schema_complaints
 from support.stored_counts import COUNTED, read_counts, write_counts
 from support.stored_traces import Pass, StoredTraces, write_traces
 from support.strategies import STORED_CONDITIONS, STORED_VARIANTS, any_small_conditions, any_variant
@@ -44,10 +45,13 @@ from ucseg_cli.facts.count import Count
 from ucseg_cli.facts.design import Design, decode_design
 from ucseg_cli.facts.encoded_trace import decode_trace
 from ucseg_cli.facts.question import Question
+from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate import child_process, tracing
 from ucseg_cli.gate.cache import ENVIRONMENT, Cache
 from ucseg_cli.gate.fingerprints import fingerprint
+from ucseg_cli.project import config_file, configuration
+from ucseg_cli.project.configuration import read_settings
 from ucseg_cli.references import FromLibrary
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
 
@@ -200,6 +204,18 @@ def cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in HEEDED:
         monkeypatch.delenv(name, raising=False)
     return directory
+
+
+@pytest.fixture(autouse=True)
+def _what_is_read_fits_the_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every configuration of every test that the reader takes is one that editors take."""
+
+    def read(document: config_file.Document) -> Settings:
+        found = read_settings(document)
+        assert schema_complaints(document.data) == {}
+        return found
+
+    monkeypatch.setattr(configuration, "read_settings", read)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from ucseg_cli.units import (
     parse_quantity,
     plural,
     spoken_count,
+    write_quantity,
 )
 
 
@@ -347,3 +348,24 @@ def test_a_count_fits_the_form_in_which_we_show_it(count: int) -> None:
 def test_the_exact_notation_rounds_nothing(count: int) -> None:
     assert exact_quantity(in_bytes=False).write(count) == format_count(count, exact=True)
     assert exact_quantity(in_bytes=True).write(count) == format_bytes(count, exact=True)
+
+
+@pytest.mark.parametrize(
+    ("count", "text", "in_bytes"),
+    [
+        (9_999, "9999", "9999"),
+        (10_000, "10k", "10 kB"),
+        (660_000, "660k", "660 kB"),
+        (1_040_000, "1.04M", "1.04 MB"),
+        (1_000_001, "1.000001M", "1.000001 MB"),
+        (10**21, "1000E", "1000 EB"),
+    ],
+)
+def test_a_quantity_is_written_exactly_and_short(count: int, text: str, in_bytes: str) -> None:
+    assert write_quantity(count, in_bytes=False) == text
+    assert write_quantity(count, in_bytes=True) == in_bytes
+
+
+@given(st.integers(0, 2**70), st.booleans())
+def test_a_written_quantity_is_read_back(count: int, in_bytes: bool) -> None:  # noqa: FBT001 - drawn
+    assert parse_count(write_quantity(count, in_bytes=in_bytes), in_bytes=in_bytes) == count

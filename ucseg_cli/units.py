@@ -17,12 +17,16 @@ GROUP = 3
 WRITTEN_IN_FULL = 10_000
 """Counts below are as short in full as they are abbreviated."""
 
-_QUANTITY = re.compile(
+COUNT = (
     r"(?P<whole>[0-9]{1,3}(?:[,_ \u00a0\u2009\u202f][0-9]{3}){1,20}|[0-9]{1,64})"
     r"(?:\.(?P<decimals>[0-9]{1,63}))?(?P<gap>(?:\s|&nbsp;)*)"
-    r"(?P<prefix>[kKMGTPE]?|[KMGT]i)(?P<unit>B?)"
+    r"(?P<prefix>[kKMGTPE]?|[KMGT]i)"
 )
-"""Digits in groups of three: between them a comma, an underscore or a space of any width."""
+BYTES = rf"{COUNT}(?P<unit>B?)"
+"""How a quantity is written, for a metric that does not count bytes, and for one that does.
+
+Digits stand in groups of three: between them a comma, an underscore or a space of any width.
+"""
 
 
 class Quantity(NamedTuple):
@@ -101,6 +105,17 @@ def format_bytes(count: int | None, *, exact: bool = False, signed: bool = False
     return f"{number} {prefix}B"
 
 
+def write_quantity(count: int, *, in_bytes: bool) -> str:
+    """The inverse of parse_count: ``1_040_000`` exactly as ``1.04M``, in bytes as ``1.04 MB``."""
+    if count < WRITTEN_IN_FULL:
+        return str(count)
+    prefix = next(prefix for prefix in reversed(DECIMAL) if DECIMAL[prefix] <= count)
+    whole, rest = divmod(count, DECIMAL[prefix])
+    zeros = len(str(DECIMAL[prefix])) - 1
+    number = f"{whole}.{rest:0{zeros}}".rstrip("0").rstrip(".")
+    return f"{number} {prefix}B" if in_bytes else f"{number}{prefix}"
+
+
 def format_percent(ratio: Fraction | None, *, signed: bool = False) -> str:
     """A ratio with one decimal, ``7/20`` as ``35.0%``; what rounds to zero but is not says so."""
     if ratio is None:
@@ -150,7 +165,7 @@ def parse_quantity(text: str, *, in_bytes: bool, where: Where = None) -> Quantit
     else: a negative number, bytes of a metric that counts none.
     """
     text = text.strip()
-    match = _QUANTITY.fullmatch(text)
+    match = re.fullmatch(BYTES, text)
     if match is None:
         raise UsageError(
             f"'{text}' is not a quantity",

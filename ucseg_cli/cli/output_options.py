@@ -142,3 +142,16 @@ class Output(NamedTuple):
         from ucseg_cli.terminal.deliver import deliver
 
         deliver(with_run_notes(report, list(subjects)), self.destination)
+
+    def print_as_is(self, text: str, form: str, option: str) -> None:
+        """Print a file of the *form* that an *option* asks for, instead of an answer.
+
+        Raises UsageError where the answer is asked for in another form or place.
+        """
+        as_printed = [Output(), Output(form)]
+        if self not in as_printed:
+            what, fix = f"{option} prints a file as it is", f"{option} > FILE writes it"
+            raise UsageError(what, where=option, help=f"leave other forms out: {fix}")
+        from ucseg_cli.terminal.streams import print_text
+
+        print_text(text, for_machines=True)

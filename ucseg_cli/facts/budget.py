@@ -28,6 +28,9 @@ BUDGET_KEYS = {
 }
 """The keys of a budget in a configuration, and what each means."""
 
+LIMITS = ("max", "vs-baseline", "warn")
+"""Its keys that limit something; a budget has at least one."""
+
 
 class Bound(NamedTuple):
     """The largest value allowed: ``ratio`` times the baseline's, rounded down, plus ``offset``.

@@ -24,8 +24,24 @@ from ucseg_cli.project.config_section import Section, read_known, read_text, spe
 from ucseg_cli.project.variant_sections import read_variants
 from ucseg_cli.references import Reference
 
-KEYS = ("default", "baseline", "size", "convention", "timeout", "variants", "budgets", "lint")
-LINT_KEYS = ("select", "ignore", "fail-on")
+KEYS = {
+    "default": "the model of commands that name none",
+    "baseline": "the model that `ucseg compare MODEL` and `vs-baseline` compare with",
+    "size": "the input in pixels, or several; commands about one size take the first",
+    "convention": "how operations are priced",
+    "timeout": "how long a model of your own may run, in seconds",
+    "variants": "named variants, each of which changes axes of another",
+    "budgets": "limits that `ucseg check` judges",
+    "lint": "the findings that `ucseg lint` reports",
+}
+"""The keys of a configuration, and what each means."""
+
+LINT_KEYS = {
+    "select": "codes of the rules to look for, or how they begin; else every rule",
+    "ignore": "codes of rules to leave out, or how they begin",
+    "fail-on": "exit 1 for findings at least this severe",
+}
+"""The keys of its table ``lint``, and what each means."""
 
 
 def read_settings(document: Document) -> Settings:

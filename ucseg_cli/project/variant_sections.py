@@ -20,9 +20,15 @@ from ucseg_cli.references import (
     with_arguments,
 )
 from ucseg_cli.references.variants import AXES, CATALOGUE, DEFAULT, Axis, Variant
+from ucseg_cli.references.variants.axis_values import Several
 
 _NOTHING = object()
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+VARIANT_KEYS = {
+    "from": f"the variant that it changes, or any other model; else {DEFAULT}",
+    **{axis.name: f"{axis.meaning} Accepts {axis.accepts}." for axis in AXES},
+}
+"""The keys of a variant of the family in a configuration, and what each means."""
 
 
 def read_variants(section: Section, folder: Path) -> dict[str, Model]:
@@ -43,7 +49,7 @@ def _is_new_name(section: Section, name: str) -> bool:
         fix = "choose another name; `baseline` may be set to it"
         section.mistaken(f"'{name}' is built in", name, help=fix)
         return False
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         fix = "use letters, digits, '_', '-' and '.'"
         section.mistaken(f"'{name}' cannot name a variant", name, help=fix)
         return False
@@ -54,6 +60,7 @@ def _read_variant(table: Section, known: Mapping[str, Model], folder: Path) -> M
     """One variant; a mistaken one is known, too, so that its name is not a second mistake."""
     base = table.read("from", partial(_read_base, known, folder), None)
     if base is None and "from" in table:
+        _read_arguments(table)
         return FromFile("", "")  # with which every key below it may be right
     if base is None or isinstance(base, Variant):
         return (base or CATALOGUE[DEFAULT])._replace(**_read_axes(table))
@@ -90,7 +97,7 @@ def _read_literal(value: Any, where: Place) -> Any:
 
 
 def _read_axes(table: Section) -> dict[str, Any]:
-    table.only(("from", *(axis.name for axis in AXES)))
+    table.only(VARIANT_KEYS)
     values = {axis.name: table.read(axis.name, axis_reader(axis), None) for axis in AXES}
     return {name: value for name, value in values.items() if value is not None}
 
@@ -99,7 +106,7 @@ def axis_reader(axis: Axis) -> Any:
     """A reader of an axis's value as TOML writes it: ``rates = [6, 12]`` is ``rates=6,12``."""
 
     def read(value: Any, where: Place) -> Any:
-        several = axis.name == "rates" and isinstance(value, list)
+        several = isinstance(axis.parse, Several) and isinstance(value, list)
         if several and all(type(rate) is int for rate in value):
             return axis.read(",".join(map(str, value)), where=where)
         if isinstance(value, bool) or not isinstance(value, int | float | str):

@@ -55,11 +55,12 @@ class LockUpdate(NamedTuple):
         """
         try:
             with alone_in(self.path.parent):
-                self._write()
+                self.write_alone()
         except TimeoutError as error:
             raise OutputError(str(error.strerror), where=Place(self.path_shown)) from error
 
-    def _write(self) -> None:
+    def write_alone(self) -> None:
+        """The same, by whoever is alone in the folder already."""
         now = read_lock(self.path, both_sides=True) or Lock({})
         for name in (*self.fresh, *self.dropped):
             if now.models.get(name) != self.before.models.get(name):
