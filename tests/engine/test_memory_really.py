@@ -22,11 +22,11 @@ from torch.utils._pytree import tree_leaves
 
 from support.fixture_types import TraceOf
 from ucseg_cli.analysis.memory.peak_memory import Peak, peak_memory, real_run_bytes
-from ucseg_cli.engine.recording.build_on_meta import ElsewhereOnMeta
 from ucseg_cli.engine.recording.fused_kernels import without_attention_kernels
 from ucseg_cli.engine.recording.move_to_meta import moved_to_meta
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.engine.trace_model import trace_module
+from ucseg_cli.engine.user_code.accelerators import accelerators_elsewhere, accelerators_on_meta
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
@@ -388,7 +388,7 @@ def test_the_peak_has_what_forward_makes_of_values(make: Callable[[Tensor], Tens
 
 
 def record_without_data(model: nn.Module, x: Tensor) -> Trace:
-    with moved_to_meta(model), ElsewhereOnMeta():
+    with moved_to_meta(model), accelerators_elsewhere(), accelerators_on_meta():
         return record(model, torch.empty_like(x, device="meta"))
 
 
