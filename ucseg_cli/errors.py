@@ -17,7 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 
 class ExitStatus(IntEnum):
@@ -164,6 +166,14 @@ class InterruptionError(UcsegError):
 def single_errors(error: UcsegError) -> tuple[UcsegError, ...]:
     """The error itself, or each of several mistakes."""
     return error.errors if isinstance(error, MistakesError) else (error,)
+
+
+def behind(error: BaseException, kinds: type[E] | tuple[type[E], ...]) -> E | None:
+    """The error of one of *kinds* that *error* is or came from; None if it has another cause."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, kinds):
+        cause = cause.__cause__ or cause.__context__
+    return cause
 
 
 def encode_error(error: UcsegError) -> dict[str, Any]:

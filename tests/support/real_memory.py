@@ -14,9 +14,9 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ucseg_cli.engine.recording.build_on_meta import ElsewhereOnMeta
 from ucseg_cli.engine.recording.move_to_meta import moved_to_meta
 from ucseg_cli.engine.recording.record import record
+from ucseg_cli.engine.user_code.accelerators import accelerators_elsewhere, accelerators_on_meta
 from ucseg_cli.facts.trace import Trace
 
 
@@ -88,5 +88,5 @@ def most_allocated(model: nn.Module, *inputs: Tensor, folder: Path) -> int:
 
 def record_without_data(model: nn.Module, *inputs: Tensor) -> Trace:
     """The pass on meta, as the engine records it."""
-    with moved_to_meta(model), ElsewhereOnMeta():
+    with moved_to_meta(model), accelerators_elsewhere(), accelerators_on_meta():
         return record(model, *(x.to("meta") for x in inputs))

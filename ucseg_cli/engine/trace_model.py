@@ -13,19 +13,20 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from ucseg_cli.engine.recording.build_on_meta import ElsewhereOnMeta, building_on_meta
+from ucseg_cli.engine.recording.build_on_meta import building_on_meta
 from ucseg_cli.engine.recording.move_to_meta import moved_to_meta
 from ucseg_cli.engine.recording.record import has_lazy_modules, record, trace_modules
 from ucseg_cli.engine.recording.way_on_cpu import on_cpu
+from ucseg_cli.engine.user_code.accelerators import accelerators_on_meta
 from ucseg_cli.engine.user_code.import_model import (
+    REFUSALS,
     Builder,
     error_text,
     first_line,
     line_of,
     model_builder,
 )
-from ucseg_cli.engine.user_code.refuse_downloads import DownloadRefusedError
-from ucseg_cli.errors import ModelError, ResourceError, UcsegError, UsageError
+from ucseg_cli.errors import ModelError, ResourceError, UcsegError, UsageError, behind
 from ucseg_cli.facts.conditions import OTHER_ARGUMENTS, Conditions, Input
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import Backbone, SegmentationNetwork, build_backbone
@@ -177,11 +178,11 @@ def runnable_model(model: Variant | Buildable) -> Iterator[nn.Module]:
 def _build(build: Builder) -> tuple[nn.Module, nn.Module | None]:
     """The model on meta and None; if it needs values to be built, the real model twice."""
     try:
-        with building_on_meta():
+        with building_on_meta(), accelerators_on_meta():
             return build(), None
-    except DownloadRefusedError:
-        raise
-    except UcsegError:
+    except UcsegError as error:
+        if behind(error, REFUSALS) is not None:
+            raise
         model = build()
         return model, model
 
@@ -202,15 +203,17 @@ def _build_for_real(build: Builder, model: nn.Module, conditions: Conditions) ->
 def record_on_meta(model: nn.Module, conditions: Conditions) -> Trace | None:
     """The trace on meta; None for a model that cannot run there, or not at all."""
     try:
-        with moved_to_meta(model), ElsewhereOnMeta() as elsewhere:
+        with moved_to_meta(model), accelerators_on_meta() as elsewhere:
             trace = record(model, *input_tensors(conditions, "meta"))
         if not elsewhere.casts:
             return trace
         # Autocast asks where a tensor is; all of torch then takes longer.
-        with moved_to_meta(model, on_cpu), ElsewhereOnMeta():
+        with moved_to_meta(model, on_cpu), accelerators_on_meta():
             return record(model, *map(on_cpu, input_tensors(conditions, "meta")))
-    except (Exception, SystemExit):  # noqa: BLE001 - a run on real tensors gives the better message
-        return None
+    except (Exception, SystemExit) as error:
+        if behind(error, REFUSALS) is not None:
+            raise
+        return None  # a run on real tensors gives the better message
 
 
 def _refuse_other_inputs(model: nn.Module, conditions: Conditions) -> None:

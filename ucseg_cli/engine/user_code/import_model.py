@@ -16,21 +16,32 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from ucseg_cli.engine.user_code.accelerators import DeviceAbsentError
 from ucseg_cli.engine.user_code.arguments import Parameters, parameters_of, refuse_arguments
 from ucseg_cli.engine.user_code.constructor_axes import as_annotated, constructor_axes
 from ucseg_cli.engine.user_code.isolation import isolated
 from ucseg_cli.engine.user_code.package_of_file import imports_relatively, package_of
 from ucseg_cli.engine.user_code.refuse_downloads import (
+    DownloadError,
     DownloadRefusedError,
-    download_behind,
     without_weights,
 )
-from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError, nearest_name
+from ucseg_cli.errors import (
+    ModelError,
+    UcsegError,
+    UnknownNameError,
+    UsageError,
+    behind,
+    nearest_name,
+)
 from ucseg_cli.facts.design import Design
 from ucseg_cli.facts.trace import ConstructorAxis
 from ucseg_cli.references import Buildable, FromFile, FromLibrary, OwnCode
 from ucseg_cli.zoo.torchvision_import import torchvision_packages_on_demand
 from ucseg_cli.zoo.torchvision_models import build_torchvision, torchvision_parameters
+
+REFUSALS = (DownloadError, DeviceAbsentError)
+"""Raised in a user's code that asks for what it does not get, on meta or with data."""
 
 MOST_LINES, LONGEST_LINE = 12, 400
 """Lines of a user's message that are shown, and letters of each."""
@@ -133,7 +144,7 @@ def _shortened(line: str) -> str:
 
 def error_text(error: BaseException) -> str:
     """The same after the type's name, unless that is RuntimeError, as for most errors of torch."""
-    plain = type(error) is RuntimeError or not _text(error)
+    plain = type(error) in {RuntimeError, DeviceAbsentError} or not _text(error)
     return first_line(error) if plain else f"{type(error).__name__}: {first_line(error)}"
 
 
@@ -299,7 +310,7 @@ def _is_model(value: Any, module: ModuleType) -> bool:
 
 def _failed(what: str, error: BaseException, source: Buildable, offline: str = "") -> ModelError:
     """The error for a failure of the user's code, with the way out."""
-    if (download := download_behind(error)) is not None:
+    if (download := behind(error, DownloadError)) is not None:
         argument = f"let {source.name} take an argument that keeps it from loading any"
         way = f"write {source}{offline}" if offline else argument
         help_ = f"no count needs weights: {way}"

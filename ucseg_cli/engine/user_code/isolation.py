@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from ucseg_cli.engine.recording.restore import settings_restored
+from ucseg_cli.engine.user_code.accelerators import accelerators_elsewhere
 from ucseg_cli.engine.user_code.refuse_downloads import downloads_refused
 
 
@@ -33,7 +34,7 @@ def isolated(folders: Sequence[Path], script: str) -> Iterator[None]:
         if "numpy" in sys.modules:  # torch imports it, where it is installed
             numpy_random: Any = import_module("numpy.random")
             numpy_random.seed(0)
-        with redirect_stdout(sys.stderr), downloads_refused():
+        with redirect_stdout(sys.stderr), downloads_refused(), accelerators_elsewhere():
             yield
 
 
