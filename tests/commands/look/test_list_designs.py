@@ -28,7 +28,7 @@ class Net(nn.Module):
     """
     def __init__(self, width, kind: Literal["a", "b"] = "a", deep: "bool" = False, *,
                  norm: Norm = Norm.NONE, act: type = nn.ReLU, rates: tuple[int, ...] = (6, 12),
-                 alpha: Optional[float] = None, **rest):
+                 alpha: Optional[float] = None, other: "Undefined" = 1e-7, **rest):
         super().__init__()
 
 class Plain(nn.Sequential):
@@ -66,7 +66,7 @@ def test_a_file_lists_its_own_classes_functions_and_models(ucseg: Run) -> None:
     assert found == {"Net": "class", "Plain": "class", "build": "function", "tiny": "model"}
     screen = ucseg("list", "net.py").stdout
     assert "A small network." in screen
-    axes = "width, kind=a, deep=False, norm=NONE, act=ReLU, rates=6,12, alpha=None"
+    axes = "width, kind=a, deep=False, norm=NONE, act=ReLU, rates=6,12, alpha=None, other=1e-07"
     assert axes in ucseg("list", "net.py", "-f", "markdown").stdout
     assert screen.splitlines()[-1].startswith("net.py defines 4 models. `ucseg list net.py:Net`")
 
@@ -106,6 +106,7 @@ def test_a_class_lists_its_axes_with_defaults_and_choices(ucseg: Run, name: str)
             "default": None,
             "choices": none,
         },
+        "other": {"accepts": "Undefined", "required": False, "default": 1e-7, "choices": none},
     }
 
 

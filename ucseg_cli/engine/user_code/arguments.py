@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any, get_type_hints
+from functools import partial
+from typing import Any
 
 from ucseg_cli.errors import UnknownNameError, UsageError
 from ucseg_cli.references import OwnCode
@@ -21,14 +22,29 @@ def parameters_of(found: Any) -> Parameters:
         parameters = inspect.signature(found).parameters
     except (ValueError, TypeError):  # written in C
         return {"arguments": inspect.Parameter("arguments", inspect.Parameter.VAR_KEYWORD)}
-    try:
-        hints = get_type_hints(found.__init__ if inspect.isclass(found) else found)
-    except Exception:  # noqa: BLE001 - an annotation may be any text
-        hints = {}
+    scope = getattr(_function_of(found), "__globals__", {})
     return {
-        name: parameter.replace(annotation=hints.get(name, parameter.annotation))
+        name: parameter.replace(annotation=_resolved(parameter.annotation, scope))
         for name, parameter in parameters.items()
     }
+
+
+def _function_of(found: Any) -> Any:
+    """The function in which its annotations stand."""
+    while isinstance(found, partial):
+        found = found.func
+    return inspect.unwrap(found.__init__ if inspect.isclass(found) else found)
+
+
+def _resolved(annotation: Any, scope: dict[str, Any]) -> Any:
+    """An annotation that is a text, as under ``from __future__ import annotations``."""
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        found = eval(annotation, scope)  # noqa: S307 - the user's own text, in their own process
+    except Exception:  # noqa: BLE001 - any text may stand there
+        return annotation.strip("'\"")
+    return _resolved(found, scope)
 
 
 def refuse_arguments(parameters: Parameters, arguments: Mapping[str, Any], source: OwnCode) -> None:

@@ -67,7 +67,7 @@ def designs_report(source: str, designs: Sequence[Design]) -> Report:
 def axes_report(source: str, design: Design) -> Report:
     """The axes of one design, with their defaults and what they accept."""
     axes = design.axes
-    example = next((axis for axis in axes if axis.default != REQUIRED), None)
+    example = next((axis for axis in axes if isinstance(axis.default, int | float)), None)
     how = f"; write {source}+{example.name}={_shown(example)} to set one" if example else ""
     about = (design.about,) if design.about else ()
     return Report(
