@@ -1,7 +1,13 @@
 """How a user names a model: a variant of the family, or a source outside it."""
 
 from ucseg_cli.references.designs import Model
-from ucseg_cli.references.grammar import Reference, parse_reference, with_axes
+from ucseg_cli.references.grammar import (
+    Reference,
+    find_source,
+    is_source,
+    parse_reference,
+    with_axes,
+)
 from ucseg_cli.references.sources import (
     Argument,
     Buildable,
@@ -24,6 +30,8 @@ __all__ = [
     "OwnCode",
     "Reference",
     "Source",
+    "find_source",
+    "is_source",
     "parse_reference",
     "with_axes",
 ]

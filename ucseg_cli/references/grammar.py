@@ -33,6 +33,7 @@ CHECKPOINTS = (
     *(".pt", ".pth", ".pth.tar", ".bin", ".ckpt", ".safetensors", ".index.json"),
     *(".npz", ".pkl", ".pt2"),
 )
+FILES = (".py", ".ipynb")
 _ARGUMENT = re.compile(r"\+(?=[^\W\d]\w*=)")
 _SHAPE = "write FILE.py:NAME, PACKAGE.MODULE:NAME or torchvision:NAME"
 
@@ -64,10 +65,9 @@ def parse_reference(
     nearest known name for an unknown variant, axis or value.
     """
     text = text.strip()
-    source = _parse_source(text, where)
+    source = find_source(text, where=where, beside=beside, beneath=beneath)
     if source is not None:
-        found = source_beneath(source, beneath, where) if beneath else _found(source, beside)
-        return Reference(text, found)
+        return Reference(text, source)
     try:
         return Reference(text, parse_variant(text, named, where=where))
     except UnknownNameError as error:
@@ -75,6 +75,22 @@ def parse_reference(
             raise
         fix = f"to name it as a checkpoint, write ./{text}"
         raise UsageError(f"'{text}' is not a variant", where=where, help=fix) from error
+
+
+def find_source(
+    text: str, *, where: Where = None, beside: Path | None = None, beneath: Path | None = None
+) -> Source | None:
+    """The source that *text* names; None if it is not the name of one. See parse_reference."""
+    source = _parse_source(text, where)
+    if source is None:
+        return None
+    return source_beneath(source, beneath, where) if beneath else _found(source, beside)
+
+
+def is_source(text: str) -> bool:
+    """Whether it begins as the name of something in a file or module does."""
+    place = _ARGUMENT.split(text.strip())[0].rpartition(":")[0]
+    return place.endswith(FILES) or "/" in place or "\\" in place or _is_dotted(place)
 
 
 def with_axes(reference: str, axes: Mapping[str, str]) -> str:
@@ -121,7 +137,7 @@ def _is_dotted(text: str) -> bool:
 
 
 def _parse_checkpoint(path: str, assignments: Iterable[str], where: Where) -> FromCheckpoint | None:
-    if path.endswith((".py", ".ipynb")):
+    if path.endswith(FILES):
         raise UsageError(
             f"'{path}' does not say which class is meant",
             where=where,

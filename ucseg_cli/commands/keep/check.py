@@ -86,7 +86,11 @@ def check(
         from ucseg_cli.workflow.check_lock import check_lock  # budgets alone do not need it
 
         lock = check_lock(settings, models, cache=cache)
-    judged = [*(point.conditions for point in points), *(lock.conditions if lock else ())]
+    run = [
+        point.conditions.as_run(subjects[point].trace) if point in subjects else point.conditions
+        for point in points
+    ]
+    judged = [*run, *(lock.conditions if lock else ())]
     report = check_report(checks, list(dict.fromkeys(judged)), lock)
     output.deliver(report, subjects.values())
     if any(check.failure for check in checks):

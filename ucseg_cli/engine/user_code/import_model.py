@@ -1,4 +1,4 @@
-"""Importing a user's file or module, finding the class or factory in it, and building it."""
+"""Importing a user's file or module, finding the class or function in it, and calling it."""
 
 from __future__ import annotations
 
@@ -54,17 +54,21 @@ class Builder(NamedTuple):
 
     def __call__(self) -> nn.Module:
         """The model; raises ModelError or UsageError."""
-        try:
-            model = self.make(**self.arguments)
-        except UcsegError:
-            raise
-        except (Exception, SystemExit) as error:
-            what = f"{self.source.name} cannot be built"
-            raise _failed(what, error, self.source, self.offline) from error
+        model = self.call("built")
         if not isinstance(model, nn.Module):
             what = f"{self.source.name} gives {type(model).__name__}, not a torch.nn.Module"
             raise ModelError(what, where=str(self.source))
         return model
+
+    def call(self, verb: str = "called") -> Any:
+        """Whatever *make* returns; raises ModelError where it fails, and says that by the verb."""
+        try:
+            return self.make(**self.arguments)
+        except UcsegError:
+            raise
+        except (Exception, SystemExit) as error:
+            what = f"{self.source.name} cannot be {verb}"
+            raise _failed(what, error, self.source, self.offline) from error
 
     @property
     def changed(self) -> list[str]:
@@ -85,16 +89,22 @@ class Builder(NamedTuple):
 
 
 @contextmanager
-def model_builder(source: Buildable) -> Iterator[Builder]:
+def model_builder(source: Buildable, example: OwnCode | None = None) -> Iterator[Builder]:
     """A function that builds the model; it may be called, and its models run, while this lasts.
 
-    Raises ModelError or UsageError where there is no such model, or where the user's code fails.
+    So may the function of its *example*, which may stand in another file. Raises ModelError or
+    UsageError where there is no such model, or where the user's code fails.
     """
     script = source.path if isinstance(source, FromFile) else ""
-    beside = [Path(script).resolve().parent, package_of(Path(script))[0]] if script else []
+    beside = [*_folders_of(source), *_folders_of(example)]
     folders = [] if isinstance(source, FromLibrary) else [*dict.fromkeys(beside), Path.cwd()]
     with isolated(folders, script), torchvision_packages_on_demand():
         yield _builder(source)
+
+
+def example_caller(function: OwnCode) -> Builder:
+    """Calls a user's function that returns the arguments of a forward pass; see model_builder."""
+    return _caller(function, "function", _is_function)
 
 
 def first_line(error: BaseException) -> str:
@@ -139,11 +149,17 @@ def line_of(error: BaseException, source: Buildable) -> str | None:
 
 
 def _builder(source: Buildable) -> Builder:
-    arguments = {argument.name: argument.value for argument in source.arguments}
     if isinstance(source, FromLibrary):
+        arguments = {argument.name: argument.value for argument in source.arguments}
         make = partial(_make_torchvision, source.name)
         return Builder(source, make, arguments, torchvision_parameters(source.name))
-    found = _find(_import(source), source)
+    return _caller(source, "model", _is_model)
+
+
+def _caller(source: OwnCode, noun: str, is_meant: Callable[[Any, ModuleType], bool]) -> Builder:
+    """Calls what *source* names with its arguments; *noun* and *is_meant* are for near names."""
+    arguments = {argument.name: argument.value for argument in source.arguments}
+    found = _find(_import(source), source, noun, is_meant)
     if isinstance(found, nn.Module):
         if arguments:
             what = f"{source.name} is a model already, and takes no arguments"
@@ -156,6 +172,13 @@ def _builder(source: Buildable) -> Builder:
         for name, value in arguments.items()
     }
     return Builder(source, found, values, parameters, without_weights(parameters))
+
+
+def _folders_of(source: Buildable | None) -> list[Path]:
+    """Those of a file that are importable while it is, as in ``python file``."""
+    if not isinstance(source, FromFile):
+        return []
+    return [Path(source.path).resolve().parent, package_of(Path(source.path))[0]]
 
 
 def _make_torchvision(network: str, /, **arguments: Any) -> nn.Module:
@@ -189,6 +212,10 @@ def _import_file(path: str) -> ModuleType:
 
 
 def _load(name: str, file: Path, shown: str) -> ModuleType:
+    for known in (name, f"{name}_of_the_user"):
+        loaded = sys.modules.get(known)
+        if loaded is not None and getattr(loaded, "__file__", None) == str(file):
+            return loaded  # the model's file is often that of its example, too
     # A module that is loaded keeps its name: others import it while the file runs.
     name = f"{name}_of_the_user" if name in sys.modules else name
     spec = spec_from_file_location(name, file)
@@ -214,12 +241,14 @@ def _import_module(name: str) -> ModuleType:
         ) from error
 
 
-def _find(module: ModuleType, source: OwnCode) -> Any:
+def _find(
+    module: ModuleType, source: OwnCode, noun: str, is_meant: Callable[[Any, ModuleType], bool]
+) -> Any:
     found: Any = module
     for name in source.name.split("."):
         if not hasattr(found, name):
-            known = [other for other, value in vars(found).items() if _is_model(value, module)]
-            raise UnknownNameError("model", source.name, known, where=str(source))
+            known = [other for other, value in vars(found).items() if is_meant(value, module)]
+            raise UnknownNameError(noun, source.name, known, where=str(source))
         found = getattr(found, name)
     if not callable(found):
         what = f"{source.name} is not a class, function or model but {type(found).__name__}"
@@ -233,6 +262,10 @@ def _is_model(value: Any, module: ModuleType) -> bool:
         return True
     builds = issubclass(value, nn.Module) if isinstance(value, type) else inspect.isfunction(value)
     return builds and value.__module__ == module.__name__
+
+
+def _is_function(value: Any, module: ModuleType) -> bool:
+    return inspect.isfunction(value) and value.__module__ == module.__name__
 
 
 def _refuse_arguments(
