@@ -15,8 +15,10 @@ from ucseg_cli.analysis.counters.agreement import agreement
 from ucseg_cli.analysis.counting.operations import total_flops
 from ucseg_cli.analysis.counting.parameters import total_params
 from ucseg_cli.engine.counters import count_model, count_model_of
+from ucseg_cli.engine.forward_arguments import argument_maker
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.engine.trace_model import Tracer, runnable_model, trace_source
+from ucseg_cli.engine.user_code.import_model import model_builder
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError
 from ucseg_cli.facts.conditions import Conditions, parse_inputs
 from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace, encode_trace
@@ -178,6 +180,10 @@ def tied():
     x = torch.rand(2, 4)
     return x, x
 
+def tied_for_real():
+    x = torch.from_numpy(np.random.rand(2, 4).astype("float32"))
+    return x, x
+
 def from_numpy():
     return torch.from_numpy(np.random.rand(2, 4).astype("float32")), torch.rand(2, 4)
 
@@ -309,8 +315,9 @@ def test_names_of_inputs_that_are_not_there_are_refused(tmp_path: Path, at: At) 
             decode_trace({**data, "input_names": names})
 
 
-def test_a_tensor_that_stands_twice_is_one_tensor(tmp_path: Path, at: At) -> None:
-    first, second = trace_source(model(tmp_path, "Two"), at("tied")).inputs
+@pytest.mark.parametrize("written", ["tied", "tied_for_real"])
+def test_a_tensor_that_stands_twice_is_one_tensor(tmp_path: Path, at: At, written: str) -> None:
+    first, second = trace_source(model(tmp_path, "Two"), at(written)).inputs
     assert first == second
 
 
@@ -327,6 +334,13 @@ def test_a_function_draws_the_same_numbers_each_time(tmp_path: Path, at: At) -> 
     traces = [trace_source(model(tmp_path, "Lengths"), at("drawn")) for _ in range(3)]
     assert {trace.failure for trace in traces} == {None}
     assert len({total_flops(trace)["macs"] for trace in traces}) == 1
+    source, conditions = model(tmp_path, "Lengths"), at("drawn")
+    with model_builder(source):
+        make = argument_maker(conditions)
+        first, second = make("cpu").tensors, make("cpu").tensors
+        on_meta = make("meta").tensors
+    assert all(map(torch.equal, first, second))
+    assert [tensor.shape for tensor in on_meta] == [tensor.shape for tensor in first]
 
 
 def test_the_function_may_stand_in_another_file_and_share_classes_with_the_model(

@@ -334,6 +334,13 @@ def test_a_model_that_does_not_run_says_how_to_give_it_other_arguments(ucseg: Ru
     assert "a function of yours that returns the arguments, as in net.py:example" in answer.stderr
 
 
+def test_a_header_has_no_shapes_of_a_function_for_a_model_that_did_not_run(ucseg: Run) -> None:
+    answer = ucseg("params", "net.py:Text", "-i", "net.py:example")
+    assert answer.returncode == 0
+    assert answer.stdout.splitlines()[1].startswith("input net.py:example · dtype float32")
+    assert "forward(ids) takes no 'batch'" in answer.stdout
+
+
 def test_a_function_stands_alone_without_size_or_batch(ucseg: Run) -> None:
     for more in (("--size", "64"), ("--batch", "2")):
         answer = ucseg("flops", "net.py:Batch", "-i", "net.py:example", *more)
