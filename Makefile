@@ -67,8 +67,8 @@ lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-budgets: $(VENV)/.run  ## check our own networks against their budgets and lock
-	$(BIN)/ucseg check --locked
+budgets: $(VENV)/.run  ## check our own networks against their budgets and lock, and our pages against them
+	$(BIN)/ucseg check --locked --docs 'docs/*.md'
 
 check: lint test test-slow test-wheel budgets  ## what CI runs
 

@@ -30,6 +30,7 @@ from support.fixture_types import (
     WriteWeights,
 )
 from support.lattices import family_lattice, key_between
+from support.schema_complaints import schema_complaints
 from support.stored_counts import COUNTED, read_counts, write_counts
 from support.stored_traces import Pass, StoredTraces, write_traces
 from support.strategies import STORED_CONDITIONS, STORED_VARIANTS, any_small_conditions, any_variant
@@ -41,12 +42,16 @@ from ucseg_cli.errors import UcsegError, decode_error
 from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.count import Count
+from ucseg_cli.facts.design import Design, decode_design
 from ucseg_cli.facts.encoded_trace import decode_trace
 from ucseg_cli.facts.question import Question
+from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate import child_process, tracing
 from ucseg_cli.gate.cache import ENVIRONMENT, Cache
 from ucseg_cli.gate.fingerprints import fingerprint
+from ucseg_cli.project import config_file, configuration
+from ucseg_cli.project.configuration import read_settings
 from ucseg_cli.references import FromLibrary
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
 
@@ -201,6 +206,18 @@ def cache_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return directory
 
 
+@pytest.fixture(autouse=True)
+def _what_is_read_fits_the_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every configuration of every test that the reader takes is one that editors take."""
+
+    def read(document: config_file.Document) -> Settings:
+        found = read_settings(document)
+        assert schema_complaints(document.data) == {}
+        return found
+
+    monkeypatch.setattr(configuration, "read_settings", read)
+
+
 @pytest.fixture
 def fake_engine(
     model_trace_of: ModelTraceOf, other_counts: tuple[Count, ...], monkeypatch: pytest.MonkeyPatch
@@ -225,11 +242,7 @@ def fake_engine(
 
     @contextmanager
     def asked_here(questions: Sequence[Question], *_: object) -> Iterator[list[AskedHere]]:
-        asked.extend(
-            tracing.Request(question.source, conditions)
-            for question in questions
-            for conditions in question.conditions
-        )
+        asked.extend(tracing.Request(*point) for question in questions for point in question.points)
         yield [AskedHere(question) for question in questions]
 
     monkeypatch.setattr(tracing, "_record_all", record_all)
@@ -259,6 +272,12 @@ class AskedHere(NamedTuple):
             result if isinstance(result, UcsegError) else decode_trace(result)
             for result in self.wait_for_results()
         ]
+
+    def wait_for_designs(self) -> list[Design]:
+        (found,) = self.wait_for_results()
+        if isinstance(found, UcsegError):
+            raise found
+        return list(map(decode_design, found))
 
 
 @pytest.fixture

@@ -39,7 +39,8 @@ PYTHON = re.compile(r"^```python\n(?!# \S+\.py\n)(.*?)^```$", re.DOTALL | re.MUL
 """An example, unlike a block that is a file."""
 
 FILE = re.compile(
-    r"^```(?:toml|python|yaml)\n(?P<text># (?P<path>\S+\.\w+)\n.*?)^```$", re.DOTALL | re.MULTILINE
+    r"^```(?:toml|python|yaml|markdown)\n(?P<text># (?P<path>\S+\.\w+)\n.*?)^```$",
+    re.DOTALL | re.MULTILINE,
 )
 """A block that begins with the name of a file is that file."""
 

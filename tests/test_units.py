@@ -8,14 +8,17 @@ from hypothesis import strategies as st
 
 from ucseg_cli.errors import UsageError
 from ucseg_cli.units import (
+    exact_quantity,
     exact_ratio,
     format_bytes,
     format_count,
     format_percent,
     format_shape,
     parse_count,
+    parse_quantity,
     plural,
     spoken_count,
+    write_quantity,
 )
 
 
@@ -260,3 +263,109 @@ def test_any_text_is_either_a_count_that_is_not_negative_or_a_usage_error(text: 
     except UsageError:
         return
     assert count >= 0
+
+
+NOTATIONS = st.builds(
+    "{}{}{}{}{}".format,
+    st.sampled_from(["0", "7", "645", "1,234", "1234", "1_234", "1\u202f234", "12 345"]),
+    st.sampled_from(["", ".0", ".00", ".125"]),
+    st.sampled_from(["", " ", "\u00a0", "&nbsp;"]),
+    st.sampled_from(["", "k", "K", "M", "G", "Ki", "Mi", "Gi"]),
+    st.sampled_from(["", "B"]),
+)
+"""Any quantity that may stand in a text."""
+
+
+@pytest.mark.parametrize(
+    ("written", "lowest", "highest"),
+    [
+        ("645,245", 645_245, 645_245),
+        ("645245", 645_245, 645_245),
+        ("645\u202f245", 645_245, 645_245),
+        ("645.245k", 645_245, 645_245),
+        ("645k", 644_500, 645_500),
+        ("645.0k", 644_950, 645_050),
+        ("0.65M", 645_000, 655_000),
+        ("2.46 MiB", 2_574_255, 2_584_739),
+        ("18.2 MB", 18_150_000, 18_250_000),
+        ("392M", 391_500_000, 392_500_000),
+        ("0.74 G", 735_000_000, 745_000_000),
+        ("0M", 0, 0),
+        ("0", 0, 0),
+    ],
+)
+def test_a_quantity_fits_what_rounds_to_it_and_nothing_beside(
+    written: str, lowest: int, highest: int
+) -> None:
+    fits = parse_quantity(written, in_bytes=True).fits
+    assert fits(lowest)
+    assert fits(highest)
+    assert not fits(lowest - 1)
+    assert not fits(highest + 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "count", "after"),
+    [
+        ("640,000", 645_245, "645,245"),
+        ("640000", 645_245, "645245"),
+        ("640_000", 645_245, "645_245"),
+        ("640\u202f000", 1_645_245, "1\u202f645\u202f245"),
+        ("9", 645_245, "645,245"),
+        ("640k", 645_245, "645k"),
+        ("640K", 1_645_245, "1,645K"),
+        ("0.64M", 645_245, "0.65M"),
+        ("2.46 MiB", 89_303_040, "85.17 MiB"),
+        ("18.2&nbsp;MB", 18_250_001, "18.3&nbsp;MB"),
+        ("0.74 G", 1_200_000_000, "1.20 G"),
+        ("0.74 G", 645_245, "0.65 M"),
+        ("640K", 7, "7"),
+        ("0.00 MiB", 7, "0.01 KiB"),
+        ("0.0 MiB", 7, "7 B"),
+        ("1.5 MB", 0, "0.0 MB"),
+        ("12 B", 18_232_704, "18,232,704 B"),
+    ],
+)
+def test_another_count_is_written_in_the_same_notation(before: str, count: int, after: str) -> None:
+    assert parse_quantity(before, in_bytes=True).write(count) == after
+
+
+@given(NOTATIONS, st.integers(0, 10**15))
+def test_a_count_written_in_any_notation_fits(notation: str, count: int) -> None:
+    written = parse_quantity(notation, in_bytes=True).write(count)
+    again = parse_quantity(written, in_bytes=True)
+    assert again.fits(count)
+    assert again.write(count) == written
+
+
+@given(st.integers(0, 10**18))
+def test_a_count_fits_the_form_in_which_we_show_it(count: int) -> None:
+    for text in (format_count(count), format_bytes(count), format_count(count, exact=True)):
+        assert parse_quantity(text, in_bytes=True).fits(count)
+
+
+@given(st.integers(0, 10**15))
+def test_the_exact_notation_rounds_nothing(count: int) -> None:
+    assert exact_quantity(in_bytes=False).write(count) == format_count(count, exact=True)
+    assert exact_quantity(in_bytes=True).write(count) == format_bytes(count, exact=True)
+
+
+@pytest.mark.parametrize(
+    ("count", "text", "in_bytes"),
+    [
+        (9_999, "9999", "9999"),
+        (10_000, "10k", "10 kB"),
+        (660_000, "660k", "660 kB"),
+        (1_040_000, "1.04M", "1.04 MB"),
+        (1_000_001, "1.000001M", "1.000001 MB"),
+        (10**21, "1000E", "1000 EB"),
+    ],
+)
+def test_a_quantity_is_written_exactly_and_short(count: int, text: str, in_bytes: str) -> None:
+    assert write_quantity(count, in_bytes=False) == text
+    assert write_quantity(count, in_bytes=True) == in_bytes
+
+
+@given(st.integers(0, 2**70), st.booleans())
+def test_a_written_quantity_is_read_back(count: int, in_bytes: bool) -> None:  # noqa: FBT001 - drawn
+    assert parse_count(write_quantity(count, in_bytes=in_bytes), in_bytes=in_bytes) == count

@@ -17,7 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 
 class ExitStatus(IntEnum):
@@ -166,6 +168,14 @@ def single_errors(error: UcsegError) -> tuple[UcsegError, ...]:
     return error.errors if isinstance(error, MistakesError) else (error,)
 
 
+def behind(error: BaseException, kinds: type[E] | tuple[type[E], ...]) -> E | None:
+    """The error of one of *kinds* that *error* is or came from; None if it has another cause."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, kinds):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
 def encode_error(error: UcsegError) -> dict[str, Any]:
     """The error as JSON can hold it, for another process to raise."""
     return {key: getattr(error, key) for key in ("kind", "what", "where", "notes", "help")}
@@ -190,6 +200,14 @@ def decode_error(data: Mapping[str, Any]) -> UcsegError:
     error = classes.get(data["kind"], ModelError)(**words)
     error.kind = data["kind"]
     return error
+
+
+def shortened(text: str, most: int) -> str:
+    """*text*, or its beginning and its end where it is longer: names in files may be endless."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}…{text[-half:]}"
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:

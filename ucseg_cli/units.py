@@ -5,19 +5,77 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 from ucseg_cli.errors import UsageError, Where
 
 DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 MISSING = "–"
+GROUP = 3
+"""Digits between two separators."""
 WRITTEN_IN_FULL = 10_000
 """Counts below are as short in full as they are abbreviated."""
 
-_QUANTITY = re.compile(
-    r"(?P<number>(?:[0-9]{1,3}(?:[,_][0-9]{3}){1,20}|[0-9]{1,64})(?:\.[0-9]{1,63})?)\s*"
-    r"(?P<prefix>[kKMGTPE]?|[KMGT]i)(?P<unit>B?)"
+COUNT = (
+    r"(?P<whole>[0-9]{1,3}(?:[,_ \u00a0\u2009\u202f][0-9]{3}){1,20}|[0-9]{1,64})"
+    r"(?:\.(?P<decimals>[0-9]{1,63}))?(?P<gap>(?:\s|&nbsp;)*)"
+    r"(?P<prefix>[kKMGTPE]?|[KMGT]i)"
 )
+BYTES = rf"{COUNT}(?P<unit>B?)"
+"""How a quantity is written, for a metric that does not count bytes, and for one that does.
+
+Digits stand in groups of three: between them a comma, an underscore or a space of any width.
+"""
+
+
+class Quantity(NamedTuple):
+    """A quantity as it is written, and so how another one would be written in its place.
+
+    Args:
+        text: the whole of it.
+        amount: what it says, exactly.
+        separator: between groups of three digits.
+        decimals: digits after the point.
+        gap: between the number and what follows.
+        prefix: a key of DECIMAL or BINARY, or ``K``.
+        unit: ``B``, or nothing.
+    """
+
+    text: str
+    amount: Fraction
+    separator: str
+    decimals: int
+    gap: str
+    prefix: str
+    unit: str
+
+    def fits(self, count: int) -> bool:
+        """Whether *count* rounds to what is written, with as many digits as are written.
+
+        What lies halfway may be rounded either way; only 0 is written as zero.
+        """
+        if not self.amount:
+            return count == 0
+        last_digit = Fraction(_scale(self.prefix), 10**self.decimals)
+        return abs(count - self.amount) * 2 <= last_digit
+
+    def write(self, count: int) -> str:
+        """*count* in this notation, with a smaller prefix only where it would be written as 0."""
+        smaller = _prefixes_down_from(self.prefix)
+        prefix = next((one for one in smaller if self._rounded(count, one)), self.prefix)
+        decimals = self._decimals(prefix)
+        whole, rest = divmod(self._rounded(count, prefix), 10**decimals)
+        point = f".{rest:0{decimals}}" if decimals else ""
+        gap = self.gap if prefix or self.unit else ""
+        return f"{f'{whole:,}'.replace(',', self.separator)}{point}{gap}{prefix}{self.unit}"
+
+    def _rounded(self, count: int, prefix: str) -> int:
+        """*count* in units of the last digit."""
+        return round(Fraction(count * 10 ** self._decimals(prefix), _scale(prefix)))
+
+    def _decimals(self, prefix: str) -> int:
+        return self.decimals if prefix else 0
 
 
 def format_count(count: int | None, *, exact: bool = False, signed: bool = False) -> str:
@@ -45,6 +103,17 @@ def format_bytes(count: int | None, *, exact: bool = False, signed: bool = False
     text = format_count(count, exact=exact, signed=signed)
     number, prefix = (text[:-1], text[-1]) if text[-1].isalpha() else (text, "")
     return f"{number} {prefix}B"
+
+
+def write_quantity(count: int, *, in_bytes: bool) -> str:
+    """The inverse of parse_count: ``1_040_000`` exactly as ``1.04M``, in bytes as ``1.04 MB``."""
+    if count < WRITTEN_IN_FULL:
+        return str(count)
+    prefix = next(prefix for prefix in reversed(DECIMAL) if DECIMAL[prefix] <= count)
+    whole, rest = divmod(count, DECIMAL[prefix])
+    zeros = len(str(DECIMAL[prefix])) - 1
+    number = f"{whole}.{rest:0{zeros}}".rstrip("0").rstrip(".")
+    return f"{number} {prefix}B" if in_bytes else f"{number}{prefix}"
 
 
 def format_percent(ratio: Fraction | None, *, signed: bool = False) -> str:
@@ -81,10 +150,22 @@ def exact_ratio(part: int | None, whole: int | None) -> Fraction | None:
 def parse_count(text: str, *, in_bytes: bool, where: Where = None) -> int:
     """A quantity such as ``650k``, ``1.5M`` or ``800_000``, or bytes such as ``512KiB``, exactly.
 
-    Prefixes are decimal (k, M, G, T, P, E) or, with an i, binary. Raises UsageError for anything
-    else: a negative number, one that is not whole once scaled, bytes of a metric that counts none.
+    Raises UsageError as parse_quantity does, and for one that is not whole once scaled.
     """
-    match = _QUANTITY.fullmatch(text.strip())
+    amount = parse_quantity(text, in_bytes=in_bytes, where=where).amount
+    if amount.denominator != 1:
+        raise UsageError(f"'{text}' is not a whole number", where=where, help="counts are integers")
+    return amount.numerator
+
+
+def parse_quantity(text: str, *, in_bytes: bool, where: Where = None) -> Quantity:
+    """A quantity, perhaps rounded, with its notation.
+
+    Prefixes are decimal (k, M, G, T, P, E) or, with an i, binary. Raises UsageError for anything
+    else: a negative number, bytes of a metric that counts none.
+    """
+    text = text.strip()
+    match = re.fullmatch(BYTES, text)
     if match is None:
         raise UsageError(
             f"'{text}' is not a quantity",
@@ -95,12 +176,33 @@ def parse_count(text: str, *, in_bytes: bool, where: Where = None) -> int:
         raise UsageError(
             f"'{text}' counts bytes", where=where, help="write a number such as 650k or 1.5M"
         )
-    prefix = match["prefix"]
-    scale = BINARY.get(prefix) or DECIMAL["k" if prefix == "K" else prefix]
-    value = Fraction(match["number"].replace(",", "").replace("_", "")) * scale
-    if value.denominator != 1:
-        raise UsageError(f"'{text}' is not a whole number", where=where, help="counts are integers")
-    return value.numerator
+    whole, decimals, prefix = match["whole"], match["decimals"] or "", match["prefix"]
+    groups = re.split("([^0-9])", whole)
+    digits = "".join(groups[::2])
+    return Quantity(
+        text,
+        amount=Fraction(f"{digits}.{decimals}" if decimals else digits) * _scale(prefix),
+        separator=groups[1] if len(groups) > 1 else "" if len(whole) > GROUP else ",",
+        decimals=len(decimals),
+        gap=match["gap"],
+        prefix=prefix,
+        unit=match["unit"],
+    )
+
+
+def exact_quantity(*, in_bytes: bool) -> Quantity:
+    """The notation in which nothing is rounded."""
+    return parse_quantity("0 B" if in_bytes else "0", in_bytes=in_bytes)
+
+
+def _scale(prefix: str) -> int:
+    return BINARY.get(prefix) or DECIMAL["k" if prefix == "K" else prefix]
+
+
+def _prefixes_down_from(prefix: str) -> list[str]:
+    """The prefix itself, then each smaller one of its kind, and none at last."""
+    kind = {"": 1, **(BINARY if prefix in BINARY else DECIMAL)}
+    return [prefix, *(name for name in reversed(kind) if kind[name] < _scale(prefix))]
 
 
 def _scaled(magnitude: int) -> str:

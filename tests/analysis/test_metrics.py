@@ -136,7 +136,7 @@ def test_the_price_of_bilinear_upsampling_is_the_one_that_every_text_names() -> 
     price = f"bilinear upsampling, {BILINEAR_PRICE} per output element"
     assert f"bilinear upsampling {BILINEAR_PRICE} per output" in CONVENTIONS["fvcore"].meaning
     peer = next(peer for peer in PEERS if peer.name == "fvcore")
-    upsample = net(op("upsample_bilinear2d", 0, output=2))
+    upsample = replace(net(op("upsample_bilinear2d", 0, output=2)), outputs=(2,))
     assert [step.label for step in peer.steps(upsample)] == [price]
 
 

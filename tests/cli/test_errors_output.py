@@ -15,6 +15,8 @@ from ucseg_cli.gate import tracing
 from ucseg_cli.project.lock_file import NAME
 from ucseg_cli.report.formats.render import FORMATS, JUDGED_FORMATS
 
+EARLIER = "<!-- ucseg.params -->\n\n## params v2\n"
+"""An answer as an earlier run wrote it."""
 FULL = Path("/dev/full")
 needs_a_full_device = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
 
@@ -54,13 +56,13 @@ def test_two_exports_to_one_file_are_an_error_and_the_file_stays_as_it_was(
     ucseg: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "answer")
-    (tmp_path / "answer").write_text("mine", encoding="utf-8")
+    (tmp_path / "answer").write_text(EARLIER, encoding="utf-8")
     answer = ucseg(
         "params", "--export-csv", str(tmp_path / "answer"), "--export-json", str(tmp_path / "link")
     )
     assert (answer.returncode, answer.stdout) == (2, "")
     assert f"two exports write to {tmp_path / 'answer'}" in answer.stderr
-    assert (tmp_path / "answer").read_text("utf-8") == "mine"
+    assert (tmp_path / "answer").read_text("utf-8") == EARLIER
 
 
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="this system has no /dev/stdout")
@@ -84,7 +86,7 @@ def test_a_file_that_cannot_be_replaced_is_written_in_place(
         raise OSError(code, os.strerror(code))
 
     path = tmp_path / "answer.json"
-    path.write_text("mine", encoding="utf-8")
+    path.write_text(EARLIER, encoding="utf-8")
     monkeypatch.setattr("ucseg_cli.terminal.export_files.replace_file", refuse)
     assert ucseg("params", "--export-json", str(path)).returncode == 0
     assert json.loads(path.read_text("utf-8"))["kind"] == "ucseg.params"
@@ -107,14 +109,14 @@ def test_a_file_that_was_there_survives_a_full_disk(
     ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "answer.json"
-    path.write_text("mine", encoding="utf-8")
+    path.write_text(EARLIER, encoding="utf-8")
 
     def no_space(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fdopen", no_space)
     assert ucseg("params", "--no-cache", "--export-json", str(path)).returncode == 2
-    assert path.read_text("utf-8") == "mine"
+    assert path.read_text("utf-8") == EARLIER
     assert [path.name for path in tmp_path.iterdir()] == ["answer.json"]
 
 
@@ -244,6 +246,15 @@ LOST = {
     "package.json": b'{"name": "x"}',
     "list.json": b"[1]",
     "picture.csv": b"\x89PNG\r\n\x1a\n\0\0",
+    "README.md": b"# A project\n\nParameters are counted with ucseg.\n",
+    "pasted.md": b"# A project\n\n<!-- ucseg.params -->\n\n## params v2\n",
+    "data.csv": b"name,params\nv2,645245\n",
+    "show.csv": b"metric,value\nparams,645245\n",
+    "index.html": b"<!doctype html>\n<html lang='en'><title>ucseg</title>",
+    "report.xml": b"<?xml version='1.0'?>\n<testsuites>\n<testsuite name='pytest'/></testsuites>",
+    "other.sarif": b'{"$schema": "s", "runs": [{"tool": {"driver": {"name": "ruff"}}}]}',
+    "notes.txt": b"ucseg.params\n",
+    "run.log": b"0 of 1 limits exceeded.\n",
 }
 """Files that are not answers of ucseg."""
 
@@ -258,6 +269,7 @@ def test_an_export_never_replaces_what_is_not_an_answer(
         answer = ucseg("params", "v2", *export)
         assert (answer.returncode, answer.stdout) == (2, "")
         assert f"{name} is there and is not an answer of ucseg" in answer.stderr
+        assert "replace this one with --force" in answer.stderr
     assert (tmp_path / name).read_bytes() == LOST[name]
 
 
@@ -276,6 +288,54 @@ def test_an_answer_replaces_an_earlier_one_of_any_format(
     for _ in range(2):
         answer = ucseg("check", "v2", "--max", "params=1M", "--export", f"{form}={path}")
         assert (answer.returncode, path.stat().st_size > 0) == (0, True)
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_force_replaces_what_is_not_an_answer(ucseg: Run, tmp_path: Path, name: str) -> None:
+    for export in (["--export", f"csv={name}"], ["--export-csv", name]):
+        for words in (["--force", *export], [*export, "--force"]):
+            (tmp_path / name).write_bytes(LOST[name])
+            assert ucseg("params", "v2", *words).returncode == 0
+            assert (tmp_path / name).read_text("utf-8").startswith("path,type,params,")
+
+
+@pytest.mark.parametrize("there", FORMATS[1:] + JUDGED_FORMATS)
+@pytest.mark.parametrize("form", ["json", "markdown", "junit"])
+def test_an_answer_of_any_format_but_csv_is_known_by_its_mark(
+    ucseg: Run, there: str, form: str
+) -> None:
+    assert ucseg("check", "--max", "params=1M", "--export", f"{there}=a").returncode == 0
+    status = ucseg("lint", "v2", "--fail-on", "never", "--export", f"{form}=a").returncode
+    assert (status == 0) == (there != "csv")
+
+
+def test_a_csv_is_replaced_by_one_with_its_columns_alone(ucseg: Run, tmp_path: Path) -> None:
+    for ending in ("\n", "\r\n"):
+        for command in ("show", "params"):
+            (tmp_path / "a.csv").unlink(missing_ok=True)
+            assert ucseg("params", "v2", "--export-csv", "a.csv").returncode == 0
+            text = (tmp_path / "a.csv").read_text("utf-8").replace("\n", ending)
+            (tmp_path / "a.csv").write_bytes(text.encode())
+            answer = ucseg(command, "v3", "--export-csv", "a.csv")
+            assert (answer.returncode == 0) == (command == "params")
+            assert ("not an answer of ucseg with these columns" in answer.stderr) == (
+                command == "show"
+            )
+
+
+def test_a_csv_that_cannot_be_ours_is_refused_before_anything_is_measured(
+    ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "trace_all", lambda *_, **__: pytest.fail("it was measured"))
+    (tmp_path / "a.csv").write_text("a;b\n1;2\n")
+    assert ucseg("params", "v2", "--export-csv", "a.csv").returncode == 2
+
+
+def test_an_answer_is_known_when_another_tool_has_laid_it_out(ucseg: Run, tmp_path: Path) -> None:
+    assert ucseg("params", "v2", "--export-json", "a.json").returncode == 0
+    laid_out = json.dumps(json.loads((tmp_path / "a.json").read_text("utf-8")))
+    (tmp_path / "a.json").write_text(laid_out, encoding="utf-8")
+    assert ucseg("params", "v2", "--export-json", "a.json").returncode == 0
 
 
 def test_an_empty_file_holds_nothing_to_lose(ucseg: Run, tmp_path: Path) -> None:

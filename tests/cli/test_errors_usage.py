@@ -8,6 +8,8 @@ import pytest
 from support.fixture_types import Run
 from ucseg_cli.cli.command_groups import COMMANDS
 
+OUT_OF_RANGE = "is not a number of seconds from 0.001 to 86,400"
+
 MISTAKES: list[tuple[list[str], list[str]]] = [
     # what is named
     (
@@ -112,10 +114,16 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
     (["probe", "--batch", "0"], ["the batch 0 is out of range", "--> --batch 0"]),
     (["probe", "--batch", "-3"], ["the batch -3 is out of range"]),
     (["probe", "--batch", str(10**30)], ["is out of range"]),
-    (["probe", "--batch", "two"], ["'two' is not a valid int", "--> ucseg probe --batch"]),
-    (["params", "--depth", "0"], ["0 is not in the range x>=1", "--> ucseg params --depth"]),
-    (["params", "--depth", "deep"], ["'deep' is not a valid int", "--> ucseg params --depth"]),
-    (["params", "--top", "0"], ["0 is not in the range x>=1", "--> ucseg params --top"]),
+    (["probe", "--batch", "two"], ["'two' is not a whole number", "--> --batch two"]),
+    (["probe", "--batch", "1.5"], ["'1.5' is not a whole number", "help: write --batch 8"]),
+    (["params", "--depth", "0"], ["'0' is not a whole number from 1", "--> --depth 0"]),
+    (["params", "--depth", "deep"], ["'deep' is not a whole number from 1", "write --depth 3"]),
+    (["params", "--top", "0"], ["'0' is not a whole number from 1", "--> --top 0"]),
+    (["params", "-n", "1e3"], ["'1e3' is not a whole number from 1", "--> --top 1e3"]),
+    *(
+        (["params", "--timeout", seconds], [f"'{seconds}' {OUT_OF_RANGE}", f"--timeout {seconds}"])
+        for seconds in ("nan", "-nan", "inf", "-1", "1e999", "0", "86401", "1e-4", "soon")
+    ),
     (["check", "--max", "params"], ["'params' is not a limit", "write METRIC=QUANTITY"]),
     (["check", "--max", "params=65x"], ["'65x' is not a quantity", "--> --max params=65x"]),
     (["check", "--max", "params=-1"], ["'-1' is not a quantity"]),

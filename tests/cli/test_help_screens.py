@@ -66,6 +66,45 @@ def test_options_stand_under_what_they_are_about(ucseg: Run) -> None:
         ] == [heading]
 
 
+@pytest.mark.parametrize("columns", ["80", "120"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_usage_has_no_braces_and_names_each_argument_of_the_help(
+    ucseg: Run, command: str, columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    text = ucseg(command, "--help").stdout
+    usage = text.splitlines()[0]
+    assert not set("{}") & set(usage)
+    shown = sections(text)
+    rows = [*shown.get("Argument", ()), *shown.get("Model", ())]
+    names = {row.split()[0] for row in rows if re.match(r"[A-Z]+(\.\.\.)?  ", row)}
+    assert {word.strip("[].") for word in usage.split()[4:]} == {name.strip(".") for name in names}
+    assert not any(word in row for row in shown.get("Model", ()) for word in ("TOPIC", "SHELL"))
+
+
+@pytest.mark.parametrize("command", sorted({*COMMANDS} - {"completion"}))
+def test_the_help_has_those_formats_that_the_command_accepts(ucseg: Run, command: str) -> None:
+    text = " ".join(ucseg(command, "--help").stdout.split())
+    listed = re.search(r"--format NAME On the screen: ([a-z, ]+)\.", text)
+    assert listed is not None
+    formats = listed[1].split(", ")
+    refusal = ucseg(command, "--format", "nothing").stderr
+    assert f"known: {', '.join(formats)}\n" in refusal
+    assert ("sarif" in formats) == (command in {"check", "lint", "verify", "identify"})
+
+
+@pytest.mark.parametrize(
+    ("command", "argument"),
+    [("identify", "CHECKPOINT"), ("explain", "TOPIC"), ("completion", "SHELL")],
+)
+def test_an_argument_that_names_no_model_stands_under_a_heading_of_its_own(
+    ucseg: Run, command: str, argument: str
+) -> None:
+    shown = sections(ucseg(command, "--help").stdout)
+    assert shown["Argument"][0].split()[0] == argument
+    assert "Model" not in shown
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_option_of_a_command_is_missing_from_its_help(ucseg: Run, command: str) -> None:
     text = ucseg(command, "--help").stdout

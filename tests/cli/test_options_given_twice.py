@@ -19,6 +19,7 @@ SEVERAL = {
     ("reach", "--size"),
     ("lint", "--select"),
     ("lint", "--ignore"),
+    ("check", "--docs"),
     ("check", "--max"),
     ("check", "--size"),
     ("check", "--variant"),

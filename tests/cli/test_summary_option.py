@@ -6,6 +6,7 @@ import pytest
 
 from support.fixture_types import Run
 from ucseg_cli.gate.tracing import Request
+from ucseg_cli.report.formats.marks import marked
 
 MOST = 1024 * 1024
 """Bytes that GitHub takes for the summary of a step."""
@@ -127,7 +128,7 @@ def test_an_export_names_its_format_and_may_be_repeated(ucseg: Run, tmp_path: Pa
     for name in names:
         form, _, path = name.partition("=")
         asked = ucseg("check", "--max", "params=1", "-f", form)
-        assert (tmp_path / path).read_text("utf-8") == asked.stdout
+        assert (tmp_path / path).read_text("utf-8") == marked(asked.stdout, form, "ucseg.check")
 
 
 def test_an_export_to_stdout_is_the_screen(ucseg: Run) -> None:

@@ -83,3 +83,37 @@ def test_a_wrapped_network_under_a_key_says_both(
     several = ucseg("identify", "last.ckpt")
     assert several.returncode == 2
     assert "= help: write last.ckpt+key=model" in several.stderr
+
+
+def test_a_checkpoint_without_values_loads_into_nothing(ucseg: Run, tmp_path: Path) -> None:
+    import torch
+    from torch import nn
+
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n\n\nclass Net(nn.Sequential):\n"
+        "    def __init__(self):\n        super().__init__(nn.Conv2d(3, 4, 3))\n"
+    )
+    saved = nn.Sequential(nn.Conv2d(3, 4, 3)).state_dict()
+    torch.save({**saved, "0.bias": saved["0.bias"].to("meta")}, "part.pt")
+    answer = ucseg("compare", "net.py:Net", "part.pt")
+    assert (
+        verdict(answer.stdout)
+        == "part.pt does not load into net.py:Net strictly: 1 entry has no values."
+    )
+    assert "0.bias  no values" in answer.stdout
+    script = json.loads(ucseg("compare", "net.py:Net", "part.pt", "-f", "json").stdout)
+    assert [entry["kind"] for entry in script["loading"][0]["differences"]] == ["meta"]
+
+
+def test_a_variant_s_file_without_values_fits_no_variant(
+    ucseg: Run, write_weights: WriteWeights, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    write_weights(tmp_path / "v2.safetensors", CATALOGUE["v2"])
+    weights = load_file(tmp_path / "v2.safetensors")
+    torch.save({name: tensor.to("meta") for name, tensor in weights.items()}, "meta.pt")
+    answer = ucseg("identify", "meta.pt")
+    assert answer.returncode == 1
+    assert "has no values" in answer.stdout

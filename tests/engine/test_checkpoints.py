@@ -16,6 +16,7 @@ import zipfile
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +34,7 @@ from ucseg_cli.engine.checkpoints import pickled_values, torch_file
 from ucseg_cli.engine.checkpoints.read_checkpoint import read_state_dict
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError
 from ucseg_cli.facts.state_dict import state_dict_trace, unwrapped
+from ucseg_cli.report.parts.checkpoint_notes import checkpoint_notes
 
 WEIGHTS = {"a.weight": torch.zeros(2, 3), "a.bias": torch.zeros(2, dtype=torch.float16)}
 
@@ -143,7 +145,7 @@ def test_tensors_of_every_kind_are_read(tmp_path: Path) -> None:
         name: tensor.shape for name, tensor in kinds.items()
     }
     assert {entry.name for entry in state.entries if entry.layout != "strided"} == {
-        "sparse", "rows", "quantised", "by channel",
+        "sparse", "rows", "quantised", "by channel", "nowhere",
     }  # fmt: skip
     assert total_params(state_dict_trace(state))["params"] == sum(
         tensor.numel() for tensor in kinds.values()
@@ -207,6 +209,15 @@ def test_a_key_chooses_one_of_several_state_dicts(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="no key named 'modle'") as error:
         read_state_dict(str(path), "modle")
     assert error.value.help == "did you mean 'model'?"
+
+
+def test_a_key_of_a_file_that_is_one_state_dict_is_refused_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "plain.pt"
+    torch.save(WEIGHTS, path)
+    with pytest.raises(UsageError) as error:
+        read_state_dict(str(path), "ema")
+    assert error.value.what == f"{path} is one state dict, without a key 'ema'"
+    assert (error.value.notes, error.value.help) == ((), f"write {path}")
 
 
 def test_an_optimizer_s_tensors_are_read_where_they_are_asked_for(tmp_path: Path) -> None:
@@ -284,6 +295,22 @@ def test_a_broken_safetensors_file_is_refused_with_its_sizes(
     assert f"the file has {len(content):,}" in message
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(-100, "100 are missing"), (-1, "1 are missing"), (2, "2 are too many")],
+)
+def test_a_safetensors_file_of_another_length_says_how_long_it_should_be(
+    tmp_path: Path, change: int, said: str
+) -> None:
+    save_file({"a": torch.zeros(99)}, tmp_path / "whole.safetensors")
+    whole = (tmp_path / "whole.safetensors").read_bytes()
+    path, size = tmp_path / "other.safetensors", len(whole) + change
+    path.write_bytes(whole[:size] + bytes(max(0, change)))
+    sizes = f"by its header it should have {len(whole):,} bytes, and the file has {size:,}: {said}"
+    assert f"| {sizes} |" in (message := refusal(path))
+    assert "its header should have" not in message
+
+
 @pytest.mark.parametrize("legacy", [False, True])
 def test_a_file_of_torch_cut_short_anywhere_is_refused(tmp_path: Path, *, legacy: bool) -> None:
     torch.save(WEIGHTS, tmp_path / "whole.pt", _use_new_zipfile_serialization=not legacy)
@@ -323,6 +350,17 @@ def test_damage_in_the_middle_is_an_error_or_does_no_harm(tmp_path: Path) -> Non
         (b"GGUF\x03\x00\x00\x00\x00", "a GGUF file"),
         (b"\x00" * 257 + b"ustar" + b"\x00" * 250, "a tar archive"),
         (b"\x00\x01\x02", "neither a torch file nor safetensors"),
+        (b"\x08\x08\x12\x07pytorch\x1a\x052.9.0:\x8a\x04", "an ONNX file"),
+        (b"\x08\x07:\xf2\x9b\x02\n\x1a", "an ONNX file"),
+        (b"\x08\x06\x12\x8c\x02\n\x17\n\x05image", "a Core ML file"),
+        (b"\x08\x01\x12\x80\xb2\x04\nO", "a TensorFlow SavedModel"),
+        (b"\n+\n\x05input\x12\x0bPlaceholder*\r\n", "a TensorFlow graph"),
+        (b"\x1c\x00\x00\x00TFL3\x14\x00 \x00", "a TensorFlow Lite file"),
+        (b"\x89HDF\r\n\x1a\n\x00", "an HDF5 file"),
+        (b"\x81\xa6params\x82\xa5conv1\x82", "a msgpack file"),
+        (b"\xde\x00\x10\xd9\x21encoder", "a msgpack file"),
+        (b"\x93NUMPY\x01\x00v\x00{'descr'", "a single NumPy array"),
+        (b"MATLAB 5.0 MAT-file, Platform", "a MATLAB file"),
         (b"PK\x03\x04 and no more", "cut short"),
         (b"PK\x05\x06" + bytes(18), "torch.save did not write"),
     ],
@@ -333,6 +371,50 @@ def test_a_file_that_holds_no_weights_is_called_what_it_is(
 ) -> None:
     (tmp_path / "weights.pt").write_bytes(content)
     assert what in refusal(tmp_path / "weights.pt")
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("model.ckpt.index", "part of a TensorFlow checkpoint"),
+        ("model.ckpt.data-00000-of-00001", "part of a TensorFlow checkpoint"),
+        ("model.onnx", "an ONNX file"),
+        ("yolo.weights", "a Darknet file"),
+        ("net.plan", "a TensorRT engine"),
+        ("net.caffemodel", "a Caffe file"),
+    ],
+)
+def test_a_file_without_a_mark_is_called_what_its_name_says(
+    tmp_path: Path, name: str, what: str
+) -> None:
+    (tmp_path / name).write_bytes(b"\x00\x01\x02\xff")
+    message = refusal(tmp_path / name)
+    assert f"is {what}; ucseg reads files of torch and safetensors, and .npz" in message
+
+
+@pytest.mark.parametrize(
+    ("inside", "what"),
+    [
+        ("saved_model.pb", "a TensorFlow SavedModel"),
+        ("checkpoint", "a folder of TensorFlow checkpoints"),
+        ("manifest.ocdbt", "an Orbax checkpoint"),
+        ("Manifest.json", "a Core ML package"),
+    ],
+)
+def test_a_folder_of_another_library_is_called_what_it_is(
+    tmp_path: Path, inside: str, what: str
+) -> None:
+    (tmp_path / inside).touch()
+    assert f"is {what}; ucseg reads" in refusal(tmp_path)
+    (tmp_path / "last.ckpt").touch()
+    assert f"as in {tmp_path / 'last.ckpt'}" in refusal(tmp_path)
+
+
+def test_a_keras_archive_is_called_what_it_is(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        archive.writestr("config.json", b"{}")
+        archive.writestr("model.weights.h5", b"\x89HDF")
+    assert "is a Keras file; ucseg reads" in refusal(tmp_path / "model.keras")
 
 
 def test_the_help_says_how_to_fetch_a_git_lfs_pointer(tmp_path: Path) -> None:
@@ -498,6 +580,26 @@ def test_a_file_without_a_state_dict_is_refused_with_its_content(
     assert "it holds" in message
 
 
+@pytest.mark.parametrize(
+    ("value", "held"),
+    [
+        (torch.zeros(2), "it holds a tensor |"),
+        (np.zeros(2), "it holds an array |"),
+        ([torch.zeros(2)], "it holds a list |"),
+        (5, "it holds an int |"),
+        ({}, "it holds a mapping |"),
+        ("weights" * 9999, "it holds a long text |"),
+        (SimpleNamespace(a=1), "it holds a types.SimpleNamespace |"),
+        ({"k" * 5000: 1, 7: 2}, f"with the keys {'k' * 40}…{'k' * 40}, 7 |"),
+        ({torch.float32: 1, (1, 2): 2}, "with the keys (torch.float32), (tuple) |"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 99 else "",
+)
+def test_what_a_file_holds_is_said_in_a_user_s_words(tmp_path: Path, value: Any, held: str) -> None:
+    torch.save(value, tmp_path / "other.pt")
+    assert held in refusal(tmp_path / "other.pt")
+
+
 def test_a_safetensors_file_without_tensors_is_refused(tmp_path: Path) -> None:
     (tmp_path / "none.safetensors").write_bytes(_safetensors(b"{}"))
     assert "holds no tensors" in refusal(tmp_path / "none.safetensors")
@@ -522,6 +624,14 @@ def test_a_missing_file_comes_with_the_nearest_name(tmp_path: Path) -> None:
     (tmp_path / "weights.pt").touch()
     assert f"did you mean '{tmp_path / 'weights.pt'}'?" in refusal(tmp_path / "wieghts.pt")
     assert "there is no folder" in refusal(tmp_path / "none" / "weights.pt")
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.npz", "w.safetensors", "w.index.json"])
+def test_a_link_to_nothing_is_called_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to("gone.pt")
+    message = refusal(tmp_path / name)
+    assert f"{tmp_path / name} is a link to gone.pt, which is missing" in message
+    assert "did you mean" not in message
 
 
 def test_a_folder_is_refused_with_a_file_in_it(tmp_path: Path) -> None:
@@ -628,6 +738,77 @@ def test_arrays_of_numpy_are_read_by_their_headers(
     assert (state.format, state.left_out) == ("numpy", ("text",))
 
 
+def npz(path: Path, shape: str, data: bytes, method: int = zipfile.ZIP_STORED) -> None:
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    with zipfile.ZipFile(path, "w", method) as archive:
+        mark = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little")
+        archive.writestr("a.npy", mark + header + data)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize(
+    ("shape", "size", "is_whole"),
+    [
+        ("(2, 3)", 24, True),
+        ("(2, 3)", 23, False),
+        ("()", 4, True),
+        ("()", 3, False),
+        ("(0, 100000000000)", 0, True),
+        ("(100000000000, 1000000000)", 0, False),
+        ("(1000, 1000)", 3_999_999, False),
+        ("(1000, 1000)", 4_000_000, True),
+        ("(-2, -3)", 24, False),
+    ],
+)
+def test_an_array_has_the_data_of_its_shape(
+    tmp_path: Path, shape: str, size: int, method: int, *, is_whole: bool
+) -> None:
+    npz(tmp_path / "a.npz", shape, bytes(size), method)
+    if is_whole:
+        assert str(shapes(tmp_path / "a.npz")["a"]) == shape
+    else:
+        assert f"bytes, and has {size:,}" in refusal(tmp_path / "a.npz")
+
+
+def test_a_zip_archive_cannot_claim_more_than_it_has(tmp_path: Path) -> None:
+    for method, most in ((zipfile.ZIP_STORED, 1), (zipfile.ZIP_DEFLATED, 1032)):
+        npz(tmp_path / "a.npz", "(10000000,)", bytes(4000), method)
+        content = bytearray((tmp_path / "a.npz").read_bytes())
+        start = content.rindex(b"PK\x01\x02")  # the entry of the directory
+        packed = int.from_bytes(content[start + 20 : start + 24], "little")
+        content[start + 24 : start + 28] = (50_000_000).to_bytes(4, "little")
+        (tmp_path / "a.npz").write_bytes(content)
+        message = refusal(tmp_path / "a.npz")
+        left = int(message.split("and has ")[1].split(" ")[0].replace(",", ""))
+        assert packed * most - 200 < left < packed * most
+
+
+def test_members_in_the_same_bytes_are_damage(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1000), "b": torch.zeros(1000)}, tmp_path / "twice.pt")
+    content = bytearray((tmp_path / "twice.pt").read_bytes())
+    assert shapes(tmp_path / "twice.pt")
+    first, second = (content.rindex(b"twice/data/%d" % key) - 46 for key in (0, 1))
+    offset = slice(first + 42, first + 46)
+    content[second + 42 : second + 46] = content[offset]
+    for entry in (first, second):
+        content[entry + 20 : entry + 28] = (5000).to_bytes(4, "little") * 2
+    (tmp_path / "twice.pt").write_bytes(content)
+    assert "longer than the file" in refusal(tmp_path / "twice.pt")
+
+
+def test_a_tensor_of_a_new_type_lies_within_its_storage(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(9, dtype=torch.uint16)}, tmp_path / "a.pt")
+    assert shapes(tmp_path / "a.pt") == {"a": (9,)}
+    with zipfile.ZipFile(tmp_path / "a.pt") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "b.pt", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(
+                name, data.replace(b"K\tK\x01", b"K\x63K\x01").replace(b"K\t\x85", b"K\x63\x85")
+            )
+    assert "reaches beyond its storage" in refusal(tmp_path / "b.pt")
+
+
 def test_shards_are_read_by_their_index_and_one_says_that_it_is_one(tmp_path: Path) -> None:
     first, second = (f"model-0000{number}-of-00002.safetensors" for number in (1, 2))
     save_file({"a": torch.zeros(2), "unused": torch.zeros(9)}, tmp_path / first)
@@ -645,6 +826,11 @@ def test_shards_are_read_by_their_index_and_one_says_that_it_is_one(tmp_path: Pa
     for place in ("../weights.pt", "/etc/passwd", "..", "", 3, index.name):
         index.write_text(json.dumps({"weight_map": {"a": place}}))
         assert "is not a file beside it" in missing_shard(index)
+    for place in ("x" * 5000, "x/" * 2500):
+        index.write_text(json.dumps({"weight_map": {"a" * 5000: place}}))
+        assert len(missing_shard(index)) < 300
+    index.write_text(json.dumps({"weight_map": {"c" * 5000: first}}))
+    assert len(missing_shard(index)) < 300
     index.write_text(json.dumps({"weight_map": {"c": first}}))
     assert f"the shard {first} has no tensor named 'c'" in missing_shard(index)
 
@@ -703,6 +889,65 @@ def test_packed_weights_of_quantized_layers_are_counted(tmp_path: Path) -> None:
     state = read_state_dict(str(tmp_path / "quantized.pt"))
     assert total_params(state_dict_trace(state))["params"] == 32 + 4 + 8
     assert "keep weight and bias packed" in state.remarks[0]
+
+
+class Recurrent(nn.Module):
+    """Layers that quantization packs into objects of torch's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(4, 5, num_layers=2, bidirectional=True)
+        self.gru = nn.GRU(4, 5, batch_first=True)
+        self.cell = nn.GRUCell(3, 4)
+        self.head = nn.Linear(4, 2)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dtype", [torch.qint8, torch.float16])
+def test_weights_that_recurrent_layers_pack_are_counted_once(
+    tmp_path: Path, dtype: torch.dtype
+) -> None:
+    net = Recurrent()
+    quantize: Any = torch.ao.quantization.quantize_dynamic
+    kinds = {nn.LSTM, nn.GRU, nn.GRUCell, nn.Linear}
+    torch.save(quantize(net, kinds, dtype=dtype).state_dict(), tmp_path / "packed.pt")
+    state = read_state_dict(str(tmp_path / "packed.pt"))
+    counted: Counter[str] = Counter()
+    for entry in state.entries:
+        counted[entry.name.split(".")[0]] += (entry.packed_in is not None) * prod(entry.shape)
+    assert counted == {
+        name: sum(weight.numel() for weight in layer.parameters())
+        for name, layer in net.named_children()
+    }
+    assert total_params(state_dict_trace(state))["params"] == counted.total()
+    assert not state.packed
+
+
+def test_packed_weights_that_cannot_be_counted_are_named(tmp_path: Path) -> None:
+    opaque = b"ctorch\nScriptObject\n)R(S'bytes'\nS'__torch__.torch.classes.x.Context'\ntb"
+    pickled = (
+        b"(dS'module.l._packed_params'\n" + opaque + b"sS'module.c._prepack_op_context'\n" + opaque
+        + b"sS'module.epoch'\nI3\nsS'module.a.weight'\n"
+        + pickle.dumps(np.zeros(3, np.float32), protocol=0)[:-1] + b"s."
+    )  # fmt: skip
+    (tmp_path / "packed.pt").write_bytes(pickled)
+    state = unwrapped(read_state_dict(str(tmp_path / "packed.pt")))
+    assert [entry.name for entry in state.entries] == ["a.weight"]
+    assert checkpoint_notes(state)[:2] == (
+        "Left out, since it is not a tensor of the network: epoch.",
+        (
+            "Quantized layers pack weights in a form that cannot be counted: l._packed_params, "
+            "c._prepack_op_context."
+        ),
+    )
+
+
+def test_tensors_without_values_are_said_to_have_none(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(3, device="meta"), "b": torch.zeros(3)}, tmp_path / "meta.pt")
+    state = read_state_dict(str(tmp_path / "meta.pt"))
+    assert [entry.layout for entry in state.entries] == ["meta", "strided"]
+    notes = " ".join(checkpoint_notes(state))
+    assert "1 entry is on the meta device: a shape without values that could be loaded." in notes
 
 
 def test_errors_are_of_the_kinds_that_commands_know(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from support.fixture_types import TraceOf
 from support.function_module import Function
 from ucseg_cli.analysis.counters.agreement import Difference, agreement
-from ucseg_cli.analysis.counters.switches import FAST_PATH, plain_notes, plain_total
+from ucseg_cli.analysis.counters.switches import FAST_PATH, UNPRICED, plain_notes, plain_total
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.operations import total_flops, uncounted
 from ucseg_cli.engine.counters import (
@@ -26,7 +26,8 @@ from ucseg_cli.engine.counters import (
     count_with_fvcore,
     count_with_torch,
 )
-from ucseg_cli.engine.recording.record import record
+from ucseg_cli.engine.recording.record import has_lazy_modules, record, trace_modules
+from ucseg_cli.errors import ModelError
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.count import Count
 from ucseg_cli.facts.trace import Trace
@@ -306,6 +307,39 @@ def test_parametrized_layers_are_counted_by_every_counter(name: str) -> None:
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+LAZY: dict[str, Callable[[], nn.Module]] = {
+    "conv": lambda: nn.Sequential(nn.LazyConv2d(8, 3), nn.ReLU()),
+    "linear": lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(5)),
+    "batch norm": lambda: nn.Sequential(nn.LazyConv2d(8, 3), nn.LazyBatchNorm2d()),
+    "transposed conv": lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.LazyConvTranspose2d(2, 2)),
+    "instance norm": lambda: nn.Sequential(nn.LazyInstanceNorm2d(affine=True)),
+    "run twice": lambda: nn.Sequential(*[nn.LazyConv2d(3, 3, padding=1)] * 2),
+}
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_lazy_layers_are_counted_by_every_counter_and_stay_lazy(name: str) -> None:
+    model, x = LAZY[name]().eval(), torch.zeros(1, 3, 8, 8)
+    counts = count_model(model, x)
+    assert [count.failure for count in counts] == [None, None, None]
+    assert [agreement(record(model, x), count).differences for count in counts] == [(), (), ()]
+    assert has_lazy_modules(model)
+
+
+def test_lazy_layers_that_no_pass_reaches_are_named() -> None:
+    class Unused(nn.Conv2d):
+        def __init__(self) -> None:
+            super().__init__(3, 4, 3)
+            self.lost = nn.ModuleList([nn.LazyConv2d(3, 3), nn.LazyBatchNorm2d()])
+
+    with pytest.raises(ModelError, match=r"forward does not run lost\.0, lost\.1") as caught:
+        record(Unused(), torch.zeros(1, 3, 8, 8))
+    with pytest.raises(ModelError, match=r"no forward pass gives lost\.0, lost\.1 a shape") as said:
+        trace_modules(Unused(), caught.value.what)
+    assert said.value.notes == (caught.value.what,)
+    assert "nn.Linear(64, 10) instead of" in (said.value.help or "")
+
+
 def test_a_counter_that_fails_leaves_the_others_their_counts() -> None:
     class OnlyWithoutTracing(nn.Linear):
         def forward(self, x: Tensor) -> Tensor:
@@ -454,8 +488,8 @@ def test_a_note_names_the_layers_that_torch_may_run_as_one_kernel(
 ) -> None:
     trace = record(make().eval(), torch.rand(size))
     fvcore, torch_, macs = (CONVENTIONS[name] for name in ("fvcore", "torch", "macs"))
-    assert (FAST_PATH.format("fvcore") in plain_notes(trace, fvcore)) == is_said
-    both = FAST_PATH.format("fvcore and FlopCounterMode")
+    assert (FAST_PATH.format(UNPRICED.format("fvcore")) in plain_notes(trace, fvcore)) == is_said
+    both = FAST_PATH.format(UNPRICED.format("fvcore and FlopCounterMode"))
     assert (both in plain_notes(trace, fvcore, torch_)) == is_said
     assert plain_notes(trace, macs) == ()
 

@@ -91,8 +91,8 @@ def said_by_torch(model: nn.Module, weights: Weights) -> Found:
 
 
 def said_by_us(loading: Loading) -> Found:
-    kinds = ("missing", "unexpected", "shape", "layout")
-    return Found(*(sorted(d.name for d in loading.differences if d.kind == kind) for kind in kinds))
+    kinds = (("missing",), ("unexpected",), ("shape",), ("layout", "meta"))  # torch: not copied
+    return Found(*(sorted(d.name for d in loading.differences if d.kind in kind) for kind in kinds))
 
 
 def loading_of(model: nn.Module, weights: Any, folder: Path) -> Loading:
@@ -231,6 +231,16 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Callable[[], Any], str]] = {
         lambda: (
             Net().state_dict() | {"conv.weight": torch.ones(8, 3, 3, 3).to_sparse(), "fc.bias": 3}
         ),
+        "",
+    ),
+    "a tensor without values": (
+        Net,
+        lambda: Net().state_dict() | {"conv.weight": torch.ones(8, 3, 3, 3, device="meta")},
+        "",
+    ),
+    "no values at all": (
+        Net,
+        lambda: {name: value.to("meta") for name, value in Net().state_dict().items()},
         "",
     ),
     "numbers beside": (Net, lambda: {**Net().state_dict(), "epoch": 3, "best": 0.5}, ""),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
@@ -15,20 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from torch import Tensor, nn
-from torch.multiprocessing.reductions import StorageWeakRef
-from torch.profiler import ProfilerActivity, profile
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from support.fixture_types import TraceOf
+from support.real_memory import most_alive, most_allocated, record_without_data
 from ucseg_cli.analysis.memory.peak_memory import Peak, peak_memory, real_run_bytes
-from ucseg_cli.engine.recording.build_on_meta import ElsewhereOnMeta
 from ucseg_cli.engine.recording.fused_kernels import without_attention_kernels
-from ucseg_cli.engine.recording.move_to_meta import moved_to_meta
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.engine.trace_model import trace_module
 from ucseg_cli.facts.conditions import Conditions, Size
-from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
 from ucseg_cli.references.variants import Variant, as_variant
 
@@ -40,54 +32,6 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
 def of(reference: str) -> Variant:
     return as_variant(reference)
-
-
-class StoragesAlive(TorchDispatchMode):
-    """The most bytes of real storages alive at once, by torch's own weak references to them."""
-
-    def __init__(self, *inputs: Tensor) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        older = [thing for thing in gc.get_objects() if issubclass(type(thing), Tensor)]
-        self.there_before = {storage._cdata for storage in storages_in(older)}
-        self.there_before -= {storage._cdata for storage in storages_in(inputs)}
-        self.alive: dict[int, tuple[StorageWeakRef, int]] = {}
-        self.most = 0
-        self.note(inputs)
-
-    def note(self, tensors: Any) -> None:
-        for storage in storages_in(tensors):
-            if storage._cdata not in self.there_before:
-                reference = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
-                self.alive.setdefault(storage._cdata, (reference, storage.nbytes()))
-        self.most = max(self.most, sum(size for _, size in self.alive.values()))
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        references: Any = {key: reference for key, (reference, _) in self.alive.items()}
-        dead = [key for key, reference in references.items() if reference.expired()]
-        for key in dead:
-            del self.alive[key]
-        # One that no operator made, and that is not older, was made of Python's values.
-        self.note((args, kwargs))
-        out = func(*args, **(kwargs or {}))
-        self.note(out)
-        return out
-
-
-def storages_in(tensors: Any) -> list[torch.UntypedStorage]:
-    leaves = [leaf for leaf in tree_leaves(tensors) if isinstance(leaf, Tensor)]
-    return [leaf.untyped_storage() for leaf in leaves if has_storage(leaf)]
-
-
-def has_storage(tensor: Tensor) -> bool:
-    """Tensors of other tests, still alive, may be sparse."""
-    return tensor.layout is torch.strided and torch._C._has_storage(tensor)
-
-
-def most_alive(model: nn.Module, *inputs: Tensor) -> int:
-    storages = StoragesAlive(*inputs)
-    with torch.no_grad(), storages:
-        model(*inputs)
-    return storages.most
 
 
 @pytest.mark.parametrize("conditions", SIZES, ids=str)
@@ -188,22 +132,8 @@ def test_the_allocator_hands_out_no_more_than_the_peak_and_the_tables_of_an_upsa
     variant = of(reference)
     peak = peak_memory(trace_of(variant, conditions))
     model, x = build_model(variant).eval(), torch.zeros(conditions.inputs[0].shape)
-    with torch.no_grad():
-        model(x)
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-            model(x)
-    profiler.export_chrome_trace(str(tmp_path / "trace.json"))
-    measured = (
-        most_allocated(tmp_path / "trace.json") + peak.input_bytes
-    )  # the input was there before
+    measured = most_allocated(model, x, folder=tmp_path)
     assert measured == peak.bytes + upsampling_tables(peak, conditions)
-
-
-def most_allocated(chrome_trace: Path) -> int:
-    events = json.loads(chrome_trace.read_text("utf-8"))["traceEvents"]
-    allocations = [event["args"] for event in events if event["name"] == "[memory]"]
-    before = allocations[0]["Total Allocated"] - allocations[0]["Bytes"]
-    return int(max(event["Total Allocated"] for event in allocations) - before)
 
 
 def upsampling_tables(peak: Peak, conditions: Conditions) -> int:
@@ -385,11 +315,6 @@ def test_the_peak_has_what_forward_makes_of_values(make: Callable[[Tensor], Tens
     assert peak_memory(record(model, x)).bytes == measured
     if make is not MADE["older"]:  # on the CPU, and so nothing that runs without data
         assert peak_memory(record_without_data(model, x)).bytes == measured
-
-
-def record_without_data(model: nn.Module, x: Tensor) -> Trace:
-    with moved_to_meta(model), ElsewhereOnMeta():
-        return record(model, torch.empty_like(x, device="meta"))
 
 
 @pytest.mark.parametrize("name", ["tensor", "as_tensor", "from_numpy"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -15,9 +15,10 @@ from ucseg_cli.analysis.counters.agreement import agreement
 from ucseg_cli.analysis.counting.operations import total_flops
 from ucseg_cli.analysis.counting.parameters import total_params
 from ucseg_cli.engine.counters import count_model, count_model_of
-from ucseg_cli.engine.forward_arguments import argument_maker
+from ucseg_cli.engine.forward_arguments import ArgumentMaker, Arguments, argument_maker
 from ucseg_cli.engine.recording.record import record
-from ucseg_cli.engine.trace_model import Tracer, runnable_model, trace_source
+from ucseg_cli.engine.trace_model import Tracer, record_on_meta, runnable_model, trace_source
+from ucseg_cli.engine.user_code.accelerators import accelerators_elsewhere
 from ucseg_cli.engine.user_code.import_model import model_builder
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError
 from ucseg_cli.facts.conditions import Conditions, parse_inputs
@@ -451,3 +452,42 @@ def test_counters_take_what_a_model_called_model_takes() -> None:
     counts = count_model(Odd(), model=x)
     assert all(agreement(trace, count).agrees for count in counts)
     assert counts[1].modules == {"": 32, "model": 32}
+
+
+def test_autocast_casts_tensors_in_any_argument_as_on_the_cpu() -> None:
+    class Cast(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, first: list[torch.Tensor], *, second: dict[str, Any]) -> torch.Tensor:
+            with torch.autocast("cpu"):
+                both = torch.stack([first[0] @ second["x"], second["x"] @ second["x"]])
+                return cast("torch.Tensor", self.layer(both) * second["times"])
+
+    model, x = Cast().eval(), torch.zeros(4, 4)
+    arguments = Arguments(([x],), {"second": {"x": x, "times": 2}})
+    without_data = arguments.each(lambda tensor: tensor.to("meta"))
+    assert without_data.tensors[0] is without_data.tensors[1]
+    with accelerators_elsewhere():  # as around every user's code
+        trace = record_on_meta(model, cast("ArgumentMaker", lambda _: without_data))
+    real = record(model, *arguments.positional, keywords=arguments.keywords)
+    assert trace is not None
+    assert trace.device == "meta"
+    assert trace.ops == real.ops
+    assert trace.inputs == real.inputs
+    assert [row.dtype for row in trace.tensors] == [row.dtype for row in real.tensors]
+
+
+def test_a_function_may_ask_for_an_accelerator(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        CODE + "def there():\n    return {'batch': {'x': torch.rand(2, 4).cuda()}}\n"
+        "def made_there():\n    return {'x': torch.rand(2, 4, device='cuda')}\n"
+        "class Takes(nn.Module):\n    def forward(self, x=None, batch=None):\n"
+        "        return (x if batch is None else batch['x']).sqrt()\n"
+    )
+    for name in ("there", "made_there"):
+        given = parse_inputs(f"{tmp_path / 'net.py'}:{name}")
+        trace = trace_source(model(tmp_path, "Takes"), Conditions(given=given))
+        assert (trace.failure, trace.device) == (None, "meta")
+        assert [trace.tensors[index].shape for index in trace.inputs] == [(2, 4)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import warnings
@@ -25,10 +26,13 @@ from support.torch_pair import PAIR
 from ucseg_cli.analysis.counters import peer_prices
 from ucseg_cli.analysis.counters.hooked_modules import ModulePrice
 from ucseg_cli.analysis.counters.peers import PEERS, Reconciliation, reconcile
+from ucseg_cli.analysis.counters.switches import plain_notes
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.fold_batch_norms import fold_batch_norms
 from ucseg_cli.engine.counters import count_with_fvcore, count_with_torch
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.encoded_trace import decode_trace, encode_trace
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
@@ -313,6 +317,52 @@ def test_for_any_module_we_predict_the_figures_of_others_exactly_or_say_unknown(
     assert {
         key: total for key, total in ours.items() if total is not None and total != theirs[key]
     } == {}
+
+
+FAILING: dict[str, tuple[nn.Module, tuple[int, ...], str]] = {
+    "matrix times vector": (
+        Function(lambda x: x @ torch.ones(8)),
+        X,
+        "the product with a vector, in the model itself",
+    ),
+    "two vectors": (
+        nn.Sequential(nn.Flatten(0), Function(lambda x: x @ x)),
+        X,
+        "the product with a vector, in 1",
+    ),
+    "layer norm of a vector": (nn.LayerNorm(4), (4,), "the layer_norm of 1 axis"),
+    "layer norm of six axes": (nn.LayerNorm(4), (1, 1, 2, 2, 3, 4), "the layer_norm of 6 axes"),
+    "group norm of six axes": (nn.GroupNorm(2, 4), (1, 4, 1, 2, 2, 3), "the group_norm of 6 axes"),
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_where_fvcore_fails_no_figure_is_claimed_and_the_call_is_named(name: str) -> None:
+    module, shape, call = FAILING[name]
+    x, trace = torch.zeros(shape), record(module.eval(), torch.zeros(shape))
+    with pytest.raises((AssertionError, IndexError)):
+        count_with_fvcore(module, x)
+    (row,) = (row for row in reconcile(trace) if row.peer.name == "fvcore")
+    assert row.total is None
+    assert (row.obstacle or "").startswith(f"it fails on {call}")
+    (note,) = plain_notes(trace, CONVENTIONS["fvcore"])
+    assert note == f"fvcore itself gives no figure: {row.obstacle}."
+    assert plain_notes(trace, CONVENTIONS["macs"]) == ()
+    assert decode_trace(json.loads(json.dumps(encode_trace(trace)))) == trace
+
+
+def test_a_failing_call_that_the_output_does_not_depend_on_is_not_seen_by_fvcore() -> None:
+    x, weight = torch.zeros(X), torch.ones(6, 4, 1, 1)
+    seen, vector = functional.conv2d, torch.ones(8)
+    model = Function(lambda x: (seen(x, weight) @ vector, seen(x, weight))[1])
+    trace = record(model, x)
+    theirs = count_with_fvcore(model, x).total
+    assert derived(trace, ("fvcore",)) == {("fvcore", "macs"): theirs}
+    (row,) = (row for row in reconcile(trace) if row.peer.name == "fvcore")
+    left_out = "calls that the output does not depend on, which it leaves out"
+    amounts = {step.label: step.amount for step in row.steps}
+    # the first conv of 2x48 positions, 4 inputs and 6 outputs, and its product with the vector
+    assert amounts[left_out] == -(2 * 48 * 4 * 6 + 2 * 6 * 48)
 
 
 @pytest.mark.parametrize(

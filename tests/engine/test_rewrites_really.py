@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.rules.lint_checks import Finding, lint
 from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.engine.counters import count_with_fvcore
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.nets import build_model
@@ -102,6 +104,61 @@ def test_a_conv_that_is_not_pointwise_does_not_commute() -> None:
     late, early = lively(nn.Sequential(grow, conv)), lively(nn.Sequential(conv, grow))
     x = picture(1, 4, 8, 8)
     assert distance(run(late, x), run(early, x)) > 1e-3
+
+
+def grown(x: Tensor) -> Tensor:
+    return nn.functional.interpolate(x, scale_factor=2, mode="bilinear")
+
+
+def twice_on(up: Tensor, conv: nn.Module) -> Tensor:
+    return conv(up) + conv(up)  # type: ignore[no-any-return]
+
+
+Rewrite = Callable[[nn.Module, Tensor], Tensor]
+COMMUTED: dict[str, tuple[Rewrite, Rewrite]] = {
+    "once": (lambda conv, x: conv(grown(x)), lambda conv, x: grown(conv(x))),
+    "twice on one map": (
+        lambda conv, x: twice_on(grown(x), conv),
+        lambda conv, x: grown(conv(x)) + grown(conv(x)),
+    ),
+    "on two maps": (
+        lambda conv, x: conv(grown(x)) + conv(grown(-x)),
+        lambda conv, x: grown(conv(x)) + grown(conv(-x)),
+    ),
+    "before it, too": (
+        lambda conv, x: conv(grown(x)) + grown(conv(-x)),
+        lambda conv, x: grown(conv(x)) + grown(conv(-x)),
+    ),
+    "twice on a map with another reader": (
+        lambda conv, x: (up := grown(x)).mean() + twice_on(up, conv),
+        lambda conv, x: grown(conv(x)) + grown(conv(x)) + grown(x).mean(),
+    ),
+}
+
+
+@pytest.mark.parametrize("padding", [0, "same", "valid"])
+@pytest.mark.parametrize("name", COMMUTED)
+def test_what_a_conv_before_the_upsample_saves_is_the_difference_that_fvcore_prints(
+    name: str, padding: int | str
+) -> None:
+    class Net(nn.Module):
+        def __init__(self, forward: Rewrite) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(16, 2, 1, padding=padding)
+            self.rewrite = forward
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.rewrite(self.conv, x)
+
+    late, early = (lively(Net(forward)) for forward in COMMUTED[name])
+    early.load_state_dict(late.state_dict())
+    x = picture(2, 16, 6, 5)
+    assert distance(run(late, x), run(early, x)) <= CLOSE
+    ours = [totals(record(model, x))["fvcore"] for model in (late, early)]
+    assert ours == [count_with_fvcore(model, x).total for model in (late, early)]
+    saved = [finding.evidence["saved"] for finding in findings(late, x, "UC104")]
+    assert saved == [ours[0] - ours[1]] * (ours[0] > ours[1])
+    assert findings(early, x, "UC104") == []
 
 
 @pytest.mark.parametrize(

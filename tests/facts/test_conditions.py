@@ -101,7 +101,7 @@ GIVEN: dict[str, Tensors | Example] = {
     "1x3x8x8, mask=1x8x8:int64": Tensors((IMAGE, MASK)),
     "mask=1x8x8:int64,image=1x3x8x8": Tensors((MASK, IMAGE._replace(name="image"))),
     "net.py:example": Example("net.py:example", FromFile("net.py", "example")),
-    "a/b:example": Example("a/b:example", FromFile("a/b", "example")),
+    "a/b.py:example": Example("a/b.py:example", FromFile("a/b.py", "example")),
     "package.module:Net.example": Example(
         "package.module:Net.example", FromModule("package.module", "Net.example")
     ),

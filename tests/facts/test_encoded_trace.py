@@ -94,6 +94,12 @@ def with_attribute(name: str, value: Any) -> Trace:
     return with_op(1, attributes={**TRACE.ops[1].attributes, name: value})
 
 
+def with_held(held: Any, *, composite: bool = True, kernel: Any = "", **changed: Any) -> Trace:
+    """A call for which the CPU takes another way; the trace's second operator is a map's maker."""
+    attributes = {"held": held, "kernel": kernel}
+    return with_op(2, name="lstm", attributes=attributes, composite=composite, **changed)
+
+
 def with_tensor(place: int, tensor: Tensor) -> Trace:
     tensors = list(TRACE.tensors)
     tensors[place] = tensor
@@ -167,6 +173,17 @@ def test_a_wrong_type_and_a_number_out_of_range_are_refused(trace: Trace) -> Non
         with_op(2, name="cat", attributes={"dim": (0, 1)}),
         with_op(2, name="permute", attributes={"dims": None}),
         with_op(2, name="upsample_bilinear2d", attributes={"scales_h": 0}),
+        with_held(5),
+        with_held(((1, 2), "float32", 8)),
+        with_held((((1, 2), "float32"),)),
+        with_held((((1, -2), "float32", 8),)),
+        with_held((((1, 2), 32, 8),)),
+        with_held((((1, 2), "float32", -8),)),
+        with_held((((1, 2), "float32", 2**63),)),
+        with_held((((1, 2), "float32", 8.0),)),
+        with_held((), kernel=5),
+        with_held((), composite=False),
+        with_held((), outputs=()),
     ],
 )
 def test_an_operator_that_lacks_what_the_arithmetic_reads_is_refused(trace: Trace) -> None:
@@ -182,6 +199,8 @@ def test_an_operator_that_lacks_what_the_arithmetic_reads_is_refused(trace: Trac
         Op("sum", 0, (3,), (4,), {"dim": (2, 3)}),
         Op("mean", 0, (3,), (4,), {"dim": None}),
         Op("nothing_known", 0, (), (), {}),
+        Op("own::lstm", 0, (3,), (), {"held": "two"}),
+        Op("lstm", 0, (3,), (4,), {"held": (((1,), "own", 4),), "kernel": "one"}, composite=True),
     ],
 )
 def test_what_torch_admits_is_not_refused(op: Op) -> None:

@@ -53,14 +53,19 @@ def _good_checkpoints() -> dict[str, bytes]:
     found = {"w.safetensors": save(state), "w.safetensors.index.json": json.dumps(index).encode()}
     written = (("w.pt", state, True), ("n.ckpt", nested, True), ("o.pth", state, False))
     for name, value, is_zip in written:
-        stream = io.BytesIO()
-        torch.save(value, stream, _use_new_zipfile_serialization=is_zip)
-        found[name] = stream.getvalue()
+        for protocol in (0, 1, 2):
+            stream = io.BytesIO()
+            torch.save(
+                value, stream, pickle_protocol=protocol, _use_new_zipfile_serialization=is_zip
+            )
+            found[f"{protocol}{name}"] = stream.getvalue()
     arrays = {name: one.numpy() for name, one in state.items()}
     stream = io.BytesIO()
     np.savez(stream, **arrays)
     found["a.npz"] = stream.getvalue()
-    found["a.pkl"] = pickle.dumps(arrays)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        found[f"a{protocol}.pkl"] = pickle.dumps(arrays, protocol=protocol)
+        found[f"s{protocol}.pkl"] = pickle.dumps(state, protocol=protocol)
     return found
 
 

@@ -31,6 +31,7 @@ from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate import tracing
 from ucseg_cli.gate.child_process import ChildProcess, child_processes
 from ucseg_cli.references import Argument, FromFile, FromModule
+from ucseg_cli.system import process_control
 
 NET = """
 import torch
@@ -146,19 +147,44 @@ import os, signal, subprocess, time
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_IGN)
 helper = subprocess.Popen(["sleep", "600"])
-open("pids.part", "w").write(f"{os.getpid()} {helper.pid}")
-os.rename("pids.part", "pids")
-time.sleep(600)
+pids = [os.getpid(), helper.pid]
 """
+KEEP = """
+open("pids.part", "w").write(" ".join(map(str, pids)))
+os.rename("pids.part", "pids")
+"""
+STUBBORN += KEEP + "time.sleep(600)\n"
 """A model that ignores signals, and starts a process of its own."""
+
+DAEMONS = f"""
+import os, subprocess, sys, time
+pids = []
+pids.append(subprocess.Popen(["sleep", "600"], start_new_session=True).pid)
+twice = "import os, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); "
+twice += "print(os.getpid(), flush=True); os.close(1); time.sleep(600)"
+pids.append(int(subprocess.run([sys.executable, "-c", twice], stdout=-1).stdout))
+parent = "import subprocess, time; s = subprocess.Popen(['sleep', '600'], start_new_session=True); "
+parent += "print(s.pid, flush=True); time.sleep(600)"
+started = subprocess.Popen([sys.executable, "-c", parent], stdout=-1, start_new_session=True)
+pids += [started.pid, int(started.stdout.readline())]
+{KEEP}
+"""
+"""A model that leaves processes in sessions of their own, of which one has started another."""
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to us")
+
+ENDING = [
+    *("SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGTERM", "SIGXCPU"),
+    *("SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGSTKFLT", "SIGRTMIN", "SIGRTMAX"),
+]
+"""Signals that end a process by default and can be caught; some systems lack some."""
 
 
 @pytest.mark.parametrize(
     ("number", "status"),
     [
         (signal.SIGINT, 130),
-        (signal.SIGTERM, -signal.SIGTERM),
-        (signal.SIGHUP, -signal.SIGHUP),
+        *((number, -number) for name in ENDING if (number := getattr(signal, name, 0))),
     ],
 )
 def test_it_ends_with_us_and_all_that_it_started(
@@ -176,6 +202,85 @@ def test_it_ends_with_us_and_all_that_it_started(
     assert b"Traceback" not in stderr
     assert list(folder.iterdir()) == []
     assert [pid for pid in pids if not has_ended(pid)] == []
+
+
+@on_linux
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_what_it_left_in_other_sessions_ends_with_us(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "net.py").write_text(f"{DAEMONS}\ntime.sleep(600)")
+    process = start_in(tmp_path, "show", "net.py:Net")
+    pids = wait_for_pids(tmp_path / "pids", process)
+    assert len(pids) == 4
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert [pid for pid in pids if not has_ended(pid)] == []
+
+
+@on_linux
+@pytest.mark.parametrize(
+    ("after", "failure"),
+    [
+        ("", None),
+        ("time.sleep(600)", "was not built within 15 s"),
+        ("os._exit(3)", "ended itself with status 3"),
+        ("raise RuntimeError('its own')", "its own"),
+    ],
+)
+def test_what_it_left_in_other_sessions_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str, failure: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    of_others = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    try:
+        if failure is None:
+            assert ask(tmp_path, f"{DAEMONS}\n{after}").failure is None
+        else:
+            with pytest.raises(ModelError, match=failure):
+                ask(tmp_path, f"{DAEMONS}\n{after}", limit=15)
+        pids = [int(pid) for pid in Path("pids").read_text().split()]
+        assert [pid for pid in pids if not has_ended(pid)] == []
+        assert of_others.poll() is None
+    finally:
+        of_others.kill()
+        of_others.wait()
+
+
+@on_linux
+def test_a_model_that_starts_nothing_costs_no_look_at_all_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_control, "_parent", lambda _: pytest.fail("it was looked"))
+    assert ask(tmp_path, "").failure is None
+
+
+@on_linux
+def test_orphans_are_ours_only_meanwhile() -> None:
+    with process_control.orphans_ended():
+        first = int(subprocess.run(ORPHAN, stdout=-1, check=True).stdout)
+        assert process_control._parent(str(first)) == os.getpid()
+    assert has_ended(first)
+    second = int(subprocess.run(ORPHAN, stdout=-1, check=True).stdout)
+    assert process_control._parent(str(second)) != os.getpid()
+    os.kill(second, signal.SIGKILL)
+
+
+LEAVE = "import os, time\nif n := os.fork(): print(n)\nelse: os.close(1); time.sleep(600)"
+ORPHAN = [sys.executable, "-c", LEAVE]
+"""A process that ends, and leaves one that it started."""
+
+
+def test_a_signal_that_is_ignored_or_has_a_handler_keeps_it(tmp_path: Path) -> None:
+    mine = signal.signal(signal.SIGHUP, signal.SIG_IGN), signal.signal(signal.SIGTERM, print)
+    try:
+        source = FromFile(str(tmp_path / "net.py"), "Net")
+        with child_processes([Question("trace", [source], [AT_8])], 60):
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # as under nohup
+            assert signal.getsignal(signal.SIGTERM) is print
+    finally:
+        signal.signal(signal.SIGHUP, mine[0])
+        signal.signal(signal.SIGTERM, mine[1])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children of a killed process")
@@ -282,7 +387,7 @@ def test_params_of_a_pass_that_never_ends_are_counted_at_once(
     answer = ucseg_process("params", f"{tmp_path}/net.py:Net", "--timeout", "60")
     assert answer.returncode == 0
     assert "has 112 parameters" in " ".join(answer.stdout.split())
-    answer = ucseg_process("show", f"{tmp_path}/net.py:Net", "--timeout", "5")
+    answer = ucseg_process("show", f"{tmp_path}/net.py:Net", "--timeout", "8")
     assert answer.returncode == 0
     assert "has 112 parameters, and does not run" in " ".join(answer.stdout.split())
 

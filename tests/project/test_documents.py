@@ -145,7 +145,7 @@ def make_sparse_file(path: Path) -> None:
 UNREADABLE: dict[Callable[[Path], None], str] = {
     make_folder: "Is a directory",
     make_pipe: "it is not a plain file",
-    make_link_to_nowhere: "No such file or directory",
+    make_link_to_nowhere: "it is a link to gone.toml, which is missing",
     make_link_to_itself: "Too many levels of symbolic links",
     make_link_to_a_device: "it is not a plain file",
     make_sparse_file: "it is larger than 268,435,456 bytes",

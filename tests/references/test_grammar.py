@@ -41,7 +41,6 @@ def test_a_variant_is_named_with_its_changes_and_the_name_is_kept_as_typed() -> 
         ("net.py:Été", FromFile("net.py", "Été")),
         ("сети.модель:Сеть", FromModule("сети.модель", "Сеть")),
         ("net.py:Net+ширина=3", FromFile("net.py", "Net", (Argument("ширина", "3"),))),
-        ("models/net:Net", FromFile("models/net", "Net")),
         ("net:Net", FromModule("net", "Net")),
         ("package.module:Net", FromModule("package.module", "Net")),
         ("torchvision:resnet50", FromLibrary("torchvision", "resnet50")),
@@ -50,6 +49,9 @@ def test_a_variant_is_named_with_its_changes_and_the_name_is_kept_as_typed() -> 
         ("runs/best.PTH", FromCheckpoint("runs/best.PTH")),
         ("model.safetensors", FromCheckpoint("model.safetensors")),
         ("runs/last", FromCheckpoint("runs/last")),
+        ("model.onnx", FromCheckpoint("model.onnx")),
+        ("model.H5", FromCheckpoint("model.H5")),
+        ("model.ckpt.index", FromCheckpoint("model.ckpt.index")),
         ("weights.pt+key=model.ema", FromCheckpoint("weights.pt", "model.ema")),
     ],
 )
@@ -159,6 +161,22 @@ def test_a_source_without_a_file_beside_the_configuration_stays_as_written(
     assert parse_reference(text, beside=tmp_path) == parse_reference(text)
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_there_under_a_bare_name_is_named_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("last").mkdir() if kind == "folder" else Path("last").touch()
+    with pytest.raises(UsageError, match="'last' is not a variant") as error:
+        parse_reference("last")
+    assert error.value.help == "to name it as a checkpoint, write ./last"
+
+
+def test_a_name_longer_than_any_file_s_is_an_unknown_variant() -> None:
+    with pytest.raises(UsageError, match="no variant named"):
+        parse_reference("x" * 5000)
+
+
 @pytest.mark.parametrize(
     ("reference", "axes", "expected"),
     [
@@ -175,8 +193,46 @@ def test_axes_of_a_reference_are_set_and_none_is_written_twice(
     assert with_axes(reference, axes) == expected
 
 
-@pytest.mark.parametrize("text", ["nb.ipynb:Net", "a/nb.ipynb:Net", "nb.ipynb", "a/nb.ipynb"])
-def test_a_notebook_is_called_what_it_is(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "what", "code"),
+    [
+        ("nb.ipynb", "nb.ipynb is a notebook", "nb.py:NAME"),
+        ("nb.ipynb:Net", "nb.ipynb is a notebook", "nb.py:Net"),
+        ("a/nb.ipynb:", "a/nb.ipynb is a notebook", "a/nb.py:NAME"),
+        ("nb.IPYNB+width=3", "nb.IPYNB is a notebook", "nb.py:NAME"),
+        ("NET.PY", "NET.PY does not end with .py", "NET.py:NAME"),
+        ("./Net.Py:Net+width=3", "./Net.Py does not end with .py", "./Net.py:Net"),
+        ("net.pyw:Net", "net.pyw does not end with .py", "net.py:Net"),
+        ("net.pyi", "net.pyi does not end with .py", "net.py:NAME"),
+        ("C:\\net.pyc:Net", "C:\\net.pyc does not end with .py", "C:\\net.py:Net"),
+        ("a/net:Net", "a/net does not end with .py", "net.py:Net"),
+        ("a/net.txt:Net", "a/net.txt does not end with .py", "net.py:Net"),
+    ],
+)
+def test_a_file_that_is_not_imported_is_refused_with_words_that_are_accepted(
+    text: str, what: str, code: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         parse_reference(text)
-    assert "nb.ipynb" in caught.value.what
+    assert caught.value.what == what
+    assert (caught.value.help or "").endswith(f" {code}")
+    assert isinstance(parse_reference(code).model, FromFile)
+
+
+@pytest.mark.parametrize("text", ["a/weights.pt:ema", "./W.SAFETENSORS:ema", "a/run.ckpt:ema"])
+def test_a_class_of_a_checkpoint_is_refused_with_both_ways_to_name_a_checkpoint(text: str) -> None:
+    with pytest.raises(UsageError, match="is a checkpoint") as caught:
+        parse_reference(text)
+    path = text.partition(":")[0]
+    assert f"write {path}, or {path}+key=ema" in (caught.value.help or "")
+    assert parse_reference(f"{path}+key=ema").model == FromCheckpoint(path, "ema")
+
+
+def test_a_file_with_dots_is_not_taken_for_a_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(parse_reference("net.txt:Net").model, FromModule)
+    Path("net.txt").touch()
+    with pytest.raises(UsageError, match=r"net\.txt does not end with \.py"):
+        parse_reference("net.txt:Net")

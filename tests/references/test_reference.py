@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from ucseg_cli.errors import UnknownNameError, UsageError
 from ucseg_cli.references.variants import AXES, CATALOGUE, Axis, as_variant, parse_variant
-from ucseg_cli.references.variants.axes import BY_NAME, Value
+from ucseg_cli.references.variants.axes import BY_NAME
+from ucseg_cli.references.variants.axis_values import Value
 
 
 def test_a_name_is_a_named_variant() -> None:

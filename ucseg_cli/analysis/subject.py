@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ucseg_cli.facts.trace import ConstructorAxis, Trace
 from ucseg_cli.references import Model
 from ucseg_cli.references.variants import Axis, AxisValues, Variant, layout
+from ucseg_cli.references.variants.axis_values import AnyText
 
 if TYPE_CHECKING:
     from ucseg_cli.analysis.counting.fold_batch_norms import Folding
@@ -63,4 +64,9 @@ class Subject(NamedTuple):
 def constructor_axis(axis: ConstructorAxis) -> Axis:
     """The axis that an argument of any constructor is."""
     accepts = " or ".join(axis.choices) or axis.accepts
-    return Axis(axis.name, accepts, "", str, axis.choices)
+    return Axis(axis.name, accepts, "", AnyText(), axis.choices)
+
+
+def default_axes(trace: Trace) -> AxisValues:
+    """The default of every argument with which its model can be built."""
+    return tuple((constructor_axis(axis), axis.default) for axis in trace.axes)

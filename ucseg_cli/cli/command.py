@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from typing import Any
 
@@ -11,11 +12,11 @@ from typer._click.formatting import HelpFormatter
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from ucseg_cli.cli.command_groups import GROUPS
-from ucseg_cli.cli.options import JUDGE, MEASURE, MODEL, OUTPUT
-from ucseg_cli.cli.output_options import Output
+from ucseg_cli.cli.options import ARGUMENT, JUDGE, MEASURE, MODEL, OUTPUT
+from ucseg_cli.cli.output_options import Output, format_help
 from ucseg_cli.errors import UsageError
 
-PANELS = (MODEL, MEASURE, JUDGE, OUTPUT, None)
+PANELS = (ARGUMENT, MODEL, MEASURE, JUDGE, OUTPUT, None)
 EXAMPLES = "\nExamples:\n"
 
 
@@ -24,6 +25,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Parse as Typer does; raises UsageError for a repeated option and for a word too many."""
+        args = self._one_value_each(ctx, args)
         values, extra, order = self.make_parser(ctx).parse_args(args=list(args))
         given = [parameter for parameter in order if _takes_one_value(parameter)]
         for option in given:
@@ -35,6 +37,30 @@ class Command(TyperCommand):
             raise self._too_many(ctx, values, extra)
         return super().parse_args(ctx, args)
 
+    def _one_value_each(self, ctx: Context, args: list[str]) -> list[str]:
+        """The words with an option that takes several repeated before each, as Click has it.
+
+        It takes all up to the next option, such as the files that a shell makes of ``*.md``.
+        """
+        several = {
+            name
+            for parameter in self.get_params(ctx)
+            if isinstance(parameter, TyperOption) and str(parameter.metavar).endswith("...")
+            for name in parameter.opts
+        }
+        spread: list[str] = []
+        option, is_first = "", False
+        for index, word in enumerate(args):
+            if word == "--":
+                return [*spread, *args[index:]]
+            if word.startswith("-") and not is_first:
+                option, is_first = (word, True) if word in several else ("", False)
+            elif option:
+                spread += [] if is_first else [option]
+                is_first = False
+            spread.append(word)
+        return spread
+
     def invoke(self, ctx: Context) -> Any:
         """Run the command, after noting where its answer, or an error instead, is to go."""
         fields = {name: ctx.params[name] for name in Output._fields if name in ctx.params}
@@ -45,6 +71,10 @@ class Command(TyperCommand):
     def get_help(self, ctx: Context) -> str:
         """The help, in ASCII for a stream that takes no more."""
         return spell_help(super().get_help(ctx))
+
+    def collect_usage_pieces(self, ctx: Context) -> list[str]:
+        """The words of the usage; Typer puts braces around an argument that must be given."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def format_help_text(self, ctx: Context, formatter: HelpFormatter) -> None:
         """The description as paragraphs, and the examples as they are written."""
@@ -59,7 +89,7 @@ class Command(TyperCommand):
         """The options under what they are about."""
         for panel in PANELS:
             rows = [
-                record
+                _record(parameter, *record, ctx)
                 for parameter in self.get_params(ctx)
                 if _panel(parameter) == panel and (record := parameter.get_help_record(ctx))
             ]
@@ -112,6 +142,17 @@ def _takes_one_value(parameter: Parameter) -> bool:
 
 
 def _panel(parameter: Parameter) -> str | None:
+    panel: str | None = getattr(parameter, "rich_help_panel", None)
+    return panel or (ARGUMENT if isinstance(parameter, TyperArgument) else None)
+
+
+def _record(parameter: Parameter, name: str, text: str, ctx: Context) -> tuple[str, str]:
+    """A row of the help: an argument without brackets, and the formats that this command has."""
     if isinstance(parameter, TyperArgument):
-        return MODEL
-    return getattr(parameter, "rich_help_panel", None)
+        return re.sub(r"[\[\]{}]", "", name), text
+    return (
+        name,
+        f"{format_help(ctx.info_name or '')}  {text}".strip()
+        if parameter.name == "format"
+        else text,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 GROUPS = {
     "look": ("list", "show", "params", "flops", "memory", "probe", "reach"),
     "choose": ("compare", "lint"),
-    "keep": ("check", "lock", "config"),
+    "keep": ("init", "check", "lock", "config"),
     "learn": ("identify",),
     "trust": ("verify", "explain", "cache", "completion"),
 }

@@ -58,7 +58,7 @@ def destination_of(arguments: Sequence[str]) -> Destination:
             exports.append((name, Path(path)))
         elif option == "--export-json":
             exports.append(("json", Path(value)))
-    return Destination(form, tuple(exports))
+    return Destination(form, tuple(exports), force="--force" in arguments)
 
 
 def _report_to_ci(error: UcsegError, command: str, to: Destination) -> None:
@@ -73,7 +73,8 @@ def _report_to_ci(error: UcsegError, command: str, to: Destination) -> None:
         for form, path in to.exports:
             if form in FORMS and path.name and not is_stdout(path):
                 with suppress(UcsegError):
-                    write_file(path, render_error(error, form, command))
+                    text = render_error(error, form, command)
+                    write_file(path, text, form, f"ucseg.{command}", force=to.force)
     if to.format in FORMS and sys.stdout is not None:
         text = render_error(error, to.format, command)
         print_text(text, for_machines=to.format in FOR_MACHINES)

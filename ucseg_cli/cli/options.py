@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from ucseg_cli.cli.number_type import POSITIVE, TIME_LIMIT, WHOLE
 from ucseg_cli.errors import UnknownNameError, UsageError
-from ucseg_cli.facts.choices import A_DAY, CONVENTION_NAMES, TIMEOUT
+from ucseg_cli.facts.choices import CONVENTION_NAMES, TIMEOUT
 
 if TYPE_CHECKING:
     from ucseg_cli.facts.conditions import Conditions, Size
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ucseg_cli.references import Reference
     from ucseg_cli.report.parts.module_table import Arrangement
 
-MODEL, MEASURE, JUDGE, OUTPUT = "Model", "Measure", "Judge", "Output"
+ARGUMENT, MODEL, MEASURE, JUDGE, OUTPUT = "Argument", "Model", "Measure", "Judge", "Output"
 """The groups of options in a command's help."""
 
 ORDERS = ("tree", "count", "path")
@@ -64,7 +65,9 @@ def complete_reference(incomplete: str) -> list[str]:
 
 def reference_argument(metavar: str, help: str) -> Any:  # noqa: A002 - the word on the screen
     """An argument that names models."""
-    return typer.Argument(metavar=metavar, help=help, autocompletion=complete_reference)
+    return typer.Argument(
+        metavar=metavar, help=help, autocompletion=complete_reference, rich_help_panel=MODEL
+    )
 
 
 _variant = partial(
@@ -78,7 +81,9 @@ _variant = partial(
 _size = partial(typer.Option, "--size", "-s", metavar="H[xW]", rich_help_panel=MEASURE)
 _flag: Callable[..., Any] = partial(typer.Option, rich_help_panel=MEASURE)
 
-BatchOption = Annotated[int, _flag("--batch", "-b", metavar="N", help="Images in the input.")]
+BatchOption = Annotated[
+    int, _flag("--batch", "-b", metavar="N", click_type=WHOLE, help="Images in the input.")
+]
 InputOption = Annotated[
     str | None,
     _flag(
@@ -93,8 +98,7 @@ TimeoutOption = Annotated[
     _flag(
         "--timeout",
         metavar="SECONDS",
-        min=0.001,
-        max=A_DAY,
+        click_type=TIME_LIMIT,
         help=f"How long your own code may run, {TIMEOUT:g} unless configured.",
     ),
 ]
@@ -125,7 +129,7 @@ DepthOption = Annotated[
         "--depth",
         "-d",
         metavar="N",
-        min=1,
+        click_type=POSITIVE,
         help="Levels of modules below the root.",
         rich_help_panel=OUTPUT,
     ),
@@ -136,7 +140,7 @@ TopOption = Annotated[
         "--top",
         "-n",
         metavar="N",
-        min=1,
+        click_type=POSITIVE,
         help="Only the first N rows of a table, the rest in one; JSON and CSV have all.",
         rich_help_panel=OUTPUT,
     ),

@@ -44,7 +44,7 @@ def _known_exports(context: typer.Context, exports: list[str] | None) -> list[st
             fix = "write FORMAT=FILE, as in junit=report.xml"
             raise UsageError(f"'{text}' is not an export", where=f"--export {text}", help=fix)
         one_of("format", name, _formats(context)[1:], "--export")
-        _writable(Path(path))
+        _refuse_unwritable(context, Path(path), name)
     return exports
 
 
@@ -57,16 +57,31 @@ def _complete_export(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def _formats(context: typer.Context) -> tuple[str, ...]:
-    return (*FORMATS, *(JUDGED_FORMATS if context.info_name in JUDGING else ()))
+    return _formats_of(context.info_name or "")
 
 
-def _writable(path: Path | None) -> Path | None:
+def _formats_of(command: str) -> tuple[str, ...]:
+    return (*FORMATS, *(JUDGED_FORMATS if command in JUDGING else ()))
+
+
+def format_help(command: str) -> str:
+    """The help of --format, which some commands have more words for."""
+    return f"On the screen: {', '.join(_formats_of(command))}."
+
+
+def _writable(
+    context: typer.Context, parameter: typer.CallbackParam, path: Path | None
+) -> Path | None:
     """Refuse a file that cannot be written before anything is measured."""
     if path is not None:
-        from ucseg_cli.terminal.export_files import refuse_unwritable
-
-        refuse_unwritable(path)
+        _refuse_unwritable(context, path, str(parameter.name).removeprefix("export_"))
     return path
+
+
+def _refuse_unwritable(context: typer.Context, path: Path, format_name: str) -> None:
+    from ucseg_cli.terminal.export_files import refuse_unwritable
+
+    refuse_unwritable(path, format_name, force=bool(context.params.get("force")))
 
 
 _option = partial(typer.Option, rich_help_panel=OUTPUT)
@@ -75,8 +90,6 @@ _format = _option(
     "--format",
     "-f",
     metavar="NAME",
-    help=f"On the screen: {', '.join(FORMATS)}; "
-    f"{', '.join(JUDGING)} also {', '.join(JUDGED_FORMATS)}.",
     callback=_known_format,
     autocompletion=_complete_format,
 )
@@ -91,6 +104,11 @@ _summary = _option(
     help="Also append Markdown to the file that GITHUB_STEP_SUMMARY names.",
     callback=_summary_named,
 )
+_force = _option(
+    "--force",
+    help="Let an export replace a file that is not an answer of ucseg.",
+    is_eager=True,  # exports are checked as they are parsed, in any order
+)
 
 
 class Output(NamedTuple):
@@ -102,6 +120,7 @@ class Output(NamedTuple):
     export_markdown: Annotated[Path | None, _export(help="Also write Markdown to FILE.")] = None
     export_html: Annotated[Path | None, _export(help="Also write a web page to FILE.")] = None
     export: Annotated[list[str] | None, _exports] = None
+    force: Annotated[bool, _force] = False
     summary: Annotated[bool, _summary] = False
     exact: Annotated[bool, _option("--exact", help="Counts in full, without k, M or G.")] = False
 
@@ -115,7 +134,7 @@ class Output(NamedTuple):
         for text in self.export or ():
             form, _, name = text.partition("=")
             exports.append((form, Path(name)))
-        return Destination(self.format, tuple(exports), self.summary, self.exact)
+        return Destination(self.format, tuple(exports), self.summary, self.exact, self.force)
 
     def deliver(self, report: Report, subjects: Iterable[Subject] = ()) -> None:
         """Write a report to where it was asked for, with notes on how *subjects* ran."""
@@ -123,3 +142,16 @@ class Output(NamedTuple):
         from ucseg_cli.terminal.deliver import deliver
 
         deliver(with_run_notes(report, list(subjects)), self.destination)
+
+    def print_as_is(self, text: str, form: str, option: str) -> None:
+        """Print a file of the *form* that an *option* asks for, instead of an answer.
+
+        Raises UsageError where the answer is asked for in another form or place.
+        """
+        as_printed = [Output(), Output(form)]
+        if self not in as_printed:
+            what, fix = f"{option} prints a file as it is", f"{option} > FILE writes it"
+            raise UsageError(what, where=option, help=f"leave other forms out: {fix}")
+        from ucseg_cli.terminal.streams import print_text
+
+        print_text(text, for_machines=True)

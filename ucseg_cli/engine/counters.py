@@ -19,6 +19,7 @@ from ucseg_cli.engine.recording.fused_kernels import (
     without_attention_kernels,
     without_lstm_kernel,
 )
+from ucseg_cli.engine.recording.record import without_lazy_modules
 from ucseg_cli.engine.recording.tensor_numbers import named_tensors_in
 from ucseg_cli.engine.trace_model import runnable_model
 from ucseg_cli.engine.user_code.import_model import error_text
@@ -56,6 +57,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 def count_model(model: nn.Module, /, *inputs: Any, **keywords: Any) -> tuple[Count, ...]:
     """The counts of every other counter for a module in eval mode on its arguments."""
     with torch.no_grad():
+        model = without_lazy_modules(model, inputs, keywords)
         return tuple(_count(counter, model, *inputs, **keywords) for counter in COUNTERS)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -13,7 +13,8 @@ from torch.utils._pytree import tree_map_only
 
 from ucseg_cli.engine.recording.build_on_meta import building_on_meta
 from ucseg_cli.engine.recording.tensor_numbers import named_tensors_in
-from ucseg_cli.engine.user_code.constructor_axes import BY_NAME
+from ucseg_cli.engine.user_code.accelerators import accelerators_on_meta
+from ucseg_cli.engine.user_code.arguments import BY_NAME
 from ucseg_cli.engine.user_code.import_model import Builder, example_caller
 from ucseg_cli.engine.user_code.isolation import seed_generators
 from ucseg_cli.errors import ModelError, UcsegError, UsageError, nearest_name
@@ -33,6 +34,18 @@ class Arguments(NamedTuple):
     def tensors(self) -> list[Tensor]:
         """Every tensor, also in lists and dictionaries, in order."""
         return [tensor for _, tensor in named_tensors_in((*self.positional, self.keywords))]
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Arguments:
+        """The same with every tensor changed; one that stands twice stays one."""
+        changed: dict[int, Tensor] = {}
+
+        def once(tensor: Tensor) -> Tensor:
+            if id(tensor) not in changed:
+                changed[id(tensor)] = change(tensor)
+            return changed[id(tensor)]
+
+        nest = (tuple(self.positional), dict(self.keywords))
+        return Arguments(*tree_map_only(Tensor, once, nest))
 
 
 class ArgumentMaker(NamedTuple):
@@ -85,24 +98,15 @@ def _of_function(call: Builder, device: str) -> Arguments:
     if device != "meta":
         return _as_arguments(_call(call), call)
     try:
-        with building_on_meta():
+        with building_on_meta(), accelerators_on_meta():
             returned = _call(call)
     except UcsegError:  # it looks at values; on the CPU it has them, or gives the better message
         returned = _call(call)
-    moved: dict[int, Tensor] = {}
-    found = _as_arguments(returned, call)
-    keywords = dict(found.keywords)
-    positional, keywords = tree_map_only(
-        Tensor, lambda tensor: _on_meta(tensor, moved), (tuple(found.positional), keywords)
-    )
-    return Arguments(positional, keywords)
+    return _as_arguments(returned, call).each(_on_meta)
 
 
-def _on_meta(tensor: Tensor, moved: dict[int, Tensor]) -> Tensor:
-    """The tensor without its data; one that stands twice stays one."""
-    if tensor.is_meta:
-        return tensor
-    return moved.setdefault(id(tensor), torch.empty_like(tensor, device="meta"))
+def _on_meta(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_meta else torch.empty_like(tensor, device="meta")
 
 
 def _call(call: Builder) -> Any:

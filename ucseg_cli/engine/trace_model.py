@@ -16,18 +16,20 @@ from ucseg_cli.engine.forward_arguments import (
     argument_maker,
     refuse_other_arguments,
 )
-from ucseg_cli.engine.recording.build_on_meta import ElsewhereOnMeta, building_on_meta
+from ucseg_cli.engine.recording.build_on_meta import building_on_meta
 from ucseg_cli.engine.recording.move_to_meta import moved_to_meta
 from ucseg_cli.engine.recording.record import has_lazy_modules, record, trace_modules
+from ucseg_cli.engine.recording.way_on_cpu import on_cpu
+from ucseg_cli.engine.user_code.accelerators import accelerators_on_meta
 from ucseg_cli.engine.user_code.import_model import (
+    REFUSALS,
     Builder,
     error_text,
     first_line,
     line_of,
     model_builder,
 )
-from ucseg_cli.engine.user_code.refuse_downloads import DownloadRefusedError
-from ucseg_cli.errors import ModelError, ResourceError, UcsegError, UsageError
+from ucseg_cli.errors import ModelError, ResourceError, UcsegError, UsageError, behind
 from ucseg_cli.facts.conditions import Conditions, Example
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import Backbone, SegmentationNetwork, build_backbone
@@ -172,7 +174,7 @@ def _record_anywhere(
     """
     compiler_was_there = COMPILER in sys.modules
     try:
-        if (trace := _record_on_meta(model, make)) is not None:
+        if (trace := record_on_meta(model, make)) is not None:
             return trace
         runnable = real or _build_for_real(build, model, make)
         return _record(runnable, make("cpu"))
@@ -197,11 +199,11 @@ def runnable_model(
 def _build(build: Builder) -> tuple[nn.Module, nn.Module | None]:
     """The model on meta and None; if it needs values to be built, the real model twice."""
     try:
-        with building_on_meta():
+        with building_on_meta(), accelerators_on_meta():
             return build(), None
-    except DownloadRefusedError:
-        raise
-    except UcsegError:
+    except UcsegError as error:
+        if behind(error, REFUSALS) is not None:
+            raise
         model = build()
         return model, model
 
@@ -219,14 +221,22 @@ def _build_for_real(build: Builder, model: nn.Module, make: ArgumentMaker) -> nn
     return build()
 
 
-def _record_on_meta(model: nn.Module, make: ArgumentMaker) -> Trace | None:
+def record_on_meta(model: nn.Module, make: ArgumentMaker) -> Trace | None:
     """The trace on meta; None for a model that cannot run there, or not at all."""
     try:
         arguments = make("meta")
-        with moved_to_meta(model), ElsewhereOnMeta():
+        with moved_to_meta(model), accelerators_on_meta() as elsewhere:
+            trace = _record(model, arguments)
+        if not elsewhere.casts:
+            return trace
+        # Autocast asks where a tensor is; all of torch then takes longer.
+        arguments = make("meta").each(on_cpu)
+        with moved_to_meta(model, on_cpu), accelerators_on_meta():
             return _record(model, arguments)
-    except (Exception, SystemExit):  # noqa: BLE001 - a run on real tensors gives the better message
-        return None
+    except (Exception, SystemExit) as error:
+        if behind(error, REFUSALS) is not None:
+            raise
+        return None  # a run on real tensors gives the better message
 
 
 def _record(model: nn.Module, arguments: Arguments, taps: dict[str, str] | None = None) -> Trace:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ucseg_cli.errors import Place
 from ucseg_cli.facts.conditions import Given, Size
 from ucseg_cli.references import Reference
+from ucseg_cli.units import Quantity, parse_quantity
 
 LOCK_ID = "lock"
 """The lock among budgets; no budget may have this id."""
@@ -27,6 +28,9 @@ BUDGET_KEYS = {
 }
 """The keys of a budget in a configuration, and what each means."""
 
+LIMITS = ("max", "vs-baseline", "warn")
+"""Its keys that limit something; a budget has at least one."""
+
 
 class Bound(NamedTuple):
     """The largest value allowed: ``ratio`` times the baseline's, rounded down, plus ``offset``.
@@ -44,8 +48,27 @@ class Bound(NamedTuple):
         return int(self.ratio * baseline // 1) + self.offset
 
 
+class Figure(NamedTuple):
+    """A figure as a document has it, and the notation of one in its place.
+
+    Where none is written yet, *text* is empty.
+    """
+
+    text: str
+    notation: Quantity
+
+    def fits(self, count: int) -> bool:
+        """Whether it is what *count* rounds to."""
+        return bool(self.text) and self.notation.fits(count)
+
+    def corrected(self, count: int) -> Figure:
+        """The figure that says *count* in the same notation."""
+        text = self.notation.write(count)
+        return Figure(text, parse_quantity(text, in_bytes=True))
+
+
 class Budget(NamedTuple):
-    """A limit on a metric of models.
+    """A limit on a metric of models, or a figure that a document gives for one.
 
     Args:
         id: its name; limits of the command line have none and are named by what they say.
@@ -54,6 +77,7 @@ class Budget(NamedTuple):
         sizes: the inputs; empty if those of the command or the configuration apply.
         input: what goes in instead of images of *sizes*.
         max: fails beyond it. warn: is reported beyond it, and passes.
+        figure: instead of limits, what is written about the model; fails if it is another.
         place: the line to edit; module_place and warn_place those of module and warn.
     """
 
@@ -66,6 +90,7 @@ class Budget(NamedTuple):
     input: Given | None = None
     max: Bound | None = None
     warn: Bound | None = None
+    figure: Figure | None = None
     message: str | None = None
     place: Place | None = None
     module_place: Place | None = None

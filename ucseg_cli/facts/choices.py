@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 DEFAULT_CONVENTION = "fvcore"
 CONVENTION_NAMES = (DEFAULT_CONVENTION, "macs", "torch")
 
 DTYPE = "float32"
 DTYPES = (DTYPE, "float16", "bfloat16", "float64")
 
-TIMEOUT, A_DAY = 300.0, 86_400
-"""Seconds that a user's code may take, by default and at most."""
+TIMEOUT, A_MOMENT, A_DAY = 300.0, 0.001, 86_400
+"""Seconds that a user's code may take: by default, at least and at most."""
+SECONDS = f"a number of seconds from {A_MOMENT} to {A_DAY:,}"
 
 FAIL_ON = ("never", "info", "warning", "error")
 """The severity from which a finding of the linter fails."""
+
+
+def read_seconds(value: Any) -> float:
+    """A time limit; raises ValueError for all that is none, as is nan."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and A_MOMENT <= value <= A_DAY):
+        raise ValueError(value)
+    return float(value)

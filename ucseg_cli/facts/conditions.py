@@ -40,6 +40,10 @@ OTHER_ARGUMENTS = (
 )
 """How to feed a model whose forward pass takes more than an image."""
 
+SIDES = r"([0-9]+)(?:\s*[x×X]\s*([0-9]+))?"
+SHAPE = rf"[0-9]{{1,15}}(?:[x×X][0-9]{{1,15}}){{0,{MAX_RANK - 1}}}"
+"""How a size, and the shape of a tensor, are written."""
+
 _SIZE_HELP = "write one number for a square (512) or HEIGHTxWIDTH (384x640)"
 _INPUT_HELP = (
     "write lengths with x between, as in 1x3x16x112x112, a dtype as in 1x16:int64, a keyword as in "
@@ -202,7 +206,7 @@ class Conditions(NamedTuple):
 def parse_size(text: str, *, where: Where = None) -> Size:
     """``512`` or ``384x640`` as a Size; raises UsageError with the way to write it."""
     where = where or f"--size {text[:24]}"
-    match = re.fullmatch(r"\s*([0-9]+)(?:\s*[x×X]\s*([0-9]+))?\s*", text)
+    match = re.fullmatch(SIDES, text.strip())
     if match is None:
         raise UsageError(f"'{text}' is not an input size", where=where, help=_SIZE_HELP)
     digits = (match[1], match[2] or match[1])
@@ -218,8 +222,8 @@ def parse_size(text: str, *, where: Where = None) -> Size:
 
 
 def parse_conditions(text: str, *, where: Where = None, beneath: Path | None = None) -> Conditions:
-    """The inverse of *written*; raises UsageError."""
-    if ":" in text:
+    """The inverse of *written*; types may be left out. Raises UsageError."""
+    if re.search("[:,=]|[x×X].*[x×X]", text):
         return Conditions(given=parse_inputs(text, where=where, beneath=beneath))
     return make_conditions(parse_size(text, where=where), 1)
 
@@ -284,13 +288,11 @@ def _parse_input(text: str, where: Where) -> Input:
     if equals and not keyword.isidentifier():
         raise UsageError(f"'{keyword}' cannot be a keyword", where=where, help=_INPUT_HELP)
     shape, colon, dtype = described.strip().partition(":")
-    lengths = re.split(r"[x×X]", shape)
-    readable = all(re.fullmatch(r"[0-9]{1,15}", length) for length in lengths)
-    if not readable or len(lengths) > MAX_RANK:
+    if not re.fullmatch(SHAPE, shape):
         raise UsageError(f"'{text}' is not an input shape", where=where, help=_INPUT_HELP)
     if colon and dtype not in INPUT_DTYPES:
         raise UnknownNameError("dtype", dtype, INPUT_DTYPES, where=where)
-    numbers = tuple(map(int, lengths))
+    numbers = tuple(map(int, re.split(r"[x×X]", shape)))
     if 0 in numbers:
         fix = "each length is at least 1"
         raise UsageError(f"'{text}' has a length of 0", where=where, help=fix)

@@ -13,14 +13,12 @@ from itertools import chain, starmap
 from types import NoneType
 from typing import Any
 
-from ucseg_cli.facts.operator_forms import has_its_form
+from ucseg_cli.facts.operator_forms import LARGEST, has_its_form
 from ucseg_cli.facts.trace import ConstructorAxis, Module, Op, Saved, Tap, Tensor, Trace, Weight
 
 FORMAT = 6
 """Version of encoded traces; raise it when their fields change, so that older ones are ignored."""
 
-LARGEST = 2**63
-"""Beyond any length, size or number of calls."""
 MOST_AXES = 64
 """As many as torch allows."""
 
@@ -55,7 +53,7 @@ def decode_trace(data: Any) -> Trace:
             device=data["device"],
             unsaved=tuple(data["unsaved"]),
             beside=tuple(_decode_saved(*row) for row in data["beside"]),
-            axes=tuple(_decode_axis(*row) for row in data["axes"]),
+            axes=tuple(decode_axis(*row) for row in data["axes"]),
             idle=tuple(data["idle"]),
             failure=data["failure"],
             input_names=tuple(data.get("input_names", ())),
@@ -77,9 +75,10 @@ def _decode_saved(name: str, shape: list[int] | None) -> Saved:
     return Saved(name, None if shape is None else tuple(shape))
 
 
-def _decode_axis(
+def decode_axis(
     name: str, value: Any, default: Any, accepts: str, choices: list[str]
 ) -> ConstructorAxis:
+    """An axis out of the fields of its row."""
     return ConstructorAxis(name, _freeze(value), _freeze(default), accepts, tuple(choices))
 
 

@@ -10,9 +10,12 @@ from collections.abc import Set as AbstractSet
 from operator import ge
 from typing import Any, NamedTuple
 
-from ucseg_cli.facts.trace import Op, Tensor
+from ucseg_cli.facts.trace import HELD, KERNEL, Op, Tensor
 
 Check = Callable[[Any], bool]
+
+LARGEST = 2**63
+"""Beyond any length, size or number of calls."""
 
 
 class Form(NamedTuple):
@@ -49,6 +52,18 @@ def _is_factor(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and 0 < value < float("inf"))
 
 
+def _are_held(value: Any) -> bool:
+    return isinstance(value, tuple) and all(map(_is_held, value))
+
+
+def _is_held(value: Any) -> bool:
+    if not isinstance(value, tuple) or len(value) != len(("shape", "element type", "bytes")):
+        return False
+    sides, element, size = value
+    are_counts = _are_whole(sides) and all(0 <= count < LARGEST for count in sides)
+    return are_counts and isinstance(element, str) and _is_whole(size) and 0 <= size < LARGEST
+
+
 ATTRIBUTES: Mapping[str, Check] = {
     "kernel_size": _are_steps,
     "stride": _are_whole,
@@ -67,13 +82,14 @@ ATTRIBUTES: Mapping[str, Check] = {
     "downscale_factor": lambda value: _is_whole(value) and value > 0,
     "scales_h": _is_factor,
     "scales_w": _is_factor,
+    HELD: _are_held,
+    KERNEL: lambda value: isinstance(value, str),
 }
 """Attributes that mean the same in every operator of ATen's."""
 
 ALONG_ONE = ("cat", "stack", "slice", "select", "unbind", "split", "split_with_sizes")
 """Operators whose ``dim`` is one axis."""
 
-_NORM = Form(3, 1, (2,))
 FORMS: Mapping[str, Form] = {
     "convolution": Form(
         *(3, 2, (3, 3), 3),
@@ -89,9 +105,9 @@ FORMS: Mapping[str, Form] = {
     "matmul": Form(2, 2, (1, 1)),
     "batch_norm": Form(5, 1, (2,)),
     "native_batch_norm": Form(5, 1, (2,)),
-    "layer_norm": _NORM,
+    "layer_norm": Form(3, 1, (1,)),
     "native_layer_norm": Form(3, 1, (1,), attributes={"normalized_shape"}),
-    "group_norm": _NORM,
+    "group_norm": Form(3, 1, (2,)),
     "einsum": Form(1, 1, attributes={"equation"}),
     "permute": Form(1, 1, attributes={"dims"}),
     "pixel_shuffle": Form(1, 1, (3,), 3, attributes={"upscale_factor"}),
@@ -125,6 +141,8 @@ def has_its_form(op: Op, tensors: tuple[Tensor, ...]) -> bool:
         if check is not None and not check(value):
             return False
     if op.name in ALONG_ONE and not _is_whole(op.attributes.get("dim", 0)):
+        return False
+    if HELD in op.attributes and not (op.composite and op.outputs):
         return False
     form = FORMS.get(op.name)
     return form is None or _has_form(op, form, tensors)

@@ -13,9 +13,10 @@ from ucseg_cli.references import Argument, FromFile, FromModule, OwnCode
 
 
 class Question(NamedTuple):
-    """A task, ``trace`` or ``count`` with other counters, for each model on each input.
+    """A task for each model on each input; for ``list`` the input does not matter.
 
-    The models are of one design, so that one process may run them one after the other.
+    ``trace``, or ``count`` with other counters, or ``list`` what can be built. The models are of
+    one design, so that one process may run them one after the other.
     """
 
     task: str

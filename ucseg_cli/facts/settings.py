@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ucseg_cli.errors import Place, Where
 from ucseg_cli.facts.choices import DEFAULT_CONVENTION, FAIL_ON, TIMEOUT
 from ucseg_cli.facts.conditions import Given, Size, parse_inputs
-from ucseg_cli.references import Reference, parse_reference
+from ucseg_cli.references import Model, Reference, parse_reference
 from ucseg_cli.references.variants import BASELINE, CATALOGUE, DEFAULT, Variant
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Settings(NamedTuple):
     baseline: Reference = Reference(BASELINE, CATALOGUE[BASELINE])
     sizes: tuple[Size, ...] = (Size(),)
     convention: str = DEFAULT_CONVENTION
-    variants: Mapping[str, Variant] = CATALOGUE
+    variants: Mapping[str, Model] = CATALOGUE
     budgets: tuple[Budget, ...] = ()
     lint: LintSettings = LintSettings()
     timeout: float = TIMEOUT
@@ -71,6 +71,11 @@ class Settings(NamedTuple):
     def find_written_input(self, text: str, where: Place) -> Given:
         """The same in a file of the project, which names only what stands beneath its folder."""
         return parse_inputs(text, where=where, beneath=self.folder)
+
+    @property
+    def family(self) -> dict[str, Variant]:
+        """The named variants that are of the built-in family."""
+        return {name: v for name, v in self.variants.items() if isinstance(v, Variant)}
 
     @property
     def family_baseline(self) -> tuple[str, Variant]:

@@ -16,6 +16,8 @@ WRAPPERS = ("module.", "_orig_mod.")
 AVERAGED = "n_averaged"
 """The counter that AveragedModel keeps beside its module."""
 DENSE = "strided"
+META = "meta"
+"""The layout, here, of a tensor that was saved from the meta device: a shape without values."""
 ROOT_TYPE = "state dict"
 
 
@@ -26,7 +28,7 @@ class Entry(NamedTuple):
         name: as in the file, without the prefix that was stripped.
         shape: its lengths. dtype: torch's name for its element type.
         memory: equal for two in the same memory, such as tied weights; None where it is unknown.
-        layout: ``strided`` for most, else as ``sparse_coo`` or ``quantized``.
+        layout: ``strided`` for most, else as ``sparse_coo``, ``quantized`` or META.
         packed_in: the name of the file's entry that holds it with others, as a quantized layer's
             weight and bias; None for an entry of its own.
     """
@@ -76,6 +78,7 @@ class StateDict(NamedTuple):
         key: where in the file it was found, as ``ema.shadow``; None for the whole file.
         prefix: the part that was stripped from every name, such as ``module.``.
         left_out: names beside these whose values are not tensors, such as ``epoch``.
+        packed: those of them in which a quantized layer packs weights that cannot be counted.
         remarks: sentences on how the file was read, where that is unusual.
         versioned: the modules that it has at version 2 or later, by path. To any other batch norm
             torch adds the counter ``num_batches_tracked`` that the file lacks.
@@ -86,6 +89,7 @@ class StateDict(NamedTuple):
     key: str | None = None
     prefix: str = ""
     left_out: tuple[str, ...] = ()
+    packed: frozenset[str] = frozenset()
     versioned: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()
 
@@ -138,6 +142,7 @@ def without_prefix(state: StateDict, prefix: str) -> StateDict:
         prefix=state.prefix + prefix,
         versioned=frozenset(f"{path}.".removeprefix(prefix)[:-1] for path in state.versioned),
         left_out=(*left_out, *counters),
+        packed=frozenset(name.removeprefix(prefix) for name in state.packed),
     )
 
 

@@ -21,6 +21,13 @@ from typing import Any, NamedTuple
 NO_FORWARD = "a state dict has no forward pass"
 """The failure of a trace that has modules out of a checkpoint."""
 
+HELD, KERNEL = "held", "kernel"
+"""Attributes of a call for which the CPU takes another way than its parts show.
+
+*held* are the tensors that the call makes and that are alive at its fullest moment there (shape,
+element type, bytes), *kernel* is the name of the one that runs in place of the parts, if one does.
+"""
+
 
 class Tensor(NamedTuple):
     """A tensor value: its shape, its element type, and the index of the storage that holds it."""
@@ -75,7 +82,8 @@ class Op(NamedTuple):
         module: index of the module whose forward ran it.
         inputs: tensors in the order of the operator's schema; None for an optional one left out.
         outputs: the tensors it returned. One that is also an input was written in place.
-        attributes: arguments that are not tensors and differ from the schema's default.
+        attributes: arguments that are not tensors and differ from the schema's default; of some
+            calls also HELD and KERNEL.
         parent: index of the composite operator that the model called and this is a part of.
         composite: it is only made of other operators and computes nothing itself.
     """

@@ -1,7 +1,7 @@
 """A child process for each user's model: nothing it does reaches the answer or the cache.
 
-It leads a process group of its own, so that Ctrl-C is ours alone and everything it started ends
-with it; it ends with us, however we end, and after a time limit.
+It leads a session of its own, so that Ctrl-C is ours alone. It ends with us, however we end, and
+after a time limit, and everything that it started ends with it, on Linux in other sessions too.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, NoReturn
 
 from ucseg_cli.errors import ModelError, UcsegError, decode_error, encode_error
+from ucseg_cli.facts.design import Design, decode_design
 from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace
 from ucseg_cli.facts.question import Question, encode_question, progress_file, result_file
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references import OwnCode
 from ucseg_cli.system.plain_file import read_plain_file
+from ucseg_cli.system.process_control import orphans_ended
 
 CHILD = (
     "import sys; sys.path.append(sys.argv.pop()); "
@@ -34,8 +37,11 @@ ROOT = Path(__file__).parents[2]
 PAUSE = 0.05
 """Seconds between two looks at how far a child is."""
 MORE_TIME = "--timeout N gives it more"
-ENDING = ("SIGTERM", "SIGHUP")
-"""Signals that would end us at once, without ending the children and their folder first."""
+HARMLESS = {"SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH", "SIGINFO"}
+HARMLESS |= {"SIGTSTP", "SIGTTIN", "SIGTTOU"}  # these stop us, and we may go on
+"""Signals that by default do not end a process."""
+UNCAUGHT = {"SIGKILL", "SIGSTOP", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGABRT"}
+"""Signals that cannot be caught, or after which no code of ours may run."""
 
 
 class ChildProcess(NamedTuple):
@@ -82,6 +88,16 @@ class ChildProcess(NamedTuple):
                 for result in self.wait_for_results()
             ]
         except TraceFormatError as error:
+            raise _garbled(self.question.source) from error
+
+    def wait_for_designs(self) -> list[Design]:
+        """The designs there are, if that was the question; raises as the others do."""
+        (found,) = self.wait_for_results()
+        if isinstance(found, UcsegError):
+            raise found
+        try:
+            return list(map(decode_design, found))
+        except (TypeError, ValueError) as error:
             raise _garbled(self.question.source) from error
 
     def _or_error(self, result: Any) -> Any:
@@ -141,7 +157,7 @@ class ChildProcess(NamedTuple):
         return ModelError(what, where=str(source), help=MORE_TIME)
 
     def _read(self, path: Path) -> dict[str, Any]:
-        """What the child wrote; the user's code may have written anything there."""
+        """The file that the child wrote; the user's code may have written anything there."""
         try:
             found = json.loads(read_plain_file(path, follow=False))
             if isinstance(found, dict):
@@ -163,11 +179,12 @@ def child_processes(
 ) -> Iterator[list[ChildProcess]]:
     """A process for each question, all at once, each for at most *limit* seconds.
 
-    Leaving the context, as on Ctrl-C, SIGTERM or SIGHUP, ends them.
+    Leaving the context, as on Ctrl-C or a signal that ends us, ends them and what they started.
     """
     with (
         _signals_clean_up(),
         TemporaryDirectory(prefix="ucseg-", ignore_cleanup_errors=True) as folder,
+        orphans_ended(),
     ):
         children: list[ChildProcess] = []
         try:
@@ -194,21 +211,28 @@ def _start(question: Question, answer: Path, limit: float) -> ChildProcess:
 @contextmanager
 def _signals_clean_up() -> Iterator[None]:
     """While it lasts, a signal that ends us first unwinds, so that nothing is left behind."""
-    numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():  # Python allows no handlers there
         yield
         return
-    before = {number: signal.signal(number, _unwind) for number in numbers}
+    caught = _ending_signals()
+    for number in caught:
+        signal.signal(number, _unwind)
     try:
         yield
     except _EndedBySignalError as ended:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(ended.number, signal.SIG_DFL)
         os.kill(os.getpid(), ended.number)  # as if it had not been caught
         raise KeyboardInterrupt from ended
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _ending_signals(handler: object = signal.SIG_DFL) -> list[int]:
+    """The signals that end us by default, as far as this is what is done about them."""
+    names = filter(partial(hasattr, signal), HARMLESS | UNCAUGHT)
+    ending = signal.valid_signals() - {getattr(signal, name) for name in names}
+    return [number for number in ending if signal.getsignal(number) is handler]
 
 
 class _EndedBySignalError(BaseException):
@@ -220,6 +244,8 @@ class _EndedBySignalError(BaseException):
 
 
 def _unwind(number: int, _: object) -> NoReturn:
+    for other in _ending_signals(_unwind):
+        signal.signal(other, signal.SIG_IGN)  # the first has begun to clean up
     raise _EndedBySignalError(number)
 
 
@@ -230,7 +256,7 @@ def _garbled(source: OwnCode) -> ModelError:
 
 def _name(number: int) -> str:
     known = {one.value: one.name for one in signal.Signals}
-    return known.get(number, f"signal {number}")  # real-time signals have no names
+    return known.get(number, f"signal {number}")  # most real-time signals have no names
 
 
 def _ended_early(source: OwnCode, status: int) -> ModelError:

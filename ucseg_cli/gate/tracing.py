@@ -14,10 +14,11 @@ from ucseg_cli.facts.count import Count
 from ucseg_cli.facts.trace import NO_FORWARD, Trace
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.gate.fingerprints import fingerprint, library_fingerprint, totals_fingerprint
-from ucseg_cli.references import FromCheckpoint, FromLibrary, Model, OwnCode
+from ucseg_cli.references import Buildable, FromCheckpoint, FromLibrary, Model, OwnCode
 from ucseg_cli.references.variants import Variant
 
 if TYPE_CHECKING:
+    from ucseg_cli.facts.design import Design
     from ucseg_cli.facts.question import Question
     from ucseg_cli.facts.state_dict import StateDict
 
@@ -97,6 +98,23 @@ def totals_key(requests: Iterable[Request], *, deploy: bool) -> str | None:
     keys = list(map(_key, requests))
     known = [key for key in keys if key is not None]
     return totals_fingerprint(known, deploy=deploy) if len(known) == len(keys) else None
+
+
+def list_designs(source: Buildable, timeout: float = TIMEOUT) -> list[Design]:
+    """The design of that name, or without a name all that a user's file or module defines."""
+    if isinstance(source, OwnCode):
+        from ucseg_cli.facts.question import Question
+        from ucseg_cli.gate.child_process import child_processes
+
+        question = Question("list", [source], [Conditions()])
+        with child_processes([question], timeout) as (child,):
+            return child.wait_for_designs()
+    from ucseg_cli.engine.require_torch import require_torch
+
+    require_torch()
+    from ucseg_cli.engine.user_code.import_model import designs_in
+
+    return designs_in(source)
 
 
 def read_state_dict(source: FromCheckpoint) -> StateDict:

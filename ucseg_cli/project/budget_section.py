@@ -10,7 +10,7 @@ from typing import Any
 
 from ucseg_cli.analysis.counting.metrics import METRICS, find_metric
 from ucseg_cli.errors import ConfigurationError, Place, UnknownNameError
-from ucseg_cli.facts.budget import BUDGET_KEYS, LOCK_ID, Bound, Budget
+from ucseg_cli.facts.budget import BUDGET_KEYS, LIMITS, LOCK_ID, Bound, Budget
 from ucseg_cli.facts.choices import DTYPES
 from ucseg_cli.facts.conditions import Given, Size, parse_size
 from ucseg_cli.facts.settings import Settings
@@ -18,7 +18,8 @@ from ucseg_cli.project.config_section import Section, read_known, read_text, spe
 from ucseg_cli.references import Reference
 from ucseg_cli.units import parse_count
 
-_CHANGE = re.compile(r"(?P<sign>[+-]?)\s*(?P<amount>[0-9][^%]*|[0-9]{1,9}(?:\.[0-9]{1,9})?\s*%)")
+PERCENT = r"[0-9]{1,9}(?:\.[0-9]{1,9})?\s*%"
+_CHANGE = re.compile(rf"(?P<sign>[+-]?)\s*(?P<amount>[0-9][^%]*|{PERCENT})")
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -30,7 +31,7 @@ def read_budget(section: Section, known: Settings) -> Budget:
             section.mistaken(f"a budget needs '{key}'")
     metric = section.read("metric", _read_metric, "")
     most, warn = _read_bounds(section, metric)
-    if not {"max", "vs-baseline", "warn"}.intersection(section.names()):
+    if not any(key in section for key in LIMITS):
         section.mistaken("a budget needs 'max', 'vs-baseline' or 'warn'", help='as in max = "650k"')
     budget = Budget(
         id=section.read("id", read_text, ""),
@@ -43,7 +44,7 @@ def read_budget(section: Section, known: Settings) -> Budget:
         max=most,
         warn=warn,
         message=section.read("message", read_text, None),
-        place=_line(section, "max", "vs-baseline", "warn"),
+        place=_line(section, *LIMITS),
         module_place=_line(section, "module") if "module" in section else None,
         warn_place=_line(section, "warn") if "warn" in section else None,
     )

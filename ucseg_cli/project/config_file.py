@@ -79,7 +79,7 @@ def refuse_misspelt(directory: Path) -> None:
         return
     try:
         text = path.read_text("utf-8")
-        tools = _parse(path, text).get("tool", {})
+        tools = parse_toml(path, text).get("tool", {})
     except (OSError, UnicodeDecodeError, ConfigurationError):  # it is not ours to read
         return
     near = nearest_name("ucseg", tools) if isinstance(tools, dict) else None
@@ -102,15 +102,22 @@ def _read(path: Path, *, required: bool) -> Document | None:
         raise ConfigurationError(f"cannot read it: {error.strerror}", where=here) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError("it is not UTF-8", where=here) from error
+    if path.name == SHARED_NAME and "ucseg" not in text:
+        return None  # another tool reports its own mistakes, and parsing costs
+    document = parse_document(path, text)
+    if document is not None:
+        refuse_foreign(path)
+    return document
+
+
+def parse_document(path: Path, text: str) -> Document | None:
+    """The document of a file with this *text*; None if it is about other tools."""
     root = SHARED_TABLE if path.name == SHARED_NAME else ()
-    if root and "ucseg" not in text:  # another tool reports its own mistakes, and parsing costs
-        return None
-    data: Any = _parse(path, text)
+    data: Any = parse_toml(path, text)
     for name in root:
         data = data.get(name) if isinstance(data, dict) else None
     if data is None:
         return None
-    refuse_foreign(path)
     document = Document(path, text, data, root)
     if not isinstance(data, dict):
         raise ConfigurationError("[tool.ucseg] is not a table", where=document.place(()))
@@ -133,7 +140,8 @@ def refuse_foreign(path: Path) -> None:
         )
 
 
-def _parse(path: Path, text: str) -> dict[str, Any]:
+def parse_toml(path: Path, text: str) -> dict[str, Any]:
+    """A whole file; raises ConfigurationError with the line if it is not TOML."""
     import tomllib  # only needed if something is configured
 
     try:

@@ -16,7 +16,7 @@ from ucseg_cli.errors import (
     UnknownNameError,
 )
 from ucseg_cli.facts.budget import Budget
-from ucseg_cli.facts.choices import A_DAY, FAIL_ON
+from ucseg_cli.facts.choices import FAIL_ON, SECONDS, read_seconds
 from ucseg_cli.facts.settings import LintSettings, Settings
 from ucseg_cli.project.budget_section import read_budget, read_size
 from ucseg_cli.project.config_file import Document
@@ -24,8 +24,24 @@ from ucseg_cli.project.config_section import Section, read_known, read_text, spe
 from ucseg_cli.project.variant_sections import read_variants
 from ucseg_cli.references import Reference
 
-KEYS = ("default", "baseline", "size", "convention", "timeout", "variants", "budgets", "lint")
-LINT_KEYS = ("select", "ignore", "fail-on")
+KEYS = {
+    "default": "the model of commands that name none",
+    "baseline": "the model that `ucseg compare MODEL` and `vs-baseline` compare with",
+    "size": "the input in pixels, or several; commands about one size take the first",
+    "convention": "how operations are priced",
+    "timeout": "how long a model of your own may run, in seconds",
+    "variants": "named variants, each of which changes axes of another",
+    "budgets": "limits that `ucseg check` judges",
+    "lint": "the findings that `ucseg lint` reports",
+}
+"""The keys of a configuration, and what each means."""
+
+LINT_KEYS = {
+    "select": "codes of the rules to look for, or how they begin; else every rule",
+    "ignore": "codes of rules to leave out, or how they begin",
+    "fail-on": "exit 1 for findings at least this severe",
+}
+"""The keys of its table ``lint``, and what each means."""
 
 
 def read_settings(document: Document) -> Settings:
@@ -33,7 +49,8 @@ def read_settings(document: Document) -> Settings:
     mistakes: list[UcsegError] = []
     root = Section(document, document.data, (), mistakes)
     root.only(KEYS)
-    known = Settings(path=document.path, variants=read_variants(root.table("variants")))
+    variants = read_variants(root.table("variants"), document.path.parent)
+    known = Settings(path=document.path, variants=variants)
     reference = partial(_read_reference, known)
     convention = partial(read_known, "convention", CONVENTIONS)
     known = known._replace(default=root.read("default", reference, known.default))
@@ -68,10 +85,11 @@ def _read_reference(known: Settings, value: Any, where: Place) -> Reference:
 
 
 def _read_timeout(value: Any, where: Place) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= A_DAY:
-        what = f"{spell(value)} is not a number of seconds"
-        raise ConfigurationError(what, where=where, help="as in timeout = 600")
-    return float(value)
+    try:
+        return read_seconds(value)
+    except ValueError:
+        what = f"{spell(value)} is not {SECONDS}"
+        raise ConfigurationError(what, where=where, help="as in timeout = 600") from None
 
 
 def _read_lint(section: Section) -> LintSettings:

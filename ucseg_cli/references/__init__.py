@@ -6,6 +6,8 @@ from ucseg_cli.references.grammar import (
     find_source,
     is_source,
     parse_reference,
+    parse_source,
+    with_arguments,
     with_axes,
 )
 from ucseg_cli.references.sources import (
@@ -33,5 +35,7 @@ __all__ = [
     "find_source",
     "is_source",
     "parse_reference",
+    "parse_source",
+    "with_arguments",
     "with_axes",
 ]

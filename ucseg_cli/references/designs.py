@@ -1,9 +1,9 @@
-"""Designs: what can be built with axes set, and every model between two of one design."""
+"""Designs can be built with their axes set; these are all models between two of one design."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import combinations
 
 from ucseg_cli.references.sources import Argument, FromCheckpoint, FromFile, Source
@@ -29,9 +29,16 @@ def is_same_design(one: Model, other: Model) -> bool:
 
 def changed_arguments(before: Model, after: Model) -> list[str]:
     """The arguments that two models of one design give otherwise, or only one of them gives."""
-    old, new = _arguments(before), _arguments(after)
+    old, new = arguments_of(before), arguments_of(after)
     names = dict.fromkeys((*old, *new))
     return [name for name in names if old.get(name) != new.get(name)]
+
+
+def arguments_of(model: Model) -> dict[str, Argument]:
+    """The arguments with which a model is built, by name; none of a variant or a checkpoint."""
+    if isinstance(model, Variant | FromCheckpoint):
+        return {}
+    return {argument.name: argument for argument in model.arguments}
 
 
 def lattice(before: Model, after: Model, names: Sequence[str]) -> dict[Taken, Model]:
@@ -50,22 +57,16 @@ def between(before: Model, after: Model, taken: Collection[str]) -> Model:
         return before._replace(**{name: getattr(after, name) for name in taken})
     if isinstance(before, FromCheckpoint):
         return before
-    old, new = _arguments(before), _arguments(after)
-    given = {name: text for name, text in old.items() if name not in taken}
-    given |= {name: text for name, text in new.items() if name in taken}
-    return before._replace(arguments=tuple(Argument(*pair) for pair in given.items()))
+    old, new = arguments_of(before), arguments_of(after)
+    given = {name: argument for name, argument in old.items() if name not in taken}
+    given |= {name: argument for name, argument in new.items() if name in taken}
+    return before._replace(arguments=tuple(given.values()))
 
 
 def _constructor(source: Source) -> object:
     if isinstance(source, FromFile):
         return os.path.realpath(source.path), source.name
     return str(source)
-
-
-def _arguments(model: Model) -> Mapping[str, str]:
-    if isinstance(model, Variant | FromCheckpoint):
-        return {}
-    return {argument.name: argument.text for argument in model.arguments}
 
 
 def _subsets(names: Sequence[str]) -> Iterator[Taken]:

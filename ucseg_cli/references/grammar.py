@@ -2,7 +2,7 @@
 
     reference  := variant | source ( "+" NAME "=" VALUE )*
     source     := FILE.py ":" NAME | PACKAGE.MODULE ":" NAME | "torchvision:" NAME | CHECKPOINT
-    CHECKPOINT := a path with "/", or with an ending of CHECKPOINTS
+    CHECKPOINT := a path with "/", or with an ending of CHECKPOINTS or OTHERS
 
 ``variants`` reads a variant and the axes that change it. After a source, names and values are the
 keyword arguments with which it is called. The later of two values for one name wins.
@@ -10,8 +10,9 @@ keyword arguments with which it is called. The later of two values for one name 
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from ucseg_cli.references.sources import (
     FromFile,
     FromLibrary,
     FromModule,
+    OwnCode,
     Source,
 )
 from ucseg_cli.references.variants import CATALOGUE, Variant, parse_variant
@@ -33,8 +35,22 @@ CHECKPOINTS = (
     *(".pt", ".pth", ".pth.tar", ".bin", ".ckpt", ".safetensors", ".index.json"),
     *(".npz", ".pkl", ".pt2"),
 )
-FILES = (".py", ".ipynb")
+OTHERS = (
+    ".onnx",
+    ".h5",
+    ".hdf5",
+    ".keras",
+    ".pb",
+    ".tflite",
+    ".msgpack",
+    ".gguf",
+    ".npy",
+    ".index",
+)
+"""Endings of weights that are not read, and are called what they are when they are opened."""
 _ARGUMENT = re.compile(r"\+(?=[^\W\d]\w*=)")
+_CODE = re.compile(r"\.(py\w?|ipynb)$", re.IGNORECASE)
+"""Endings of files of code; of these only ``.py`` itself is imported."""
 _SHAPE = "write FILE.py:NAME, PACKAGE.MODULE:NAME or torchvision:NAME"
 
 
@@ -52,26 +68,28 @@ class Reference(NamedTuple):
 
 def parse_reference(
     text: str,
-    named: Mapping[str, Variant] = CATALOGUE,
+    named: Mapping[str, Model] = CATALOGUE,
     *,
     where: Where = None,
     beside: Path | None = None,
     beneath: Path | None = None,
 ) -> Reference:
-    """The model that *text* names: a variant among those *named*, or a source, not yet opened.
+    """The model that *text* names: one of those *named*, or a source, not yet opened.
 
     A file that is not in the working directory is looked for in the folder *beside*; what a file of
     the project says may only name what stands *beneath* its folder. Raises UsageError, with the
     nearest known name for an unknown variant, axis or value.
     """
     text = text.strip()
+    if (alias := _parse_alias(text, named, where)) is not None:
+        return Reference(text, alias)
     source = find_source(text, where=where, beside=beside, beneath=beneath)
     if source is not None:
         return Reference(text, source)
     try:
         return Reference(text, parse_variant(text, named, where=where))
     except UnknownNameError as error:
-        if beneath or not Path(text).is_file():
+        if beneath or not os.path.exists(text):  # noqa: PTH110 - never raises
             raise
         fix = f"to name it as a checkpoint, write ./{text}"
         raise UsageError(f"'{text}' is not a variant", where=where, help=fix) from error
@@ -90,7 +108,39 @@ def find_source(
 def is_source(text: str) -> bool:
     """Whether it begins as the name of something in a file or module does."""
     place = _ARGUMENT.split(text.strip())[0].rpartition(":")[0]
-    return place.endswith(FILES) or "/" in place or "\\" in place or _is_dotted(place)
+    return _is_file(place) or _is_dotted(place)
+
+
+def _parse_alias(text: str, named: Mapping[str, Model], where: Where) -> Source | None:
+    """The source that a name stands for, with the arguments that follow it."""
+    head, *assignments = _ARGUMENT.split(text)
+    name = head.partition("+")[0]
+    source = named.get(name)
+    if source is None or isinstance(source, Variant):
+        return None
+    if head != name:
+        what = f"'{head.removeprefix(name)}' does not say what to change"
+        raise UsageError(what, where=where or text, help=f"write {name}+NAME=VALUE")
+    return with_arguments(source, _parse_arguments(assignments), where or text)
+
+
+def with_arguments(source: Source, arguments: Sequence[Argument], where: Where) -> Source:
+    """The same source with more arguments; the later of two values for one wins."""
+    if not arguments:
+        return source
+    if isinstance(source, FromCheckpoint):
+        raise UsageError(f"{source} is a checkpoint, which takes no arguments", where=where)
+    given = {argument.name: argument for argument in (*source.arguments, *arguments)}
+    return source._replace(arguments=tuple(given.values()))
+
+
+def parse_source(text: str) -> OwnCode | None:
+    """A Python file or a module as a whole, as a source without a name; None for anything else."""
+    text = text.strip()
+    if text.endswith(".py"):
+        return FromFile(text, "")
+    is_module = "." in text and _is_dotted(text) and not text.lower().endswith(CHECKPOINTS)
+    return FromModule(text, "") if is_module else None
 
 
 def with_axes(reference: str, axes: Mapping[str, str]) -> str:
@@ -114,21 +164,42 @@ def _parse_source(text: str, where: Where) -> Source | None:
     place, colon, name = head.rpartition(":")
     if not colon:
         return _parse_checkpoint(head, assignments, where or text)
-    if place.endswith(".ipynb"):
-        fix = f"save the class to a .py file, and name it as in net.py:{name or 'Net'}"
-        raise UsageError(f"{place} is a notebook", where=where or text, help=fix)
+    is_file = _is_file(place)
+    if is_file and not place.endswith(".py"):
+        raise _not_python(place, name or "NAME", where or text)
     if not place or not _is_dotted(name):
         missing = f"which class of {place} is meant" if place and not name else "what it names"
         raise UsageError(f"'{head}' does not say {missing}", where=where, help=_SHAPE)
     arguments = _parse_arguments(assignments)
     if place in LIBRARIES:
         return FromLibrary(place, name, arguments)
-    if place.endswith(".py") or "/" in place or "\\" in place:
+    if is_file:
         return FromFile(place, name, arguments)
     if not _is_dotted(place):
         what = f"'{place}' is neither a Python file nor a module"
         raise UsageError(what, where=where or text, help=_SHAPE)
     return FromModule(place, name, arguments)
+
+
+def _is_file(place: str) -> bool:
+    """Whether a file was meant rather than a module, which has dots but no ending."""
+    if _CODE.search(place) or "/" in place or "\\" in place:
+        return True
+    return bool(Path(place).suffix) and Path(place).is_file()
+
+
+def _not_python(path: str, name: str, where: Where) -> UsageError:
+    if path.lower().endswith(CHECKPOINTS):
+        fix = f"it has no classes: write {path}, or {path}+key={name} for one state dict of several"
+        return UsageError(f"{path} is a checkpoint", where=where, help=fix)
+    ending = _CODE.search(path)
+    notebook = ending is not None and ending[1].lower() == "ipynb"
+    what = f"{path} is a notebook" if notebook else f"{path} does not end with .py"
+    python = f"{path[: ending.start()]}.py" if ending else "net.py"
+    way = f"save its code as {python}, and write" if ending else "as in"
+    return UsageError(
+        what, where=where, help=f"a model is read from a .py file; {way} {python}:{name}"
+    )
 
 
 def _is_dotted(text: str) -> bool:
@@ -137,13 +208,15 @@ def _is_dotted(text: str) -> bool:
 
 
 def _parse_checkpoint(path: str, assignments: Iterable[str], where: Where) -> FromCheckpoint | None:
-    if path.endswith(FILES):
+    if _CODE.search(path) and not path.endswith(".py"):
+        raise _not_python(path, "NAME", where)
+    if path.endswith(".py"):
         raise UsageError(
             f"'{path}' does not say which class is meant",
             where=where,
             help=f"write {path}:NAME, as in {path}:Net",
         )
-    if "/" not in path and not path.lower().endswith(CHECKPOINTS):
+    if "/" not in path and not path.lower().endswith((*CHECKPOINTS, *OTHERS)):
         return None
     arguments = {argument.name: argument.text for argument in _parse_arguments(assignments)}
     for name in arguments.keys() - {"key"}:

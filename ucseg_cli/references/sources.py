@@ -33,6 +33,12 @@ class Argument(NamedTuple):
     def __str__(self) -> str:
         return f"+{self.name}={self.text}"
 
+    @classmethod
+    def of(cls, name: str, value: Any) -> Argument:
+        """The argument whose value this is; the value is a literal."""
+        plain = cls(name, value) if isinstance(value, str) else None
+        return plain if plain and plain.value == value else cls(name, repr(value))
+
 
 class FromFile(NamedTuple):
     """A class, factory function or module object called *name* in a Python file.

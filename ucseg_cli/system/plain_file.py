@@ -32,8 +32,14 @@ def read_plain_file(path: Path, *, ours: bool = False, follow: bool = True) -> b
     """
     # Without O_NONBLOCK, opening a pipe waits for someone to write to it.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-    handle = os.open(path, flags if follow else flags | getattr(os, "O_NOFOLLOW", 0))
-    with os.fdopen(handle, "rb") as file:
+    try:
+        handle = os.open(path, flags if follow else flags | getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError as error:
+        if link := dangling_link(path):
+            raise FileNotFoundError(errno.ENOENT, f"it is {link}", str(path)) from error
+        raise
+    # os.fdopen would give the error for a folder the number in the place of its name
+    with open(path, "rb", opener=lambda *_: handle) as file:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is not a plain file")
@@ -48,6 +54,14 @@ def read_plain_text(path: Path, *, follow: bool = True) -> str:
     """The file as UTF-8, with every line ended by a line feed; raises UnicodeDecodeError, too."""
     text = read_plain_file(path, follow=follow).decode("utf-8")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def dangling_link(path: Path) -> str | None:
+    """Words for a link to a file that is not there; None for any other path."""
+    try:
+        return None if path.exists() else f"a link to {path.readlink()}, which is missing"
+    except (OSError, ValueError):  # not a link, or a name that no file can have
+        return None
 
 
 def is_ours(status: os.stat_result) -> bool:

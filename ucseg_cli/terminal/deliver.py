@@ -21,12 +21,14 @@ class Destination(NamedTuple):
         exports: files to write, each with its format; ``-`` is stdout.
         summary: whether the CI job's summary gets it, too.
         exact: whether counts are written in full.
+        force: whether exports may replace files that are not answers.
     """
 
     format: str = "table"
     exports: tuple[tuple[str, Path], ...] = ()
     summary: bool = False
     exact: bool = False
+    force: bool = False
 
     @property
     def on_stdout(self) -> str:
@@ -37,14 +39,16 @@ class Destination(NamedTuple):
 def deliver(report: Report, to: Destination) -> None:
     """Write the exports, then the screen. With an export to stdout, that is the screen.
 
-    Raises OutputError where a file cannot be written; files are replaced whole or not at all.
+    Raises OutputError where a file cannot be written, UsageError where it is not an answer; files
+    are replaced whole or not at all.
     """
     refuse_two_to_one(path for _, path in to.exports)
     report = from_workspace(report)
     screen = stdout_screen(exact=to.exact)
     for format_name, path in to.exports:
         if not is_stdout(path):
-            write_file(path, render(report, format_name, screen))
+            text = render(report, format_name, screen)
+            write_file(path, text, format_name, report.kind, force=to.force)
             say("wrote", str(path))
     if to.summary:
         append_summary(report, exact=to.exact)

@@ -4,34 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from ucseg_cli.errors import OutputError, UsageError
-from ucseg_cli.references.grammar import CHECKPOINTS
+from ucseg_cli.report.formats.marks import is_answer, marked, may_have_columns_of
 from ucseg_cli.system.atomic_write import replace_file
 
-NEVER_ANSWERS = (*CHECKPOINTS, ".npz", ".pkl", ".py", ".ipynb", ".toml", ".lock.json")
-"""Endings of files that people would lose if an export replaced them."""
-ANSWERS = {
-    ".csv",
-    ".tsv",
-    ".md",
-    ".markdown",
-    ".html",
-    ".htm",
-    ".xml",
-    ".json",
-    ".sarif",
-    ".txt",
-    ".log",
-    ".out",
-}
-"""Endings of answers; a file with another is one only if it begins as one of ours."""
-OURS = re.compile(rb'"(kind|name)": ?"ucseg')
-"""How JSON and SARIF of ours begin."""
 BEGINNING = 4096
 """Bytes that show what a file is."""
 STDOUT = Path("-")
@@ -45,8 +25,11 @@ def is_stdout(path: Path) -> bool:
     return path in STDOUT_NAMES
 
 
-def refuse_unwritable(path: Path) -> None:
-    """Raise OutputError for a file that cannot be written, if that is seen without writing."""
+def refuse_unwritable(path: Path, format_name: str, *, force: bool) -> None:
+    """Raise OutputError for a file that cannot be written, if that is seen without writing.
+
+    Raises UsageError for one that an answer would replace though it is none, unless by *force*.
+    """
     if is_stdout(path):
         return
     folder = path.resolve().parent
@@ -56,33 +39,28 @@ def refuse_unwritable(path: Path) -> None:
         (folder / ".").stat()  # distinguishes a missing folder from a file in its place
         if not os.access(path if path.exists() else folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        _refuse_to_lose(path)
+        if not force:
+            _refuse_to_lose(path, format_name, None)
     except OSError as error:
         raise _cannot_write(path, error) from error
 
 
-def _refuse_to_lose(path: Path) -> None:
-    """Raise UsageError for a file that holds something other than an earlier answer.
+def _refuse_to_lose(path: Path, format_name: str, answer: bytes | None) -> None:
+    """Raise UsageError for a file that holds anything but an earlier answer.
 
-    Endings of answers may be replaced, JSON only if it is ours, and code never.
+    Columns of a CSV are only known with the *answer*.
     """
     if not path.is_file() or not path.stat().st_size:
         return
     with path.open("rb") as file:
         beginning = file.read(BEGINNING)
-    is_ours = OURS.search(beginning) is not None
-    is_foreign_json = beginning.lstrip()[:1] in {b"{", b"["} and not is_ours
-    is_code = beginning.startswith(b"#!") or path.name in {"Makefile", "Dockerfile", "LICENSE"}
-    ending = path.suffix.lower()
-    is_other = ending not in ANSWERS if ending else is_code
-    if (
-        path.name.lower().endswith(NEVER_ANSWERS)
-        or b"\0" in beginning
-        or is_foreign_json
-        or (is_other and not is_ours)
-    ):
+    is_table = format_name == "csv" and may_have_columns_of(beginning, answer)
+    if not is_table and not is_answer(beginning):
         what = f"{path} is there and is not an answer of ucseg"
-        raise UsageError(what, where=str(path), help="name another file, or delete this one")
+        if format_name == "csv":
+            what = f"{what} with these columns"
+        fix = "name another file, or replace this one with --force"
+        raise UsageError(what, where=str(path), help=fix)
 
 
 def refuse_two_to_one(paths: Iterable[Path]) -> None:
@@ -94,11 +72,15 @@ def refuse_two_to_one(paths: Iterable[Path]) -> None:
             raise UsageError(what, where="--export-…", help="name a file for each")
 
 
-def write_file(path: Path, text: str) -> None:
-    """Write an answer: into a device or a pipe, else as a whole new file. Raises OutputError."""
-    data = text.encode()
+def write_file(path: Path, text: str, format_name: str, kind: str, *, force: bool = False) -> None:
+    """Write an answer of that *kind*: into a device or a pipe, else as a whole new file.
+
+    Raises OutputError, and UsageError for a file that is not an answer unless by *force*.
+    """
+    data = marked(text, format_name, kind).encode()
     try:
-        _refuse_to_lose(path)
+        if not force:
+            _refuse_to_lose(path, format_name, data)
         if path.exists() and not path.is_file():
             with path.open("ab", buffering=0) as stream:
                 stream.write(data)

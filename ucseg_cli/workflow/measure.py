@@ -103,7 +103,7 @@ def _recognised(
         request = tracing.Request(variant, conditions.as_run(subject.trace).by_place)
         trace = tracing.trace_all([request], cache, announce=lambda _: None)[request]
         if is_same_network(subject.trace, trace):
-            known_as = reference_to(variant, settings.variants)
+            known_as = reference_to(variant, settings.family)
             own = subject.trace.with_taps(trace.taps)
             return subject._replace(trace=own, variant=variant, known_as=known_as)
     return subject

@@ -55,11 +55,12 @@ class LockUpdate(NamedTuple):
         """
         try:
             with alone_in(self.path.parent):
-                self._write()
+                self.write_alone()
         except TimeoutError as error:
             raise OutputError(str(error.strerror), where=Place(self.path_shown)) from error
 
-    def _write(self) -> None:
+    def write_alone(self) -> None:
+        """The same, by whoever is alone in the folder already."""
         now = read_lock(self.path, both_sides=True) or Lock({})
         for name in (*self.fresh, *self.dropped):
             if now.models.get(name) != self.before.models.get(name):
@@ -135,7 +136,8 @@ def _refuse_drops(drop: Sequence[str], lock: Lock, models: Sequence[Reference]) 
     for name in drop:
         where = f"--drop {name}"
         if name not in lock.models:
-            raise UnknownNameError("locked model", name, lock.models, where=where)
+            hint = None if lock.models else "leave --drop out"
+            raise UnknownNameError("locked model", name, lock.models, where=where, hint=hint)
         if name in {model.name for model in models}:
             what = f"{name} is to be locked and to be dropped"
             raise UsageError(what, where=where, help="do one of them")

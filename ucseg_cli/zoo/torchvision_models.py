@@ -74,6 +74,7 @@ def build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
 def torchvision_parameters(name: str) -> Mapping[str, Parameter]:
     """The named parameters of a network's builder and, behind ``**kwargs``, of its class.
 
+    Weights are none by default, as in build_torchvision. The builder gives what the class needs.
     Raises UnknownNameError for a network that does not exist.
     """
     builder = _builder(name)
@@ -82,10 +83,17 @@ def torchvision_parameters(name: str) -> Mapping[str, Parameter]:
     for function in functions:
         parameters = signature(function).parameters.values()
         own = {p.name: p for p in parameters if p.kind is not Parameter.VAR_KEYWORD}
-        found = {**found, **{key: own[key] for key in own if key not in found}}
+        for key, parameter in own.items():
+            if function is builder or parameter.default is not Parameter.empty:
+                found.setdefault(key, parameter)
         if len(own) == len(parameters):
             break
-    return found
+    weights = {key: found[key].replace(default=None) for key in _weights(builder)}
+    return {
+        **{p: found[p] for p in signature(builder).parameters if p in found},
+        **found,
+        **weights,
+    }
 
 
 def missing_operators(error: Exception) -> ResourceError | None:

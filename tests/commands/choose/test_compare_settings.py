@@ -88,7 +88,9 @@ def test_what_no_cost_shows_is_named(compared: Any, arguments: str, difference: 
     answer = compared(arguments)
     model = f"net.py:Net+{arguments}"
     summary = answer["verdict"]["summary"]
-    assert summary == f"{model} differs from net.py:Net in {difference}; no cost differs."
+    changed = [change["axis"] for change in answer["axes"]]
+    assert summary.startswith(f"{model} differs from net.py:Net in {changed[0]} ")
+    assert summary.endswith(f" ({difference}); no cost differs.")
     assert answer["models"][1]["same"] is False
     assert answer["settings"]
 
@@ -155,7 +157,7 @@ def test_the_screen_shows_the_settings_that_the_json_has(
     ]
     screen = ucseg("compare", *models, "-s", "32").stdout
     assert verdict(screen) == json_summary
-    assert "Unchanged: 7 metrics, 10 modules" in screen
+    assert "Unchanged: 7 metrics, 12 axes, 10 modules" in screen
 
 
 def test_totals_that_agree_while_modules_do_not_say_between_which_parameters_move(

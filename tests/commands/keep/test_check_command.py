@@ -81,6 +81,8 @@ def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
         "metric": "params",
         "dtype": None,
         "value": 645_245,
+        "written": None,
+        "replaced": None,
         "max": 600_000,
         "warn": None,
         "limit": 600_000,
@@ -130,7 +132,7 @@ def test_csv_has_a_record_for_each_check(ucseg: Run) -> None:
     header, *records = ucseg(
         "check", "v1", "v2", "-m", "params=600k", "-f", "csv"
     ).stdout.splitlines()
-    assert header == "status,id,variant,size,module,metric,dtype,value,max,warn,margin"
+    assert header == "status,id,variant,size,module,metric,dtype,value,max,warn,margin,written"
     assert [record.split(",")[:3:2] for record in records] == [["pass", "v1"], ["fail", "v2"]]
 
 

@@ -385,7 +385,7 @@ def test_no_two_checks_have_one_name(configure: Configure, checks: Checks) -> No
 def test_a_mistake_takes_the_place_of_an_earlier_answer_in_a_file(
     ucseg: Run, tmp_path: Path, spelling: str
 ) -> None:
-    (tmp_path / "old.md").write_text("held", encoding="utf-8")
+    (tmp_path / "old.md").write_text("<!-- ucseg.check -->\n\nheld", encoding="utf-8")
     (tmp_path / "pyproject.toml").write_text("[tool.ucseg]\nsizes = 32\n", encoding="utf-8")
     answer = ucseg("check", *spelling.split(), "-f", "github")
     assert answer.returncode == 2

@@ -480,11 +480,11 @@ def test_csv_has_a_line_for_each_drift(ucseg: Run, locked: Path, configure: Conf
     assert locked.is_file()
     configure("rates = [6, 12, 19]")
     header, *lines = ucseg("check", "--locked", "-f", "csv").stdout.splitlines()
-    assert header == "status,id,variant,size,module,metric,dtype,value,max,warn,margin"
+    assert header == "status,id,variant,size,module,metric,dtype,value,max,warn,margin,written"
     assert lines == [
-        'fail,lock,mine,,,rates,,"6,12,19","6,12,18",,',
-        f"fail,lock,mine,,{ATROUS},dilation,,19x19,18x18,,",
-        f"fail,lock,mine,,{ATROUS},padding,,19x19,18x18,,",
+        'fail,lock,mine,,,rates,,"6,12,19","6,12,18",,,',
+        f"fail,lock,mine,,{ATROUS},dilation,,19x19,18x18,,,",
+        f"fail,lock,mine,,{ATROUS},padding,,19x19,18x18,,,",
     ]
 
 

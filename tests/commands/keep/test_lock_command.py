@@ -289,6 +289,14 @@ def test_a_model_that_no_longer_exists_can_be_dropped(
     assert ucseg("check", "--locked").returncode == 0
 
 
+def test_nothing_can_be_dropped_where_nothing_is_locked(ucseg: Run, path: Path) -> None:
+    answer = ucseg("lock", "--drop", "small")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "= there is none\n" in answer.stderr
+    assert "= help: leave --drop out" in answer.stderr
+    assert not path.exists()
+
+
 def test_only_what_is_locked_can_be_dropped(ucseg: Run, path: Path) -> None:
     ucseg("lock", "small")
     before = path.read_bytes()

@@ -346,3 +346,68 @@ def test_a_function_stands_alone_without_size_or_batch(ucseg: Run) -> None:
         answer = ucseg("flops", "net.py:Batch", "-i", "net.py:example", *more)
         assert answer.returncode == 2
         assert "the whole shape is given already" in answer.stderr
+
+
+@pytest.mark.parametrize("at", ["1x16:int64", " 1x16:int64 ", "1X16:int64"])
+def test_a_figure_in_a_document_may_be_of_other_tensors(ucseg: Run, at: str) -> None:
+    said = f"<!-- ucseg: net.py:Text macs@{at.strip()} -->{TEXT}<!-- /ucseg -->"
+    Path("README.md").write_text(said)
+    status, answer = check(ucseg, "--docs", "README.md")
+    assert status == 0
+    assert [one["value"] for one in answer["checks"]] == [TEXT]
+
+
+def test_types_may_be_left_out_of_the_tensors_of_a_figure(ucseg: Run) -> None:
+    Path("README.md").write_text(
+        f"<!-- ucseg: net.py:Image macs@1x3x64x64 -->{IMAGE}<!-- /ucseg -->"
+    )
+    assert check(ucseg, "--docs", "README.md")[0] == 0
+
+
+def test_a_figure_of_a_model_that_does_not_run_leaves_the_others_their_verdicts(
+    ucseg_process: Run,
+) -> None:
+    names = ("net.py:Broken params", "net.py:Text macs", "net.py:Image params")
+    figures = [f"<!-- ucseg: {name} -->1<!-- /ucseg -->" for name in names]
+    Path("README.md").write_text("\n".join(figures))
+    answer = ucseg_process("check", "--docs", "README.md", "--fix")
+    assert answer.returncode == 2
+    assert verdict(answer.stdout) == (
+        "1 figure fixed, in README.md. "
+        "2 figures could not be checked, of net.py:Broken, net.py:Text."
+    )
+    assert "macs@1x16:int64" in answer.stdout
+    figures[2] = "<!-- ucseg: net.py:Image params -->224<!-- /ucseg -->"
+    assert Path("README.md").read_text() == "\n".join(figures)
+    status, found = check(ucseg_process, "--docs", "README.md", "--exit-zero")
+    assert status == 2
+    assert [one["status"] for one in found["checks"]] == ["error", "error", "pass"]
+    assert found["verdict"]["unknown"] == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "at", "figure"),
+    [
+        ("Pair", "1x3x64x64,ids=1x16:int64", IMAGE),
+        ("Pair", "image=1x3x64x64,ids=1x16:int64", IMAGE),
+        ("Batch", "net.py:example", TEXT),
+        ("Batch", "net.py:example+rows=3", 3 * TEXT),
+    ],
+)
+def test_a_figure_in_a_document_may_be_of_keywords_or_a_function(
+    ucseg: Run, model: str, at: str, figure: int
+) -> None:
+    Path("README.md").write_text(f"<!-- ucseg: net.py:{model} macs@{at} -->{figure}<!-- /ucseg -->")
+    status, answer = check(ucseg, "--docs", "README.md")
+    assert status == 0
+    assert [one["value"] for one in answer["checks"]] == [figure]
+
+
+@pytest.mark.parametrize("written", ["../other.py:example", "os:system"])
+def test_a_document_names_only_functions_beneath_its_project(ucseg: Run, written: str) -> None:
+    Path("../other.py").write_text(CODE)
+    Path("README.md").write_text(f"<!-- ucseg: net.py:Batch macs@{written} -->1<!-- /ucseg -->")
+    answer = ucseg("check", "--docs", "README.md")
+    assert answer.returncode == 2
+    assert "beneath" in answer.stderr
+    assert "--> README.md:1" in answer.stderr

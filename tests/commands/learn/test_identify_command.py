@@ -139,7 +139,7 @@ def test_a_checkpoint_of_any_name_is_read_by_its_path(
         (["none.pt"], "there is no file none.pt"),
         (["none.pt+kay=a"], "no argument of a checkpoint named 'kay'"),
         ([], "missing argument"),
-        (["weights.safetensors", "--top", "0"], "0 is not in the range x>=1"),
+        (["weights.safetensors", "--top", "0"], "'0' is not a whole number from 1"),
     ],
 )
 def test_mistakes_are_named_and_exit_with_2(

@@ -5,8 +5,14 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from support.fixture_types import Run, Tables
+from support.fixture_types import Run, Tables, TraceOf
 from support.screens import verdict
+from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.references.variants import as_variant
+from ucseg_cli.report.answers.look.reach import reach_report
+from ucseg_cli.report.formats.screen import Screen
+from ucseg_cli.report.formats.terminal import render_terminal
 
 
 def last_line(answer: CompletedProcess[str]) -> str:
@@ -89,3 +95,15 @@ def test_every_dilated_conv_is_listed_also_those_of_the_backbone(
 
 def test_without_a_model_it_is_the_default_at_the_default_size(ucseg: Run) -> None:
     assert ucseg("reach").stdout == ucseg("reach", "v2", "--size", "224").stdout
+
+
+@pytest.mark.parametrize("columns", [50, 60, 72, 79, 80, 81, 90, 100])
+def test_the_tables_of_all_sizes_have_the_same_columns_at_the_same_places(
+    trace_of: TraceOf, columns: int
+) -> None:
+    sizes = [Conditions(Size(side, side)) for side in (224, 512)]
+    v2 = as_variant("v2")
+    measured = [(Subject("v2", trace_of(v2, at)), at) for at in sizes]
+    lines = render_terminal(reach_report("v2", measured), Screen(columns)).splitlines()
+    first, second = (line for line in lines if line.startswith("module "))
+    assert first == second

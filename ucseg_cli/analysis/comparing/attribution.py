@@ -77,7 +77,7 @@ def attribute(
 ) -> Attribution:
     """The effects of *axes*, given the metric for every subset or at least for a path through them.
 
-    Raises ValueError where first_order finds none. Of two axes that interact, the other's effect
+    Raises ValueError where first_order finds none. If two axes interact, the other's effect
     depends on one of *kinds*: a rate costs more with regular convs, rather than regular convs cost
     more with a rate.
     """

@@ -11,6 +11,7 @@ from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.state_dict import (
     AVERAGED,
     DENSE,
+    META,
     Entry,
     StateDict,
     inner_network,
@@ -25,7 +26,8 @@ COUNTER = "num_batches_tracked"
 class Difference(NamedTuple):
     """An entry that ``load_state_dict(strict=True)`` would stop at.
 
-    *kind* is ``missing``, ``unexpected``, ``shape`` or ``layout`` (not a dense tensor).
+    *kind* is ``missing``, ``unexpected``, ``shape``, ``layout`` (not a dense tensor) or ``meta``
+    (a tensor that was saved without values).
     *expected* and *found* are shapes, None for an entry that is not there or has none.
     """
 
@@ -157,6 +159,8 @@ def _mismatch(entry: Entry | None, shape: Shape | None) -> str | None:
         return "layout"
     if entry.shape not in {shape, shape or (1,)}:
         return "shape"
+    if entry.layout == META:
+        return "meta"
     return None if entry.layout == DENSE else "layout"
 
 

@@ -14,6 +14,7 @@ from ucseg_cli.analysis.counters.peer_prices import (
     torchinfo_mult_adds,
     torchinfo_params,
 )
+from ucseg_cli.analysis.counters.switches import fvcore_failure, fvcore_unread
 from ucseg_cli.analysis.counting.conventions import BILINEAR_PRICE, CONVENTIONS
 from ucseg_cli.analysis.counting.operations import flops_by_operator, total_flops
 from ucseg_cli.analysis.counting.parameters import total_params
@@ -79,6 +80,8 @@ _FVCORE_LABELS = {
 
 
 def _fvcore(trace: Trace) -> list[Step]:
+    if failure := fvcore_failure(trace):
+        raise NotDerivedError(failure)
     by_operator = flops_by_operator(trace, CONVENTIONS["fvcore"])
     missed = -total_flops(trace)["macs"]
     others = []
@@ -88,6 +91,8 @@ def _fvcore(trace: Trace) -> list[Step]:
         else:
             others.append(Step(_FVCORE_LABELS.get(label, label), count))
     first = Step("conv and matmul that it takes whole or does not see", missed)
+    unread = -sum(charge.cost for charge in fvcore_unread(trace))
+    others.append(Step("calls that the output does not depend on, which it leaves out", unread))
     return [step for step in (first, *others) if step.amount]
 
 

@@ -178,7 +178,8 @@ _TABLES = (
         title="FLOPs (fvcore)",
         noun="fvcore FLOPs",
         unit="1 per multiply-add",
-        meaning="Equals fvcore's FlopCountAnalysis: conv and matmul 1 per multiply-add, "
+        meaning="The prices of fvcore's FlopCountAnalysis, which `ucseg verify` runs: "
+        "conv and matmul 1 per multiply-add, "
         f"batch norm 2 per element, bilinear upsampling {BILINEAR_PRICE} per output element, "
         "adaptive average pooling 1 per input element.",
         level=Level.CALLS,
@@ -198,8 +199,8 @@ _TABLES = (
         title="FLOPs (torch)",
         noun="torch FLOPs",
         unit="2 per multiply-add",
-        meaning="Equals torch.utils.flop_counter.FlopCounterMode: "
-        "conv and matmul, 2 per multiply-add.",
+        meaning="The prices of torch.utils.flop_counter.FlopCounterMode, which `ucseg verify` "
+        "runs: conv and matmul, 2 per multiply-add.",
         level=Level.KERNELS,
         prices={name: _doubled(cost) for name, cost in _TORCH.items()},
     ),

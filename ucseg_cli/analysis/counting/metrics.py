@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
@@ -12,6 +13,7 @@ from ucseg_cli.analysis.counting.parameters import own_params, total_params
 from ucseg_cli.analysis.memo import once_per_trace
 from ucseg_cli.analysis.memory.peak_memory import peak_memory
 from ucseg_cli.errors import UnknownNameError, UsageError, Where
+from ucseg_cli.facts.conditions import Conditions, parse_conditions
 from ucseg_cli.facts.trace import Trace
 
 
@@ -100,6 +102,18 @@ def find_metric(name: str, where: Where) -> Metric:
     if found is None:
         raise UnknownNameError("metric", name, METRICS, where=where)
     return found
+
+
+def find_metric_at(
+    text: str, where: Where, *, beneath: Path | None = None
+) -> tuple[Metric, Conditions | None]:
+    """``fvcore@512``, ``macs@1x16:int64`` or ``params``: a metric, and the input if one is given.
+
+    Raises UsageError as *find_metric* does, and for an input that cannot be.
+    """
+    name, at, inputs = text.partition("@")
+    metric = find_metric(name, where)
+    return metric, parse_conditions(inputs, where=where, beneath=beneath) if at else None
 
 
 @once_per_trace

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from math import prod
 from typing import NamedTuple
 
@@ -11,10 +11,12 @@ from ucseg_cli.analysis.counting.conventions import shape
 from ucseg_cli.analysis.counting.operations import whole_call
 from ucseg_cli.analysis.counting.parameters import as_type, total_params
 from ucseg_cli.facts.element_types import BITS
-from ucseg_cli.facts.trace import Op, Trace
+from ucseg_cli.facts.trace import HELD, KERNEL, Op, Trace
 
-ATTENTION, HEADS = "scaled_dot_product_attention", 4
-"""The call, and the axes of what its kernels take: batch, heads, places and the width of a head."""
+ATTENTION = "scaled_dot_product_attention"
+RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
+INSIDE = -1
+"""In place of the storage's number, for one that no row of the trace has."""
 MADE_OF_VALUES = "tensor"
 """It makes a storage of Python's values, ``torch.tensor`` or its kin; no operator does."""
 
@@ -76,9 +78,9 @@ class Life(NamedTuple):
 def peak_memory(trace: Trace, dtype: str | None = None, *, fused: bool = True) -> Peak:
     """The peak as Python holds tensors: a storage lives until the last reference to it goes.
 
-    With *dtype*, as if every floating-point tensor were of that type. Attention that torch runs as
-    one kernel makes no matrix of scores, unless it is not to be *fused*. Memory that a kernel
-    allocates for itself is not seen.
+    With *dtype*, as if every floating-point tensor were of that type. Attention and recurrent
+    layers run as the CPU runs them, unless they are not to be *fused*: then as the operators that
+    they were recorded as. Memory that a kernel allocates for itself is not seen.
     """
     return _peak(trace, storage_lives(trace, dtype, fused=fused))
 
@@ -101,40 +103,27 @@ def real_run_bytes(trace: Trace) -> int:
     freed), and the most that a convolution may unfold: its input once for each kernel position.
     """
     unfolded = max((_unfolded_bytes(trace, op) for op in trace.ops), default=0)
-    # the counters run attention as the operators that it is made of
-    return weights_bytes(trace) + 2 * peak_memory(trace, fused=False).bytes + unfolded
+    # The counters run attention as the operators that it is made of.
+    most = max(peak_memory(trace, fused=fused).bytes for fused in (False, True))
+    return weights_bytes(trace) + 2 * most + unfolded
 
 
 def fused_calls(trace: Trace) -> frozenset[int]:
-    """Attention that torch runs as one kernel, on the CPU and elsewhere, by index.
-
-    Its kernels take queries, keys and values of four axes, equally many images and heads, of one
-    width, a mask of two or four axes, and no dropout (ATen's ``sdp_utils``).
-    """
-    return frozenset(
-        index
-        for index, op in enumerate(trace.ops)
-        if op.name == ATTENTION and op.composite and _has_kernel(trace, op)
-    )
+    """Calls that torch runs as one kernel on the CPU, or as one for each layer, by index."""
+    return frozenset(call for call in calls_on_cpu(trace) if KERNEL in trace.ops[call].attributes)
 
 
-def _has_kernel(trace: Trace, op: Op) -> bool:
-    shapes = [shape(trace, tensor) for tensor in op.inputs[:3]]
-    if {len(sides) for sides in shapes} != {HEADS} or op.attributes.get("dropout_p"):
-        return False
-    alike = 1 if op.attributes.get("enable_gqa") else 2  # images; with them the heads
-    mask = shape(trace, op.inputs[3]) if len(op.inputs) > 3 and op.inputs[3] is not None else None
-    return (
-        len({sides[-1] for sides in shapes}) == 1
-        and len({sides[:alike] for sides in shapes}) == 1
-        and (mask is None or len(mask) in {2, HEADS})
-    )
+def calls_on_cpu(trace: Trace) -> frozenset[int]:
+    """Calls that take another way on the CPU than their parts show, by index."""
+    ops = enumerate(trace.ops)
+    return frozenset(index for index, op in ops if HELD in op.attributes and "::" not in op.name)
 
 
 def storage_lives(trace: Trace, dtype: str | None = None, *, fused: bool = True) -> list[Life]:
     """The life of each storage, inputs first; weights, there before any operator, are left out.
 
-    So is what only exists within a *fused* kernel.
+    With *fused*, a call that takes another way on the CPU holds what it does there, and not what
+    its parts make.
     """
     end = len(trace.ops) + 1
     used = dict.fromkeys(_storages(trace, (*trace.inputs, *trace.outputs)), end)
@@ -143,7 +132,8 @@ def storage_lives(trace: Trace, dtype: str | None = None, *, fused: bool = True)
         for storage in _storages(trace, (*op.inputs, *op.outputs)):
             used.setdefault(storage, index + 1)
     lives = []
-    inside = _inside_of(trace, fused_calls(trace)) if fused else frozenset()
+    calls = calls_on_cpu(trace) if fused else frozenset()
+    inside = _inside_of(trace, calls)
     for storage, (tensor, begin) in _first_tensors(trace).items():
         if storage in inside:
             continue
@@ -152,23 +142,26 @@ def storage_lives(trace: Trace, dtype: str | None = None, *, fused: bool = True)
         last = end if freed is None else max(freed, begin + 1)
         lives.append(Life(storage, _held(trace, tensor, begin, dtype), begin, last, used[storage]))
     lives = _without_copies(lives, _moves_between_devices(trace))
-    if not inside:
-        return lives
-    return _without_copies(lives, _needless_copies(trace)) + _sums_of_scores(trace, lives)
+    return [*lives, *chain.from_iterable(_lives_inside(trace, call, dtype) for call in calls)]
 
 
-def _sums_of_scores(trace: Trace, lives: Iterable[Life]) -> list[Life]:
-    """A fused kernel's second output, dropped at once: a number for each row of scores."""
-    begins = {life.storage: life.begin for life in lives}
-    found = []
-    for call in fused_calls(trace):
-        op = trace.ops[call]
-        rows = shape(trace, op.outputs[0])[:-1]
-        begin = begins.get(trace.tensors[op.outputs[0]].storage)
-        if begin is not None:
-            held = Held(4 * prod(rows), rows, "float32", *_call(trace, begin), needed=True)
-            found.append(Life(-1 - call, held, begin, begin + 1, begin + 1))
-    return found
+def _lives_inside(trace: Trace, call: int, dtype: str | None) -> Iterator[Life]:
+    """Everything that a call holds on the CPU at its fullest moment, as if that were its first.
+
+    The outputs that are among it begin later in the trace, so that nothing counts twice.
+    """
+    op = trace.ops[call]
+    for sides, element, size in op.attributes[HELD]:
+        known = as_type(element, dtype)
+        if known != element and op.name == ATTENTION and sides == _rows_of_scores(trace, op):
+            known = max(known, "float32", key=BITS.__getitem__)  # the kernel adds them up in this
+        bytes_then = size if known == element else size * BITS[known] // BITS[element]
+        held = Held(bytes_then, sides, known, *_call(trace, call), needed=True)
+        yield Life(INSIDE, held, call, call + 1, call + 1)
+
+
+def _rows_of_scores(trace: Trace, op: Op) -> tuple[int, ...]:
+    return shape(trace, op.outputs[0])[:-1]
 
 
 def _without_copies(lives: list[Life], copies: Mapping[int, int]) -> list[Life]:
@@ -180,28 +173,6 @@ def _without_copies(lives: list[Life], copies: Mapping[int, int]) -> list[Life]:
             end, used = max(kept.end, gone.end), max(kept.used, gone.used)
             by_storage[original] = kept._replace(end=end, used=used)
     return list(by_storage.values())
-
-
-def _needless_copies(trace: Trace) -> dict[int, int]:
-    """Copies that bring heads and places back in order, by storage with that of the original.
-
-    A fused kernel writes its output in the order batch, places, heads, so that this is a view.
-    """
-    outputs = {
-        trace.tensors[tensor].storage: trace.tensors[tensor].shape
-        for call in fused_calls(trace)
-        for tensor in trace.ops[call].outputs
-    }
-    found: dict[int, int] = {}
-    for _, op in trace.kernels():
-        if op.name == "clone" and (source := next(_storages(trace, op.inputs))) in outputs:
-            batch, heads, places, width = outputs[source]
-            if shape(trace, op.inputs[0]) in {
-                (batch, places, heads, width),
-                (places, batch, heads, width),
-            }:
-                found[next(_storages(trace, op.outputs))] = source
-    return found
 
 
 def _moves_between_devices(trace: Trace) -> dict[int, int]:
@@ -255,10 +226,14 @@ def _first_tensors(trace: Trace) -> dict[int, tuple[int, int]]:
     """By storage that is an input or made in the pass: the first tensor on it, the operator."""
     first = {trace.tensors[tensor].storage: (tensor, 0) for tensor in trace.inputs}
     there_before, outlives = _weights_storages(trace), _outlives_the_pass(trace)
-    for index, op in trace.kernels():
+    calls = calls_on_cpu(trace)
+    for index, op in enumerate(trace.ops):
+        if op.composite and index not in calls:
+            continue
         # An input that no operator made is older if it stays, else it was made of Python's values.
         there_before |= outlives.intersection(_storages(trace, op.inputs)).difference(first)
-        for tensor in (*op.inputs, *op.outputs):
+        made = () if op.composite else op.outputs  # by the parts, which come after
+        for tensor in (*op.inputs, *made):
             if tensor is not None and trace.tensors[tensor].storage not in there_before:
                 first.setdefault(trace.tensors[tensor].storage, (tensor, index))
     return first

@@ -22,7 +22,7 @@ from ucseg_cli.errors import (
     UsageError,
     nearest_name,
 )
-from ucseg_cli.facts.budget import Bound, Budget
+from ucseg_cli.facts.budget import Bound, Budget, Figure
 from ucseg_cli.facts.conditions import OTHER_ARGUMENTS, Conditions, make_conditions
 from ucseg_cli.facts.point import Point
 from ucseg_cli.facts.trace import NO_FORWARD, Trace
@@ -33,11 +33,12 @@ BEYOND_ANY_SHARE = 10**30
 
 
 class Check(NamedTuple):
-    """A value checked against its limits.
+    """A value checked against its limits, or against the *figure* that a document gives.
 
     *size* is None for a metric that does not depend on the input, *max* if it can only warn.
     *baseline* is the value that relative limits were worked out from. *value* is None where the
-    model, or the baseline, has none: *failure* is why.
+    model, or the baseline, has none: *failure* is why. *replaced* is the figure that was written
+    before it was fixed.
     """
 
     id: str
@@ -49,6 +50,8 @@ class Check(NamedTuple):
     value: int | None
     max: int | None
     warn: int | None
+    figure: Figure | None = None
+    replaced: str | None = None
     failure: UcsegError | None = None
     baseline: int | None = None
     allowed: str | None = None
@@ -76,18 +79,44 @@ class Check(NamedTuple):
 
     @property
     def weight(self) -> Fraction:
-        """How bad it is: the share of the limit that is used; for a limit of 0, above any share."""
+        """How bad it is: the share of the limit that is used; for a limit of 0, above any share.
+
+        Figures come after limits.
+        """
+        if self.figure is not None:
+            return Fraction()
         excess = Fraction(BEYOND_ANY_SHARE - (self.margin or 0))
         return excess if self.used is None else self.used
 
     @property
     def status(self) -> str:
-        """``pass``, ``warn``, ``fail`` or ``error``; a value equal to its limit is within it."""
+        """``pass``, ``warn``, ``fail`` or ``error``; a value equal to its limit is within it.
+
+        A figure passes if the value rounds to it.
+        """
         if self.value is None:
             return "error"
+        if self.figure is not None:
+            return "pass" if self.figure.fits(self.value) else "fail"
         if self.max is not None and self.value > self.max:
             return "fail"
         return "warn" if self.warn is not None and self.value > self.warn else "pass"
+
+    @property
+    def written(self) -> str | None:
+        """The figure as the document has it; None for a limit."""
+        return None if self.figure is None else self.figure.text
+
+    @property
+    def is_wrong_figure(self) -> bool:
+        """Whether a document says another figure than the model has."""
+        return self.figure is not None and self.status == "fail"
+
+    def corrected(self) -> Check:
+        """The check of the figure that should be written."""
+        if self.figure is None or self.value is None:
+            return self
+        return self._replace(figure=self.figure.corrected(self.value), replaced=self.written)
 
     @property
     def passed(self) -> bool:
@@ -250,6 +279,7 @@ def _make(
         value=None,
         max=most,
         warn=warn,
+        figure=budget.figure,
         allowed=budget.relative.text if budget.relative else None,
         message=budget.message,
         place=budget.place,
@@ -263,6 +293,8 @@ def _unknown(budget: Budget, subject: Subject) -> ModelError | None:
     if failure is not None and METRICS[budget.metric].depends_on_size:
         # as a user writes it, where the budget is written
         way = "--input" if budget.id is None else 'a key such as input = "1x16:int64"'
+        if budget.figure is not None:
+            way = f"a marker of {budget.metric}@1x16:int64, for one,"
         return ModelError(
             f"{subject.name} does not run, so it has no {budget.metric}: {failure}",
             where=budget.place,

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
-from functools import partial
 from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ucseg_cli.analysis.counting.conventions import BILINEAR_PRICE
 from ucseg_cli.analysis.counting.metrics import own_figures, totals
 from ucseg_cli.analysis.counting.module_tree import module_rows, partition
 from ucseg_cli.analysis.geometry.dilated_reach import Reach, reaches
 from ucseg_cli.analysis.geometry.stride import strides
+from ucseg_cli.analysis.rules.late_convs import late_convs, made_by
 from ucseg_cli.analysis.rules.lint_catalogue import (
     BIAS_BEFORE_NORM,
     HEAVY_BLOCK,
@@ -231,58 +230,25 @@ def _finer_rates(variant: Variant | None, stride: int) -> dict[str, str]:
 
 
 def _late_classifiers(subject: Subject) -> Iterator[Finding]:
-    trace = subject.trace
-    made_by = _made_by(trace)
-    for op in filter(partial(_is_pointwise, trace), _convs(trace)):
-        upsample = made_by.get(op.inputs[0] or 0)
-        if upsample is None or not upsample.name.startswith("upsample_bilinear"):
-            continue
-        if _is_written_later(trace, upsample):
-            continue
-        small, large = (_map_size(trace, tensor) for tensor in (upsample.inputs[0], op.inputs[0]))
-        stays = _is_read_elsewhere(trace, op)
-        saved = _saved_by_commuting(trace, op, prod(small), prod(large), stays=stays)
-        if saved > 0:
-            path = trace.modules[op.module].path
+    for conv in late_convs(subject.trace):
+        if conv.saved > 0:
+            path = subject.trace.modules[conv.module].path
             own_head = path == CLASSIFIER_CONV and subject.variant is not None
+            times = "" if conv.calls == 1 else f"{conv.calls} times "
             yield Finding(
                 LATE_CLASSIFIER,
                 path,
-                f"this 1×1 conv runs at {format_shape(large)}, after a bilinear upsample from "
-                f"{format_shape(small)}. Moved before the upsample it gives the same output "
-                f"for {spoken_count(saved)} fewer FLOPs.",
-                {"positions": prod(large), "positions_before": prod(small), "saved": saved},
+                f"this 1×1 conv runs {times}at {format_shape(conv.after)}, after a bilinear "
+                f"upsample from {format_shape(conv.before)}. Moved before the upsample it gives "
+                f"the same output for {spoken_count(conv.saved)} fewer FLOPs.",
+                {
+                    "positions": prod(conv.after),
+                    "positions_before": prod(conv.before),
+                    "saved": conv.saved,
+                },
                 {"head": "before-upsample"} if own_head else {},
                 exact=True if own_head else None,
             )
-
-
-def _is_written_later(trace: Trace, maker: Op) -> bool:
-    """Whether what an operator made is written to, perhaps through a view of it."""
-    made = {trace.tensors[tensor].storage for tensor in maker.outputs}
-    written = (tensor for _, op in trace.kernels() for tensor in op.outputs if tensor in op.inputs)
-    return any(trace.tensors[tensor].storage in made for tensor in written)
-
-
-def _is_read_elsewhere(trace: Trace, conv: Op) -> bool:
-    """Whether its input has another reader, or is shown: then the upsampling before it stays."""
-    source = conv.inputs[0] or 0
-    readers = sum(source in op.inputs for _, op in trace.kernels())
-    tapped = (tensor for tap in trace.taps for tensor in trace.by_path[tap.module].outputs)
-    return readers > 1 or source in {*trace.outputs, *tapped}
-
-
-def _saved_by_commuting(trace: Trace, conv: Op, before: int, after: int, *, stays: bool) -> int:
-    """The drop in fvcore's count if a 1×1 conv ran on *before* positions, then was upsampled.
-
-    The conv saves its products on the other positions; upsampling, at BILINEAR_PRICE an element,
-    then carries the conv's output channels instead of its input's, or as well where that *stays*.
-    """
-    images, channels, *_ = trace.shape(conv.inputs[0]) or ()
-    made = (trace.shape(conv.outputs[0]) or ())[1]
-    products = (after - before) * prod(trace.shape(conv.inputs[1]) or ())
-    carried = made if stays else made - channels
-    return images * (products - BILINEAR_PRICE * after * carried)
 
 
 def _unused_parameters(subject: Subject) -> Iterator[Finding]:
@@ -300,11 +266,11 @@ def _unused_parameters(subject: Subject) -> Iterator[Finding]:
 
 def _biases_before_norm(subject: Subject) -> Iterator[Finding]:
     trace = subject.trace
-    made_by = _made_by(trace)
+    makers = made_by(trace)
     uses = Counter(tensor for _, op in trace.kernels() for tensor in op.inputs)
     uses.update(trace.outputs)
     for op in trace.ops:
-        conv = made_by.get(op.inputs[0] or 0) if op.name == "batch_norm" else None
+        conv = makers.get(op.inputs[0] or 0) if op.name == "batch_norm" else None
         if conv is None or conv.name != "convolution" or conv.inputs[2] is None:
             continue
         # With a second use, something beside the norm sees the bias.
@@ -357,19 +323,6 @@ CHECKS: tuple[Check, ...] = (
 def _convs(trace: Trace) -> Iterator[Op]:
     convs = (op for _, op in trace.kernels() if op.name == "convolution")
     return (op for op in convs if not op.attributes["transposed"])
-
-
-def _made_by(trace: Trace) -> dict[int, Op]:
-    return {tensor: op for _, op in trace.kernels() for tensor in op.outputs}
-
-
-def _map_size(trace: Trace, tensor: int | None) -> tuple[int, ...]:
-    return (trace.shape(tensor) or ())[2:]
-
-
-def _is_pointwise(trace: Trace, op: Op) -> bool:
-    ones = {*_map_size(trace, op.inputs[1]), *op.attributes["stride"]}
-    return ones == {1} and set(op.attributes["padding"]) == {0}
 
 
 def _common_parent(paths: Iterable[str]) -> str:

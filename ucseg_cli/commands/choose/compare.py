@@ -23,7 +23,7 @@ ORDERS = ("change", "path")
 MODELS_HELP = "Models to compare with it; without any, BASE is compared with the baseline."
 
 BaseArgument = Annotated[str, reference_argument("BASE", "The model to compare with.")]
-ModelsArgument = Annotated[list[str] | None, reference_argument("MODEL...", MODELS_HELP)]
+ModelsArgument = Annotated[list[str] | None, reference_argument("[MODEL]...", MODELS_HELP)]
 OrderOption = Annotated[
     str, choice("--sort", noun="order", known=ORDERS, help="Order of modules", panel=OUTPUT)
 ]

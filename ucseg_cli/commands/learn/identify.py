@@ -42,7 +42,7 @@ def identify(
 
     settings = load_project()
     state = read_checkpoint(checkpoint, settings)
-    candidate = propose(state, settings.variants, settings.default.name)
+    candidate = propose(state, settings.family, settings.default.name)
     found = identify(candidate, trace_candidate(candidate.variant, open_cache(no_cache=no_cache)))
     output.deliver(identify_report(checkpoint, found, top))
     return ExitStatus.OK if exit_zero or found.loading.is_strict else ExitStatus.GATE_FAILED

@@ -3,28 +3,60 @@
 from __future__ import annotations
 
 from itertools import starmap
+from typing import Annotated
 
-from ucseg_cli.cli.options import OneInput
+from ucseg_cli.cli.options import OneInput, reference_argument
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus
+from ucseg_cli.references import FromCheckpoint, OwnCode
+
+SourceArgument = Annotated[
+    str | None,
+    reference_argument("[SOURCE]", "A file, a module, or a model, whose axes are then shown."),
+]
 
 
-def list(*, at: OneInput, output: Output) -> int:  # noqa: A001 - the command's name
-    """List the named variants.
+def list(  # noqa: A001 - the command's name
+    source: SourceArgument = None, *, at: OneInput, output: Output
+) -> int:
+    """List the named variants, the models of a file, or the axes of one model.
 
-    A line for each: how it differs from the baseline, its parameters and its MACs.
+    Without SOURCE a line for each named variant: how it differs from the baseline, its parameters
+    and its MACs. The axes of a model are the arguments of its constructor.
 
     Examples:
       ucseg list
-      ucseg list --size 512 -f json
+      ucseg list net.py:Net
+      ucseg list torchvision:resnet50
     """
+    if source is not None:
+        return _list_designs(source, at, output)
+    from ucseg_cli.errors import UcsegError
+    from ucseg_cli.facts.point import Point
     from ucseg_cli.references import Reference
     from ucseg_cli.report.answers.look.list import list_report
-    from ucseg_cli.workflow.load_project import load_project
-    from ucseg_cli.workflow.measure import measure
+    from ucseg_cli.workflow.measure import measure_points
 
-    settings = load_project()
+    settings = at.project()
     conditions, named = at.conditions(settings), starmap(Reference, settings.variants.items())
-    subjects = measure(named, [conditions], settings, cache=at.open_cache())
-    output.deliver(list_report(subjects, conditions, settings))
+    points, failures = [Point(model, conditions) for model in named], dict[Point, UcsegError]()
+    found = measure_points(points, settings, cache=at.open_cache(), run=False, failures=failures)
+    why = {point.reference.name: error.what for point, error in failures.items()}
+    output.deliver(list_report([*found.values()], conditions, settings, why))
+    return ExitStatus.OK
+
+
+def _list_designs(text: str, at: OneInput, output: Output) -> int:
+    from ucseg_cli.errors import UsageError
+    from ucseg_cli.report.answers.look.list_source import axes_report, designs_report
+    from ucseg_cli.workflow.list_designs import find_source, list_designs
+
+    settings = at.project()
+    source = find_source(text, settings)
+    designs = list_designs(source, settings)
+    if isinstance(source, FromCheckpoint):
+        fix = f"`ucseg params {text}` shows what is in it"
+        raise UsageError(f"{text} is a checkpoint, which has no axes", where=text, help=fix)
+    whole = isinstance(source, OwnCode) and not source.name
+    output.deliver(designs_report(text, designs) if whole else axes_report(text, designs[0]))
     return ExitStatus.OK

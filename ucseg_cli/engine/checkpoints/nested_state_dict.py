@@ -6,11 +6,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ucseg_cli.engine.checkpoints.pickled_values import Placeholder, tensor_in
-from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError
+from ucseg_cli.engine.checkpoints.rebuilt_values import (
+    LONGEST_SHOWN,
+    Placeholder,
+    kind_of,
+    tensor_in,
+)
+from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError, shortened
 
 DEEPEST = 6
 """Levels of mappings that are searched."""
+MOST_SHOWN = 8
+"""Keys that a message lists."""
 DEEPEST_MODULE = 64
 """Levels of modules in one that was saved whole."""
 _BESIDE_A_MODEL = re.compile(r"optim|callback|loop|.*sched|.*scaler")
@@ -30,11 +37,20 @@ def find_state_dict(value: Any, key: str | None, path: str) -> tuple[str | None,
         raise _no_tensors(value, path)
     chosen = _likely(found) if key is None else _at(found, key)
     if not chosen:
-        raise UnknownNameError("key", str(key), found, where=f"{path}+key={key}")
+        raise _unknown_key(str(key), found, path)
     if len(chosen) > 1:
         raise _several(chosen, path)
     ((name, mapping),) = chosen.items()
     return name or None, mapping
+
+
+def _unknown_key(key: str, found: StateDicts, path: str) -> UsageError:
+    where = f"{path}+key={key}"
+    known = [shortened(name, LONGEST_SHOWN) for name in filter(None, found)]
+    if known:
+        return UnknownNameError("key", key, known, where=where)
+    what = f"{path} is one state dict, without a key '{key}'"
+    return UsageError(what, where=where, help=f"write {path}")
 
 
 def _mappings_of_tensors(value: Any, path: str, seen: set[int], depth: int) -> StateDicts:
@@ -94,7 +110,12 @@ def _at(found: StateDicts, key: str) -> StateDicts:
 
 
 def _several(chosen: StateDicts, path: str) -> UcsegError:
-    listed = (f"{name} ({_tensors(mapping):,} tensors)" for name, mapping in chosen.items())
+    listed = [
+        f"{shortened(name, LONGEST_SHOWN)} ({_tensors(mapping):,} tensors)"
+        for name, mapping in list(chosen.items())[:MOST_SHOWN]
+    ]
+    if len(chosen) > MOST_SHOWN:
+        listed.append(f"and {len(chosen) - MOST_SHOWN:,} more")
     return UsageError(
         f"{path} holds {len(chosen):,} state dicts",
         where=path,
@@ -104,9 +125,11 @@ def _several(chosen: StateDicts, path: str) -> UcsegError:
 
 
 def _no_tensors(value: Any, path: str) -> UcsegError:
-    keys = ", ".join(map(str, list(value)[:8])) if isinstance(value, Mapping) else ""
-    kind = value.name if isinstance(value, Placeholder) else type(value).__name__.strip("_").lower()
-    holds = f"a mapping with the keys {keys}" if keys else f"a {kind}"
+    noun = kind_of(value)
+    holds = f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+    if isinstance(value, Mapping) and value:
+        shown = (shortened(str(key), LONGEST_SHOWN) for key in list(value)[:MOST_SHOWN])
+        holds = f"a mapping with the keys {', '.join(shown)}"
     return ModelError(
         f"{path} holds no state dict, a mapping of names to tensors",
         where=path,

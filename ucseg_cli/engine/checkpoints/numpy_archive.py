@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from ast import literal_eval
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from math import prod
+from typing import Any
 from zipfile import ZipFile
 
-from ucseg_cli.engine.checkpoints.pickled_values import NUMPY
+from ucseg_cli.engine.checkpoints.rebuilt_values import NUMPY
+from ucseg_cli.facts.element_types import size_in_bytes
 from ucseg_cli.facts.state_dict import Entry, StateDict
 
 MAGIC = b"\x93NUMPY"
@@ -21,11 +24,11 @@ def is_numpy_archive(names: Iterable[str]) -> bool:
     return bool(names) and all(name.endswith(ENDING) for name in names)
 
 
-def read_numpy_archive(archive: ZipFile) -> StateDict:
-    """Every array of numbers; raises ValueError for a member that is not an array.
+def read_numpy_archive(archive: ZipFile, sizes: Mapping[str, int]) -> StateDict:
+    """Every array of numbers; raises ValueError for a member that is not an array, or cut short.
 
     The header of numpy's format (numpy.lib.format): a mark, a version, its length, and a dictionary
-    as Python writes it.
+    as Python writes it. The data that follows cannot have more than *sizes* bytes with it.
     """
     entries, left_out = [], []
     for name in archive.namelist():
@@ -35,10 +38,19 @@ def read_numpy_archive(archive: ZipFile) -> StateDict:
             if mark != MAGIC or length > LONGEST_HEADER:
                 raise ValueError(f"{name} is not an array of numpy")
             header = literal_eval(file.read(length).decode("utf-8"))
+            left = sizes[name] - file.tell()
         dtype = NUMPY.get(str(header["descr"]).lstrip("<>=|"))
         if dtype is None:
             left_out.append(name.removesuffix(ENDING))
         else:
-            shape = tuple(int(side) for side in header["shape"])
+            shape = _shape(name, header["shape"], dtype, left)
             entries.append(Entry(name.removesuffix(ENDING), shape, dtype))
     return StateDict(tuple(entries), "numpy", left_out=tuple(left_out))
+
+
+def _shape(name: str, sides: Iterable[Any], dtype: str, left: int) -> tuple[int, ...]:
+    shape = tuple(int(side) for side in sides)
+    expected = size_in_bytes(prod(shape), dtype)
+    if min(shape, default=0) < 0 or expected > left:
+        raise ValueError(f"the data of {name} should have {expected:,} bytes, and has {left:,}")
+    return shape

@@ -8,114 +8,75 @@ it is needed.
 
 from __future__ import annotations
 
+import codecs
+import io
 import pickle
+import re
 import struct
 from collections.abc import Callable, Iterable, Mapping
-from math import prod
-from typing import Any, BinaryIO, ClassVar, NamedTuple
+from typing import Any, BinaryIO, ClassVar
 
-Memory = tuple[object, int, int]
-"""A storage, and the first and last byte of a tensor in it."""
+from ucseg_cli.engine.checkpoints.rebuilt_values import (
+    Data,
+    Global,
+    Placeholder,
+    Storage,
+    kind_of,
+    refuse_short,
+    storage_dtype,
+)
 
 MOST_INSTRUCTIONS = 1 << 24
 """Bytes of a pickle beside its data, which take ten seconds; 90,000 tensors have about as many."""
-LONGEST_TEXT = 1 << 20
-"""Bytes of a text or byte string that are kept; longer ones are data."""
+LONGEST_TEXT = 1 << 14
+"""Bytes of a text that are kept; a longer one is data, such as a name in no network has."""
+LONGEST_BYTES = 1 << 10
+"""Bytes of a byte string, or of the beginning of data, that are kept."""
 SIMPLE_KEYS = (str, int, float, bytes, type(None))
 """Keys of mappings that are kept; hashing another could recurse without end."""
 
-STORAGES = {
-    "Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16",
-    "Long": "int64", "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8",
-    "Bool": "bool", "ComplexDouble": "complex128", "ComplexFloat": "complex64",
-    "QInt8": "qint8", "QUInt8": "quint8", "QInt32": "qint32", "QUInt4x2": "quint4x2",
-    "Untyped": "uint8",
-}  # fmt: skip
-"""Element types of torch's storage classes."""
-NUMPY = {
-    "f2": "float16", "f4": "float32", "f8": "float64", "c8": "complex64", "c16": "complex128",
-    "i1": "int8", "i2": "int16", "i4": "int32", "i8": "int64", "b1": "bool", "?": "bool",
-    "u1": "uint8", "u2": "uint16", "u4": "uint32", "u8": "uint64",
-}  # fmt: skip
-"""Torch's names for numpy's element types."""
+MAPPINGS = {"collections.OrderedDict", "collections.Counter", "builtins.dict", "__builtin__.dict"}
+STORAGE_IN_BYTES = "torch.storage._load_from_bytes"
+"""The function that makes a tensor's memory in a pickle that torch did not write itself."""
+PID_TEXT = re.compile(
+    r"\('storage', <class '(?P<kind>[\w.]+)'>, '(?P<key>[^']*)', '[^']*', (?P<length>\d+)"
+    r"(, None)?\)"
+)
+"""How protocol 0 writes the storage of a tensor: as Python prints the tuple of other protocols."""
+
+
+BEGINNING_OF_LINE = 4 * LONGEST_BYTES
+"""Bytes that are kept of a text as protocol 0 writes it, six bytes for a zero."""
 
 
 class CutShortError(pickle.UnpicklingError):
     """The pickle ends before its last instruction."""
 
 
-class Storage(NamedTuple):
-    """Memory that tensors lie in: its key in the file, its element type and length."""
-
-    key: object
-    dtype: str
-    length: int
-    offset: int = 0
-
-
-class StoredTensor(NamedTuple):
-    """A tensor without its data; *memory* is None where it is unknown, or in several pieces."""
-
-    shape: tuple[int, ...]
-    dtype: str
-    memory: Memory | None = None
-    layout: str = "strided"
-
-
-class Placeholder(dict[Any, Any]):
-    """An object that was not made: the name of its class or function, arguments and state."""
-
-    def __init__(self, name: str, arguments: tuple[Any, ...] = ()) -> None:
-        super().__init__()
-        self.name = name
-        self.arguments = arguments
-        self.state: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def append(self, _: object) -> None:
-        """Take part in the protocol of lists, and forget it."""
-
-    def extend(self, _: object) -> None:
-        """Take part in the protocol of lists, and forget it."""
-
-
-class Global:
-    """A class or function by its name; calling it gives a tensor that it rebuilds, or nothing."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, *arguments: Any) -> Any:
-        """The stand-in for what the call would give."""
-        rebuild = _REBUILDERS.get(self.name)
-        if rebuild is not None:
-            return rebuild(*arguments)
-        return Placeholder(self.name, arguments)
-
-
-def tensor_in(value: Any) -> StoredTensor | None:
-    """The tensor that a value is: torch's, or numpy's array; None for any other."""
-    if isinstance(value, StoredTensor):
-        return value
-    is_array = isinstance(value, Placeholder) and value.name in ARRAYS
-    if not is_array or not isinstance(value.state, tuple) or len(value.state) < 3:
-        return None
-    _, shape, dtype, *_ = value.state
-    return StoredTensor(_shape(shape), _numpy_dtype(dtype))
-
-
 class Pickle:
-    """A pickle in a file, from where the file stands; several may follow one another."""
+    """A pickle in a file, from where the file stands; several may follow one another.
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    Args:
+        file: to read.
+        size: of the file, which is not read beyond.
+        is_inner: whether it lies in another, where there can be no third.
+
+    *storages* are those that it has met, by key; *is_text* says that it names them as protocol 0
+    does, from which torch itself cannot find them.
+    """
+
+    def __init__(self, file: BinaryIO, size: int, *, is_inner: bool = False) -> None:
         self.storages: dict[object, Storage] = {}
+        self.is_text = False
         self._file = _Bounded(file, size)
+        self._is_inner = is_inner
 
     def read(self) -> Any:
         """The next value. Raises CutShortError or UnpicklingError, and other errors for damage."""
-        return _Reader(self._file, self.storages).load()
+        reader = _Reader(self._file, self.storages, is_inner=self._is_inner)
+        value = reader.load()
+        self.is_text |= reader.has_text_storages
+        return value
 
 
 class _Bounded:
@@ -128,19 +89,38 @@ class _Bounded:
 
     def read(self, count: int) -> bytes:
         self._take(count)
-        self._most -= count
-        if self._most < 0:
-            raise pickle.UnpicklingError(
-                f"it has more than {MOST_INSTRUCTIONS:,} bytes beside data"
-            )
+        self.spend(count)
         return self._file.read(count)
 
     def readline(self) -> bytes:
         line = self._file.readline(LONGEST_TEXT)
         self._take(len(line))
+        self.spend(len(line))
         if not line.endswith(b"\n"):
             raise CutShortError("a line does not end")
         return line
+
+    def read_text_line(self) -> tuple[bytes, int]:
+        """A line without its end, or the beginning of a very long one; and its whole length."""
+        line = last = self._file.readline(LONGEST_TEXT)
+        length = len(line)
+        while last and not last.endswith(b"\n"):
+            last = self._file.readline(LONGEST_TEXT)
+            length += len(last)
+        self._take(length)
+        if not last:
+            raise CutShortError("a line does not end")
+        kept = line.removesuffix(b"\n") if length == len(line) else line[:BEGINNING_OF_LINE]
+        self.spend(len(kept))
+        return kept, length - 1
+
+    def spend(self, count: int) -> None:
+        """Count what is kept in memory, or takes time as reading so many bytes does."""
+        self._most -= count
+        if self._most < 0:
+            raise pickle.UnpicklingError(
+                f"it has more than {MOST_INSTRUCTIONS:,} bytes beside data"
+            )
 
     def skip(self, count: int) -> None:
         self._take(count)
@@ -161,21 +141,45 @@ class _Reader(_PythonUnpickler):  # type: ignore[misc]
 
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(_PythonUnpickler.dispatch)
 
-    def __init__(self, file: _Bounded, storages: dict[object, Storage]) -> None:
-        super().__init__(file)
+    def __init__(self, file: _Bounded, storages: dict[object, Storage], *, is_inner: bool) -> None:
+        # Python 2 wrote names and data alike as byte strings.
+        super().__init__(file, encoding="utf-8", errors="surrogateescape")
         self._bounded = file
         self._storages = storages
+        self._is_inner = is_inner
+        self.has_text_storages = False
 
     def find_class(self, module: str, name: str) -> Any:
         full = f"{module}.{name}"
-        return _Dict if full in MAPPINGS else Global(full)
+        if full in MAPPINGS:
+            return _Dict
+        is_storage = full == STORAGE_IN_BYTES and not self._is_inner
+        return Global(full, self._load_storage if is_storage else None)
+
+    def get_extension(self, code: int) -> None:
+        self.append(Global(f"extension {code}"))  # whose real name other code may have registered
+
+    def _load_storage(self, data: Any) -> Any:
+        """The storage in a byte string, which torch gives to a pickle that is not its own.
+
+        It is a file of torch.save in itself, which begins with three values that do not matter.
+        """
+        beginning = data.beginning if isinstance(data, Data) else data
+        self._bounded.spend(LONGEST_BYTES)  # it takes as long as to read them
+        inner = Pickle(io.BytesIO(beginning), len(beginning), is_inner=True)
+        *_, storage = (inner.read() for _ in range(4))
+        refuse_short(storage.length, storage.dtype, data)
+        return storage
 
     def persistent_load(self, pid: Any) -> Any:
+        if isinstance(pid, str) and (text := PID_TEXT.fullmatch(pid)):
+            self.has_text_storages = True
+            pid = ("storage", text["kind"], text["key"], None, text["length"])
         if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] not in {"storage", b"storage"}:
             return Placeholder("persistent", (pid,))
         _, kind, key, _, length, *view = pid
         view_key, offset, _ = view[0] if view and view[0] else (None, 0, 0)
-        storage = Storage(key, _storage_dtype(kind), int(length), int(offset))
+        storage = Storage(key, storage_dtype(kind), int(length), int(offset))
         if view_key is None:
             self._storages[key] = storage
         return storage
@@ -211,7 +215,7 @@ class _Reader(_PythonUnpickler):  # type: ignore[misc]
         target = self.stack[-1]
         if isinstance(target, dict):
             for key, value in zip(items[::2], items[1::2], strict=True):
-                target[key if isinstance(key, SIMPLE_KEYS) else f"({type(key).__name__})"] = value
+                target[key if isinstance(key, SIMPLE_KEYS) else f"({kind_of(key)})"] = value
 
     def load_empty_set(self) -> None:
         self.append([])
@@ -224,11 +228,24 @@ class _Reader(_PythonUnpickler):  # type: ignore[misc]
         items = self.pop_mark()
         self.stack[-1].extend(items)
 
-    def _load_data(self, layout: str, decode: Callable[[bytes], Any]) -> None:
+    def load_unicode(self) -> None:
+        line, length = self._bounded.read_text_line()
+        text = line.decode("raw-unicode-escape", "replace")  # a long one is cut anywhere
+        self.append(text if length < LONGEST_TEXT else Data(text, length))
+
+    def load_string(self) -> None:
+        line, length = self._bounded.read_text_line()
+        if length >= LONGEST_TEXT:
+            self.append(Data(line, length))
+        else:
+            self.append(self._decode_string(codecs.escape_decode(line.strip()[1:-1])[0]))
+
+    def _load_data(self, layout: str, longest: int, decode: Callable[[bytes], Any]) -> None:
         (length,) = struct.unpack(layout, self.read(struct.calcsize(layout)))
-        if length > LONGEST_TEXT:
-            self._bounded.skip(length)
-            self.append(Placeholder("data", (length,)))
+        if length > longest:
+            beginning = self.read(LONGEST_BYTES)
+            self._bounded.skip(length - LONGEST_BYTES)
+            self.append(Data(beginning, length))
         else:
             self.append(decode(self.read(length)))
 
@@ -261,16 +278,25 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogatepass")
 
 
-def _data_loader(layout: str, decode: Callable[[bytes], Any]) -> Callable[[Any], None]:
-    return lambda reader: reader._load_data(layout, decode)
+def _string(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
-for _opcode, _layout, _decode in (
-    (pickle.BINSTRING, "<i", _text), (pickle.BINUNICODE, "<I", _text),
-    (pickle.BINUNICODE8, "<Q", _text), (pickle.BINBYTES, "<I", bytes),
-    (pickle.BINBYTES8, "<Q", bytes), (pickle.BYTEARRAY8, "<Q", bytes),
-):  # fmt: skip
-    _Reader.dispatch[_opcode[0]] = _data_loader(_layout, _decode)
+def _data_loader(
+    layout: str, longest: int, decode: Callable[[bytes], Any]
+) -> Callable[[Any], None]:
+    return lambda reader: reader._load_data(layout, longest, decode)
+
+
+for _opcode, _layout, _longest, _decode in (
+    (pickle.BINSTRING, "<i", LONGEST_TEXT, _string),
+    (pickle.BINUNICODE, "<I", LONGEST_TEXT, _text),
+    (pickle.BINUNICODE8, "<Q", LONGEST_TEXT, _text),
+    (pickle.BINBYTES, "<I", LONGEST_BYTES, bytes),
+    (pickle.BINBYTES8, "<Q", LONGEST_BYTES, bytes),
+    (pickle.BYTEARRAY8, "<Q", LONGEST_BYTES, bytes),
+):
+    _Reader.dispatch[_opcode[0]] = _data_loader(_layout, _longest, _decode)
 for _opcode, _load in (
     (pickle.NEWOBJ, _Reader.load_newobj), (pickle.NEWOBJ_EX, _Reader.load_newobj_ex),
     (pickle.FRAME, _Reader.load_frame), (pickle.SETITEM, _Reader.load_setitem),
@@ -278,114 +304,6 @@ for _opcode, _load in (
     (pickle.EMPTY_DICT, lambda reader: reader.append(_Dict())),
     (pickle.EMPTY_SET, _Reader.load_empty_set), (pickle.FROZENSET, _Reader.load_frozenset),
     (pickle.ADDITEMS, _Reader.load_additems),
+    (pickle.UNICODE, _Reader.load_unicode), (pickle.STRING, _Reader.load_string),
 ):  # fmt: skip
     _Reader.dispatch[_opcode[0]] = _load
-
-
-def _shape(sizes: Any) -> tuple[int, ...]:
-    return tuple(int(size) for size in sizes)
-
-
-def _name(value: Any) -> str:
-    """The last part of a name such as ``torch.float32``."""
-    return str(getattr(value, "name", value)).rpartition(".")[2]
-
-
-def _storage_dtype(kind: Any) -> str:
-    name = _name(kind).removesuffix("Storage")
-    return STORAGES.get(name, name)
-
-
-def _numpy_dtype(dtype: Any) -> str:
-    code = dtype.arguments[0] if isinstance(dtype, Placeholder) and dtype.arguments else dtype
-    text = code.decode("ascii", "replace") if isinstance(code, bytes) else str(code)
-    return NUMPY.get(text.lstrip("<>=|"), text)
-
-
-def _strided(storage: Any, offset: int, size: Any, stride: Any, dtype: str = "") -> StoredTensor:
-    shape, dtype = _shape(size), dtype or storage.dtype
-    if not isinstance(storage, Storage):
-        return StoredTensor(shape, dtype)
-    reach = [(length - 1) * step for length, step in zip(shape, _shape(stride), strict=True)]
-    first = storage.offset + int(offset)
-    if 0 in shape:
-        return StoredTensor(shape, dtype)
-    if min(reach, default=0) < 0 or first + sum(reach) >= storage.offset + storage.length:
-        raise pickle.UnpicklingError("a tensor reaches beyond its storage")
-    return StoredTensor(shape, dtype, (storage.key, first, first + sum(reach)))
-
-
-def _rebuild(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> StoredTensor:
-    return _strided(storage, offset, size, stride)
-
-
-def _rebuild_typed(storage: Any, offset: int, size: Any, *more: Any) -> StoredTensor:
-    """A tensor of a type that has no storage class: the storage counts bytes."""
-    dtype = _name(more[3])
-    return StoredTensor(_shape(size), dtype, (storage.key, int(offset), prod(_shape(size))))
-
-
-def _rebuild_quantized(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> StoredTensor:
-    return _strided(storage, offset, size, stride)._replace(layout="quantized")
-
-
-def _rebuild_sparse(layout: Any, data: Any) -> StoredTensor:
-    """Indices, of which compressed layouts have two kinds, values and the size."""
-    *_, values = (part for part in data if isinstance(part, StoredTensor))
-    size = next(part for part in data if not isinstance(part, StoredTensor))
-    return StoredTensor(_shape(size), values.dtype, None, _name(layout))
-
-
-def _rebuild_meta(dtype: Any, size: Any, *_: Any) -> StoredTensor:
-    return StoredTensor(_shape(size), _name(dtype))
-
-
-def _rebuild_wrapper(_: Any, dtype: Any, size: Any, *__: Any) -> StoredTensor:
-    return StoredTensor(_shape(size), _name(dtype))
-
-
-def _first(value: Any, *_: Any) -> Any:
-    return value
-
-
-def _of_subclass(function: Any, _: Any, arguments: Any, *__: Any) -> Any:
-    return function(*arguments)
-
-
-def _frombuffer(_: Any, dtype: Any, shape: Any, *__: Any) -> StoredTensor:
-    return StoredTensor(_shape(shape), _numpy_dtype(dtype))
-
-
-def _items(*items: Any) -> tuple[Any, ...]:
-    return tuple(items[0]) if items else ()
-
-
-MAPPINGS = {"collections.OrderedDict", "collections.Counter", "builtins.dict", "__builtin__.dict"}
-ARRAYS = {f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")} | {"numpy.ndarray"}
-_REBUILDERS: dict[str, Callable[..., Any]] = {
-    "torch._utils._rebuild_tensor": _rebuild,
-    "torch._utils._rebuild_tensor_v2": _rebuild,
-    "torch._utils._rebuild_tensor_v3": _rebuild_typed,
-    "torch._utils._rebuild_parameter": _first,
-    "torch._utils._rebuild_parameter_with_state": _first,
-    "torch._utils._rebuild_qtensor": _rebuild_quantized,
-    "torch._utils._rebuild_sparse_tensor": _rebuild_sparse,
-    "torch._utils._rebuild_sparse_csr_tensor": _rebuild_sparse,
-    "torch._utils._rebuild_nested_tensor": _first,
-    "torch._utils._rebuild_meta_tensor_no_storage": _rebuild_meta,
-    "torch._utils._rebuild_wrapper_subclass": _rebuild_wrapper,
-    "torch._utils._rebuild_device_tensor_from_numpy": _first,
-    "torch._utils._rebuild_device_tensor_from_cpu_tensor": _first,
-    "torch._tensor._rebuild_from_type": _of_subclass,
-    "torch._tensor._rebuild_from_type_v2": _of_subclass,
-    "torch.nn.parameter.Parameter": _first,
-    "torch.Size": _items,
-    **{
-        f"{builtins}.{kind}": _items
-        for builtins in ("builtins", "__builtin__")
-        for kind in ("set", "frozenset", "list", "tuple")
-    },
-    "torch.serialization._get_layout": _first,
-    **{f"numpy.{core}.numeric._frombuffer": _frombuffer for core in ("core", "_core")},
-}
-"""The functions of torch and numpy that make a tensor of what is saved."""

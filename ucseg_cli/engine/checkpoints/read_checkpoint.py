@@ -9,8 +9,11 @@ from pathlib import Path
 from ucseg_cli.engine.checkpoints.other_formats import (
     FETCH_AGAIN,
     SAFETENSORS_LENGTH,
+    begins_a_pickle,
     describe_text,
+    foreign_folder,
     foreign_format,
+    refusal,
 )
 from ucseg_cli.engine.checkpoints.several_files import (
     INDEX,
@@ -23,6 +26,7 @@ from ucseg_cli.engine.checkpoints.several_files import (
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, nearest_name
 from ucseg_cli.facts.state_dict import StateDict
 from ucseg_cli.references.grammar import CHECKPOINTS
+from ucseg_cli.system.plain_file import dangling_link
 
 HEAD = 512
 """Bytes that show the format of a file; a tar archive has its mark at 257."""
@@ -48,7 +52,7 @@ def read_state_dict(path: str, key: str | None = None) -> StateDict:
         from ucseg_cli.engine.checkpoints.safetensors_file import read_safetensors
 
         state = read_safetensors(path, key)
-    elif head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\x80")):
+    elif head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or begins_a_pickle(head):
         from ucseg_cli.engine.checkpoints.torch_file import read_torch_file
 
         state = read_torch_file(path, key)
@@ -80,13 +84,20 @@ def _missing(path: Path) -> UcsegError:
     folder = path.parent
     if not folder.is_dir():
         return ModelError(f"there is no folder {folder}", where=str(path))
+    if link := dangling_link(path):
+        fix = "fetch that file, or link to another"
+        return ModelError(f"{path} is {link}", where=str(path), help=fix)
     nearest = nearest_name(path.name, _names_in(folder))
     help_ = f"did you mean '{folder / nearest}'?" if nearest else None
     return ModelError(f"there is no file {path}", where=str(path), help=help_)
 
 
 def _is_folder(path: Path) -> UcsegError:
-    inside = next((name for name in sorted(_names_in(path)) if name.endswith(CHECKPOINTS)), None)
+    names = sorted(_names_in(path))
+    inside = next((name for name in names if name.endswith(CHECKPOINTS)), None)
+    found = None if inside else foreign_folder(names)
+    if found:
+        return ModelError(refusal(str(path), found.what), where=str(path), help=found.help)
     help_ = f"name a file in it, as in {path / (inside or 'weights.pt')}"
     return ModelError(f"{path} is a folder", where=str(path), help=help_)
 
@@ -105,8 +116,8 @@ def _is_safetensors(head: bytes) -> bool:
 def _not_a_checkpoint(path: str, head: bytes) -> UcsegError:
     if not head:
         return ModelError(f"{path} is empty", where=path, help=FETCH_AGAIN)
-    what, fix = foreign_format(head)
-    return ModelError(f"{path} holds no weights: it is {what}", where=path, help=fix)
+    what, fix = foreign_format(path, head)
+    return ModelError(refusal(path, what), where=path, help=fix)
 
 
 def _refuse_bad_names(state: StateDict, path: str) -> None:

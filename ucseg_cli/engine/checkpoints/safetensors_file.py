@@ -10,7 +10,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from ucseg_cli.engine.checkpoints.other_formats import FETCH_AGAIN, SAFETENSORS_LENGTH
-from ucseg_cli.errors import ModelError, UcsegError, UsageError
+from ucseg_cli.errors import ModelError, UcsegError, UsageError, shortened
 from ucseg_cli.facts.state_dict import Entry, StateDict
 
 DTYPES = {
@@ -23,6 +23,8 @@ DTYPES = {
 }  # fmt: skip
 """Torch's names for the element types of safetensors."""
 
+LONGEST_REASON = 200
+"""Letters of what safetensors says, which may quote the header."""
 LONGEST_HEADER = 100_000_000
 """Bytes; safetensors itself refuses more."""
 
@@ -58,25 +60,26 @@ def _broken(path: str, error: Exception) -> UcsegError:
     with Path(path).open("rb") as file:
         length = int.from_bytes(file.read(SAFETENSORS_LENGTH), "little")
         header = file.read(length) if length <= min(size, LONGEST_HEADER) else b""
-    sizes = f"its header should have {length:,} bytes, and the file has {size:,}"
+    sizes = _difference(header, size) or (
+        f"its header should have {length:,} bytes, and the file has {size:,}"
+    )
     return ModelError(
         f"{path} is cut short or damaged, or not a safetensors file",
         where=path,
-        notes=(sizes, *_difference(header, size), f"safetensors says: {error}"),
+        notes=(sizes, f"safetensors says: {shortened(str(error), LONGEST_REASON)}"),
         help=FETCH_AGAIN,
     )
 
 
-def _difference(header: bytes, size: int) -> list[str]:
+def _difference(header: bytes, size: int) -> str | None:
     """By how many bytes the file is too short or too long for the tensors in its header."""
     try:
         tensors = [value for name, value in json.loads(header).items() if name != "__metadata__"]
         end = max(int(tensor["data_offsets"][1]) for tensor in tensors)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
-        return []
-    missing = SAFETENSORS_LENGTH + len(header) + end - size
-    if not missing:
-        return []
-    return [
-        f"it is {abs(missing):,} bytes too {'short' if missing > 0 else 'long'} for its tensors"
-    ]
+        return None
+    whole = SAFETENSORS_LENGTH + len(header) + end
+    if whole == size:
+        return None
+    wrong = f"{whole - size:,} are missing" if whole > size else f"{size - whole:,} are too many"
+    return f"by its header it should have {whole:,} bytes, and the file has {size:,}: {wrong}"

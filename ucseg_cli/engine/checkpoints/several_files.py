@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ucseg_cli.engine.checkpoints.other_formats import FETCH_AGAIN
-from ucseg_cli.engine.checkpoints.pickled_values import Pickle, Placeholder
-from ucseg_cli.errors import ModelError, nearest_name
+from ucseg_cli.engine.checkpoints.pickled_values import Pickle
+from ucseg_cli.engine.checkpoints.rebuilt_values import LONGEST_SHOWN, Placeholder
+from ucseg_cli.errors import ModelError, nearest_name, shortened
 from ucseg_cli.facts.state_dict import Entry, StateDict
 from ucseg_cli.system.plain_file import read_plain_file
 
 METADATA = ".metadata"
 """The file of a torch.distributed checkpoint that says what lies in the others."""
 INDEX = ".index.json"
+NAME = re.compile(r"[^/\\\0]{1,255}", re.DOTALL)
+"""A file beside another, with no more letters than file systems allow."""
 SHARD = re.compile(r"-\d{5}-of-(\d{5})\.")
 """How one file of several is named."""
 
@@ -44,7 +47,8 @@ def read_shards(path: Path, read: Callable[[str], StateDict]) -> StateDict:
         known = {entry.name: entry for entry in read(str(shard)).entries}
         wanted = [name for name, other in places.items() if other == place]
         if missing := [name for name in wanted if name not in known]:
-            what = f"the shard {place} has no tensor named '{missing[0]}'"
+            named = shortened(missing[0], LONGEST_SHOWN)
+            what = f"the shard {place} has no tensor named '{named}'"
             raise ModelError(what, where=str(shard), help=FETCH_AGAIN)
         entries += (known[name]._replace(memory=None) for name in wanted)
     files = len(set(places.values()))
@@ -60,9 +64,10 @@ def _places(path: Path) -> dict[str, str]:
         what = f"{path} is JSON, but not an index of shards"
         raise ModelError(what, where=str(path), help="name a file with weights") from error
     for name, place in places.items():
-        is_file = isinstance(place, str) and not re.search(r"[/\\\0]", place)
-        if not is_file or place in {"", ".", ".."} or place.endswith(".json"):
-            what = f"the index puts '{name}' into {place!r}, which is not a file beside it"
+        is_file = isinstance(place, str) and NAME.fullmatch(place)
+        if not is_file or place in {".", ".."} or place.endswith(".json"):
+            named, where = (shortened(text, LONGEST_SHOWN) for text in (name, repr(place)))
+            what = f"the index puts '{named}' into {where}, which is not a file beside it"
             raise ModelError(what, where=str(path))
     if not places:
         raise ModelError(f"{path} names no tensors", where=str(path))

@@ -227,6 +227,24 @@ def _in_place(x: Tensor) -> Tensor:
     return x
 
 
+def _made_larger(name: str) -> ShapeRule:
+    """Torch's own shape, in a storage of the size of what the CPU's kernel starts from.
+
+    That kernel makes its output as large as its inputs, and then gives it another shape.
+    """
+    kernel = getattr(torch.ops.aten, name)
+
+    def shape(x: Tensor, *others: Any) -> Tensor | None:
+        if type(x) not in CLASSES or not x.is_meta:
+            return None
+        out: Tensor = kernel(x, *others)
+        is_pair = bool(others) and isinstance(others[0], Tensor)
+        sides = _broadcast_shape(x.shape, others[0].shape) if is_pair else x.shape
+        return out if sides is None else out.new_empty(sides).resize_(out.shape)
+
+    return shape
+
+
 _RULES: dict[str, ShapeRule] = {
     "convolution": _convolution,
     "native_batch_norm": _native_batch_norm,
@@ -245,5 +263,11 @@ _RULES: dict[str, ShapeRule] = {
 """Rules for calls whose tensors are all plain: float32 and contiguous."""
 
 _RULES_THAT_LOOK: dict[str, ShapeRule]
-_RULES_THAT_LOOK = {"addmm": _addmm, "index": _index, "masked_fill": _masked_fill}
+_RULES_THAT_LOOK = {
+    "addmm": _addmm,
+    "index": _index,
+    "masked_fill": _masked_fill,
+    **{name: _made_larger(name) for name in ("col2im", "im2col", "mse_loss", "smooth_l1_loss")},
+    **{name: _made_larger(name) for name in ("binary_cross_entropy", "soft_margin_loss")},
+}
 """Rules that check the tensors themselves, since not all of them need be plain."""

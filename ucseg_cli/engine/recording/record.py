@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from itertools import chain, starmap
 from typing import Any
@@ -21,13 +21,29 @@ from torch import Tensor, nn
 from torch._C import DispatchKey  # the dispatcher's keys have no public name
 from torch._ops import HigherOrderOperator  # nor has this class
 from torch.nn.parameter import is_lazy
+from torch.utils._pytree import tree_leaves
 
-from ucseg_cli.engine.recording.dispatch import DispatchMode, Operator, operator_of, running_through
-from ucseg_cli.engine.recording.fused_kernels import without_lstm_kernel
+from ucseg_cli.engine.recording.dispatch import (
+    DispatchMode,
+    Operator,
+    as_unwatched,
+    operator_of,
+    running_through,
+)
+from ucseg_cli.engine.recording.fused_kernels import without_kernel_of
 from ucseg_cli.engine.recording.meta_shapes import output_on_meta
 from ucseg_cli.engine.recording.module_rows import ModuleTree
 from ucseg_cli.engine.recording.restore import Snapshot, restored_afterwards
 from ucseg_cli.engine.recording.tensor_numbers import Numbering, argument_names, named_tensors_in
+from ucseg_cli.engine.recording.way_on_cpu import (
+    ASKS_FOR_DEVICE,
+    OnCpu,
+    Way,
+    lay_out,
+    run,
+    run_on_cpu,
+    way_on_cpu,
+)
 from ucseg_cli.errors import ModelError
 from ucseg_cli.facts import trace
 
@@ -65,7 +81,7 @@ def record(
     names = argument_names(inputs, keywords)
     with ExitStack() as stack:
         snapshot = stack.enter_context(restored_afterwards(model, *inputs, keywords))
-        model = _without_lazy_modules(model, inputs, keywords)
+        model = without_lazy_modules(model, inputs, keywords)
         recorder = _Recorder(model, (*inputs, keywords), snapshot)
         stack.enter_context(_measuring(model))
         stack.enter_context(recorder.modules.following_calls())
@@ -119,10 +135,11 @@ def trace_modules(model: nn.Module, failure: str | None = None) -> trace.Trace:
     Raises ModelError where one is lazy.
     """
     model = _not_compiled(model)
-    if has_lazy_modules(model):
+    if lazy := _lazy_modules(model):
         raise ModelError(
-            "lazy modules get their shapes from a forward pass, and there is none",
+            f"no forward pass gives {lazy} a shape",
             notes=(failure,) if failure else (),
+            help="give its sizes, as in nn.Linear(64, 10) instead of nn.LazyLinear(10)",
         )
     tensors = Numbering(())
     tree = ModuleTree(model, tensors)
@@ -149,17 +166,23 @@ class _Recorder(DispatchMode):
         self.modules = ModuleTree(model, self.tensors)
         self._snapshot = snapshot
         self._composite: int | None = None
+        self._within = ""
+        tensors = _tensors_of(model, arguments)
+        self._run = run_on_cpu if any(isinstance(x, OnCpu) for x in tensors) else run
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
+        if func is ASKS_FOR_DEVICE:
+            return OnCpu.device_now()
         if isinstance(func, HigherOrderOperator):
             return self._run_through(func, args, kwargs)
         operator = operator_of(func)
         if operator.composite:
-            with without_lstm_kernel() if operator.name == "lstm" else nullcontext():
-                return self._run_composite(func, operator, args, kwargs)
+            return self._run_composite(func, operator, args, kwargs)
+        if (unwatched := as_unwatched(operator.name, self._within)) is not None:
+            func, operator = unwatched, operator_of(unwatched)
         if operator.name == "_convolution":
             # A script made by torch.jit.trace calls this: more arguments, the same kernel.
             return self.__torch_dispatch__(torch.ops.aten.convolution.default, types, args[:9])
@@ -168,7 +191,7 @@ class _Recorder(DispatchMode):
             self._note_write(args[position] if position < len(args) else kwargs.get(name))
         out = output_on_meta(operator.name, args, kwargs)
         if out is None:
-            out = func(*args, **kwargs)
+            out = self._run(func, args, kwargs)
         self._append(operator, args, kwargs, out)
         return out
 
@@ -176,17 +199,19 @@ class _Recorder(DispatchMode):
         self, func: Any, operator: Operator, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Let torch take it apart while we watch, and keep the outermost of nested composites."""
-        outermost = self._composite is None
+        outermost, around = self._composite is None, self._within
+        self._within = operator.name
+        way = way_on_cpu(func, args, kwargs) if outermost else None
         if outermost:
             self._composite = self._append(operator, args, kwargs, None)
         try:
             # The mode is off while it handles a call; on again, it sees the parts, too.
-            with self:
+            with without_kernel_of(operator.name), self:
                 out = func._op_dk(DispatchKey.CompositeImplicitAutograd, *args, **kwargs)
             # The row was kept before the parts, so that it stands above them; now it has outputs.
             if outermost and self._composite is not None:
-                outputs = self.tensors.indices(out)
-                self.ops[self._composite] = self.ops[self._composite]._replace(outputs=outputs)
+                whole = self.ops[self._composite]._replace(outputs=self.tensors.indices(out))
+                self.ops[self._composite] = whole if way is None else _on_its_way(whole, way, out)
         except Exception:
             # The model may catch it; a call that came to nothing has no outputs, and no price.
             if outermost and self._composite is not None:
@@ -194,6 +219,7 @@ class _Recorder(DispatchMode):
                 self.ops[self._composite] = failed._replace(name=f"{failed.name}{RAISED}")
             raise
         finally:
+            self._within = around
             if outermost:
                 self._composite = None
         return out
@@ -232,6 +258,13 @@ class _Recorder(DispatchMode):
         return len(self.ops) - 1
 
 
+def _on_its_way(op: trace.Op, way: Way, out: Any) -> trace.Op:
+    """The call with what the CPU holds in it, its outputs laid out as the CPU leaves them."""
+    lay_out(tree_leaves(out), way.strides)
+    kernel = {trace.KERNEL: way.kernel} if way.kernel else {}
+    return op._replace(attributes={**op.attributes, trace.HELD: way.held, **kernel})
+
+
 def _differs(value: Any, default: Any) -> bool:
     """Whether an argument is not its default; a packed weight cannot be compared, nor has one."""
     return default is None or bool(value != default)
@@ -245,12 +278,13 @@ def _not_compiled(model: nn.Module) -> nn.Module:
     return model
 
 
-def _without_lazy_modules(
+def without_lazy_modules(
     model: nn.Module, inputs: Sequence[Any], keywords: Mapping[str, Any]
 ) -> nn.Module:
     """The model, or where it has lazy modules a copy that a first pass has given its shapes.
 
-    That pass also fills the new parameters, which is not part of the model's own work.
+    That pass also fills the new parameters, which is not part of the model's own work. Raises
+    ModelError where it leaves one without a shape.
     """
     if not has_lazy_modules(model):
         return model
@@ -261,12 +295,21 @@ def _without_lazy_modules(
     model, inputs, keywords = deepcopy((model, inputs, keywords), copied)
     with _measuring(model):
         model(*inputs, **keywords)
+    if unused := _lazy_modules(model):
+        raise ModelError(f"forward does not run {unused}")
     return model
 
 
-def has_lazy_modules(model: nn.Module) -> bool:
+def _lazy_modules(model: nn.Module) -> str:
+    """The paths of its modules without shapes; empty if there is none."""
+    named = model.named_modules()
+    lazy = [path or "the model" for path, one in named if has_lazy_modules(one, recurse=False)]
+    return ", ".join(lazy)
+
+
+def has_lazy_modules(model: nn.Module, *, recurse: bool = True) -> bool:
     """Whether any of its parameters or buffers gets its shape from a forward pass."""
-    return any(map(is_lazy, chain(model.parameters(), model.buffers())))
+    return any(map(is_lazy, chain(model.parameters(recurse), model.buffers(recurse))))
 
 
 @contextmanager
@@ -282,10 +325,17 @@ def _measuring(model: nn.Module) -> Iterator[None]:
         yield
 
 
+def _tensors_of(model: nn.Module, arguments: Sequence[Any]) -> Iterator[Tensor]:
+    """Those that go in, and then the model's own."""
+    given = (tensor for _, tensor in named_tensors_in(arguments))
+    return chain(given, model.parameters(), model.buffers())
+
+
 def _device(model: nn.Module, arguments: Sequence[Any]) -> str:
     """The device of the inputs, or else of the model's own tensors."""
-    given = (tensor for _, tensor in named_tensors_in(arguments))
-    first = next(chain(given, model.parameters(), model.buffers()), None)
+    first = next(_tensors_of(model, arguments), None)
+    if isinstance(first, OnCpu):
+        return "meta"
     return "cpu" if first is None else first.device.type
 
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks_of_torch
 
-from ucseg_cli.engine.recording.fused_kernels import without_attention_kernels
+from ucseg_cli.engine.recording.fused_kernels import without_fast_path
 from ucseg_cli.engine.recording.tensor_numbers import ABSENT, storage_of
 
 ATOMS = {bool, int, float, complex, str, bytes, NoneType, type, FunctionType}
@@ -39,7 +39,7 @@ def restored_afterwards(model: nn.Module, *inputs: Any) -> Iterator[Snapshot]:
     Values are restored where the Snapshot was given the tensor before it was written to.
     """
     snapshot = Snapshot(model, *inputs)
-    with settings_restored(), without_attention_kernels():
+    with settings_restored(), without_fast_path():
         try:
             yield snapshot
         finally:

@@ -7,7 +7,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,10 @@ from ucseg_cli.facts.encoded_trace import encode_trace
 from ucseg_cli.facts.question import Question, decode_question, progress_file, result_file
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references import OwnCode
+from ucseg_cli.system.process_control import end_with_parent
 
 NO_ANSWER = 74
 """The status of a process that cannot write its answer, as in sysexits.h."""
-PR_SET_PDEATHSIG = 1
-"""See prctl(2)."""
 
 
 def main() -> None:
@@ -31,16 +29,6 @@ def main() -> None:
     end_with_parent()
     path, question = Path(sys.argv[1]), decode_question(sys.argv[2])
     write_answer(path, answer(question, partial(_note_progress, path)))
-
-
-def end_with_parent() -> None:
-    """Let Linux kill this process when its parent ends, even by SIGKILL."""
-    if sys.platform == "linux":
-        import ctypes
-        import signal
-
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def answer(
@@ -81,6 +69,7 @@ def _result_or_error(
         if os.environ.get("UCSEG_DEBUG"):
             traceback.print_exc()
         known = error if isinstance(error, UcsegError) else _as_model_error(source, error)
+        known.where = known.where or str(source)
         return {"error": encode_error(known)}
 
 
@@ -89,7 +78,10 @@ def _result(
 ) -> Any:
     from ucseg_cli.engine.counters import count_model_of
     from ucseg_cli.engine.trace_model import trace_source
+    from ucseg_cli.engine.user_code.import_model import designs_in
 
+    if task == "list":
+        return designs_in(source)
     if task == "count":
         return count_model_of(source, conditions)
     return encode_trace(trace_source(source, conditions, before_pass=before_pass))

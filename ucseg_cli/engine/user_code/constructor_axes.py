@@ -5,37 +5,18 @@ from __future__ import annotations
 import inspect
 import json
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from math import isfinite
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin
 
+from ucseg_cli.engine.user_code.arguments import BY_NAME, Parameters
 from ucseg_cli.errors import UnknownNameError
 from ucseg_cli.facts.trace import REQUIRED, ConstructorAxis
 
-Parameters = Mapping[str, inspect.Parameter]
-
-BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 LONGEST_VALUE = 400
 """Letters of a value that is still shown whole."""
 _NONE = type(None)
-
-
-def constructor_parameters(build: Callable[..., Any]) -> Parameters:
-    """Its parameters, annotations resolved where they can be; any if its signature is unknown."""
-    try:
-        parameters = inspect.signature(build).parameters
-    except (ValueError, TypeError):  # written in C
-        return {"arguments": inspect.Parameter("arguments", inspect.Parameter.VAR_KEYWORD)}
-    try:
-        function = build.__init__ if inspect.isclass(build) else build
-        hints = get_type_hints(function)
-    except Exception:  # noqa: BLE001 - an annotation may be any text
-        hints = {}
-    return {
-        name: parameter.replace(annotation=hints.get(name, parameter.annotation))
-        for name, parameter in parameters.items()
-    }
 
 
 def constructor_axes(

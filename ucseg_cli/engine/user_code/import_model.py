@@ -16,25 +16,32 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from ucseg_cli.engine.user_code.constructor_axes import (
-    BY_NAME,
-    Parameters,
-    as_annotated,
-    constructor_axes,
-    constructor_parameters,
-)
+from ucseg_cli.engine.user_code.accelerators import DeviceAbsentError
+from ucseg_cli.engine.user_code.arguments import Parameters, parameters_of, refuse_arguments
+from ucseg_cli.engine.user_code.constructor_axes import as_annotated, constructor_axes
 from ucseg_cli.engine.user_code.isolation import isolated
 from ucseg_cli.engine.user_code.package_of_file import imports_relatively, package_of
 from ucseg_cli.engine.user_code.refuse_downloads import (
+    DownloadError,
     DownloadRefusedError,
-    download_behind,
     without_weights,
 )
-from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError, nearest_name
+from ucseg_cli.errors import (
+    ModelError,
+    UcsegError,
+    UnknownNameError,
+    UsageError,
+    behind,
+    nearest_name,
+)
+from ucseg_cli.facts.design import Design
 from ucseg_cli.facts.trace import ConstructorAxis
 from ucseg_cli.references import Buildable, FromFile, FromLibrary, OwnCode
 from ucseg_cli.zoo.torchvision_import import torchvision_packages_on_demand
 from ucseg_cli.zoo.torchvision_models import build_torchvision, torchvision_parameters
+
+REFUSALS = (DownloadError, DeviceAbsentError)
+"""Raised in a user's code that asks for what it does not get, on meta or with data."""
 
 MOST_LINES, LONGEST_LINE = 12, 400
 """Lines of a user's message that are shown, and letters of each."""
@@ -79,7 +86,7 @@ class Builder(NamedTuple):
 
     @property
     def axes(self) -> tuple[ConstructorAxis, ...]:
-        """What it can be built with, and the values in force."""
+        """The arguments that it can be built with, and the values in force."""
         return constructor_axes(self.parameters, self.arguments)
 
     def without(self, argument: str) -> Builder:
@@ -95,16 +102,38 @@ def model_builder(source: Buildable, example: OwnCode | None = None) -> Iterator
     So may the function of its *example*, which may stand in another file. Raises ModelError or
     UsageError where there is no such model, or where the user's code fails.
     """
+    with _importing(source, example):
+        yield _builder(source)
+
+
+def designs_in(source: Buildable) -> list[Design]:
+    """The design of that name, or without a name all that a file or module defines.
+
+    Raises ModelError or UsageError as model_builder does.
+    """
+    with _importing(source):
+        if isinstance(source, FromLibrary):
+            parameters = torchvision_parameters(source.name)
+            return [Design(source.name, "network", constructor_axes(parameters, {}))]
+        module = _import(source)
+        if source.name:
+            return [_design(source.name, _find(module, source, MODEL))]
+        public = [name for name in _names_of(module, module, MODEL) if not name.startswith("_")]
+        return [_design(name, getattr(module, name)) for name in public]
+
+
+@contextmanager
+def _importing(source: Buildable, example: OwnCode | None = None) -> Iterator[None]:
     script = source.path if isinstance(source, FromFile) else ""
     beside = [*_folders_of(source), *_folders_of(example)]
     folders = [] if isinstance(source, FromLibrary) else [*dict.fromkeys(beside), Path.cwd()]
     with isolated(folders, script), torchvision_packages_on_demand():
-        yield _builder(source)
+        yield
 
 
 def example_caller(function: OwnCode) -> Builder:
     """Calls a user's function that returns the arguments of a forward pass; see model_builder."""
-    return _caller(function, "function", _is_function)
+    return _caller(function, FUNCTION)
 
 
 def first_line(error: BaseException) -> str:
@@ -125,7 +154,7 @@ def _shortened(line: str) -> str:
 
 def error_text(error: BaseException) -> str:
     """The same after the type's name, unless that is RuntimeError, as for most errors of torch."""
-    plain = type(error) is RuntimeError or not _text(error)
+    plain = type(error) in {RuntimeError, DeviceAbsentError} or not _text(error)
     return first_line(error) if plain else f"{type(error).__name__}: {first_line(error)}"
 
 
@@ -153,20 +182,20 @@ def _builder(source: Buildable) -> Builder:
         arguments = {argument.name: argument.value for argument in source.arguments}
         make = partial(_make_torchvision, source.name)
         return Builder(source, make, arguments, torchvision_parameters(source.name))
-    return _caller(source, "model", _is_model)
+    return _caller(source, MODEL)
 
 
-def _caller(source: OwnCode, noun: str, is_meant: Callable[[Any, ModuleType], bool]) -> Builder:
-    """Calls what *source* names with its arguments; *noun* and *is_meant* are for near names."""
+def _caller(source: OwnCode, wanted: _Wanted) -> Builder:
+    """Calls what *source* names with its arguments."""
     arguments = {argument.name: argument.value for argument in source.arguments}
-    found = _find(_import(source), source, noun, is_meant)
+    found = _find(_import(source), source, wanted)
     if isinstance(found, nn.Module):
         if arguments:
             what = f"{source.name} is a model already, and takes no arguments"
             raise UsageError(what, where=str(source))
         return Builder(source, lambda: found)
-    parameters = constructor_parameters(found)
-    _refuse_arguments(parameters, arguments, source)
+    parameters = parameters_of(found)
+    refuse_arguments(parameters, arguments, source)
     values = {
         name: as_annotated(parameters, name, value, f"{source}+{name}={value}")
         for name, value in arguments.items()
@@ -186,7 +215,7 @@ def _make_torchvision(network: str, /, **arguments: Any) -> nn.Module:
 
 
 def _import(source: OwnCode) -> ModuleType:
-    place = source.path if isinstance(source, FromFile) else source.module
+    place = _place(source)
     try:
         return _import_file(place) if isinstance(source, FromFile) else _import_module(place)
     except UcsegError:
@@ -241,60 +270,109 @@ def _import_module(name: str) -> ModuleType:
         ) from error
 
 
-def _find(
-    module: ModuleType, source: OwnCode, noun: str, is_meant: Callable[[Any, ModuleType], bool]
-) -> Any:
+def _find(module: ModuleType, source: OwnCode, wanted: _Wanted) -> Any:
     found: Any = module
+    above = ""
     for name in source.name.split("."):
         if not hasattr(found, name):
-            known = [other for other, value in vars(found).items() if is_meant(value, module)]
-            raise UnknownNameError(noun, source.name, known, where=str(source))
+            raise _not_there(found, above, module, source, wanted)
         found = getattr(found, name)
+        above = f"{above}{name}."
     if not callable(found):
         what = f"{source.name} is not a class, function or model but {type(found).__name__}"
-        raise UsageError(what, where=str(source))
+        raise UsageError(what, where=str(source), help=_what_to_write(source, wanted))
     return found
 
 
+def _design(name: str, found: Any) -> Design:
+    """A design with its arguments and the first line of its own docstring."""
+    about = inspect.cleandoc(vars(found).get("__doc__") or "").partition("\n")[0]
+    if isinstance(found, nn.Module):
+        return Design(name, "model", about=about)
+    kind = "class" if isinstance(found, type) else "function"
+    return Design(name, kind, constructor_axes(parameters_of(found), {}), about)
+
+
+def _not_there(
+    found: Any, above: str, module: ModuleType, source: OwnCode, wanted: _Wanted
+) -> UsageError:
+    known = [f"{above}{name}" for name in _names_of(found, module, wanted)]
+    if known:
+        return UnknownNameError(wanted.noun, source.name, known, where=str(source))
+    within = above.rstrip(".") or _place(source)
+    return UsageError(
+        f"no {wanted.noun} named '{source.name}'",
+        where=str(source),
+        notes=(f"{within} has {wanted.none} of its own",),
+        help=_what_to_write(source, wanted),
+    )
+
+
+def _what_to_write(source: OwnCode, wanted: _Wanted) -> str:
+    return f"write {wanted.code}, and name it as in {_place(source)}:{wanted.example}"
+
+
+def _place(source: OwnCode) -> str:
+    return source.path if isinstance(source, FromFile) else source.module
+
+
+def _names_of(found: Any, module: ModuleType, wanted: _Wanted) -> Iterator[str]:
+    """The names in a module, class or model that a user would give."""
+    if isinstance(found, nn.Module):
+        yield from (name for name, child in found.named_children() if wanted.is_it(child, module))
+        return
+    for name, value in vars(found).items():
+        is_method = isinstance(found, type) and inspect.isfunction(value)
+        bound = isinstance(value, classmethod | staticmethod)
+        if not is_method and wanted.is_it(value.__func__ if bound else value, module):
+            yield name
+
+
 def _is_model(value: Any, module: ModuleType) -> bool:
-    """Whether a user would name it: a model, or a class of models or function defined here."""
+    """Whether it is a model, or a class of models or function defined here or in a part of it."""
     if isinstance(value, nn.Module):
         return True
     builds = issubclass(value, nn.Module) if isinstance(value, type) else inspect.isfunction(value)
-    return builds and value.__module__ == module.__name__
+    return builds and _stands_in(value, module)
 
 
 def _is_function(value: Any, module: ModuleType) -> bool:
-    return inspect.isfunction(value) and value.__module__ == module.__name__
+    return inspect.isfunction(value) and _stands_in(value, module)
 
 
-def _refuse_arguments(
-    parameters: Parameters, arguments: Mapping[str, Any], source: OwnCode
-) -> None:
-    """Raise UsageError for arguments that it does not take, or that it needs and was not given."""
-    named = {name: p for name, p in parameters.items() if p.kind in BY_NAME}
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
-    for name in [name for name in arguments if name not in named and not takes_any]:
-        where = f"{source}+{name}=…"
-        if not named:
-            raise UsageError(
-                f"{source.name} takes no arguments", where=where, help=f"write {source}"
-            )
-        raise UnknownNameError(f"argument of {source.name}", name, named, where=where)
-    required = [name for name, p in named.items() if p.default is inspect.Parameter.empty]
-    missing = [name for name in required if name not in arguments]
-    if missing:
-        raise UsageError(
-            f"{source.name} needs {', '.join(missing)}",
-            where=str(source),
-            notes=(f"it is {source.name}({', '.join(map(str, parameters.values()))})",),
-            help=f"write {source}{''.join(f'+{name}=VALUE' for name in missing)}",
-        )
+def _stands_in(value: Any, module: ModuleType) -> bool:
+    return f"{value.__module__}.".startswith(f"{module.__name__}.")
+
+
+class _Wanted(NamedTuple):
+    """A model or a function as it is looked for by name, and as messages speak of it."""
+
+    noun: str
+    is_it: Callable[[Any, ModuleType], bool]
+    none: str
+    code: str
+    example: str
+
+
+MODEL = _Wanted(
+    "model",
+    _is_model,
+    "no class of torch.nn.Module and no function",
+    "a class of torch.nn.Module, or a function that returns a model",
+    "Net",
+)
+FUNCTION = _Wanted(
+    "function",
+    _is_function,
+    "no function",
+    "a function that returns the arguments of the forward pass",
+    "example",
+)
 
 
 def _failed(what: str, error: BaseException, source: Buildable, offline: str = "") -> ModelError:
     """The error for a failure of the user's code, with the way out."""
-    if (download := download_behind(error)) is not None:
+    if (download := behind(error, DownloadError)) is not None:
         argument = f"let {source.name} take an argument that keeps it from loading any"
         way = f"write {source}{offline}" if offline else argument
         help_ = f"no count needs weights: {way}"

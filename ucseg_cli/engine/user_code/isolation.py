@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from ucseg_cli.engine.recording.restore import settings_restored
+from ucseg_cli.engine.user_code.accelerators import accelerators_elsewhere
 from ucseg_cli.engine.user_code.refuse_downloads import downloads_refused
 
 
@@ -29,7 +30,7 @@ def isolated(folders: Sequence[Path], script: str) -> Iterator[None]:
     """
     with _importable(folders), _command_line([script]), chdir(Path.cwd()), settings_restored():
         seed_generators()
-        with redirect_stdout(sys.stderr), downloads_refused():
+        with redirect_stdout(sys.stderr), downloads_refused(), accelerators_elsewhere():
             yield
 
 

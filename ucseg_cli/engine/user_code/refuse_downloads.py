@@ -59,14 +59,6 @@ def downloads_refused() -> Iterator[None]:
         _hook.active = False
 
 
-def download_behind(error: BaseException) -> DownloadError | None:
-    """The refused download that *error* came from; None if it has another cause."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, DownloadError):
-        cause = cause.__cause__ or cause.__context__
-    return cause
-
-
 def without_weights(parameters: Mapping[str, Parameter]) -> str:
     """Arguments that may keep a model from loading weights, as typed: ``+pretrained=false``."""
     typed = ""

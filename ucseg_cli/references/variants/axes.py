@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ucseg_cli.errors import UsageError, Where, nearest_name
-
-Value = int | str | float | tuple[Any, ...] | None
+from ucseg_cli.references.variants.axis_values import (
+    AnyText,
+    Choice,
+    Integers,
+    Probability,
+    Several,
+    Value,
+    Values,
+)
 
 MIN_BACKBONE, MAX_BACKBONE = 4, 13
 MAX_CHANNELS = 2**16
@@ -24,21 +29,19 @@ class Axis(NamedTuple):
         name: as in ``v2+NAME=value``.
         accepts: what a value may be, in words.
         meaning: what it governs, one sentence.
-        parse: from text to a value; raises ValueError for anything else.
+        parse: its values: from text to one of them; raises ValueError for anything else.
         examples: values worth completing in a shell.
         counted: whether it can change any count; one that cannot has no effect to attribute.
         same_function: whether every value computes the same in eval mode, from the same weights.
-        prefix: what a reader expects before a value, as the colon of the backbone's cut.
     """
 
     name: str
     accepts: str
     meaning: str
-    parse: Callable[[str], Value]
+    parse: Values
     examples: tuple[str, ...]
     counted: bool = True
     same_function: bool = False
-    prefix: str = ""
 
     def read(self, text: str, *, where: Where = None) -> Value:
         """The value written as *text*; raises UsageError that says what the axis accepts."""
@@ -57,96 +60,60 @@ class Axis(NamedTuple):
     def write(self, value: Value) -> str:
         """The value as the reference grammar writes it."""
         match value:
+            case ():
+                return "()"
             case tuple():
                 return ",".join(map(str, value))
+            case float() if isinstance(self.parse, AnyText):
+                return repr(value).removesuffix(".0")
             case float():
-                # every digit that the grammar reads, and no exponent where it is one of ours
-                written = f"{value:.15f}".rstrip("0").rstrip(".")
-                return written if float(written or 0) == value else repr(value)
+                # every digit that the grammar reads, and no exponent
+                return f"{value:.15f}".rstrip("0").rstrip(".")
             case _:
                 return str(value)
 
     def show(self, value: Value) -> str:
-        """The value as a reader expects it."""
-        return f"{self.prefix}{self.write(value)}"
+        """The value as a reader expects it: the backbone's cut has its colon."""
+        prefix = self.parse.prefix if isinstance(self.parse, Integers) else ""
+        return f"{prefix}{self.write(value)}"
 
 
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
-            raise ValueError(text)
-        return int(text)
-
-    return parse
-
-
-def _choice(*options: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in options:
-            raise ValueError(text)
-        return text
-
-    return parse
-
-
-def _backbone(text: str) -> int:
-    return _integer(MIN_BACKBONE, MAX_BACKBONE)(text.removeprefix(":"))
-
-
-def _output_stride(text: str) -> int:
-    return int(_choice("16", "32")(text))
-
-
-def _rates(text: str) -> tuple[int, ...]:
-    rates = tuple(map(_integer(1, MAX_RATE), map(str.strip, text.split(","))))
-    if len(rates) > MAX_RATES:
-        raise ValueError(text)
-    return rates
-
-
-def _probability(text: str) -> float:
-    if not re.fullmatch(r"0|0?\.[0-9]{1,15}|0\.0*", text):
-        raise ValueError(text)
-    return float(text)
-
-
-_CHANNELS = _integer(1, MAX_CHANNELS)
+_CHANNELS = Integers(1, MAX_CHANNELS)
 
 AXES = (
     Axis(
         "backbone",
         f"{MIN_BACKBONE} to {MAX_BACKBONE}, also written :10",
         "How many entries of MobileNetV3-Small's features are kept.",
-        _backbone,
+        Integers(MIN_BACKBONE, MAX_BACKBONE, prefix=":"),
         ("10", "11"),
-        prefix=":",
     ),
     Axis(
         "output_stride",
         "32 or 16",
         "Stride of the high tap; 16 dilates the backbone's last blocks instead of striding.",
-        _output_stride,
+        Choice((32, 16)),
         ("32", "16"),
     ),
     Axis(
         "rates",
         f"one to {MAX_RATES} positive rates with commas between",
         "Dilation rates of the ASPP's atrous branches.",
-        _rates,
+        Several(Integers(1, MAX_RATE), MAX_RATES),
         ("6,12", "6,12,18"),
     ),
     Axis(
         "conv",
         "regular or separable",
         "Kind of 3×3 block in the ASPP's atrous branches, the decoder and the low-level skip.",
-        _choice("regular", "separable"),
+        Choice(("regular", "separable")),
         ("regular", "separable"),
     ),
     Axis(
         "decoder_blocks",
         f"1 to {MAX_BLOCKS}",
         "How many 3×3 blocks the decoder has.",
-        _integer(1, MAX_BLOCKS),
+        Integers(1, MAX_BLOCKS),
         ("1", "2"),
     ),
     Axis(
@@ -174,14 +141,14 @@ AXES = (
         "low_skip",
         f"0 (none) to {MAX_CHANNELS:,}",
         "Width of the low-level skip; 0 leaves it out.",
-        _integer(0, MAX_CHANNELS),
+        Integers(0, MAX_CHANNELS),
         ("0", "16"),
     ),
     Axis(
         "head",
         "after-upsample or before-upsample",
         "Where the 1×1 classifier stands; both orders compute the same function in eval mode.",
-        _choice("after-upsample", "before-upsample"),
+        Choice(("after-upsample", "before-upsample")),
         ("after-upsample", "before-upsample"),
         same_function=True,
     ),
@@ -189,7 +156,7 @@ AXES = (
         "dropout",
         "0 to below 1",
         "Dropout before the classifier; the ASPP's own stays 0.5. No effect on any count.",
-        _probability,
+        Probability(),
         ("0.3", "0.5"),
         counted=False,
         same_function=True,
@@ -198,7 +165,7 @@ AXES = (
         "classes",
         f"2 to {MAX_CHANNELS:,}",
         "How many classes the logits have.",
-        _integer(2, MAX_CHANNELS),
+        Integers(2, MAX_CHANNELS),
         ("21", "19"),
     ),
 )

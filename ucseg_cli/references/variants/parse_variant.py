@@ -18,9 +18,9 @@ from ucseg_cli.references.variants.variant import Variant
 
 
 def parse_variant(
-    text: str, named: Mapping[str, Variant] = CATALOGUE, *, where: Where = None
+    text: str, named: Mapping[str, Any] = CATALOGUE, *, where: Where = None
 ) -> Variant:
-    """The variant that *text* names, among those *named*.
+    """The variant of the family that *text* names, among those *named*.
 
     Raises UsageError (unknown variant, axis or value), each with the nearest known name.
     """
@@ -30,7 +30,8 @@ def parse_variant(
             "variant", name, named, where=where, hint="`ucseg list` shows them all"
         )
     changed = dict(_parse_assignment(assignment, where or text) for assignment in assignments)
-    return named[name]._replace(**changed)
+    base: Variant = named[name]
+    return base._replace(**changed)
 
 
 def as_variant(model: str | Variant) -> Variant:

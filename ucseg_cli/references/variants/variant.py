@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ucseg_cli.references.variants import layout
-from ucseg_cli.references.variants.axes import AXES, Axis, Value
+from ucseg_cli.references.variants.axes import AXES, Axis
+from ucseg_cli.references.variants.axis_values import Value
 
 AxisValue = tuple[Axis, Value]
 AxisValues = tuple[AxisValue, ...]

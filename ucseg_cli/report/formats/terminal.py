@@ -32,7 +32,7 @@ def render_terminal(report: Report, screen: Screen) -> str:
     """Title, conditions, tables, notes, what was left out; the last line is the summary."""
     tables = report.first.tables if report.first else report.tables
     rest = _styled(screen.fold(report.first.rest), _QUIET) if report.first else []
-    drawings = [_Drawing.of(table, screen) for table in tables]
+    drawings = _draw_all(tables, screen)
     blocks = [_head(report, screen), *(drawing.block() for drawing in drawings)]
     notes = _styled(line for note in report.notes for line in screen.fold(note))
     blocks += [
@@ -40,6 +40,15 @@ def render_terminal(report: Report, screen: Screen) -> str:
         _styled(screen.fold(report.summary), _TITLE),
     ]
     return _print(blocks, screen)
+
+
+def _draw_all(tables: Sequence[Table], screen: Screen) -> list[_Drawing]:
+    """Every table; those that repeat the same columns, as for each size, have one layout."""
+    alike: dict[tuple[str, tuple[Column, ...]], list[Table]] = {}
+    for table in tables:
+        alike.setdefault((table.key, table.columns), []).append(table)
+    drawn = {key: iter(_Drawing.of(group, screen)) for key, group in alike.items()}
+    return [next(drawn[table.key, table.columns]) for table in tables]
 
 
 def _head(report: Report, screen: Screen) -> list[Text]:
@@ -91,28 +100,33 @@ class _Drawing(NamedTuple):
     layout: Layout
 
     @classmethod
-    def of(cls, table: Table, screen: Screen) -> _Drawing:
+    def of(cls, tables: Sequence[Table], screen: Screen) -> list[_Drawing]:
         """The deepest indentation that costs neither a column nor a letter of a name.
 
-        Titles are whole where they fit too.
+        Titles are whole where they fit too. The *tables* have the same columns.
         """
         if screen.width is None:
-            return cls._laid_out(table, screen, INDENTS[0], whole_titles=True)
-        narrowest = cls._laid_out(table, screen, INDENTS[-1], whole_titles=False)
+            return cls._laid_out(tables, screen, INDENTS[0], whole_titles=True)
+        narrowest = cls._laid_out(tables, screen, INDENTS[-1], whole_titles=False)
         layouts = ((indent, whole) for indent in INDENTS for whole in (True, False))
         for indent, whole in layouts:
-            drawing = cls._laid_out(table, screen, indent, whole_titles=whole)
-            if drawing.costs_nothing(narrowest):
-                return drawing
+            drawings = cls._laid_out(tables, screen, indent, whole_titles=whole)
+            pairs = zip(drawings, narrowest, strict=True)
+            if all(drawing.costs_nothing(other) for drawing, other in pairs):
+                return drawings
         return narrowest
 
     @classmethod
     def _laid_out(
-        cls, table: Table, screen: Screen, indent: int, *, whole_titles: bool
-    ) -> _Drawing:
-        rows = [_spell_row(row, table, screen, indent) for row in table.rows]
-        texts = (_titles(table, rows, screen, whole=whole_titles), *rows)
-        return cls(table, screen, texts, fit_columns(table, _natural_widths(texts), screen.width))
+        cls, tables: Sequence[Table], screen: Screen, indent: int, *, whole_titles: bool
+    ) -> list[_Drawing]:
+        texts = []
+        for table in tables:
+            rows = [_spell_row(row, table, screen, indent) for row in table.rows]
+            texts.append((_titles(table, rows, screen, whole=whole_titles), *rows))
+        natural = list(map(max, zip(*map(_natural_widths, texts), strict=True)))
+        layout = fit_columns(tables[0], natural, screen.width)
+        return [cls(table, screen, own, layout) for table, own in zip(tables, texts, strict=True)]
 
     def costs_nothing(self, narrowest: _Drawing) -> bool:
         """Whether the columns are those of *narrowest* and no name is shortened."""

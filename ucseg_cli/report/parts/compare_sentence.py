@@ -40,10 +40,13 @@ def compare_sentence(
     if comparison.is_same:
         return _nothing(comparison)
     costs = [metric for metric, delta in comparison.totals.items() if _differs(delta)]
-    if not costs and axes:
+    equal = all(_is_equal(module) for module in comparison.modules)
+    if not costs and axes and equal:
         named = ", ".join(map(str, axes))
+        if comparison.settings:
+            named += f" ({settings_in_words(comparison.settings)})"
         return f"{model} differs from {baseline} in {named}; no cost differs{function}."
-    if not costs and all(_is_equal(module) for module in comparison.modules):
+    if not costs and equal:
         named = settings_in_words(comparison.settings)
         return f"{model} differs from {baseline} in {named}; no cost differs."
     reasons = {known.metric: _largest_share(comparison, known) for known in attributions}
@@ -52,8 +55,9 @@ def compare_sentence(
         return f"{model} has {params}; operations are not compared, as one of them does not run."
     flops = _part(comparison, convention.name, convention.noun, reasons)
     counted = [change for change in axes if change.axis.counted]
-    cause = f", from {counted[0]}" if len(counted) == 1 and attributions else ""
     both_same = not {"params", convention.name} & set(costs)
+    one_cause = len(counted) == 1 and attributions and not both_same
+    cause = f", from {counted[0]}" if one_cause else ""
     others = "".join(f"; {clause}" for clause in _others(comparison, costs)) if both_same else ""
     return f"{model} has {params} and {flops}{cause}{others}{function}."
 
@@ -73,7 +77,7 @@ def _others(comparison: Comparison, costs: Sequence[str]) -> Iterator[str]:
         yield f"{spoken_count(abs(frozen.delta))} {more} of them are frozen{place}"
     yield from _modules_that_differ(comparison)
     settings = [change for change in comparison.settings if change.name != TRAINABLE]
-    if settings and not comparison.axes:
+    if settings:
         yield f"it differs in {settings_in_words(settings)}"
 
 

@@ -51,7 +51,7 @@ OURS = {"macs": "MACs", "params": "parameters"}
 """The figures from which steps start."""
 NOTE = (
     "Our base is the MACs, or for parameters the parameters, from which each is derived. "
-    "ptflops with its default backend, pytorch."
+    "ptflops with its default backend, pytorch. A counter that cannot run a model prints nothing."
 )
 
 

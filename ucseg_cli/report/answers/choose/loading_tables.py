@@ -19,6 +19,7 @@ KINDS = {
     "unexpected": ("unexpected", "is unexpected", "are unexpected"),
     "shape": ("other shape", "has another shape", "have another shape"),
     "layout": ("not dense", "is not a dense tensor", "are not dense tensors"),
+    "meta": ("no values", "has no values", "have no values"),
 }
 """A kind of difference in a table, and in a sentence of one entry and of several."""
 

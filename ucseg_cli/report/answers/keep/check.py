@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
 from ucseg_cli.analysis.comparing.drift import Drift
@@ -11,6 +11,14 @@ from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.analysis.rules.budget_checks import Check
 from ucseg_cli.facts.budget import LOCK_ID
 from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.report.answers.keep.checked_figures import (
+    figure_notes,
+    figure_sentence,
+    figure_summary,
+    figure_table,
+    noun_of,
+    writer_of,
+)
 from ucseg_cli.report.document import Cell, Judgement, Kind, Report, Row, Table, Unit
 from ucseg_cli.report.fields import Field, Output, make_entries, make_records, make_row, make_table
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
@@ -20,19 +28,23 @@ from ucseg_cli.report.parts.drift_tables import (
     drift_table,
     drifted_from,
 )
-from ucseg_cli.units import format_bytes, format_count, plural
+from ucseg_cli.units import plural
 
 
 def check_report(
     checks: Sequence[Check], conditions: Sequence[Conditions], lock: LockState | None = None
 ) -> Report:
     """Every check and every drift, and a sentence that tallies them."""
+    limits = [check for check in checks if check.figure is None]
+    figures = [check for check in checks if check.figure is not None]
     failed = [check for check in checks if check.status == "fail"]
     unknown = [check for check in checks if check.status == "error"]
     warned = [check for check in checks if check.status == "warn"]
     drifts = lock.drifts if lock else ()
     names = dict.fromkeys((*(check.variant for check in checks), *(lock.lines if lock else ())))
-    tables = [_limits(checks)] if checks else []
+    tables = [_limits(limits)] if limits else []
+    if figures:
+        tables.append(figure_table(figures))
     payload = {"conditions": raw_conditions(conditions), "checks": make_entries(FIELDS, checks)}
     judgements = [*map(_judgement, checks)]
     if lock:
@@ -51,8 +63,13 @@ def check_report(
         title=f"check {', '.join(names)}",
         conditions=shown_conditions(conditions),
         tables=tuple(tables),
-        summary=" ".join(_summary(checks, failed, unknown, warned, lock)),
-        notes=(*_limit_notes(failed, warned), *_unknown_notes(unknown), *_lock_notes(lock)),
+        summary=" ".join((*_summary(limits, lock), *figure_summary(figures))),
+        notes=(
+            *_limit_notes(limits),
+            *_unknown_notes(unknown),
+            *_lock_notes(lock),
+            *figure_notes(figures),
+        ),
         payload=payload,
         records=_records(checks, drifts),
         judgements=tuple(judgements),
@@ -77,13 +94,9 @@ def _metric(check: Check) -> str:
     return f"{check.metric} ({check.dtype})" if check.dtype else check.metric
 
 
-def _write(check: Check) -> Callable[..., str]:
-    return format_bytes if METRICS[check.metric].in_bytes else format_count
-
-
 def _distinct(check: Check, count: int | None) -> Cell:
     """Value and limit are exact if rounding would make them look equal."""
-    write = _write(check)
+    write = writer_of(check)
     alike = check.value != check.bound and write(check.value) == write(check.bound)
     return write(count, exact=True) if alike and count is not None else count
 
@@ -110,6 +123,8 @@ FIELDS: tuple[Field[Check], ...] = (
     Field("failure", "", lambda check: check.failure and check.failure.what, output=Output.JSON),
     Field("file", "file", lambda check: check.place and check.place.path, output=Output.JSON),
     Field("line", "line", lambda check: check.place and check.place.line, output=Output.JSON),
+    Field("written", "written", attrgetter("written"), output=Output.FILES),
+    Field("replaced", "replaced", attrgetter("replaced"), output=Output.JSON),
 )
 
 
@@ -146,11 +161,12 @@ def _records(checks: Sequence[Check], drifts: Sequence[Drift]) -> Table:
 
 def _judgement(check: Check) -> Judgement:
     place = check.line_to_edit
+    passes = "within its limit" if check.figure is None else "the figure is right"
     return Judgement(
         name=check.id,
         group=check.variant,
         status="fail" if check.status == "error" else check.status,
-        message="within its limit" if check.status == "pass" else _sentence(check),
+        message=passes if check.status == "pass" else _sentence(check),
         path=place and place.path,
         line=place and place.line,
         weight=check.weight,
@@ -161,16 +177,13 @@ def _judgement(check: Check) -> Judgement:
 # Sentences
 
 
-def _summary(
-    checks: Sequence[Check],
-    failed: Sequence[Check],
-    unknown: Sequence[Check],
-    warned: Sequence[Check],
-    lock: LockState | None,
-) -> Iterator[str]:
-    if checks:
+def _summary(limits: Sequence[Check], lock: LockState | None) -> Iterator[str]:
+    failed = [check for check in limits if check.status == "fail"]
+    unknown = [check for check in limits if check.status == "error"]
+    warned = [check for check in limits if check.status == "warn"]
+    if limits:
         near = f", {len(warned)} near" if warned else ""
-        tally = f"{len(failed)} of {len(checks)} limits exceeded{near}"
+        tally = f"{len(failed)} of {len(limits)} limits exceeded{near}"
         yield f"{tally}{f': {_worst(failed)}' if failed else ''}."
     if unknown:
         models = ", ".join(dict.fromkeys(check.variant for check in unknown))
@@ -186,8 +199,10 @@ def _worst(failed: Sequence[Check]) -> str:
     return _in_numbers(max(failed, key=attrgetter("weight"))) + others
 
 
-def _limit_notes(failed: Sequence[Check], warned: Sequence[Check]) -> Iterator[str]:
+def _limit_notes(limits: Sequence[Check]) -> Iterator[str]:
     """Each excess with the line to edit."""
+    failed = [check for check in limits if check.status == "fail"]
+    warned = [check for check in limits if check.status == "warn"]
     for check in (*failed, *warned):
         word = "limit" if check.status == "fail" else "warning level"
         edit = f" If this is intended, raise the {word} at {check.line_to_edit}."
@@ -210,13 +225,15 @@ def _sentence(check: Check) -> str:
     if check.failure is not None:
         more = (*check.failure.notes, *filter(None, [check.failure.help]))
         return ". ".join((check.failure.what, *(one[:1].upper() + one[1:] for one in more))) + "."
+    if check.figure is not None:
+        return figure_sentence(check)
     message = (check.message or "").strip()
     full_stop = "" if message.endswith((".", "!", "?")) else "."
     return f"{_in_numbers(check)}.{f' {message}{full_stop}' if message else ''}"
 
 
 def _in_numbers(check: Check) -> str:
-    write, is_failure = _write(check), check.status == "fail"
+    write, is_failure = writer_of(check), check.status == "fail"
     limit, had = (check.max if is_failure else check.warn) or 0, check.value or 0
     value, bound, over = (write(count, exact=True) for count in (had, limit, had - limit))
     at = f" at {check.size}" if check.size else ""
@@ -224,18 +241,8 @@ def _in_numbers(check: Check) -> str:
     word = "limit" if is_failure else "warning level"
     baseline = write(check.baseline, exact=True)
     base = f" ({check.allowed} on the baseline's {baseline})" if check.allowed else ""
-    has = f"{check.variant}{at} has {value} {_noun(check)}{place}"
+    has = f"{check.variant}{at} has {value} {noun_of(check)}{place}"
     return f"{has}, {over} over its {word} of {bound}{base}"
-
-
-def _noun(check: Check) -> str:
-    """A metric after its figure: ``parameters``, ``FLOPs (fvcore)``, ``of peak activations``."""
-    metric = METRICS[check.metric]
-    noun = {"trainable": "trainable parameters", "frozen": "frozen parameters"}.get(
-        metric.name, metric.title
-    )
-    dtype = f" ({check.dtype})" if check.dtype else ""
-    return f"{'of ' if metric.in_bytes else ''}{noun}{dtype}"
 
 
 def _lock_notes(lock: LockState | None) -> Iterator[str]:

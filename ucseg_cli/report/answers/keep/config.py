@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.facts.budget import Bound, Budget
 from ucseg_cli.facts.settings import Settings
-from ucseg_cli.references.variants import AXES, CATALOGUE, Variant, changes
+from ucseg_cli.references import Model
+from ucseg_cli.references.designs import arguments_of
+from ucseg_cli.references.variants import CATALOGUE, Variant, changes
 from ucseg_cli.report.document import Kind, Report
 from ucseg_cli.report.fields import Field, Output, make_entries, make_table
 from ucseg_cli.units import plural
@@ -101,8 +103,7 @@ def config_report(settings: Settings, path: str | None, lock: str | None) -> Rep
             "lock": lock,
             "settings": make_entries(SETTINGS, values),
             "variants": [
-                {"name": name, "axes": {axis.name: getattr(variant, axis.name) for axis in AXES}}
-                for name, variant in settings.variants.items()
+                {"name": name, **_raw_variant(model)} for name, model in settings.variants.items()
             ],
             "budgets": make_entries(BUDGETS, settings.budgets),
         },
@@ -133,14 +134,27 @@ def _values(settings: Settings) -> Iterator[_Setting]:
 
 def _variants(settings: Settings) -> Iterator[_Setting]:
     """The project's own."""
-    for name, variant in settings.variants.items():
+    for name, model in settings.variants.items():
         if name not in CATALOGUE:
             source = _source(settings, f"variants.{name}")
-            yield _Setting(name, _differences(settings, variant), source)
+            yield _Setting(name, _in_words(settings, model), source)
 
 
 def _source(settings: Settings, key: str) -> str:
     return str(settings.places.get(key, BUILT_IN))
+
+
+def _raw_variant(model: Model) -> dict[str, Any]:
+    """The axes that are set: all of a variant of the family, the arguments of any other design."""
+    if isinstance(model, Variant):
+        return {"from": None, "axes": {axis.name: value for axis, value in model.values}}
+    return {"from": str(model), "axes": {name: a.value for name, a in arguments_of(model).items()}}
+
+
+def _in_words(settings: Settings, model: Model) -> str:
+    if isinstance(model, Variant):
+        return _differences(settings, model)
+    return f"{model}{''.join(map(str, arguments_of(model).values()))}"
 
 
 def _differences(settings: Settings, variant: Variant) -> str:

@@ -50,8 +50,8 @@ class _Part(NamedTuple):
 
 
 def _other_shape(part: _Fit | _Part) -> int:
-    """Entries of another shape, and those whose tensor is not dense."""
-    return part.counts["shape"] + part.counts["layout"]
+    """Entries of another shape, and those whose tensor is not dense or has no values."""
+    return part.counts["shape"] + part.counts["layout"] + part.counts["meta"]
 
 
 def _known_from(reading: Reading) -> str:
@@ -176,6 +176,8 @@ def _example(difference: Difference) -> str:
             return f"{name}, {found}"
         case "shape":
             return f"{name} is {found}, not {expected}"
+        case "meta":
+            return f"{name} has no values"
         case _:
             return f"{name} is not a dense tensor"
 

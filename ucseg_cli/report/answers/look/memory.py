@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
+from ucseg_cli.analysis.counters.switches import memory_notes
 from ucseg_cli.analysis.memory.peak_memory import (
+    ATTENTION,
+    RECURRENT,
     Held,
     Peak,
+    calls_on_cpu,
     fused_calls,
     minimum_memory,
     peak_memory,
@@ -15,6 +20,7 @@ from ucseg_cli.analysis.memory.peak_memory import (
 )
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.report.document import Cell, Highlight, Kind, Report, Role, Row, Table, Unit
 from ucseg_cli.report.fields import (
     Field,
@@ -30,6 +36,7 @@ from ucseg_cli.units import exact_ratio, format_bytes, format_percent, format_sh
 
 NAMED = 6
 """How many storages a note names."""
+OTHERWISE = {"one_hot", "embedding_bag", "_embedding_bag", "_embedding_bag_forward_only"}
 UNSEEN = "Memory that kernels allocate for themselves, and the allocator's rounding, are not seen."
 
 Figure = tuple[str, int, Cell, Cell]
@@ -68,7 +75,12 @@ def memory_report(
             Highlight("minimum for this order", minimum.bytes, Unit.BYTES),
             Highlight("weights and buffers", weights, Unit.BYTES),
         ),
-        notes=(*_overdue_notes(peak), *_fused_notes(subject), UNSEEN),
+        notes=(
+            *_overdue_notes(peak),
+            *_kernel_notes(subject.trace),
+            *memory_notes(subject.trace),
+            UNSEEN,
+        ),
     )
 
 
@@ -126,11 +138,46 @@ def _place(peak: Peak) -> tuple[Cell, Cell]:
     return (label(peak.module, own=not peak.module), peak.op) if peak.op else (None, None)
 
 
-def _fused_notes(subject: Subject) -> tuple[str, ...]:
-    """The kernels that the figures assume."""
-    count = len(fused_calls(subject.trace))
-    sentence = f"{plural(count, 'call')} of attention, each as one kernel without a score matrix."
-    return (sentence,) if count else ()
+def _kernel_notes(trace: Trace) -> Iterator[str]:
+    """The kernels that the figures assume, and those that hold what is not seen."""
+    kernels, on_cpu = fused_calls(trace), calls_on_cpu(trace)
+    attention = [call for call in kernels if trace.ops[call].name == ATTENTION]
+    if attention:
+        calls = plural(len(attention), "call")
+        yield f"{calls} of attention, each as one kernel without a score matrix."
+    if layers := _recurrent(trace, kernels):
+        yield (
+            f"As one kernel for each layer and direction: {layers}. "
+            "The weights that it packs anew, and its own work space, are not seen."
+        )
+    if taken := _recurrent(trace, on_cpu - kernels):
+        yield f"Operator by operator as on the CPU: {taken}. A GPU runs one kernel instead."
+    others = {index for index, op in enumerate(trace.ops) if op.composite} - on_cpu
+    if trace.device == "meta" and (otherwise := _done_otherwise(trace)):
+        yield f"Not exact, since the CPU does it in another way: {', '.join(otherwise)}."
+    if unknown := _recurrent(trace, others):
+        yield f"Not exact, since the CPU takes another way that could not be followed: {unknown}."
+
+
+def _done_otherwise(trace: Trace) -> Iterable[str]:
+    """The operators that leave other storages on meta than on the CPU, each once."""
+    norms = (op for op in trace.ops if op.name == "native_batch_norm")
+    odd = ["batch_norm" for op in norms if trace.tensors[op.outputs[0]].dtype != "float32"]
+    return dict.fromkeys([op.name for op in trace.ops if op.name in OTHERWISE] + odd)
+
+
+def _recurrent(trace: Trace, calls: Collection[int]) -> str:
+    """The calls of recurrent layers among *calls*, with their modules: ``gru in encoder``."""
+    found = (call for call in sorted(calls) if trace.ops[call].name in RECURRENT)
+    named = dict.fromkeys(map(partial(_call, trace), found))
+    shown = [f"{op} in {path or 'the model itself'}" for path, op in named]
+    others = [plural(len(shown) - NAMED, "other")] if len(shown) > NAMED else []
+    return ", ".join(shown[:NAMED] + others)
+
+
+def _call(trace: Trace, call: int) -> tuple[str, str]:
+    op = trace.ops[call]
+    return trace.modules[op.module].path, op.name
 
 
 def _overdue_notes(peak: Peak) -> tuple[str, ...]:

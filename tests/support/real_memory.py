@@ -1,0 +1,92 @@
+"""The memory of a real run on the CPU, and the trace of the same model without data."""
+
+from __future__ import annotations
+
+import gc
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from ucseg_cli.engine.recording.move_to_meta import moved_to_meta
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.engine.user_code.accelerators import accelerators_elsewhere, accelerators_on_meta
+from ucseg_cli.facts.trace import Trace
+
+
+class StoragesAlive(TorchDispatchMode):
+    """The most bytes of real storages alive at once, by torch's own weak references to them."""
+
+    def __init__(self, *inputs: Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        older = [thing for thing in gc.get_objects() if issubclass(type(thing), Tensor)]
+        self.there_before = {storage._cdata for storage in storages_in(older)}
+        self.there_before -= {storage._cdata for storage in storages_in(inputs)}
+        self.alive: dict[int, tuple[StorageWeakRef, int]] = {}
+        self.most = 0
+        self.note(inputs)
+
+    def note(self, tensors: Any) -> None:
+        for storage in storages_in(tensors):
+            if storage._cdata not in self.there_before:
+                reference = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
+                self.alive.setdefault(storage._cdata, (reference, storage.nbytes()))
+        self.most = max(self.most, sum(size for _, size in self.alive.values()))
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        references: Any = {key: reference for key, (reference, _) in self.alive.items()}
+        dead = [key for key, reference in references.items() if reference.expired()]
+        for key in dead:
+            del self.alive[key]
+        # One that no operator made, and that is not older, was made of Python's values.
+        self.note((args, kwargs))
+        out = func(*args, **(kwargs or {}))
+        self.note(out)
+        return out
+
+
+def storages_in(tensors: Any) -> list[torch.UntypedStorage]:
+    leaves = [leaf for leaf in tree_leaves(tensors) if isinstance(leaf, Tensor)]
+    return [leaf.untyped_storage() for leaf in leaves if has_storage(leaf)]
+
+
+def has_storage(tensor: Tensor) -> bool:
+    """Tensors of other tests, still alive, may be sparse."""
+    return tensor.layout is torch.strided and torch._C._has_storage(tensor)
+
+
+def most_alive(model: nn.Module, *inputs: Tensor) -> int:
+    storages = StoragesAlive(*inputs)
+    with torch.no_grad(), storages:
+        model(*inputs)
+    return storages.most
+
+
+def most_allocated(model: nn.Module, *inputs: Tensor, folder: Path) -> int:
+    """The most bytes that the allocator has handed out, with the inputs, which were there before.
+
+    No mode watches, for which torch would take another way through some calls.
+    """
+    with torch.no_grad():
+        model(*inputs)
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+            model(*inputs)
+    profiler.export_chrome_trace(str(folder / "trace.json"))
+    events = json.loads((folder / "trace.json").read_text("utf-8"))["traceEvents"]
+    allocations = [event["args"] for event in events if event["name"] == "[memory]"]
+    before = allocations[0]["Total Allocated"] - allocations[0]["Bytes"]
+    there_before = {storage._cdata: storage.nbytes() for storage in storages_in(inputs)}
+    most = int(max(event["Total Allocated"] for event in allocations))
+    return most - int(before) + sum(there_before.values())
+
+
+def record_without_data(model: nn.Module, *inputs: Tensor) -> Trace:
+    """The pass on meta, as the engine records it."""
+    with moved_to_meta(model), accelerators_elsewhere(), accelerators_on_meta():
+        return record(model, *(x.to("meta") for x in inputs))
