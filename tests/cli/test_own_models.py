@@ -99,7 +99,7 @@ def test_where_it_does_not_run_params_and_show_answer_with_the_reason_and_flops_
         assert result["total"]["params"] == PARAMS
         assert "macs" not in result["total"]
         (run,) = result["conditions"]["runs"]
-        assert run["failure"] == "forward(x, y) does not take 1 input tensor"
+        assert run["failure"].startswith("forward(x, y) does not take 1 input tensor: it needs y")
     screen = ucseg("params", "net.py:Two").stdout
     assert (
         "net.py:Two did not run, so there are no operations to count: forward(x, y) does not take"
@@ -232,6 +232,33 @@ def test_a_user_s_own_class_of_the_family_is_compared_by_axes(ucseg: Run, tmp_pa
     for key in ("axes", "deltas", "modules", "taps", "lint"):
         assert mine[key] == named[key]
     assert mine["attribution"] == named["attribution"]
+
+
+FUNCTION = """
+import torch
+
+def example():
+    return {"x": torch.rand(1, 3, 64, 64)}
+"""
+
+
+@pytest.mark.parametrize("given", ["x=1x3x64x64", "original.py:example"])
+def test_a_model_is_recognised_on_whatever_way_its_tensor_goes_in(
+    ucseg: Run, tmp_path: Path, given: str
+) -> None:
+    (tmp_path / "original.py").write_text(OF_THE_FAMILY + FUNCTION)
+    models = ("original.py:original", "original.py:original+head=before-upsample")
+    mine = answer(ucseg, "compare", *models, "-i", given)
+    named = answer(ucseg, "compare", "v1", "v1+head=before-upsample", "-s", "64")
+    assert [one["variant"] for one in mine["conditions"]["recognised"]] == [
+        "v1",
+        "v1+head=before-upsample",
+    ]
+    for one, other in zip(mine["deltas"], named["deltas"], strict=True):
+        assert one == {**other, "model": one["model"]}
+    assert mine["attribution"] == named["attribution"]
+    linted = answer(ucseg, "lint", models[0], "-i", given)["findings"]
+    assert linted == answer(ucseg, "lint", "v1", "-s", "64")["findings"] != []
 
 
 WRITTEN_OTHERWISE = """

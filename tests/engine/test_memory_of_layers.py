@@ -14,10 +14,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from support.real_memory import most_alive, most_allocated, record_without_data
 from ucseg_cli.analysis.memory.peak_memory import fused_calls, peak_memory, real_run_bytes
 from ucseg_cli.analysis.subject import Subject
+from ucseg_cli.engine.forward_arguments import ArgumentMaker
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.engine.recording.way_on_cpu import way_on_cpu
 from ucseg_cli.engine.trace_model import record_on_meta
-from ucseg_cli.facts.conditions import Conditions, Input, Tensors
+from ucseg_cli.engine.user_code.accelerators import accelerators_elsewhere
+from ucseg_cli.facts.conditions import Conditions, Input
 from ucseg_cli.facts.trace import KERNEL, Trace
 from ucseg_cli.report.answers.look.memory import memory_report
 
@@ -362,7 +364,8 @@ CAST: dict[str, tuple[list[nn.Module], tuple[int, ...]]] = {
 
 
 def traced(model: nn.Module, shape: tuple[int, ...]) -> Trace:
-    trace = record_on_meta(model.eval(), Conditions(given=Tensors((Input(shape),))))
+    with accelerators_elsewhere():  # as around every user's code
+        trace = record_on_meta(model.eval(), ArgumentMaker((Input(shape),)))
     assert trace is not None
     return trace
 

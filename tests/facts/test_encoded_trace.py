@@ -22,7 +22,7 @@ def test_a_trace_survives_json() -> None:
     [
         {"format": 2},
         {"format": 4},
-        {"format": 6},
+        {"format": 7},
         {"idle": [3]},
         {"unsaved": 5},
         {"unsaved": [3]},

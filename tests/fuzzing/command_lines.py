@@ -75,7 +75,14 @@ def _value(random: Random, name: str) -> str:
     good: dict[str, Sequence[str]] = {
         "--variant": (_model(random),),
         "--size": ("32", "16x48", "1", "7", "64"),
-        "--input": ("1x3x32x32", "2x3x9x9,1x4:int64", "1x16:int64", "3"),
+        "--input": (
+            "1x3x32x32",
+            "2x3x9x9,1x4:int64",
+            "1x16:int64",
+            "x=1x3x8x8",
+            "net.py:example",
+            "3",
+        ),
         "--batch": ("1", "2", "0", "-1", "70000"),
         "--timeout": ("20", "0.5", "0", "nan", "1e9"),
         "--format": (*FORMATS, "junit", "sarif", "github"),

@@ -72,6 +72,10 @@ def write_traces(traces: Mapping[Pass, Trace], path: Path = TRACES) -> None:
 
 def encode_pass(stored: Pass) -> str:
     """A pass as one line of JSON."""
+    size, batch, given = stored.conditions
+    if isinstance(given, Tensors):  # without the names that most do not have
+        inputs = [one if one.name else (one.shape, one.dtype) for one in given.inputs]
+        return json.dumps([type(stored.model).__name__, stored.model, (size, batch, [inputs])])
     return json.dumps([type(stored.model).__name__, *stored])
 
 
@@ -92,5 +96,5 @@ def _decode_conditions(size: list[int], batch: int, given: list[Any] | None) -> 
     if given is None:
         return Conditions(Size(*size), batch)
     (inputs,) = given
-    tensors = Tensors(tuple(Input(tuple(shape), dtype) for shape, dtype in inputs))
+    tensors = Tensors(tuple(Input(tuple(shape), *others) for shape, *others in inputs))
     return Conditions(Size(*size), batch, tensors)

@@ -90,7 +90,7 @@ InputOption = Annotated[
         "--input",
         "-i",
         metavar="SHAPE[:DTYPE],…",
-        help="Other tensors than an image: 1x3x16x112x112, 1x16:int64.",
+        help="Other than an image: 1x16:int64, mask=1x16, or a function as net.py:example.",
     ),
 ]
 TimeoutOption = Annotated[
@@ -197,7 +197,7 @@ class OneInput(NamedTuple):
     def conditions(self, settings: Settings) -> Conditions:
         """The input as typed, else the first configured size; raises UsageError."""
         if self.input is not None:
-            return _given(self.input, self.size, self.batch)
+            return _given(self.input, settings, self.size, self.batch)
         return _conditions(self.size or settings.sizes[0], self.batch)
 
     def open_cache(self) -> Cache | None:
@@ -223,8 +223,8 @@ class ManyInputs(NamedTuple):
 
     def conditions(self, settings: Settings) -> list[Conditions]:
         """The input as typed, or each size once, else the configured sizes; raises UsageError."""
-        typed = typed_inputs(self.size or (), self.input, self.batch)
-        return typed or typed_inputs(settings.sizes, None, self.batch)
+        typed = typed_inputs(settings, self.size or (), self.input, self.batch)
+        return typed or typed_inputs(settings, settings.sizes, None, self.batch)
 
     def open_cache(self) -> Cache | None:
         """As OneInput's."""
@@ -250,11 +250,11 @@ class Rows(NamedTuple):
 
 
 def typed_inputs(
-    sizes: Sequence[str | Size], other: str | None, batch: int = 1
+    settings: Settings, sizes: Sequence[str | Size], other: str | None, batch: int = 1
 ) -> list[Conditions]:
     """The *other* input as typed, or each size once; raises UsageError if there are both."""
     if other is not None:
-        return [_given(other, sizes, batch)]
+        return [_given(other, settings, sizes, batch)]
     return list(dict.fromkeys(_conditions(size, batch) for size in sizes))
 
 
@@ -281,11 +281,11 @@ def _conditions(size: str | Size, batch: int) -> Conditions:
     return make_conditions(parse_size(size) if isinstance(size, str) else size, batch)
 
 
-def _given(inputs: str, size: object, batch: int) -> Conditions:
-    from ucseg_cli.facts.conditions import Conditions, parse_inputs
+def _given(inputs: str, settings: Settings, size: object, batch: int) -> Conditions:
+    from ucseg_cli.facts.conditions import Conditions
 
     if size or batch != 1:
         what = "the whole shape is given already"
         where = f"--input {inputs[:40]}"
         raise UsageError(what, where=where, help="leave --size and --batch out")
-    return Conditions(given=parse_inputs(inputs))
+    return Conditions(given=settings.find_input(inputs))

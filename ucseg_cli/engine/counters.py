@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
+from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.flop_counter import FlopCounterMode
 
 from ucseg_cli.engine.recording.fused_kernels import (
@@ -18,7 +20,8 @@ from ucseg_cli.engine.recording.fused_kernels import (
     without_lstm_kernel,
 )
 from ucseg_cli.engine.recording.record import without_lazy_modules
-from ucseg_cli.engine.trace_model import input_tensors, runnable_model
+from ucseg_cli.engine.recording.tensor_numbers import named_tensors_in
+from ucseg_cli.engine.trace_model import runnable_model
 from ucseg_cli.engine.user_code.import_model import error_text
 from ucseg_cli.errors import ResourceError, UcsegError
 from ucseg_cli.facts.conditions import Conditions
@@ -36,8 +39,8 @@ def count_model_of(model: Variant | Buildable, conditions: Conditions) -> tuple[
     Raises ResourceError where the memory is too small after all.
     """
     try:
-        with runnable_model(model) as module:
-            return count_model(module, *input_tensors(conditions, "cpu"))
+        with runnable_model(model, conditions) as (module, arguments):
+            return count_model(module, *arguments.positional, **arguments.keywords)
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise
@@ -51,17 +54,19 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or "allocate memory" in str(error)
 
 
-def count_model(model: nn.Module, *inputs: Tensor) -> tuple[Count, ...]:
-    """The counts of every other counter for a module in eval mode on its inputs."""
+def count_model(model: nn.Module, /, *inputs: Any, **keywords: Any) -> tuple[Count, ...]:
+    """The counts of every other counter for a module in eval mode on its arguments."""
     with torch.no_grad():
-        model = without_lazy_modules(model, inputs)
-        return tuple(_count(counter, model, *inputs) for counter in COUNTERS)
+        model = without_lazy_modules(model, inputs, keywords)
+        return tuple(_count(counter, model, *inputs, **keywords) for counter in COUNTERS)
 
 
-def _count(counter: Callable[..., Count], model: nn.Module, *inputs: Tensor) -> Count:
+def _count(
+    counter: Callable[..., Count], model: nn.Module, /, *inputs: Any, **keywords: Any
+) -> Count:
     """One counter's count, or why it fails on a model that runs."""
     try:
-        return counter(model, *inputs)
+        return counter(model, *inputs, **keywords)
     except UcsegError:
         raise
     except Exception as error:
@@ -71,7 +76,7 @@ def _count(counter: Callable[..., Count], model: nn.Module, *inputs: Tensor) -> 
         return Count(name, convention, 0, {}, failure=error_text(error)[:200])
 
 
-def count_parameters(model: nn.Module, *_inputs: Tensor) -> Count:
+def count_parameters(model: nn.Module, /, *_inputs: Any, **_keywords: Any) -> Count:
     """``sum(p.numel())`` by module; a shared parameter counts once, where it comes first."""
     named = [(name, parameter.numel()) for name, parameter in model.named_parameters()]
 
@@ -82,8 +87,9 @@ def count_parameters(model: nn.Module, *_inputs: Tensor) -> Count:
     return Count("numel", None, modules[""], modules)
 
 
-def count_with_fvcore(model: nn.Module, *inputs: Tensor) -> Count:
+def count_with_fvcore(model: nn.Module, /, *inputs: Any, **keywords: Any) -> Count:
     """Fvcore's FlopCountAnalysis, by module and by operator."""
+    of_tensors = _OfTensors(model, inputs, keywords)
     # It would list the operators it does not count; ours are listed elsewhere.
     logging.getLogger("fvcore").setLevel(logging.ERROR)
     with warnings.catch_warnings(), _without_fused_kernels(model):
@@ -91,20 +97,54 @@ def count_with_fvcore(model: nn.Module, *inputs: Tensor) -> Count:
         warnings.simplefilter("ignore")
         from fvcore.nn import FlopCountAnalysis
 
-        counts = FlopCountAnalysis(model, inputs).unsupported_ops_warnings(enabled=False)
+        counts = FlopCountAnalysis(of_tensors, of_tensors.tensors)
+        counts = counts.unsupported_ops_warnings(enabled=False)
         counts = counts.uncalled_modules_warnings(enabled=False)
-        total, modules = int(counts.total()), _integers(counts.by_module())
+        total, modules = int(counts.total()), of_tensors.by_path(_integers(counts.by_module()))
         return Count("fvcore", "fvcore", total, modules, _integers(counts.by_operator()))
 
 
-def count_with_torch(model: nn.Module, *inputs: Tensor) -> Count:
+class _OfTensors(nn.Module):
+    """A model that takes and returns tensors alone, since torch.jit traces nothing else.
+
+    The tensors in the arguments of the *model* go in; what else they hold is part of it.
+    """
+
+    def __init__(
+        self, model: nn.Module, inputs: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self._values, self._nest = tree_flatten((tuple(inputs), dict(keywords)))
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Those in the arguments, in order."""
+        return tuple(value for value in self._values if isinstance(value, Tensor))
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        left = iter(tensors)
+        values = [next(left) if isinstance(v, Tensor) else v for v in self._values]
+        inputs, keywords = tree_unflatten(values, self._nest)
+        returned = self.model(*inputs, **keywords)
+        return tuple(tensor for _, tensor in named_tensors_in(returned))
+
+    def by_path(self, counts: Mapping[str, int]) -> dict[str, int]:
+        """Counts by the modules of the model, given those of this one."""
+        inside = {f".{path}": count for path, count in counts.items() if path}
+        return {path.removeprefix(".model").lstrip("."): count for path, count in inside.items()}
+
+
+def count_with_torch(model: nn.Module, /, *inputs: Any, **keywords: Any) -> Count:
     """Torch's FlopCounterMode, which learns of modules from their calls."""
     counter = FlopCounterMode(display=False)
     # Whether a weight needs gradients decides which kernel a product becomes.
     parametrized = any(map(is_parametrized, model.modules()))
-    as_trained = _frozen(model) if parametrized else nullcontext()
+    # Nor can it follow a layer that is called on a parameter, as without any input.
+    without_input = not any(True for _ in named_tensors_in((inputs, keywords)))
+    as_trained = _frozen(model) if parametrized or without_input else nullcontext()
     with torch.inference_mode(), as_trained, _without_fused_kernels(model), counter:
-        model(*inputs)
+        model(*inputs, **keywords)
     by_path = dict(counter.get_flop_counts())
     overall = by_path.pop("Global", {})  # absent if it priced nothing
     modules = {path.partition(".")[2]: sum(per_op.values()) for path, per_op in by_path.items()}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from math import prod
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from ucseg_cli.engine.forward_arguments import (
+    ArgumentMaker,
+    Arguments,
+    argument_maker,
+    refuse_other_arguments,
+)
 from ucseg_cli.engine.recording.build_on_meta import building_on_meta
 from ucseg_cli.engine.recording.move_to_meta import moved_to_meta
 from ucseg_cli.engine.recording.record import has_lazy_modules, record, trace_modules
@@ -27,14 +30,14 @@ from ucseg_cli.engine.user_code.import_model import (
     model_builder,
 )
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, UsageError, behind
-from ucseg_cli.facts.conditions import OTHER_ARGUMENTS, Conditions, Input
+from ucseg_cli.facts.conditions import Conditions, Example
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import Backbone, SegmentationNetwork, build_backbone
 from ucseg_cli.nets import build_model as build_variant
-from ucseg_cli.references import Buildable
+from ucseg_cli.references import Buildable, OwnCode
 from ucseg_cli.references.variants import Variant
 from ucseg_cli.system.free_memory import free_memory
-from ucseg_cli.units import format_bytes, plural
+from ucseg_cli.units import format_bytes
 from ucseg_cli.zoo.torchvision_models import missing_operators
 
 COMPILER = "torch._dynamo"
@@ -55,14 +58,17 @@ class Tracer:
 
         Raises ModelError where it cannot be built, and, for a variant, where it cannot run.
         """
+        if isinstance(conditions.given, Example) and not isinstance(model, OwnCode):
+            raise _only_for_own_code(conditions.given)
         if isinstance(model, Variant):
             return self._trace_variant(model, conditions)
         return trace_source(model, conditions)
 
     def _trace_variant(self, variant: Variant, conditions: Conditions) -> Trace:
-        if len(conditions.inputs) > 1:  # the second would be taken for return_features
-            where = f"--input {conditions.at}"
-            raise UsageError("a variant takes one tensor, N×3×H×W", where=where)
+        (first, *others) = conditions.inputs
+        if others or first.name:  # the second would be taken for return_features
+            where, fix = f"--input {conditions.written}", "write it as in --input 1x3x384x640"
+            raise UsageError("a variant takes one tensor, N×3×H×W", where=where, help=fix)
         try:
             with building_on_meta():
                 network = SegmentationNetwork(variant, self._backbone(variant))
@@ -86,7 +92,7 @@ def trace_variant(variant: Variant, conditions: Conditions) -> Trace:
 def trace_module(model: nn.Module, conditions: Conditions, *, taps: dict[str, str]) -> Trace:
     """Run a module on meta once on the input of *conditions*; raises ModelError where it cannot."""
     try:
-        return record(model, *input_tensors(conditions, "meta"), taps=taps)
+        return _record(model, argument_maker(conditions)("meta"), taps)
     except UcsegError:
         raise
     except Exception as error:
@@ -113,41 +119,54 @@ def trace_source(
     Where it cannot run, the trace has its modules and the reason. Raises UsageError or ModelError
     where it cannot be built.
     """
-    with model_builder(source) as build:
+    with model_builder(source, _function_of(conditions)) as build:
         began = time.monotonic()
         model, real = _build(build)
         if not has_lazy_modules(model):
             before_pass(trace_modules(model))
-        trace = _trace(build, model, real, conditions)
+        make = argument_maker(conditions)
+        make("meta")  # if the function fails, that is not the model's failure
+        trace = _trace(build, model, real, make)
         is_fast = time.monotonic() - began < FAST
-        idle = _idle_arguments(build, conditions, trace) if is_fast else ()
+        idle = _idle_arguments(build, make, trace) if is_fast else ()
         return replace(trace, axes=build.axes, idle=idle)
 
 
-def _trace(
-    build: Builder, model: nn.Module, real: nn.Module | None, conditions: Conditions
-) -> Trace:
+def _function_of(conditions: Conditions) -> OwnCode | None:
+    return conditions.given.function if isinstance(conditions.given, Example) else None
+
+
+def _only_for_own_code(example: Example) -> UsageError:
+    return UsageError(
+        f"{example} gives arguments to a model of your own",
+        where=f"--input {example}",
+        help="write shapes as in 1x3x224x224,mask=1x16, or name a function of your file that "
+        "returns this model",
+    )
+
+
+def _trace(build: Builder, model: nn.Module, real: nn.Module | None, make: ArgumentMaker) -> Trace:
     """The trace; of a model that cannot run its modules and the reason."""
     try:
-        _refuse_other_inputs(model, conditions)
-        return _record_anywhere(build, model, real, conditions)
+        refuse_other_arguments(model, make)
+        return _record_anywhere(build, model, real, make)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is the user's code
         return trace_modules(model, _reason(error, build.source))
 
 
-def _idle_arguments(build: Builder, conditions: Conditions, trace: Trace) -> tuple[str, ...]:
+def _idle_arguments(build: Builder, make: ArgumentMaker, trace: Trace) -> tuple[str, ...]:
     """The arguments without which the trace is the same, and which do not say the default."""
     found = []
     for name in build.changed:
         without = build.without(name)
         with suppress(UcsegError):  # it may need this argument
-            if _trace(without, *_build(without), conditions) == trace:
+            if _trace(without, *_build(without), make) == trace:
                 found.append(name)
     return tuple(found)
 
 
 def _record_anywhere(
-    build: Builder, model: nn.Module, real: nn.Module | None, conditions: Conditions
+    build: Builder, model: nn.Module, real: nn.Module | None, make: ArgumentMaker
 ) -> Trace:
     """The trace on meta, else with data; once more if the pass has loaded torch's compiler.
 
@@ -155,24 +174,26 @@ def _record_anywhere(
     """
     compiler_was_there = COMPILER in sys.modules
     try:
-        if (trace := record_on_meta(model, conditions)) is not None:
+        if (trace := record_on_meta(model, make)) is not None:
             return trace
-        runnable = real or _build_for_real(build, model, conditions)
-        return record(runnable, *input_tensors(conditions, "cpu"))
+        runnable = real or _build_for_real(build, model, make)
+        return _record(runnable, make("cpu"))
     except Exception:
         if compiler_was_there or COMPILER not in sys.modules:
             raise
-    return _record_anywhere(build, model, real, conditions)
+    return _record_anywhere(build, model, real, make)
 
 
 @contextmanager
-def runnable_model(model: Variant | Buildable) -> Iterator[nn.Module]:
-    """A model with random weights, in eval mode, on the CPU; it may be run while this lasts."""
+def runnable_model(
+    model: Variant | Buildable, conditions: Conditions
+) -> Iterator[tuple[nn.Module, Arguments]]:
+    """A model in eval mode with random weights, and its arguments; it may run while this lasts."""
     if isinstance(model, Variant):
-        yield build_variant(model).eval()
+        yield build_variant(model).eval(), argument_maker(conditions)("cpu")
     else:
-        with model_builder(model) as build:
-            yield build().eval()
+        with model_builder(model, _function_of(conditions)) as build:
+            yield build().eval(), argument_maker(conditions)("cpu")
 
 
 def _build(build: Builder) -> tuple[nn.Module, nn.Module | None]:
@@ -187,10 +208,10 @@ def _build(build: Builder) -> tuple[nn.Module, nn.Module | None]:
         return model, model
 
 
-def _build_for_real(build: Builder, model: nn.Module, conditions: Conditions) -> nn.Module:
+def _build_for_real(build: Builder, model: nn.Module, make: ArgumentMaker) -> nn.Module:
     """The model with random weights; raises ResourceError where a run would not fit in memory."""
     weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
-    inputs = sum(prod(shape) * getattr(torch, dtype).itemsize for shape, dtype in conditions.inputs)
+    inputs = sum(tensor.nbytes for tensor in make("meta").tensors)
     needed, free = weights + ACTIVATIONS * inputs, free_memory()
     if free is not None and needed > free:
         raise ResourceError(
@@ -200,51 +221,26 @@ def _build_for_real(build: Builder, model: nn.Module, conditions: Conditions) ->
     return build()
 
 
-def record_on_meta(model: nn.Module, conditions: Conditions) -> Trace | None:
+def record_on_meta(model: nn.Module, make: ArgumentMaker) -> Trace | None:
     """The trace on meta; None for a model that cannot run there, or not at all."""
     try:
+        arguments = make("meta")
         with moved_to_meta(model), accelerators_on_meta() as elsewhere:
-            trace = record(model, *input_tensors(conditions, "meta"))
+            trace = _record(model, arguments)
         if not elsewhere.casts:
             return trace
         # Autocast asks where a tensor is; all of torch then takes longer.
+        arguments = make("meta").each(on_cpu)
         with moved_to_meta(model, on_cpu), accelerators_on_meta():
-            return record(model, *map(on_cpu, input_tensors(conditions, "meta")))
+            return _record(model, arguments)
     except (Exception, SystemExit) as error:
         if behind(error, REFUSALS) is not None:
             raise
         return None  # a run on real tensors gives the better message
 
 
-def _refuse_other_inputs(model: nn.Module, conditions: Conditions) -> None:
-    """Raise UsageError where the forward pass takes other arguments than the input tensors."""
-    try:
-        signature = inspect.signature(model.forward)
-    except (ValueError, TypeError):  # a script, or written in C
-        return
-    try:
-        signature.bind(*conditions.inputs)
-    except TypeError as error:
-        tensors = plural(len(conditions.inputs), "input tensor")
-        raise UsageError(
-            f"forward{signature} does not take {tensors}",
-            help=f"give one shape for each, as in --input 1x3x224x224,1x10; {OTHER_ARGUMENTS}",
-        ) from error
-
-
-def input_tensors(conditions: Conditions, device: str) -> list[Tensor]:
-    """The tensors that go in. Their data is the same every time: in 0 to 1, and 0 for integers."""
-    generator = None if device == "meta" else torch.Generator().manual_seed(0)
-    return [_tensor(given, device, generator) for given in conditions.inputs]
-
-
-def _tensor(given: Input, device: str, generator: torch.Generator | None) -> Tensor:
-    dtype: torch.dtype = getattr(torch, given.dtype)
-    if generator is None:
-        return torch.empty(given.shape, dtype=dtype, device=device)  # zeros is slow in torch 2.6
-    if not (dtype.is_floating_point or dtype.is_complex):
-        return torch.zeros(given.shape, dtype=dtype)
-    return torch.rand(given.shape, dtype=dtype, generator=generator)
+def _record(model: nn.Module, arguments: Arguments, taps: dict[str, str] | None = None) -> Trace:
+    return record(model, *arguments.positional, keywords=arguments.keywords, taps=taps)
 
 
 def _reason(error: BaseException, source: Buildable) -> str:

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ucseg_cli.errors import Place
-from ucseg_cli.facts.conditions import Size, Tensors
+from ucseg_cli.facts.conditions import Given, Size
 from ucseg_cli.references import Reference
 from ucseg_cli.units import Quantity, parse_quantity
 
@@ -20,7 +20,7 @@ BUDGET_KEYS = {
     "metric": "see `ucseg explain metrics`",
     "dtype": "for bytes and peak-memory: as if floating-point tensors were of that type",
     "size": "one or several; else those of the configuration",
-    "input": "other tensors than an image, as in `1x16:int64`; instead of size",
+    "input": "what goes in instead of an image, as `--input` takes it; instead of size",
     "max": "the largest value that passes",
     "vs-baseline": "how much more than the baseline there may be: +2%, +50k, -10%",
     "warn": "a value beyond it is reported and passes; written as the limit is",
@@ -75,7 +75,7 @@ class Budget(NamedTuple):
         variants: the models that it limits.
         module: a path or a pattern of paths; None for the whole network.
         sizes: the inputs; empty if those of the command or the configuration apply.
-        input: other tensors than images, instead of sizes.
+        input: what goes in instead of images of *sizes*.
         max: fails beyond it. warn: is reported beyond it, and passes.
         figure: instead of limits, what is written about the model; fails if it is another.
         place: the line to edit; module_place and warn_place those of module and warn.
@@ -87,7 +87,7 @@ class Budget(NamedTuple):
     module: str | None = None
     dtype: str | None = None
     sizes: tuple[Size, ...] = ()
-    input: Tensors | None = None
+    input: Given | None = None
     max: Bound | None = None
     warn: Bound | None = None
     figure: Figure | None = None

@@ -29,7 +29,10 @@ class TraceFormatError(ValueError):
 
 def encode_trace(trace: Trace) -> dict[str, Any]:
     """The trace as JSON can hold it; rows become lists there, which keeps it small."""
-    return {"format": FORMAT, **{field.name: getattr(trace, field.name) for field in fields(trace)}}
+    found = {field.name: getattr(trace, field.name) for field in fields(trace)}
+    if not trace.input_names:  # as in nearly every trace, and in those from before there were any
+        del found["input_names"]
+    return {"format": FORMAT, **found}
 
 
 def decode_trace(data: Any) -> Trace:
@@ -53,6 +56,7 @@ def decode_trace(data: Any) -> Trace:
             axes=tuple(decode_axis(*row) for row in data["axes"]),
             idle=tuple(data["idle"]),
             failure=data["failure"],
+            input_names=tuple(data.get("input_names", ())),
         )
         _refuse_impossible(trace)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -101,6 +105,9 @@ def _refuse_impossible(trace: Trace) -> None:
     paths = trace.by_path
     _only({str}, chain.from_iterable(trace.taps))
     _only({str}, chain(trace.unsaved, trace.idle, (saved.name for saved in trace.beside)))
+    _only({str}, trace.input_names)
+    if trace.input_names and len(trace.input_names) != len(trace.inputs):
+        raise TraceFormatError("names of inputs that are not there")
     _refuse_axes(trace)
     _refuse_numbers(chain.from_iterable(saved.shape or () for saved in trace.beside), LARGEST)
     if not all(tap.module in paths for tap in trace.taps):

@@ -8,7 +8,7 @@ from itertools import product, starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
+from ucseg_cli.facts.conditions import Conditions, Example, Given, Input, Size, Tensors
 from ucseg_cli.references import Argument, FromFile, FromModule, OwnCode
 
 
@@ -46,8 +46,9 @@ def result_file(answer: Path, number: int) -> Path:
 
 def encode_question(question: Question) -> str:
     """The question as an argument on a command line."""
-    sources = [(type(source).__name__, source) for source in question.sources]
-    return json.dumps([question.task, sources, question.conditions])
+    sources = list(map(_encode_source, question.sources))
+    conditions = [(size, batch, _encode_given(given)) for size, batch, given in question.conditions]
+    return json.dumps([question.task, sources, conditions])
 
 
 def decode_question(text: str) -> Question:
@@ -60,12 +61,29 @@ def decode_question(text: str) -> Question:
     )
 
 
+def _encode_source(source: OwnCode) -> tuple[str, OwnCode]:
+    return type(source).__name__, source
+
+
+def _encode_given(given: Given | None) -> Any:
+    if isinstance(given, Example):
+        return {"name": given.name, "function": _encode_source(given.function)}
+    return given and given.inputs
+
+
 def _decode_source(kind: str, row: list[Any]) -> OwnCode:
     kinds: dict[str, type[OwnCode]] = {"FromFile": FromFile, "FromModule": FromModule}
     place, name, arguments, revision = row
     return kinds[kind](place, name, tuple(starmap(Argument, arguments)), revision)
 
 
-def _decode_conditions(size: list[int], batch: int, given: list[Any] | None) -> Conditions:
-    inputs = [Input(tuple(shape), dtype) for shape, dtype in given[0]] if given else []
-    return Conditions(Size(*size), batch, Tensors(tuple(inputs)) if inputs else None)
+def _decode_conditions(size: list[int], batch: int, given: Any) -> Conditions:
+    return Conditions(Size(*size), batch, _decode_given(given))
+
+
+def _decode_given(given: Any) -> Given | None:
+    if isinstance(given, dict):
+        return Example(given["name"], _decode_source(*given["function"]))
+    if given is None:
+        return None
+    return Tensors(tuple(Input(tuple(shape), dtype, name) for shape, dtype, name in given))

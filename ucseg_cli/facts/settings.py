@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ucseg_cli.errors import Place, Where
 from ucseg_cli.facts.choices import DEFAULT_CONVENTION, FAIL_ON, TIMEOUT
-from ucseg_cli.facts.conditions import Size
+from ucseg_cli.facts.conditions import Given, Size, parse_inputs
 from ucseg_cli.references import Model, Reference, parse_reference
 from ucseg_cli.references.variants import BASELINE, CATALOGUE, DEFAULT, Variant
 
@@ -63,6 +63,14 @@ class Settings(NamedTuple):
         Raises UsageError as *find* does, and ConfigurationError for anything else.
         """
         return parse_reference(text, self.variants, where=where, beneath=self.folder)
+
+    def find_input(self, text: str) -> Given:
+        """The input that a user typed, a function's file found as *find* does; see parse_inputs."""
+        return parse_inputs(text, beside=self.path.parent if self.path else None)
+
+    def find_written_input(self, text: str, where: Place) -> Given:
+        """The same in a file of the project, which names only what stands beneath its folder."""
+        return parse_inputs(text, where=where, beneath=self.folder)
 
     @property
     def family(self) -> dict[str, Variant]:

@@ -140,6 +140,9 @@ class Trace:
     *storages* are sizes in bytes. *freed* has for each the number of operators that had run when
     Python's reference counts freed it; None if it was alive at the end.
 
+    *input_names* are the keywords and keys that lead to the inputs, one for each; none if no input
+    has any.
+
     *device* is where it ran: ``meta``, without data, or ``cpu``, with random weights, for a model
     that needs data. *failure* is why there is no forward pass: then there are only modules, and
     *ops* mean nothing.
@@ -165,6 +168,7 @@ class Trace:
     axes: tuple[ConstructorAxis, ...] = ()
     idle: tuple[str, ...] = ()
     failure: str | None = None
+    input_names: tuple[str, ...] = ()
 
     @cached_property
     def by_path(self) -> dict[str, Module]:

@@ -18,7 +18,8 @@ PACKAGE = Path(__file__).parents[1]
 
 OUR_SOURCES = (
     *("facts/choices.py", "facts/conditions.py", "facts/trace.py", "references/variants"),
-    *("nets", "zoo/mobilenet_v3.py", "engine/recording", "engine/trace_model.py"),
+    *("nets", "zoo/mobilenet_v3.py", "engine/recording"),
+    *("engine/forward_arguments.py", "engine/trace_model.py"),
 )
 """Files and folders of this package that every trace depends on."""
 

@@ -12,7 +12,7 @@ from ucseg_cli.analysis.counting.metrics import METRICS, find_metric
 from ucseg_cli.errors import ConfigurationError, Place, UnknownNameError
 from ucseg_cli.facts.budget import BUDGET_KEYS, LIMITS, LOCK_ID, Bound, Budget
 from ucseg_cli.facts.choices import DTYPES
-from ucseg_cli.facts.conditions import Size, Tensors, parse_inputs, parse_size
+from ucseg_cli.facts.conditions import Given, Size, parse_size
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.project.config_section import Section, read_known, read_text, spell
 from ucseg_cli.references import Reference
@@ -40,7 +40,7 @@ def read_budget(section: Section, known: Settings) -> Budget:
         module=section.read("module", read_text, None),
         dtype=section.read("dtype", partial(read_known, "dtype", DTYPES), None),
         sizes=section.read_each("size", read_size, ()),
-        input=section.read("input", _read_input, None),
+        input=section.read("input", partial(_read_input, known), None),
         max=most,
         warn=warn,
         message=section.read("message", read_text, None),
@@ -100,8 +100,8 @@ def _read_bounds(section: Section, metric: str) -> tuple[Bound | None, Bound | N
     return section.read(key, read, None), section.read("warn", read, None)
 
 
-def _read_input(value: Any, where: Place) -> Tensors:
-    return parse_inputs(read_text(value, where), where=where)
+def _read_input(known: Settings, value: Any, where: Place) -> Given:
+    return known.find_written_input(read_text(value, where), where)
 
 
 def _read_metric(value: Any, where: Place) -> str:

@@ -121,7 +121,7 @@ def _read_figure(
     if not reference:
         what = f"'{found.said}' does not name a model and a metric"
         raise UsageError(what, where=place, help=f"{WRITE}, as in v2 params or v2 fvcore@512")
-    metric, given = find_metric_at(measured, place)
+    metric, given = find_metric_at(measured, place, beneath=settings.folder)
     start, end = _without_signs(text, found)
     figure = text[start:end]
     notation = exact_quantity(in_bytes=metric.in_bytes)

@@ -147,7 +147,7 @@ def _budget() -> Schema:
         "metric": {"anyOf": [{"enum": [*METRICS]}, _metric_names(METRICS.values())]},
         "dtype": {"enum": [*DTYPES]},
         "size": _one_or_several(_SIZES),
-        "input": _text(rf"{_TENSOR}(?:\s*,\s*{_TENSOR})*"),
+        "input": _text(rf"{_TENSOR}(?:\s*,\s*{_TENSOR})*|{_FUNCTION}"),
         "message": _TEXT,
     }
     return {
@@ -232,6 +232,8 @@ _TEXT: Schema = {"type": "string", "pattern": r"\S"}
 _REFERENCE: Schema = {"anyOf": [{"enum": [*CATALOGUE]}, _TEXT]}
 """Any text may name a model; an editor offers ours."""
 _SIZES = [{"type": "integer", "minimum": 1, "maximum": MAX_SIDE}, _text(SIDES)]
-_TENSOR = f"{SHAPE}(?::(?:{'|'.join(INPUT_DTYPES)}))?"
+_TENSOR = rf"(?:[^\s=,:]+=\s*)?{SHAPE}(?::(?:{'|'.join(INPUT_DTYPES)}))?"
+_DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+_FUNCTION = rf"(?:.+\.py|{_DOTTED}):{_DOTTED}(?:\+.+)?"
 _CODES = {code[:end] for code in RULES for end in range(1, len(code) + 1)}
 _CODE: Schema = {"enum": sorted(_CODES, key=lambda code: (-len(code), code))}

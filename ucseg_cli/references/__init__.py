@@ -3,6 +3,8 @@
 from ucseg_cli.references.designs import Model
 from ucseg_cli.references.grammar import (
     Reference,
+    find_source,
+    is_source,
     parse_reference,
     parse_source,
     with_arguments,
@@ -30,6 +32,8 @@ __all__ = [
     "OwnCode",
     "Reference",
     "Source",
+    "find_source",
+    "is_source",
     "parse_reference",
     "parse_source",
     "with_arguments",

@@ -83,10 +83,9 @@ def parse_reference(
     text = text.strip()
     if (alias := _parse_alias(text, named, where)) is not None:
         return Reference(text, alias)
-    source = _parse_source(text, where)
+    source = find_source(text, where=where, beside=beside, beneath=beneath)
     if source is not None:
-        found = source_beneath(source, beneath, where) if beneath else _found(source, beside)
-        return Reference(text, found)
+        return Reference(text, source)
     try:
         return Reference(text, parse_variant(text, named, where=where))
     except UnknownNameError as error:
@@ -94,6 +93,22 @@ def parse_reference(
             raise
         fix = f"to name it as a checkpoint, write ./{text}"
         raise UsageError(f"'{text}' is not a variant", where=where, help=fix) from error
+
+
+def find_source(
+    text: str, *, where: Where = None, beside: Path | None = None, beneath: Path | None = None
+) -> Source | None:
+    """The source that *text* names; None if it is not the name of one. See parse_reference."""
+    source = _parse_source(text, where)
+    if source is None:
+        return None
+    return source_beneath(source, beneath, where) if beneath else _found(source, beside)
+
+
+def is_source(text: str) -> bool:
+    """Whether it begins as the name of something in a file or module does."""
+    place = _ARGUMENT.split(text.strip())[0].rpartition(":")[0]
+    return _is_file(place) or _is_dotted(place)
 
 
 def _parse_alias(text: str, named: Mapping[str, Model], where: Where) -> Source | None:

@@ -84,7 +84,8 @@ def measure_lattice(
     if not inner:
         return dict(ends), ()
     deploy = baseline.folding is not None
-    requests = {taken: tracing.Request(between, conditions) for taken, between in inner.items()}
+    at = conditions if is_own else conditions.by_place
+    requests = {taken: tracing.Request(between, at) for taken, between in inner.items()}
     key = tracing.totals_key(requests.values(), deploy=deploy)
     known = cache.get_totals(key) if cache and key else None
     gaps: tuple[Gap, ...] = ()

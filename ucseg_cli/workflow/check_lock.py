@@ -46,21 +46,20 @@ def check_lock(
     inputs = {}
     for name in wanted:
         reference = locked_reference(name, lock, settings, path)
-        inputs[reference] = locked_inputs(name, lock, path)
+        inputs[reference] = locked_inputs(name, lock, settings, path)
         if not inputs[reference]:
             what, where = f"the lock has no sizes for '{name}'", Place(shown(path), lock.line(name))
             raise ConfigurationError(what, where=where, help=f"`ucseg lock {name}`")
-    now = trees_now(inputs, settings, cache=cache)
+    now, ran_on = trees_now(inputs, settings, cache=cache)
     missing = [] if models else [m.name for m in budgeted(settings) if m.name not in lock.models]
     drifts = [unlocked(name) for name in missing]
     for name in wanted:
         drifts += drift(name, lock.models[name].tree, now[name])
-    every_input = dict.fromkeys(given for own in inputs.values() for given in own)
     return LockState(
         path=shown(path),
         lines={name: lock.line(name) for name in (*wanted, *missing)},
         since={name: lock.models[name].since for name in wanted},
-        conditions=list(every_input),
+        conditions=ran_on,
         drifts=drifts,
     )
 
@@ -81,13 +80,13 @@ def locked_reference(name: str, lock: Lock, settings: Settings, path: Path) -> R
         ) from error
 
 
-def locked_inputs(name: str, lock: Lock, path: Path) -> list[Conditions]:
-    """The sizes, or other tensors, at which a model is locked; none if the lock does not say."""
+def locked_inputs(name: str, lock: Lock, settings: Settings, path: Path) -> list[Conditions]:
+    """The sizes, or other inputs, at which a model is locked; none if the lock does not say."""
     where = Place(shown(path), lock.line(name))
     sizes = lock.models[name].tree.get("sizes")
     if not isinstance(sizes, Mapping):
         return []
-    return [parse_conditions(written, where=where) for written in sizes]
+    return [parse_conditions(written, where=where, beneath=settings.folder) for written in sizes]
 
 
 def budgeted(settings: Settings) -> list[Reference]:
@@ -97,22 +96,24 @@ def budgeted(settings: Settings) -> list[Reference]:
 
 def trees_now(
     inputs: Mapping[Reference, Sequence[Conditions]], settings: Settings, *, cache: Cache | None
-) -> dict[str, Tree]:
-    """Each model as a lock has it, by name, on its inputs in order."""
+) -> tuple[dict[str, Tree], list[Conditions]]:
+    """Each model as a lock has it, by name, on its inputs; and these as they turned out."""
     points = {
         model: {given.written: Point(model, given) for given in in_order(own)}
         for model, own in inputs.items()
     }
     every = [point for own in points.values() for point in own.values()]
     measured = measure_points(every, settings, cache=cache)
-    return {
+    trees = {
         model.name: locked_tree({written: measured[point] for written, point in own.items()})
         for model, own in points.items()
     }
+    ran_on = (point.conditions.as_run(measured[point].trace) for point in every)
+    return trees, list(dict.fromkeys(ran_on))
 
 
 def in_order(inputs: Iterable[Conditions]) -> list[Conditions]:
-    """The smaller sizes first, then other tensors."""
+    """The smaller sizes first, then other inputs."""
     return sorted(inputs, key=lambda given: (given.given is not None, given.size, given.written))
 
 

@@ -18,7 +18,7 @@ from ucseg_cli.terminal.progress import show_progress
 from ucseg_cli.terminal.streams import say
 from ucseg_cli.units import plural
 
-INPUT_OPTION = f"--input gives it other tensors; {OTHER_ARGUMENTS}"
+INPUT_OPTION = f"--input gives it other arguments: {OTHER_ARGUMENTS}"
 PATIENCE = 2.0
 """Seconds for a pass whose figures an answer can do without."""
 
@@ -100,7 +100,7 @@ def _recognised(
     from ucseg_cli.analysis.family.recognise import candidates, is_same_network, reference_to
 
     for variant in candidates(subject.trace):
-        request = tracing.Request(variant, conditions)
+        request = tracing.Request(variant, conditions.as_run(subject.trace).by_place)
         trace = tracing.trace_all([request], cache, announce=lambda _: None)[request]
         if is_same_network(subject.trace, trace):
             known_as = reference_to(variant, settings.family)

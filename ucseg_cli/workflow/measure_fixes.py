@@ -32,7 +32,7 @@ def measure_savings(
         return {}
     without = {subject.known_as} - {None}
     references = [settings.find(name) for name in sorted(filter(None, names | without))]
-    models = measure(references, [conditions], settings, cache=cache)
+    models = measure(references, [conditions.by_place], settings, cache=cache)
     after = {model.name: totals(model.trace) for model in models}
     before = after[subject.known_as] if subject.known_as else totals(subject.trace)
     return {

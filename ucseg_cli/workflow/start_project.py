@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.rules.first_budgets import FirstBudget
 from ucseg_cli.errors import ConfigurationError, OutputError, Place, UsageError
-from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.facts.conditions import Conditions, Example, parse_inputs
 from ucseg_cli.facts.point import Point
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.gate.cache import Cache
@@ -29,7 +29,7 @@ from ucseg_cli.project.config_file import (
 )
 from ucseg_cli.project.configuration import read_settings
 from ucseg_cli.project.first_section import extended, section_text
-from ucseg_cli.references import FromCheckpoint, FromFile, Reference, parse_reference
+from ucseg_cli.references import FromCheckpoint, FromFile, Model, Reference, parse_reference
 from ucseg_cli.system.atomic_write import replace_file
 from ucseg_cli.system.folder_lock import alone_in
 from ucseg_cli.system.paths import shown
@@ -119,7 +119,7 @@ def plan_start(
     _refuse_existing(path.with_name(lock_path(settings).name), "`ucseg lock` updates it")
     if target:
         _refuse_existing(target.path, "leave --workflow out, or delete it")
-    written = _as_written(model, path.parent)
+    written, given = _as_written(model, path.parent), _input_as_written(given, path.parent)
     point = Point(written, given)
     trace = measure_points([point], settings, cache=cache, run=False)[point].trace
     figures = totals(trace)
@@ -157,11 +157,23 @@ def _refuse_existing(path: Path, fix: str) -> None:
 
 def _as_written(model: Reference, folder: Path) -> Reference:
     """The model as a file of the project names it; raises UsageError if none may."""
-    source = model.model
+    _refuse_absolute(model.model, model.name)
+    return parse_reference(model.name, where=model.name, beneath=folder)
+
+
+def _input_as_written(conditions: Conditions, folder: Path) -> Conditions:
+    """The same for the function that gives the input."""
+    if not isinstance(conditions.given, Example):
+        return conditions
+    name = conditions.given.name
+    _refuse_absolute(conditions.given.function, name)
+    return Conditions(given=parse_inputs(name, where=name, beneath=folder))
+
+
+def _refuse_absolute(source: Model, name: str) -> None:
     if isinstance(source, FromFile | FromCheckpoint) and Path(source.path).is_absolute():
         what = f"{source.path} is a path of this machine alone"
-        raise UsageError(what, where=model.name, help="name the file as seen from this folder")
-    return parse_reference(model.name, where=model.name, beneath=folder)
+        raise UsageError(what, where=name, help="name the file as seen from this folder")
 
 
 def _configuration(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ucseg_cli.analysis.comparing.drift import drift
 from ucseg_cli.analysis.comparing.lock_changes import ModelChange
 from ucseg_cli.errors import OutputError, Place, UnknownNameError, UsageError
-from ucseg_cli.facts.conditions import Conditions, make_conditions
+from ucseg_cli.facts.conditions import Conditions, Example, make_conditions
 from ucseg_cli.facts.lock import Lock, Locked, Raise, Tree
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.gate.cache import Cache
@@ -97,16 +97,16 @@ def plan_update(
         models={name: model for name, model in before.models.items() if name not in drop}
     )
     chosen = _chosen(models, kept, settings, path, drop=drop)
-    _refuse_other_names(models, settings, path)
+    _refuse_other_names(models, inputs, settings, path)
     locked = {
-        model: locked_inputs(model.name, kept, path) if model.name in kept.models else []
+        model: locked_inputs(model.name, kept, settings, path) if model.name in kept.models else []
         for model in chosen
     }
     configured = [make_conditions(size, 1) for size in settings.sizes]
     wanted = {model: inputs or locked[model] or configured for model in chosen}
     # a raise is seen on the inputs that were locked, also if other ones are locked from now on
     measured = {model: [*wanted[model], *locked[model]] for model in chosen}
-    now = trees_now(measured, settings, cache=cache)
+    now, _ = trees_now(measured, settings, cache=cache)
     fresh, changes = {}, []
     for model in chosen:
         old, tree = kept.models.get(model.name), now[model.name]
@@ -117,15 +117,19 @@ def plan_update(
     return LockUpdate(path, before, fresh, frozenset(drop), tuple(changes), reason)
 
 
-def _refuse_other_names(models: Sequence[Reference], settings: Settings, path: Path) -> None:
-    """Raise UsageError for a name that would stand for another model in the lock, or for none."""
-    for model in models:
-        typed = model.model
-        written = settings.find_written(model.name, Place(shown(path))).model
+def _refuse_other_names(
+    models: Sequence[Reference], inputs: Sequence[Conditions], settings: Settings, path: Path
+) -> None:
+    """Raise UsageError for a name that would stand for another file in the lock, or for none."""
+    examples = [one.given for one in inputs if isinstance(one.given, Example)]
+    named = {model.name: model.model for model in models}
+    named |= {example.name: example.function for example in examples}
+    for name, typed in named.items():
+        written = settings.find_written(name, Place(shown(path))).model
         files = [one for one in (typed, written) if isinstance(one, FromFile | FromCheckpoint)]
         if type(typed) is type(written) and len({Path(file.path).resolve() for file in files}) > 1:
-            what = f"seen from {settings.folder}, where the lock lies, {model.name} is another file"
-            raise UsageError(what, where=model.name, help="name it as seen from that folder")
+            what = f"seen from {settings.folder}, where the lock lies, {name} is another file"
+            raise UsageError(what, where=name, help="name it as seen from that folder")
 
 
 def _refuse_drops(drop: Sequence[str], lock: Lock, models: Sequence[Reference]) -> None:

@@ -434,6 +434,24 @@ def test_a_model_that_takes_other_tensors_is_limited_and_locked_on_them(
 
 
 @pytest.mark.torch
+def test_a_function_that_gives_the_input_is_written_as_it_is_named(
+    ucseg: Run, tmp_path: Path
+) -> None:
+    code = "import torch\nfrom torch import nn\nnet = nn.Linear(8, 4)\n"
+    (tmp_path / "own.py").write_text(f"{code}def example():\n    return torch.rand(2, 8)\n")
+    absolute = ucseg("init", "own.py:net", "-i", f"{tmp_path / 'own.py'}:example")
+    assert absolute.returncode == 2
+    assert "is a path of this machine alone" in absolute.stderr
+    outside = ucseg("init", "own.py:net", "-i", "os:getcwd")
+    assert outside.returncode == 2
+    assert "beneath" in outside.stderr
+    assert not (tmp_path / "ucseg.toml").exists()
+    assert ucseg("init", "own.py:net", "-i", "own.py:example").returncode == 0
+    assert 'input = "own.py:example"' in (tmp_path / "ucseg.toml").read_text()
+    assert ucseg("check", "--locked").returncode == 0
+
+
+@pytest.mark.torch
 def test_a_checkpoint_has_a_limit_on_parameters(
     ucseg: Run, tmp_path: Path, write_weights: Any
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
@@ -103,14 +104,16 @@ def find_metric(name: str, where: Where) -> Metric:
     return found
 
 
-def find_metric_at(text: str, where: Where) -> tuple[Metric, Conditions | None]:
+def find_metric_at(
+    text: str, where: Where, *, beneath: Path | None = None
+) -> tuple[Metric, Conditions | None]:
     """``fvcore@512``, ``macs@1x16:int64`` or ``params``: a metric, and the input if one is given.
 
     Raises UsageError as *find_metric* does, and for an input that cannot be.
     """
     name, at, inputs = text.partition("@")
     metric = find_metric(name, where)
-    return metric, parse_conditions(inputs, where=where) if at else None
+    return metric, parse_conditions(inputs, where=where, beneath=beneath) if at else None
 
 
 @once_per_trace

@@ -300,7 +300,7 @@ def _unknown(budget: Budget, subject: Subject) -> ModelError | None:
             where=budget.place,
             help=None
             if failure == NO_FORWARD
-            else f"{way} gives it other tensors; {OTHER_ARGUMENTS}",
+            else f"{way} gives it other arguments: {OTHER_ARGUMENTS}",
         )
     if budget.metric in PARAM_METRICS and budget.metric not in known_metrics(subject.trace):
         return ModelError(

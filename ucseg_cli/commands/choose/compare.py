@@ -71,6 +71,7 @@ def compare(
     named = [settings.find(name) for name in (base, *(models or ()))]
     references = named if models else [settings.baseline, *named]
     subjects = measure(references, [conditions], settings, cache=cache, deploy=deploy, run=False)
+    conditions = conditions.as_run(*(subject.trace for subject in subjects))
     baseline, *others = with_state_dicts(references, subjects, deploy=deploy)
     comparisons = compare_all(baseline, others, depth=depth)
     why = NO_REASONS

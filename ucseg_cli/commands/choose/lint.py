@@ -71,6 +71,7 @@ def lint(
     scope = Scope.failing_from(codes, fail_on or settings.lint.fail_on)
     conditions, cache = at.conditions(settings), at.open_cache()
     (subject,) = measure([of.find(settings)], [conditions], settings, cache=cache)
+    conditions = conditions.as_run(subject.trace)
     findings = [finding for finding in lint(subject) if finding.rule.code in codes]
     savings = measure_savings(subject, findings, conditions, settings, cache=cache)
     place = line_to_edit(settings, subject.name)

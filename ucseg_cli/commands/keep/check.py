@@ -117,7 +117,11 @@ def check(
         from ucseg_cli.workflow.check_docs import fix_figures
 
         checks = fix_figures(files, checks)
-    judged = [*(point.conditions for point in points), *(lock.conditions if lock else ())]
+    run = [
+        point.conditions.as_run(subjects[point].trace) if point in subjects else point.conditions
+        for point in points
+    ]
+    judged = [*run, *(lock.conditions if lock else ())]
     report = check_report(checks, list(dict.fromkeys(judged)), lock)
     output.deliver(report, subjects.values())
     if any(check.failure for check in checks):

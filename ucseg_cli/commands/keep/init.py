@@ -74,7 +74,7 @@ def init(
     from ucseg_cli.workflow.start_project import plan_start
 
     settings = Settings() if timeout is None else Settings(timeout=timeout)
-    (given,) = typed_inputs([size] if size else (), input) or [Conditions()]
+    (given,) = typed_inputs(settings, [size] if size else (), input) or [Conditions()]
     cache = open_cache(no_cache=no_cache)
     start = plan_start(of.find(settings), given, settings, workflow=workflow, cache=cache)
     if dry_run:

@@ -76,7 +76,7 @@ def lock(
     from ucseg_cli.workflow.update_lock import plan_update
 
     settings, cache = project_with(timeout, needed=True), open_cache(no_cache=no_cache)
-    inputs = typed_inputs(size or (), input)
+    inputs = typed_inputs(settings, size or (), input)
     update = plan_update(settings, of.named(settings), inputs, drop or (), reason, cache=cache)
     if update.accepted:
         update.write()

@@ -41,6 +41,7 @@ def flops(
     conditions, cache = at.conditions(settings), at.open_cache()
     (subject,) = measure([of.find(settings)], [conditions], settings, cache=cache, deploy=deploy)
     priced = CONVENTIONS[convention or settings.convention]
+    conditions = conditions.as_run(subject.trace)
     report = flops_report(subject, conditions, priced, rows.arrangement, reconciled=reconcile)
     output.deliver(report, [subject])
     return ExitStatus.OK

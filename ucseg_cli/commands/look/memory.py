@@ -32,5 +32,6 @@ def memory(
     settings = at.project()
     conditions, cache = at.conditions(settings), at.open_cache()
     subjects = measure([of.find(settings)], [conditions], settings, cache=cache)
+    conditions = conditions.as_run(subjects[0].trace)
     output.deliver(memory_report(subjects[0], conditions, dtype, top=top), subjects)
     return ExitStatus.OK

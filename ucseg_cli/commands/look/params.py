@@ -37,5 +37,6 @@ def params(
         run=False,
         patience=None if deploy else PATIENCE,
     )
+    conditions = conditions.as_run(subjects[0].trace)
     output.deliver(params_report(subjects[0], conditions, rows.arrangement), subjects)
     return ExitStatus.OK

@@ -43,6 +43,8 @@ def probe(
     models, inputs = of.find(settings), at.conditions(settings)
     subjects = measure(models, inputs, settings, cache=at.open_cache())
     chosen = choose_taps(subjects, tap) if tap else [None] * len(subjects)
-    probed = list(map(Probed, subjects, inputs * len(models), chosen))
+    asked = zip(inputs * len(models), subjects, strict=True)
+    at_inputs = [conditions.as_run(subject.trace) for conditions, subject in asked]
+    probed = list(map(Probed, subjects, at_inputs, chosen))
     output.deliver(probe_report(probed, top=top), subjects)
     return ExitStatus.OK

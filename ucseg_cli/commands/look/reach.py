@@ -23,6 +23,7 @@ def reach(*, of: OneModel, at: ManyInputs, output: Output) -> int:
     settings = at.project()
     inputs, model = at.conditions(settings), of.find(settings)
     subjects = measure([model], inputs, settings, cache=at.open_cache())
-    measured = list(zip(subjects, inputs, strict=True))
+    asked = zip(subjects, inputs, strict=True)
+    measured = [(subject, conditions.as_run(subject.trace)) for subject, conditions in asked]
     output.deliver(reach_report(model.name, measured), subjects)
     return ExitStatus.OK

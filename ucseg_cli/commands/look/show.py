@@ -31,5 +31,6 @@ def show(
     conditions, cache, model = at.conditions(settings), at.open_cache(), of.find(settings)
     subjects = measure([model], [conditions], settings, cache=cache, deploy=deploy, run=False)
     priced = CONVENTIONS[convention or settings.convention]
+    conditions = conditions.as_run(subjects[0].trace)
     output.deliver(show_report(subjects[0], conditions, priced, settings), subjects)
     return ExitStatus.OK

@@ -33,6 +33,7 @@ def verify(*, of: OneModel, at: OneInput, exit_zero: ExitZeroOption = False, out
         counts = tracing.count_with_others(
             tracing.Request(model.model, conditions), settings.timeout
         )
+    conditions = conditions.as_run(subject.trace)
     agreements = [agreement(subject.trace, count) for count in counts]
     output.deliver(verify_report(subject, conditions, agreements), [subject])
     agree = exit_zero or all(counter.agrees is not False for counter in agreements)

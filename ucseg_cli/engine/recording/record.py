@@ -34,7 +34,7 @@ from ucseg_cli.engine.recording.fused_kernels import without_kernel_of
 from ucseg_cli.engine.recording.meta_shapes import output_on_meta
 from ucseg_cli.engine.recording.module_rows import ModuleTree
 from ucseg_cli.engine.recording.restore import Snapshot, restored_afterwards
-from ucseg_cli.engine.recording.tensor_numbers import Numbering
+from ucseg_cli.engine.recording.tensor_numbers import Numbering, argument_names, named_tensors_in
 from ucseg_cli.engine.recording.way_on_cpu import (
     ASKS_FOR_DEVICE,
     OnCpu,
@@ -59,22 +59,30 @@ READABLE = (complex, torch.dtype, torch.device, torch.layout, torch.memory_forma
 """Values whose text is the same in every run."""
 
 
-def record(model: nn.Module, *inputs: Tensor, taps: Mapping[str, str] | None = None) -> trace.Trace:
-    """One forward pass of *model* on *inputs*, in eval mode and without gradients.
+def record(
+    model: nn.Module,
+    *inputs: Any,
+    keywords: Mapping[str, Any] | None = None,
+    taps: Mapping[str, str] | None = None,
+) -> trace.Trace:
+    """One forward pass of *model* on its arguments, in eval mode and without gradients.
 
     Args:
         model: any module. It, its inputs and torch's settings are afterwards as they were, even if
             forward raises. Lazy modules stay lazy, and ``torch.compile`` compiles nothing.
-        inputs: tensors on the model's device; on meta a larger input costs no more.
+        inputs: tensors on the model's device; on meta a larger input costs no more. Lists and
+            dictionaries may hold them, and other values are passed as they are.
+        keywords: the same by name.
         taps: names for modules whose outputs are of interest, name to path.
 
     Raises RuntimeError where the model runs in a thread of its own, and whatever forward raises.
     """
-    model = _not_compiled(model)
+    model, keywords = _not_compiled(model), dict(keywords or {})
+    names = argument_names(inputs, keywords)
     with ExitStack() as stack:
-        snapshot = stack.enter_context(restored_afterwards(model, *inputs))
-        model = without_lazy_modules(model, inputs)
-        recorder = _Recorder(model, inputs, snapshot)
+        snapshot = stack.enter_context(restored_afterwards(model, *inputs, keywords))
+        model = without_lazy_modules(model, inputs, keywords)
+        recorder = _Recorder(model, (*inputs, keywords), snapshot)
         stack.enter_context(_measuring(model))
         stack.enter_context(recorder.modules.following_calls())
         # Autograd would take composites apart before the recorder sees them, and a tensor would
@@ -82,7 +90,9 @@ def record(model: nn.Module, *inputs: Tensor, taps: Mapping[str, str] | None = N
         stack.enter_context(torch._C._AutoDispatchBelowADInplaceOrView())
         stack.enter_context(recorder)
         try:
-            outputs = model(*inputs)  # held until the end, since what it returns is not let go
+            outputs = model(
+                *inputs, **keywords
+            )  # held until the end, since what it returns is not let go
         except Exception as error:
             error.add_note(recorder.modules.progress())
             raise
@@ -96,8 +106,9 @@ def record(model: nn.Module, *inputs: Tensor, taps: Mapping[str, str] | None = N
             freed=tuple(tensors.freed),
             ops=tuple(recorder.ops),
             inputs=recorder.inputs,
+            input_names=names,
             taps=tuple(starmap(trace.Tap, (taps or {}).items())),
-            device=_device(model, inputs),
+            device=_device(model, (*inputs, keywords)),
             unsaved=recorder.modules.unsaved,
             beside=recorder.modules.beside,
         )
@@ -147,16 +158,17 @@ def trace_modules(model: nn.Module, failure: str | None = None) -> trace.Trace:
 class _Recorder(DispatchMode):
     """Sees every operator and keeps it as a row."""
 
-    def __init__(self, model: nn.Module, inputs: Sequence[Tensor], snapshot: Snapshot) -> None:
+    def __init__(self, model: nn.Module, arguments: Sequence[Any], snapshot: Snapshot) -> None:
         super().__init__()
         self.ops: list[trace.Op] = []
         self.tensors = Numbering(self.ops)
-        self.inputs = self.tensors.indices(inputs)
+        self.inputs = self.tensors.indices(arguments)
         self.modules = ModuleTree(model, self.tensors)
         self._snapshot = snapshot
         self._composite: int | None = None
         self._within = ""
-        self._run = run_on_cpu if any(isinstance(x, OnCpu) for x in inputs) else run
+        tensors = _tensors_of(model, arguments)
+        self._run = run_on_cpu if any(isinstance(x, OnCpu) for x in tensors) else run
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None
@@ -266,7 +278,9 @@ def _not_compiled(model: nn.Module) -> nn.Module:
     return model
 
 
-def without_lazy_modules(model: nn.Module, inputs: Sequence[Tensor]) -> nn.Module:
+def without_lazy_modules(
+    model: nn.Module, inputs: Sequence[Any], keywords: Mapping[str, Any]
+) -> nn.Module:
     """The model, or where it has lazy modules a copy that a first pass has given its shapes.
 
     That pass also fills the new parameters, which is not part of the model's own work. Raises
@@ -278,9 +292,9 @@ def without_lazy_modules(model: nn.Module, inputs: Sequence[Tensor]) -> nn.Modul
     empty: Any = nn.UninitializedBuffer
     lazy = filter(is_lazy, model.buffers())
     copied: dict[int, Any] = {id(old): empty(device=old.device, dtype=old.dtype) for old in lazy}
-    model, inputs = deepcopy((model, inputs), copied)
+    model, inputs, keywords = deepcopy((model, inputs, keywords), copied)
     with _measuring(model):
-        model(*inputs)
+        model(*inputs, **keywords)
     if unused := _lazy_modules(model):
         raise ModelError(f"forward does not run {unused}")
     return model
@@ -311,9 +325,15 @@ def _measuring(model: nn.Module) -> Iterator[None]:
         yield
 
 
-def _device(model: nn.Module, inputs: Sequence[Tensor]) -> str:
+def _tensors_of(model: nn.Module, arguments: Sequence[Any]) -> Iterator[Tensor]:
+    """Those that go in, and then the model's own."""
+    given = (tensor for _, tensor in named_tensors_in(arguments))
+    return chain(given, model.parameters(), model.buffers())
+
+
+def _device(model: nn.Module, arguments: Sequence[Any]) -> str:
     """The device of the inputs, or else of the model's own tensors."""
-    first = next(chain(inputs, model.parameters(), model.buffers()), None)
+    first = next(_tensors_of(model, arguments), None)
     if isinstance(first, OnCpu):
         return "meta"
     return "cpu" if first is None else first.device.type

@@ -33,7 +33,7 @@ OTHER_CONTAINERS = {list, set, deque}
 
 
 @contextmanager
-def restored_afterwards(model: nn.Module, *inputs: Tensor) -> Iterator[Snapshot]:
+def restored_afterwards(model: nn.Module, *inputs: Any) -> Iterator[Snapshot]:
     """While it lasts, *model*, *inputs* and torch's settings may change; it restores them all.
 
     Values are restored where the Snapshot was given the tensor before it was written to.
@@ -49,7 +49,7 @@ def restored_afterwards(model: nn.Module, *inputs: Tensor) -> Iterator[Snapshot]
 class Snapshot:
     """The state of a model, of everything that hangs on it, and of its inputs."""
 
-    def __init__(self, model: nn.Module, *inputs: Tensor) -> None:
+    def __init__(self, model: nn.Module, *inputs: Any) -> None:
         # Undone by assignment; values of storages are copied later, if ever.
         self._undo: list[Callable[[], object]] = []
         self._storages: set[int] = set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
@@ -142,6 +142,15 @@ def named_tensors_in(value: Any, path: str = "") -> Iterator[tuple[str, Tensor]]
 def output_names(value: Any) -> tuple[str, ...]:
     """A module's names for the tensors it returned; none for a tensor or a sequence of them."""
     return tuple(name for name, _ in named_tensors_in(value)) if _gives_names(value) else ()
+
+
+def argument_names(positional: Iterable[Any], keywords: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keyword and keys to each tensor in the arguments; none if no tensor has any."""
+    found: list[str] = []
+    for value in positional:
+        found += output_names(value) or ("" for _ in named_tensors_in(value))
+    found += (path for path, _ in named_tensors_in(keywords))
+    return tuple(found) if any(found) else ()
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""Importing a user's file or module, finding the class or factory in it, and building it."""
+"""Importing a user's file or module, finding the class or function in it, and calling it."""
 
 from __future__ import annotations
 
@@ -61,17 +61,21 @@ class Builder(NamedTuple):
 
     def __call__(self) -> nn.Module:
         """The model; raises ModelError or UsageError."""
-        try:
-            model = self.make(**self.arguments)
-        except UcsegError:
-            raise
-        except (Exception, SystemExit) as error:
-            what = f"{self.source.name} cannot be built"
-            raise _failed(what, error, self.source, self.offline) from error
+        model = self.call("built")
         if not isinstance(model, nn.Module):
             what = f"{self.source.name} gives {type(model).__name__}, not a torch.nn.Module"
             raise ModelError(what, where=str(self.source))
         return model
+
+    def call(self, verb: str = "called") -> Any:
+        """Whatever *make* returns; raises ModelError where it fails, and says that by the verb."""
+        try:
+            return self.make(**self.arguments)
+        except UcsegError:
+            raise
+        except (Exception, SystemExit) as error:
+            what = f"{self.source.name} cannot be {verb}"
+            raise _failed(what, error, self.source, self.offline) from error
 
     @property
     def changed(self) -> list[str]:
@@ -92,12 +96,13 @@ class Builder(NamedTuple):
 
 
 @contextmanager
-def model_builder(source: Buildable) -> Iterator[Builder]:
+def model_builder(source: Buildable, example: OwnCode | None = None) -> Iterator[Builder]:
     """A function that builds the model; it may be called, and its models run, while this lasts.
 
-    Raises ModelError or UsageError where there is no such model, or where the user's code fails.
+    So may the function of its *example*, which may stand in another file. Raises ModelError or
+    UsageError where there is no such model, or where the user's code fails.
     """
-    with _importing(source):
+    with _importing(source, example):
         yield _builder(source)
 
 
@@ -112,18 +117,23 @@ def designs_in(source: Buildable) -> list[Design]:
             return [Design(source.name, "network", constructor_axes(parameters, {}))]
         module = _import(source)
         if source.name:
-            return [_design(source.name, _find(module, source))]
-        public = [name for name in _models_of(module, module) if not name.startswith("_")]
+            return [_design(source.name, _find(module, source, MODEL))]
+        public = [name for name in _names_of(module, module, MODEL) if not name.startswith("_")]
         return [_design(name, getattr(module, name)) for name in public]
 
 
 @contextmanager
-def _importing(source: Buildable) -> Iterator[None]:
+def _importing(source: Buildable, example: OwnCode | None = None) -> Iterator[None]:
     script = source.path if isinstance(source, FromFile) else ""
-    beside = [Path(script).resolve().parent, package_of(Path(script))[0]] if script else []
+    beside = [*_folders_of(source), *_folders_of(example)]
     folders = [] if isinstance(source, FromLibrary) else [*dict.fromkeys(beside), Path.cwd()]
     with isolated(folders, script), torchvision_packages_on_demand():
         yield
+
+
+def example_caller(function: OwnCode) -> Builder:
+    """Calls a user's function that returns the arguments of a forward pass; see model_builder."""
+    return _caller(function, FUNCTION)
 
 
 def first_line(error: BaseException) -> str:
@@ -168,11 +178,17 @@ def line_of(error: BaseException, source: Buildable) -> str | None:
 
 
 def _builder(source: Buildable) -> Builder:
-    arguments = {argument.name: argument.value for argument in source.arguments}
     if isinstance(source, FromLibrary):
+        arguments = {argument.name: argument.value for argument in source.arguments}
         make = partial(_make_torchvision, source.name)
         return Builder(source, make, arguments, torchvision_parameters(source.name))
-    found = _find(_import(source), source)
+    return _caller(source, MODEL)
+
+
+def _caller(source: OwnCode, wanted: _Wanted) -> Builder:
+    """Calls what *source* names with its arguments."""
+    arguments = {argument.name: argument.value for argument in source.arguments}
+    found = _find(_import(source), source, wanted)
     if isinstance(found, nn.Module):
         if arguments:
             what = f"{source.name} is a model already, and takes no arguments"
@@ -185,6 +201,13 @@ def _builder(source: Buildable) -> Builder:
         for name, value in arguments.items()
     }
     return Builder(source, found, values, parameters, without_weights(parameters))
+
+
+def _folders_of(source: Buildable | None) -> list[Path]:
+    """Those of a file that are importable while it is, as in ``python file``."""
+    if not isinstance(source, FromFile):
+        return []
+    return [Path(source.path).resolve().parent, package_of(Path(source.path))[0]]
 
 
 def _make_torchvision(network: str, /, **arguments: Any) -> nn.Module:
@@ -218,6 +241,10 @@ def _import_file(path: str) -> ModuleType:
 
 
 def _load(name: str, file: Path, shown: str) -> ModuleType:
+    for known in (name, f"{name}_of_the_user"):
+        loaded = sys.modules.get(known)
+        if loaded is not None and getattr(loaded, "__file__", None) == str(file):
+            return loaded  # the model's file is often that of its example, too
     # A module that is loaded keeps its name: others import it while the file runs.
     name = f"{name}_of_the_user" if name in sys.modules else name
     spec = spec_from_file_location(name, file)
@@ -243,17 +270,17 @@ def _import_module(name: str) -> ModuleType:
         ) from error
 
 
-def _find(module: ModuleType, source: OwnCode) -> Any:
+def _find(module: ModuleType, source: OwnCode, wanted: _Wanted) -> Any:
     found: Any = module
     above = ""
     for name in source.name.split("."):
         if not hasattr(found, name):
-            raise _no_model(found, above, module, source)
+            raise _not_there(found, above, module, source, wanted)
         found = getattr(found, name)
         above = f"{above}{name}."
     if not callable(found):
         what = f"{source.name} is not a class, function or model but {type(found).__name__}"
-        raise UsageError(what, where=str(source), help=_what_to_write(source))
+        raise UsageError(what, where=str(source), help=_what_to_write(source, wanted))
     return found
 
 
@@ -266,37 +293,38 @@ def _design(name: str, found: Any) -> Design:
     return Design(name, kind, constructor_axes(parameters_of(found), {}), about)
 
 
-def _no_model(found: Any, above: str, module: ModuleType, source: OwnCode) -> UsageError:
-    known = [f"{above}{name}" for name in _models_of(found, module)]
+def _not_there(
+    found: Any, above: str, module: ModuleType, source: OwnCode, wanted: _Wanted
+) -> UsageError:
+    known = [f"{above}{name}" for name in _names_of(found, module, wanted)]
     if known:
-        return UnknownNameError("model", source.name, known, where=str(source))
+        return UnknownNameError(wanted.noun, source.name, known, where=str(source))
     within = above.rstrip(".") or _place(source)
     return UsageError(
-        f"no model named '{source.name}'",
+        f"no {wanted.noun} named '{source.name}'",
         where=str(source),
-        notes=(f"{within} has no class of torch.nn.Module and no function of its own",),
-        help=_what_to_write(source),
+        notes=(f"{within} has {wanted.none} of its own",),
+        help=_what_to_write(source, wanted),
     )
 
 
-def _what_to_write(source: OwnCode) -> str:
-    code = "write a class of torch.nn.Module, or a function that returns a model"
-    return f"{code}, and name it as in {_place(source)}:Net"
+def _what_to_write(source: OwnCode, wanted: _Wanted) -> str:
+    return f"write {wanted.code}, and name it as in {_place(source)}:{wanted.example}"
 
 
 def _place(source: OwnCode) -> str:
     return source.path if isinstance(source, FromFile) else source.module
 
 
-def _models_of(found: Any, module: ModuleType) -> Iterator[str]:
+def _names_of(found: Any, module: ModuleType, wanted: _Wanted) -> Iterator[str]:
     """The names in a module, class or model that a user would give."""
     if isinstance(found, nn.Module):
-        yield from (name for name, _ in found.named_children())
+        yield from (name for name, child in found.named_children() if wanted.is_it(child, module))
         return
     for name, value in vars(found).items():
         is_method = isinstance(found, type) and inspect.isfunction(value)
         bound = isinstance(value, classmethod | staticmethod)
-        if not is_method and _is_model(value.__func__ if bound else value, module):
+        if not is_method and wanted.is_it(value.__func__ if bound else value, module):
             yield name
 
 
@@ -305,7 +333,41 @@ def _is_model(value: Any, module: ModuleType) -> bool:
     if isinstance(value, nn.Module):
         return True
     builds = issubclass(value, nn.Module) if isinstance(value, type) else inspect.isfunction(value)
-    return builds and f"{value.__module__}.".startswith(f"{module.__name__}.")
+    return builds and _stands_in(value, module)
+
+
+def _is_function(value: Any, module: ModuleType) -> bool:
+    return inspect.isfunction(value) and _stands_in(value, module)
+
+
+def _stands_in(value: Any, module: ModuleType) -> bool:
+    return f"{value.__module__}.".startswith(f"{module.__name__}.")
+
+
+class _Wanted(NamedTuple):
+    """A model or a function as it is looked for by name, and as messages speak of it."""
+
+    noun: str
+    is_it: Callable[[Any, ModuleType], bool]
+    none: str
+    code: str
+    example: str
+
+
+MODEL = _Wanted(
+    "model",
+    _is_model,
+    "no class of torch.nn.Module and no function",
+    "a class of torch.nn.Module, or a function that returns a model",
+    "Net",
+)
+FUNCTION = _Wanted(
+    "function",
+    _is_function,
+    "no function",
+    "a function that returns the arguments of the forward pass",
+    "example",
+)
 
 
 def _failed(what: str, error: BaseException, source: Buildable, offline: str = "") -> ModelError:

@@ -29,13 +29,18 @@ def isolated(folders: Sequence[Path], script: str) -> Iterator[None]:
     Its prints go to stderr, since stdout is for the answer. Random numbers are the same every time.
     """
     with _importable(folders), _command_line([script]), chdir(Path.cwd()), settings_restored():
-        torch.manual_seed(0)
-        random.seed(0)
-        if "numpy" in sys.modules:  # torch imports it, where it is installed
-            numpy_random: Any = import_module("numpy.random")
-            numpy_random.seed(0)
+        seed_generators()
         with redirect_stdout(sys.stderr), downloads_refused(), accelerators_elsewhere():
             yield
+
+
+def seed_generators() -> None:
+    """Let the random numbers that come next be the same every time."""
+    torch.manual_seed(0)
+    random.seed(0)
+    if "numpy" in sys.modules:  # torch imports it, where it is installed
+        numpy_random: Any = import_module("numpy.random")
+        numpy_random.seed(0)
 
 
 @contextmanager

@@ -7,8 +7,7 @@ from typing import Any
 
 from ucseg_cli.analysis.counting.conventions import Convention
 from ucseg_cli.facts.choices import DTYPE
-from ucseg_cli.facts.conditions import Conditions, Input
-from ucseg_cli.units import format_shape
+from ucseg_cli.facts.conditions import Conditions, Example, Input
 
 
 def shown_conditions(
@@ -16,11 +15,7 @@ def shown_conditions(
 ) -> dict[str, str]:
     """In words, in the order to show them."""
     return {
-        **(
-            {"input": ", ".join(format_shape(tensor.shape) for tensor in _inputs(conditions))}
-            if conditions
-            else {}
-        ),
+        **({"input": ", ".join(condition.shown for condition in conditions)} if conditions else {}),
         "dtype": _dtypes(conditions),
         "mode": "eval",
         **({"convention": f"{convention.name} ({convention.unit})"} if convention else {}),
@@ -30,9 +25,17 @@ def shown_conditions(
 def raw_conditions(
     conditions: Sequence[Conditions], convention: Convention | None = None
 ) -> dict[str, Any]:
-    """As numbers; ``inputs`` has the shape of each tensor, one for each size that was asked for."""
+    """As numbers; ``inputs`` has the shape of each tensor, one for each size that was asked for.
+
+    ``input_names`` are their keywords and keys, ``examples`` the functions, where there are any.
+    """
+    inputs = _inputs(conditions)
+    names = [tensor.name for tensor in inputs]
+    examples = [str(one.given) for one in conditions if isinstance(one.given, Example)]
     return {
-        "inputs": [list(tensor.shape) for tensor in _inputs(conditions)],
+        "inputs": [list(tensor.shape) for tensor in inputs],
+        **({"input_names": names} if any(names) else {}),
+        **({"examples": examples} if examples else {}),
         "dtype": _dtypes(conditions),
         "mode": "eval",
         **({"convention": convention.name} if convention else {}),

@@ -106,8 +106,8 @@ def _note(subject: Subject) -> str:
         return f"{name} has nothing to run; `ucseg identify {name}` shows which variant it fits."
     if failure is not None:
         why = f"{name} did not run, so there are no operations to count: {failure}."
-        return f"{why} --input gives it other tensors; {OTHER_ARGUMENTS}."
+        return f"{why} --input gives it other arguments: {OTHER_ARGUMENTS}."
     return (
-        f"{subject.name} needs data to run, so it ran on random values and with random weights; "
-        "what depends on values may differ with others."
+        f"{subject.name} needs data to run, so it ran with random weights, and on random values "
+        "unless a function gave others; what depends on values may differ with others."
     )

@@ -46,7 +46,7 @@ def _sizes(budget: Budget) -> list[str]:
 
 
 def _input(budget: Budget) -> list[str]:
-    return list(map(str, budget.input.inputs)) if budget.input else []
+    return list(map(str, budget.input.inputs or (budget.input,))) if budget.input else []
 
 
 def _shown_input(budget: Budget) -> str | None:

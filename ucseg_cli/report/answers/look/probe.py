@@ -181,7 +181,7 @@ def _model(probed: Probed) -> dict[str, Any]:
     fields = {field.name: field_entry(field) for field in tap_fields(probed)}
     return {
         "name": probed.subject.name,
-        "input": list(probed.conditions.inputs[0].shape),
+        "input": list(probed.conditions.first_shape),
         "taps": [
             {**make_entry(IN_FILES, tap), **fields.get(tap.name, field_entry(None))}
             for tap in probed.shapes

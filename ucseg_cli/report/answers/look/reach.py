@@ -100,7 +100,7 @@ def reach_report(name: str, measured: Sequence[tuple[Subject, Conditions]]) -> R
     reached = [Reached(conditions, reaches(subject.trace)) for subject, conditions in measured]
     conditions = [conditions for conditions, _ in reached]
     sizes = [
-        {"input": list(at.inputs[0].shape), "convs": make_entries(FIELDS, convs)}
+        {"input": list(at.first_shape), "convs": make_entries(FIELDS, convs)}
         for at, convs in reached
     ]
     groups = [((str(conditions.at),), convs) for conditions, convs in reached]

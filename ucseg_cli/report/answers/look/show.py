@@ -71,7 +71,7 @@ def show_report(
             "output": [list(trace.tensors[tensor].shape) for tensor in trace.outputs] or None,
             "taps": make_entries(_tap_fields(taps), taps),
         },
-        notes=() if subject.trace.failure or conditions.given else (hint,),
+        notes=() if subject.trace.failure or conditions.given is not None else (hint,),
         highlights=tuple(
             Highlight(METRICS[name].title, figures[name])
             for name in ("params", *CONVENTIONS)
