@@ -208,6 +208,7 @@ def fake_engine(
     """An engine that has stored traces and counts; gives the requests that got past the cache."""
     asked: list[tracing.Request] = []
     really_count = tracing.count_with_others
+    really_ask = child_process.child_processes
 
     def record_all(
         requests: Iterable[tracing.Request], failures: tracing.Failures | None = None
@@ -224,13 +225,19 @@ def fake_engine(
         return other_counts if request == COUNTED else really_count(request, timeout)
 
     @contextmanager
-    def asked_here(questions: Sequence[Question], *_: object) -> Iterator[list[AskedHere]]:
+    def asked_here(
+        questions: Sequence[Question], limit: float, patience: float | None = None
+    ) -> Iterator[list[Any]]:
         asked.extend(
             tracing.Request(question.source, conditions)
             for question in questions
             for conditions in question.conditions
         )
-        yield [AskedHere(question) for question in questions]
+        if any(source.revision for question in questions for source in question.sources):
+            with really_ask(questions, limit, patience) as children:
+                yield children
+        else:
+            yield [AskedHere(question) for question in questions]
 
     monkeypatch.setattr(tracing, "_record_all", record_all)
     monkeypatch.setattr(tracing, "count_with_others", count)
@@ -253,6 +260,9 @@ class AskedHere(NamedTuple):
 
     def wait_for_traces(self) -> list[Trace]:
         return list(map(decode_trace, self.wait_for_results()))
+
+    def dependencies(self) -> list[None]:
+        return [None] * len(self.question.points)
 
 
 @pytest.fixture

@@ -24,12 +24,14 @@ SHARED_TABLE: KeyPath = ("tool", "ucseg")
 class Document:
     """A configuration file: *data* is our table, *root* where that table stands in the file."""
 
-    def __init__(self, path: Path, text: str, data: Mapping[str, Any], root: KeyPath) -> None:
+    def __init__(
+        self, path: Path, text: str, data: Mapping[str, Any], root: KeyPath, at: str = ""
+    ) -> None:
         self.path = path
         self.data = data
         self._text = text
         self._root = root
-        self._shown = shown(path)  # once, since it asks the system where we are
+        self._shown = f"{shown(path)}{at}"  # once, since it asks the system where we are
 
     @cached_property
     def _lines(self) -> dict[KeyPath, int]:
@@ -102,6 +104,17 @@ def _read(path: Path, *, required: bool) -> Document | None:
         raise ConfigurationError(f"cannot read it: {error.strerror}", where=here) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError("it is not UTF-8", where=here) from error
+    document = read_document(path, text)
+    if document is not None:
+        refuse_foreign(path)
+    return document
+
+
+def read_document(path: Path, text: str, at: str = "") -> Document | None:
+    """The configuration in the text of a file; None if it is about other tools.
+
+    *at* follows the path where it is shown, as for the text of another revision.
+    """
     root = SHARED_TABLE if path.name == SHARED_NAME else ()
     if root and "ucseg" not in text:  # another tool reports its own mistakes, and parsing costs
         return None
@@ -110,8 +123,7 @@ def _read(path: Path, *, required: bool) -> Document | None:
         data = data.get(name) if isinstance(data, dict) else None
     if data is None:
         return None
-    refuse_foreign(path)
-    document = Document(path, text, data, root)
+    document = Document(path, text, data, root, at)
     if not isinstance(data, dict):
         raise ConfigurationError("[tool.ucseg] is not a table", where=document.place(()))
     _refuse_extremes(document, data, ())
