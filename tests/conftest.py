@@ -229,9 +229,9 @@ def fake_engine(
         questions: Sequence[Question], limit: float, patience: float | None = None
     ) -> Iterator[list[Any]]:
         asked.extend(
-            tracing.Request(question.source, conditions)
+            tracing.Request(source, conditions)
             for question in questions
-            for conditions in question.conditions
+            for source, conditions in question.points
         )
         if any(source.revision for question in questions for source in question.sources):
             with really_ask(questions, limit, patience) as children:

@@ -19,6 +19,7 @@ SEVERAL = {
     ("reach", "--size"),
     ("lint", "--select"),
     ("lint", "--ignore"),
+    ("history", "--metric"),
     ("check", "--max"),
     ("check", "--size"),
     ("check", "--variant"),

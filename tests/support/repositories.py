@@ -131,6 +131,7 @@ def small_repository(folder: Path) -> Repository:
 def make_history(folder: Path) -> Repository:
     """Commits of the ``net.py`` of a page, which grows: v1.0 is the second of them."""
     text = (folder / "net.py").read_text("utf-8")
+    (folder / "net.py").unlink()
     repository = new_repository(folder)
     narrow = text.replace("width=24, depth=3", "width=16, depth=2")
     repository.commit("Say what this is", {"README.md": "A network.\n", ".gitignore": ".cache\n"})

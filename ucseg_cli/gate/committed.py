@@ -28,6 +28,9 @@ MOST_KNOWN = 16
 SHA256_DIGITS = 64
 ABSENT = "absent"
 
+Outcome = Trace | UcsegError
+"""A trace, or why there is none."""
+
 
 class Committed:
     """Finds and keeps the traces of users' models, as far as git has their files.
@@ -38,38 +41,68 @@ class Committed:
     def __init__(self, revisions: Revisions, cache: Cache | None) -> None:
         self._revisions = revisions
         self._cache = cache
-        self._traces: dict[str, Trace] = {}
+        self._outcomes: dict[str, Outcome] = {}
         self._dependencies: dict[str, list[Dependencies]] = {}
+        self._unknown: set[str] = set()
 
-    def find(self, source: OwnCode, conditions: Conditions) -> Trace | None:
-        """The trace of a model; None if its files are not committed, or it was never recorded."""
+    def find(self, source: OwnCode, conditions: Conditions) -> Outcome | None:
+        """The trace of a model, or why it has none, if one with the same files was met before.
+
+        None if its files are not committed, or it was never recorded.
+        """
         place = standing(source)
         if place is None:
             return None
         identity = _identity(source, place, conditions)
         for dependencies in self._known(identity):
             key = self._key(source, identity, dependencies)
-            trace = None if key is None else self._get(key)
-            if trace is not None:
-                return trace
+            outcome = None if key is None else self._get(key)
+            if outcome is not None:
+                return outcome
         return None
 
-    def keep(
-        self, source: OwnCode, conditions: Conditions, trace: Trace, found: Dependencies
-    ) -> None:
-        """Keep the trace of a model if its files are committed."""
+    def likeness(self, source: OwnCode, conditions: Conditions) -> object:
+        """A value that is equal for models that are likely to be the same."""
         place = standing(source)
-        if place is None or trace.failure is not None:  # a failure may be this machine's
+        if place is None or source.revision is None:
+            return object()
+        identity = _identity(source, place, conditions)
+        if identity in self._unknown:
+            return object()
+        _, commit = self._revisions.commit_of(source)
+        objects = self._revisions.objects(place.toplevel)
+        known = self._known(identity)
+        wanted = (
+            known[0] if known else Dependencies((place.path,) if place.path else (), (), (), ())
+        )
+        return identity, json.dumps(contents_of(objects, commit.tree, wanted))
+
+    def keep(
+        self,
+        source: OwnCode,
+        conditions: Conditions,
+        outcome: Outcome,
+        found: Dependencies | None,
+    ) -> None:
+        """Keep the trace of a model if its files are committed; why it has none as long as we last.
+
+        A failure may be this machine's.
+        """
+        place = standing(source)
+        if place is None:
             return
         identity = _identity(source, place, conditions)
+        if found is None:
+            self._unknown.add(identity)
+            return
         key = self._key(source, identity, found)
         if key is None:
             return
         known = [found, *(other for other in self._known(identity) if other != found)]
         self._dependencies[identity] = known[:MOST_KNOWN]
-        self._traces[key] = trace
-        if self._cache:
-            self._cache.put(key, trace)
+        self._outcomes[key] = outcome
+        if self._cache and isinstance(outcome, Trace) and outcome.failure is None:
+            self._cache.put(key, outcome)
             self._cache.put_dependencies(identity, known[:MOST_KNOWN])
 
     def refuse(self, source: OwnCode) -> None:
@@ -83,13 +116,13 @@ class Committed:
             self._dependencies[identity] = found
         return self._dependencies[identity]
 
-    def _get(self, key: str) -> Trace | None:
-        if key not in self._traces:
+    def _get(self, key: str) -> Outcome | None:
+        if key not in self._outcomes:
             trace = self._cache.get(key) if self._cache else None
             if trace is None:
                 return None
-            self._traces[key] = trace
-        return self._traces[key]
+            self._outcomes[key] = trace
+        return self._outcomes[key]
 
     def _key(self, source: OwnCode, identity: str, dependencies: Dependencies) -> str | None:
         """The name of a model's trace, given what it depends on; None if that is not committed."""

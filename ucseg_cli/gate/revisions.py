@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from ucseg_cli.errors import ResourceError, UsageError
+from ucseg_cli.errors import AbsentError, ResourceError, UsageError
 from ucseg_cli.facts.checkout import Checkout
 from ucseg_cli.facts.question import Question
 from ucseg_cli.gate.write_tree import write_tree
@@ -141,7 +141,7 @@ def _no_repository(source: OwnCode) -> UsageError:
     )
 
 
-def _absent(objects: GitObjects, source: OwnCode, place: Standing) -> UsageError:
+def _absent(objects: GitObjects, source: OwnCode, place: Standing) -> AbsentError:
     """The error for a file that its commit does not have, with the one that added it."""
     name = source.path if isinstance(source, FromFile) else str(source)
     head = objects.commit(HEAD)
@@ -149,9 +149,9 @@ def _absent(objects: GitObjects, source: OwnCode, place: Standing) -> UsageError
     if head is None or objects.find(head.tree, path) is None:
         is_there = Path(name).exists()
         what = f"{name} is not committed" if is_there else f"there is no file {name}"
-        return UsageError(f"{what}, so it is not in {source.revision}", where=str(source))
+        return AbsentError(f"{what}, so it is not in {source.revision}", where=str(source))
     added = _added_by(objects, head, path)
-    return UsageError(
+    return AbsentError(
         f"{name} is new since {source.revision}",
         where=str(source),
         notes=() if added is None else (f"it came with {described(added)}",),

@@ -64,11 +64,14 @@ def trace_all(
         traces.update(_read_all(missing, failures))
         limits = _Limits(timeout, patience, together)
         with committed_models(cache, missing) as committed:
-            others = _find_committed(missing, committed, traces, failures)
-            for recorded in _record_others(others, committed, announce, limits, failures):
-                traces.update(recorded)
-                if cache:  # at once, since what comes next may fail
-                    _keep_all(recorded, cache)
+            left = _find_committed(missing, committed, traces, failures)
+            while left:
+                others, later = _first_of_each(left, committed)
+                for recorded in _record_others(others, committed, announce, limits, failures):
+                    traces.update(recorded)
+                    if cache:  # at once, since what comes next may fail
+                        _keep_all(recorded, cache)
+                left = _find_committed(later, committed, traces, failures)
     return traces
 
 
@@ -167,13 +170,31 @@ def _find_committed(
             left.append(request)
             continue
         with _noting_failures([request], failures):
-            trace = committed.find(model, conditions)
-            if trace is not None:
-                traces[request] = trace
-            else:
+            outcome = committed.find(model, conditions)
+            if outcome is None:
                 committed.refuse(model)
                 left.append(request)
+            elif isinstance(outcome, UcsegError):
+                raise outcome
+            else:
+                traces[request] = outcome
     return left
+
+
+def _first_of_each(
+    requests: Iterable[Request], committed: Committed | None
+) -> tuple[list[Request], list[Request]]:
+    """One of the models that are likely to be the same at several revisions, and the others."""
+    first: dict[object, Request] = {}
+    later = []
+    for request in requests:
+        model, conditions = request
+        key: object = request
+        if committed is not None and isinstance(model, OwnCode):
+            key = committed.likeness(model, conditions)
+        if first.setdefault(key, request) is not request:
+            later.append(request)
+    return list(first.values()), later
 
 
 @contextmanager
@@ -237,23 +258,21 @@ def _record_others(
         for child in children:
             requested = list(starmap(Request, child.question.points))
             with _noting_failures(requested, failures):
-                traces = _without_errors(requested, child.wait_for_traces(), failures)
-                _keep_committed(requested, traces, child.dependencies(), committed)
-                yield traces
+                outcomes = child.wait_for_traces()
+                _keep_committed(requested, outcomes, child.dependencies(), committed)
+                yield _without_errors(requested, outcomes, failures)
 
 
 def _keep_committed(
     requests: Iterable[Request],
-    traces: Mapping[Request, Trace],
+    outcomes: Iterable[Trace | UcsegError],
     dependencies: Iterable[Dependencies | None],
     committed: Committed | None,
 ) -> None:
-    for request, found in zip(requests, dependencies, strict=True):
+    for request, outcome, found in zip(requests, outcomes, dependencies, strict=True):
         model, conditions = request
-        if committed is None or found is None or not isinstance(model, OwnCode):
-            continue
-        if request in traces:
-            committed.keep(model, conditions, traces[request], found)
+        if committed is not None and isinstance(model, OwnCode):
+            committed.keep(model, conditions, outcome, found)
 
 
 def _without_errors(

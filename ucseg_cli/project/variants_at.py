@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from ucseg_cli.errors import ConfigurationError, MistakesError, UcsegError, UsageError, Where
+from ucseg_cli.errors import (
+    AbsentError,
+    ConfigurationError,
+    MistakesError,
+    UcsegError,
+    UsageError,
+    Where,
+)
 from ucseg_cli.project.config_file import OWN_NAME, SHARED_NAME, Document, read_document
 from ucseg_cli.project.config_section import Section
 from ucseg_cli.project.variant_sections import read_variants
@@ -35,7 +42,7 @@ def variants_at(folder: Path, revision: str, where: Where) -> Mapping[str, Varia
             raise refused_by_git(toplevel, error) from error
     if document is None:
         what = f"nothing is configured at {revision}"
-        raise UsageError(what, where=where, help="name a file, as in net.py:Net@main")
+        raise AbsentError(what, where=where, help="name a file, as in net.py:Net@main")
     mistakes: list[UcsegError] = []
     known = read_variants(Section(document, document.data, (), mistakes).table("variants"))
     if mistakes:

@@ -80,7 +80,7 @@ def between(before: Model, after: Model, taken: Collection[str]) -> Model:
 
 
 def constructor(source: Source) -> object:
-    """What builds a model, which is one design at every revision."""
+    """The constructor of a model, which is one design at every revision."""
     if isinstance(source, FromFile):
         return os.path.realpath(source.path), source.name
     return str(source._replace(revision=None)) if isinstance(source, FromModule) else str(source)

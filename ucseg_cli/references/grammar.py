@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ucseg_cli.errors import UnknownNameError, UsageError, Where
+from ucseg_cli.errors import AbsentError, UnknownNameError, UsageError, Where
 from ucseg_cli.references.beneath_folder import source_beneath
 from ucseg_cli.references.designs import Model
 from ucseg_cli.references.sources import (
@@ -140,7 +140,7 @@ def _named_at(
     known = named_at(revision, where)
     if name in named and name not in known:
         notes = (f"known there: {', '.join(known)}",)
-        raise UsageError(f"'{name}' is new since {revision}", where=where, notes=notes)
+        raise AbsentError(f"'{name}' is new since {revision}", where=where, notes=notes)
     return parse_variant(plain, known, where=where)
 
 

@@ -59,8 +59,7 @@ def compare(
 
     Examples:
       ucseg compare v1 v2
-      ucseg compare net.py:Net net.py:Net+width=32
-      ucseg compare net.py:Net --since main
+      ucseg compare net.py:Net+width=32 --since main
       ucseg compare net.py:Net last.ckpt
     """
     from ucseg_cli.analysis.comparing.attribution import NO_REASONS

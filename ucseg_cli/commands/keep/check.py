@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ucseg_cli.cli.options import JUDGE, DeployOption, ExitZeroOption, ManyInputs, ManyModels
+from ucseg_cli.cli.options import (
+    JUDGE,
+    DeployOption,
+    ExitZeroOption,
+    ManyInputs,
+    ManyModels,
+    since_option,
+)
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus, UsageError
 
@@ -43,9 +50,15 @@ LockedOption = Annotated[
 ]
 
 
+SinceOption = Annotated[
+    str | None, since_option("Judge vs-baseline budgets against the same model at a revision.")
+]
+
+
 def check(
     *,
     of: ManyModels,
+    since: SinceOption = None,
     at: ManyInputs,
     deploy: DeployOption = False,
     maximum: MaxOption = None,
@@ -60,11 +73,12 @@ def check(
 
     Examples:
       ucseg check
-      ucseg check --locked
+      ucseg check --locked --since main
       ucseg check v2 --size 512 --max params=650k --max fvcore=800M
     """
     from ucseg_cli.analysis.rules.budget_checks import judge, parse_limit, points_needed
     from ucseg_cli.report.answers.keep.check import check_report
+    from ucseg_cli.workflow.budget_baseline import baseline_of
     from ucseg_cli.workflow.load_project import chosen_budgets
     from ucseg_cli.workflow.measure import measure_points
 
@@ -75,12 +89,13 @@ def check(
     limits = [parse_limit(text, [model]) for model in of.find(settings) for text in maximum or ()]
     needed = not limits and not locked
     budgets = [*chosen_budgets(settings, models, needed=needed), *limits]
-    points = points_needed(budgets, inputs, settings.baseline)
+    baseline = baseline_of(budgets, settings, since)
+    points = points_needed(budgets, inputs, baseline)
     failures: dict[Point, UcsegError] = {}
     subjects = measure_points(
         points, settings, cache=cache, deploy=deploy, run=False, failures=failures
     )
-    checks = judge(budgets, inputs, subjects, settings.baseline, failures)
+    checks = judge(budgets, inputs, subjects, baseline, failures)
     lock = None
     if locked:
         from ucseg_cli.workflow.check_lock import check_lock  # budgets alone do not need it

@@ -41,7 +41,8 @@ def check_report(
         judgements += drift_judgements(drifts, lock.path, dict(lock.lines))
     payload["verdict"] = {
         "status": _verdict(failed, unknown, warned, drifts),
-        "passed": len(checks) - len(failed) - len(unknown) - len(warned),
+        "passed": sum(check.status == "pass" for check in checks),
+        "new": sum(check.status == "new" for check in checks),
         "warned": len(warned),
         "failed": len(failed),
         "unknown": len(unknown),
@@ -52,7 +53,12 @@ def check_report(
         conditions=shown_conditions(conditions),
         tables=tuple(tables),
         summary=" ".join(_summary(checks, failed, unknown, warned, lock)),
-        notes=(*_limit_notes(failed, warned), *_unknown_notes(unknown), *_lock_notes(lock)),
+        notes=(
+            *_limit_notes(failed, warned),
+            *_new_notes(checks),
+            *_unknown_notes(unknown),
+            *_lock_notes(lock),
+        ),
         payload=payload,
         records=_records(checks, drifts),
         judgements=tuple(judgements),
@@ -106,6 +112,7 @@ FIELDS: tuple[Field[Check], ...] = (
     Field("margin", "margin", attrgetter("margin"), Kind.QUANTITY, 2),
     Field("used", "used", attrgetter("used"), Kind.SHARE, output=Output.SCREEN),
     Field("baseline", "baseline", attrgetter("baseline"), output=Output.JSON),
+    Field("new_since", "", attrgetter("new_since"), output=Output.JSON),
     Field("message", "message", attrgetter("message"), output=Output.JSON),
     Field("failure", "", lambda check: check.failure and check.failure.what, output=Output.JSON),
     Field("file", "file", lambda check: check.place and check.place.path, output=Output.JSON),
@@ -146,11 +153,12 @@ def _records(checks: Sequence[Check], drifts: Sequence[Drift]) -> Table:
 
 def _judgement(check: Check) -> Judgement:
     place = check.line_to_edit
+    message = "within its limit" if check.status == "pass" else _sentence(check)
     return Judgement(
         name=check.id,
         group=check.variant,
-        status="fail" if check.status == "error" else check.status,
-        message="within its limit" if check.status == "pass" else _sentence(check),
+        status={"error": "fail", "new": "pass"}.get(check.status, check.status),
+        message=message if check.new_since is None else f"{_new(check)}.",
         path=place and place.path,
         line=place and place.line,
         weight=check.weight,
@@ -170,6 +178,8 @@ def _summary(
 ) -> Iterator[str]:
     if checks:
         near = f", {len(warned)} near" if warned else ""
+        new = sum(check.new_since is not None for check in checks)
+        near += f", {new} new" if new else ""
         tally = f"{len(failed)} of {len(checks)} limits exceeded{near}"
         yield f"{tally}{f': {_worst(failed)}' if failed else ''}."
     if unknown:
@@ -194,6 +204,17 @@ def _limit_notes(failed: Sequence[Check], warned: Sequence[Check]) -> Iterator[s
         # the summary has said enough of a single limit of the command line
         if check.place or check.message or check.status == "warn" or len(failed) > 1:
             yield f"{check.id}: {_sentence(check)}{edit if check.line_to_edit else ''}"
+
+
+def _new(check: Check) -> str:
+    thing = f"{check.module} of {check.variant}" if check.module else check.variant
+    return f"{thing} is new since {check.new_since}, so no limit can be worked out from it"
+
+
+def _new_notes(checks: Sequence[Check]) -> Iterator[str]:
+    """Each model that has no baseline yet, once."""
+    for sentence in dict.fromkeys(_new(check) for check in checks if check.new_since is not None):
+        yield f"{sentence}."
 
 
 def _unknown_notes(unknown: Sequence[Check]) -> Iterator[str]:
