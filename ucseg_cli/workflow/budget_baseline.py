@@ -24,11 +24,11 @@ def baseline_of(budgets: Iterable[Budget], settings: Settings, since: str | None
     models = {
         model for budget in budgets if budget.relative is not None for model in budget.variants
     }
-    then = {model: _at(model, settings, since) for model in models}
+    then = {model: model_at(model, settings, since) for model in models}
     return Baseline(settings.baseline, since, then)
 
 
-def _at(model: Reference, settings: Settings, since: str) -> Reference | AbsentError:
+def model_at(model: Reference, settings: Settings, since: str) -> Reference | AbsentError:
     """A model at a revision; itself if it is of the environment, or at a revision already."""
     name, revision = split_revision(model.name)
     is_installed = isinstance(model.model, FromLibrary | FromCheckpoint)

@@ -21,9 +21,10 @@ from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus, UsageError
 
 ORDERS = ("change", "path")
+BASE_HELP = "The model to compare with; with --since alone, every configured model is compared."
 MODELS_HELP = "Models to compare with it; without any, BASE is compared with the baseline."
 
-BaseArgument = Annotated[str, reference_argument("BASE", "The model to compare with.")]
+BaseArgument = Annotated[str | None, reference_argument("[BASE]", BASE_HELP)]
 ModelsArgument = Annotated[list[str] | None, reference_argument("MODEL...", MODELS_HELP)]
 SinceOption = Annotated[str | None, since_option("Compare BASE with itself at a revision of git.")]
 OrderOption = Annotated[
@@ -36,7 +37,7 @@ FullOption = Annotated[
 
 
 def compare(
-    base: BaseArgument,
+    base: BaseArgument = None,
     models: ModelsArgument = None,
     *,
     since: SinceOption = None,
@@ -72,6 +73,17 @@ def compare(
 
     settings = at.project()
     conditions, cache = at.conditions(settings), at.open_cache()
+    priced = CONVENTIONS[convention or settings.convention]
+    if base is None:
+        if since is None:
+            fix = "write `ucseg compare v1 v2`, or `ucseg compare --since main`"
+            raise UsageError("missing argument 'BASE'", where="ucseg compare", help=fix)
+        from ucseg_cli.report.answers.choose.since_report import since_report
+        from ucseg_cli.workflow.compare_since import compare_since
+
+        found = compare_since(conditions, settings, since, cache=cache, deploy=deploy)
+        output.deliver(since_report(found, since, conditions, priced))
+        return ExitStatus.OK
     names = _since(base, models, since) if since is not None else [base, *(models or ())]
     named = list(map(settings.find, names))
     references = named if len(named) > 1 else [settings.baseline, *named]
@@ -81,7 +93,6 @@ def compare(
     why = NO_REASONS
     if len(others) == 1:
         why = attribute_axes(comparisons[0], conditions, settings, cache=cache)
-    priced = CONVENTIONS[convention or settings.convention]
     report = compare_report(
         comparisons, conditions, priced, sort=sort, top=top, full=full, reasons=why
     )
