@@ -37,7 +37,7 @@ from support.without_torch import is_torch_free, refuse_torch
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.family.axes_from_shapes import expected_shapes
 from ucseg_cli.cli.main import main
-from ucseg_cli.errors import decode_error
+from ucseg_cli.errors import UcsegError, decode_error
 from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.count import Count
@@ -258,8 +258,11 @@ class AskedHere(NamedTuple):
             raise decode_error(found["error"])
         return found["results"]
 
-    def wait_for_traces(self) -> list[Trace]:
-        return list(map(decode_trace, self.wait_for_results()))
+    def wait_for_traces(self) -> list[Trace | UcsegError]:
+        return [
+            decode_error(result["error"]) if "error" in result else decode_trace(result)
+            for result in self.wait_for_results()
+        ]
 
     def dependencies(self) -> list[None]:
         return [None] * len(self.question.points)

@@ -17,11 +17,12 @@ import pytest
 from support.repositories import BLOCKS, NET, Repository, new_repository, params, small_repository
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.errors import ModelError, UcsegError, UsageError
+from ucseg_cli.facts.checkout import Dependencies
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.question import Question
 from ucseg_cli.gate import child_process
 from ucseg_cli.gate.cache import Cache, default_directory
-from ucseg_cli.gate.tracing import Request, trace_all
+from ucseg_cli.gate.tracing import Failures, Request, trace_all
 from ucseg_cli.references import parse_reference
 
 SOURCE = Path(__file__).parents[2]
@@ -356,3 +357,61 @@ def test_nothing_in_the_repository_changes_in_the_end(repository: Repository) ->
     deltas = {delta["metric"]: delta["delta"] for delta in found["deltas"]}
     assert deltas["params"] == params(8) - params(4)
     assert repository.state() == before
+
+
+def test_a_fork_that_dies_or_takes_too_long_leaves_the_others_their_answers(
+    repository: Repository,
+) -> None:
+    for name, code in (
+        ("exit", "import os\nos._exit(3)\n"),
+        ("kill", "import os\nos.kill(os.getpid(), 11)\n"),
+        ("sleep", "import time\ntime.sleep(60)\n"),
+    ):
+        repository.commit(name, {"net.py": code})
+        repository.git("tag", name)
+    models = [parse_reference(f"net.py:Net@{at}").model for at in ("v1.0", "exit", "kill", "sleep")]
+    requests = [Request(model, AT_8) for model in models]
+    failures: Failures = {}
+    traces = trace_all(requests, None, lambda _: None, timeout=20, failures=failures)
+    assert [totals(trace)["params"] for trace in traces.values()] == [params(4)]
+    assert [failures[request].what for request in requests[1:]] == [
+        "Net ended itself with status 3, before there was an answer",
+        "Net was ended by SIGSEGV, before there was an answer",
+        "Net was not built within 20 s",
+    ]
+
+
+def test_an_answer_from_the_cache_imports_neither_torch_nor_what_lists_releases(
+    repository: Repository,
+) -> None:
+    measured("net.py:Net@v1.0", "net.py:Net")
+    code = """
+import sys
+from ucseg_cli.cli.main import main
+assert main(["compare", "net.py:Net", "--since", "v1.0", "--size", "8"]) == 0
+assert not {"torch", "importlib.metadata", "ucseg_cli.gate.child_process"} & sys.modules.keys()
+"""
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "241.2% more parameters" in done.stdout
+    assert repository.folder.exists()
+
+
+def test_another_release_of_what_a_model_imports_is_another_answer(
+    repository: Repository, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured("net.py:Net@v1.0")
+    (kept,) = (default_directory() / "traces").glob("*.depends")
+    (found,) = Cache(default_directory(), pytest.fail).get_dependencies(kept.stem)
+    assert {"net.py", "blocks.py"} <= set(found.files)
+    assert any(Path(folder).name.startswith("torch-") for folder in found.releases)
+    assert found.are_installed
+    assert not found._replace(
+        releases=(str(repository.folder / "torch-1.dist-info"),)
+    ).are_installed
+    monkeypatch.setattr(Dependencies, "are_installed", property(lambda _: False))
+    assert measured("net.py:Net@v1.0") == [params(4)]
+    assert len(ran) == 2

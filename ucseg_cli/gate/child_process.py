@@ -142,6 +142,9 @@ class ChildProcess(NamedTuple):
             self.process.wait()
 
     def _results_so_far(self) -> list[Any]:
+        if self.question.is_forked:  # each has a result of its own, in any order
+            numbered = enumerate(self.question.points)
+            return [self._forked_result(number, source) for number, (source, _) in numbered]
         progress = progress_file(self.answer)
         if not progress.exists():
             raise self._not_built(self.question.source)
@@ -161,6 +164,12 @@ class ChildProcess(NamedTuple):
             missing = {"error": encode_error(self._not_built(source))}
             results.append(modules if source == running else missing)
         return results
+
+    def _forked_result(self, number: int, source: OwnCode) -> Any:
+        file = result_file(self.answer, number)
+        return (
+            self._read(file) if file.exists() else {"error": encode_error(self._not_built(source))}
+        )
 
     def _not_built(self, source: OwnCode) -> ModelError:
         what = f"{source.name} was not built within {self.limit:,g} s"

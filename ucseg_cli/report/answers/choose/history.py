@@ -40,9 +40,14 @@ class Line(NamedTuple):
         return [value for value in self.values if value is not None]
 
     @property
+    def newest(self) -> int | None:
+        """The value now; None if it has none."""
+        return self.values[-1] if self.values else None
+
+    @property
     def delta(self) -> int | None:
-        """The newest value minus the oldest."""
-        return self.known[-1] - self.known[0] if self.known else None
+        """The value now minus the oldest that there is."""
+        return None if self.newest is None else self.newest - self.known[0]
 
 
 def _hash(step: Step) -> str:
@@ -72,7 +77,7 @@ STEPS: Fields[Step] = (
 LINES: Fields[Line] = (
     Field("metric", "metric", lambda line: METRICS[line.metric].title),
     Field("oldest", "oldest", lambda line: next(iter(line.known), None), Kind.QUANTITY, 1),
-    Field("newest", "newest", lambda line: next(iter(line.known[::-1]), None), Kind.QUANTITY),
+    Field("newest", "newest", attrgetter("newest"), Kind.QUANTITY),
     Field("delta", "Δ", attrgetter("delta"), Kind.DELTA),
     Field(
         "change",
@@ -164,9 +169,14 @@ def _summary(history: History, line: Line) -> str:
         return f"{history.name} has no {title} at any of {count}."
     write = format_bytes if METRICS[line.metric].in_bytes else spoken_count
     changed = [step for step in line.steps if step.delta]
-    now = f"{history.name} has {write(line.known[-1])} {title}"
+    if line.newest is None:
+        reason = history.stages[0].reason
+        return f"{history.name} had {write(line.known[-1])} {title} at last; now {reason}."
+    now = f"{history.name} has {write(line.newest)} {title}"
     if not changed:
-        return f"{now}, the same over {count}."
+        without = len(line.values) - len(line.known)
+        but = f", but for {without} without any" if without else ""
+        return f"{now}, the same over {count}{but}."
     ratio = exact_ratio(line.delta, line.known[0])
     share = "" if ratio is None else f" ({format_percent(ratio, signed=True)})"
     largest = max(changed, key=lambda step: abs(step.delta or 0))
