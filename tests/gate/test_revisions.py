@@ -415,3 +415,39 @@ def test_another_release_of_what_a_model_imports_is_another_answer(
     monkeypatch.setattr(Dependencies, "are_installed", property(lambda _: False))
     assert measured("net.py:Net@v1.0") == [params(4)]
     assert len(ran) == 2
+
+
+def test_a_repository_that_git_refuses_or_has_in_part_says_how_to_go_on(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.git("config", "uploadpack.allowFilter", "true")
+    source = f"file://{repository.folder}"
+    partial = tmp_path / "partial"
+    repository.git("clone", "--quiet", "--filter=blob:none", source, str(partial))
+    monkeypatch.chdir(partial)
+    error = error_of("net.py:Net@v1.0")
+    assert error.what.startswith("git cannot read it: ")
+    assert error.help == "`git fetch --refetch --no-filter` gets all objects"
+    if os.geteuid() == 0:  # only then may a folder be given away
+        monkeypatch.setenv("SUDO_UID", "54321")
+        for path in (repository.folder, repository.folder / ".git"):
+            os.chown(path, 12345, -1)
+        monkeypatch.chdir(repository.folder)
+        error = error_of("net.py:Net@v1.0")
+        assert error.help == f"git config --global --add safe.directory {repository.folder}"
+
+
+def test_other_kinds_of_repositories_are_read_as_well(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: list[str]
+) -> None:
+    other = Repository(tmp_path / "sha256")
+    other.folder.mkdir()
+    other.git("init", "--quiet", "--object-format=sha256", "--initial-branch=main")
+    other.commit("one", {"net.py": NET, "blocks.py": BLOCKS, ".gitignore": "__pycache__\n"})
+    linked = tmp_path / "linked"
+    repository.git("worktree", "add", "--quiet", "--detach", str(linked), "v1.0")
+    # contents have names of two kinds, so the same network is recorded twice
+    for folder in (other.folder, linked):
+        monkeypatch.chdir(folder)
+        assert measured("net.py:Net") == measured("net.py:Net@HEAD") == [params(4)]
+    assert len(ran) == 2
