@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ PYTHON = sys.executable
 UCSEG = (PYTHON, "-m", "ucseg_cli")
 TORCH = (PYTHON, "-c", "import torch")
 TORCH_AND_TORCHVISION = (PYTHON, str(HERE / "import_torchvision.py"))
+SINCE = (*UCSEG, "compare", "net.py:Net", "--since", "HEAD~10")
 RECORDING = (PYTHON, str(HERE / "recording.py"))
 RUNS = 7
 
@@ -34,6 +36,24 @@ class Run:
     cpu: float
     wall: float
     peak: int
+
+
+WIDTHS = (16, 20, 24, 28, 32)
+COMMITS = 50
+NET = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, width=16):
+        super().__init__()
+        self.stem = nn.Conv2d(3, width, 3, stride=2, padding=1)
+        self.body = nn.Sequential(*(nn.Conv2d(width, width, 3, padding=1) for _ in range(8)))
+
+    def forward(self, image):
+        return self.body(self.stem(image))
+"""
+REPOSITORY = Path(tempfile.gettempdir()) / f"ucseg-bench-{os.getpid()}"
+"""A repository with a network at COMMITS commits, which has one width after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +105,34 @@ PROMISES = (
         (*UCSEG, "compare", "v1", "v2", "--no-cache"),
         (PYTHON, str(HERE / "peers.py")),
     ),
+    Promise(
+        "cached compare of two commits / import torch",
+        SINCE,
+        TORCH,
+        most_time=0.15,
+        folder=REPOSITORY,
+    ),
+    Promise(
+        "uncached compare of two commits / import torch, torchvision",
+        (*SINCE, "--no-cache"),
+        TORCH_AND_TORCHVISION,
+        most_time=1.3,
+        folder=REPOSITORY,
+    ),
+    Promise(
+        "uncached history of 50 commits with 5 networks / uncached compare of two",
+        (*UCSEG, "history", "net.py:Net", "--no-cache"),
+        (*SINCE, "--no-cache"),
+        most_time=2.5,
+        folder=REPOSITORY,
+    ),
 )
 
 
 def main() -> int:
     """Measure every promise; 1 where one is broken."""
     print(f"{RUNS} pairs each, in turn; median (smallest to largest) of the ratios, pair by pair")
-    with tempfile.TemporaryDirectory() as directory:
+    with repository(), tempfile.TemporaryDirectory() as directory:
         kept = [report(promise, measure(promise, Path(directory))) for promise in PROMISES]
     report(
         Promise("this machine's noise: import torch / import torch", TORCH, TORCH),
@@ -100,6 +141,25 @@ def main() -> int:
     print(flush=True)
     kept.append(subprocess.run(RECORDING, check=False).returncode == 0)
     return 0 if all(kept) else 1
+
+
+@contextmanager
+def repository() -> Iterator[None]:
+    """REPOSITORY, as long as it is measured."""
+    REPOSITORY.mkdir()
+    git = ("git", "-c", "user.name=bench", "-c", "user.email=bench@example.com")
+    try:
+        subprocess.run([*git, "init", "--quiet"], cwd=REPOSITORY, check=True)
+        for number in range(COMMITS):
+            width = WIDTHS[number * len(WIDTHS) // COMMITS]
+            (REPOSITORY / "net.py").write_text(NET.replace("width=16", f"width={width}"))
+            (REPOSITORY / "README").write_text(f"{number}")
+            subprocess.run([*git, "add", "."], cwd=REPOSITORY, check=True)
+            made = [*git, "commit", "--quiet", "--message", f"commit {number}"]
+            subprocess.run(made, cwd=REPOSITORY, check=True)
+        yield
+    finally:
+        shutil.rmtree(REPOSITORY)
 
 
 def measure(promise: Promise, directory: Path) -> list[tuple[Run, Run]]:

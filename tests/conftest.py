@@ -225,6 +225,7 @@ def fake_engine(
     """An engine that has stored traces and counts; gives the requests that got past the cache."""
     asked: list[tracing.Request] = []
     really_count = tracing.count_with_others
+    really_ask = child_process.child_processes
 
     def record_all(
         requests: Iterable[tracing.Request], failures: tracing.Failures | None = None
@@ -241,9 +242,19 @@ def fake_engine(
         return other_counts if request == COUNTED else really_count(request, timeout)
 
     @contextmanager
-    def asked_here(questions: Sequence[Question], *_: object) -> Iterator[list[AskedHere]]:
-        asked.extend(tracing.Request(*point) for question in questions for point in question.points)
-        yield [AskedHere(question) for question in questions]
+    def asked_here(
+        questions: Sequence[Question], limit: float, patience: float | None = None
+    ) -> Iterator[list[Any]]:
+        asked.extend(
+            tracing.Request(source, conditions)
+            for question in questions
+            for source, conditions in question.points
+        )
+        if any(source.revision for question in questions for source in question.sources):
+            with really_ask(questions, limit, patience) as children:
+                yield children
+        else:
+            yield [AskedHere(question) for question in questions]
 
     monkeypatch.setattr(tracing, "_record_all", record_all)
     monkeypatch.setattr(tracing, "count_with_others", count)
@@ -278,6 +289,9 @@ class AskedHere(NamedTuple):
         if isinstance(found, UcsegError):
             raise found
         return list(map(decode_design, found))
+
+    def dependencies(self) -> list[None]:
+        return [None] * len(self.question.points)
 
 
 @pytest.fixture

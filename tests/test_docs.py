@@ -12,6 +12,7 @@ import pytest
 from typer.main import get_command
 
 from support.fixture_types import Run, WriteWeights
+from support.repositories import make_history
 from test_house import ROOMS
 from ucseg_cli.analysis.counting.metrics import METRICS, SYNONYMS
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
@@ -85,6 +86,8 @@ def test_every_screen_is_what_ucseg_prints(
 
     text = page.read_text("utf-8")
     _write_files(tmp_path, text)
+    if page.name == "revisions.md":
+        make_history(tmp_path)
     write_weights(tmp_path / "weights.safetensors", as_variant("v2+classes=19"))
     rewritten = CONSOLE.sub(lambda block: EXAMPLE.sub(rerun, block[0]), text)
     if updating:

@@ -17,6 +17,8 @@ import pytest
 from pre_commit.clientlib import MANIFEST_HOOK_DICT, load_config, load_manifest
 from ruamel.yaml import YAML
 
+from support.repositories import BLOCKS, NET, new_repository
+
 Environment = Mapping[str, str]
 
 ROOT = Path(__file__).parents[1]
@@ -196,7 +198,7 @@ def test_every_input_is_used_and_nothing_else_is() -> None:
     assert all(described["description"] for described in action["inputs"].values())
 
 
-@pytest.mark.parametrize(("page", "number"), [("action.yml", 2), ("docs/ci.md", 3)])
+@pytest.mark.parametrize(("page", "number"), [("action.yml", 2), ("docs/ci.md", 5)])
 def test_other_actions_are_pinned_to_a_commit_and_its_version_stands_beside_it(
     page: str, number: int
 ) -> None:
@@ -209,7 +211,7 @@ def test_other_actions_are_pinned_to_a_commit_and_its_version_stands_beside_it(
 def test_the_action_and_the_page_pin_the_same_commits() -> None:
     texts = [(ROOT / page).read_text("utf-8") for page in ("action.yml", "docs/ci.md")]
     pins = {pin for text in texts for pin in re.findall(r"(actions/[\w-]+)@(\S+)", text)}
-    assert len(pins) == len(dict(pins)) == 3
+    assert len(pins) == len(dict(pins)) == 4
 
 
 def test_a_budget_within_its_limit_passes_without_annotations(job: Job) -> None:
@@ -250,6 +252,38 @@ def test_drift_from_the_lock_fails_if_the_action_is_to_look_for_it(job: Job) -> 
     answer = job.step("ask", locked="true")
     assert answer.returncode == 1
     assert answer.stdout.startswith("::error file=ucseg.lock.json,line=")
+
+
+def test_the_comment_says_what_a_branch_changes_and_nothing_where_it_changes_nothing(
+    job: Job,
+) -> None:
+    repository = new_repository(job.checkout)
+    budgets = CONFIGURATION.format(limit="650k").replace('"v2"', '"net.py:Net"')
+    files = {"net.py": NET, "blocks.py": BLOCKS, "pyproject.toml": budgets}
+    repository.commit("base", {**files, ".gitignore": "__pycache__\n"})
+    repository.git("checkout", "--quiet", "-b", "branch")
+    repository.commit("Widen it", {"net.py": NET.replace("=4", "=8"), "other.py": NET})
+    more = '\n[[tool.ucseg.budgets]]\nid = "more"\nmetric = "params"\nmax = "650k"\n'
+    repository.commit("Add one", {"pyproject.toml": f'{budgets}{more}variant = "other.py:Net"\n'})
+    repository.git("checkout", "--quiet", "main")
+    repository.git("merge", "--quiet", "--no-ff", "--message", "merge", "branch")
+    answer = job.step("ask", compare="base")
+    assert answer.returncode == 0, answer.stderr
+    comment = Path(job.outputs["comment"]).read_text("utf-8")
+    assert comment.startswith("<!-- ucseg.check -->\n")
+    for text in (comment, job.summary):
+        plain = text.replace("\\", "")
+        assert "more parameters than net.py:Net@HEAD^1" in plain
+        assert "other.py:Net is new since HEAD^1." in plain
+    # a commit that changes no model needs no comment, unless a limit is exceeded
+    repository.commit("Say more", {"README": "more"})
+    Path(job.environment["GITHUB_OUTPUT"]).write_text("")
+    assert job.step("ask", compare="HEAD^1").returncode == 0
+    assert job.outputs == {}
+    failed = job.step("ask", compare="HEAD^1", args="check net.py:Net --max params=1")
+    assert failed.returncode == 1
+    assert "@HEAD^1" not in Path(job.outputs["comment"]).read_text("utf-8")
+    assert job.step("ask", compare="nope").returncode == 2
 
 
 def test_two_uses_in_a_job_have_a_comment_each(job: Job) -> None:
@@ -437,11 +471,13 @@ def test_the_page_names_every_input_of_the_action() -> None:
 
 
 def test_the_workflow_uses_the_action_in_a_checkout_with_inputs_that_it_has(job: Job) -> None:
-    (step,) = (step for step in _workflow_steps() if step.get("uses", "").startswith("./"))
-    assert set(step["with"]) <= set(_action()["inputs"])
+    steps = [step for step in _workflow_steps() if step.get("uses", "").startswith("./")]
     (job.checkout / "tools").mkdir()
     (job.checkout / BESIDE).symlink_to(ROOT)
-    assert (job.checkout / step["uses"] / "action.yml").is_file()
+    assert len(steps) == 2
+    for step in steps:
+        assert set(step["with"]) <= set(_action()["inputs"])
+        assert (job.checkout / step["uses"] / "action.yml").is_file()
 
 
 def test_recipes_install_from_the_checkout_that_they_have_fetched() -> None:
@@ -449,7 +485,7 @@ def test_recipes_install_from_the_checkout_that_they_have_fetched() -> None:
     installs = [text for text in (*scripts, *_pipeline_lines()) if " pip install " in text]
     assert installs == [f"python -P -m pip install ./{BESIDE}"] * 2
     checkouts = [step for step in _workflow_steps() if "actions/checkout" in step.get("uses", "")]
-    assert [step["with"]["submodules"] for step in checkouts] == [True, True]
+    assert [step["with"]["submodules"] for step in checkouts] == [True] * 3
 
 
 def test_the_scripts_of_recipes_hold_no_expression_and_their_ucseg_runs(job: Job) -> None:

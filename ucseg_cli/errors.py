@@ -3,6 +3,7 @@
     UcsegError                      2   no verdict
     ├── UsageError                  2   what was typed does not fit the grammar
     │   ├── UnknownNameError        2   an unknown name; carries the nearest known one
+    │   ├── AbsentError             2   a model that is not there at a revision
     │   └── ConfigurationError      2   a configuration or lock file says what it cannot
     ├── MistakesError               2   several of these together
     ├── ModelError                  2   the model cannot be built, or cannot run on this input
@@ -119,6 +120,12 @@ class UnknownNameError(UsageError):
             notes=(f"known: {_listed(name, known)}" if known else "there is none",),
             help=" ".join(filter(None, (suggestion, hint))) or None,
         )
+
+
+class AbsentError(UsageError):
+    """The model is not there at the revision that it is named at."""
+
+    kind = "absent"
 
 
 class ConfigurationError(UsageError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
@@ -214,3 +215,8 @@ def _scaled(magnitude: int) -> str:
         return f"{hundredths // 100}.{hundredths % 100:02}{prefix}"
     tenths = tenths_by_prefix[prefix]
     return f"{tenths // 10:,}.{tenths % 10}{prefix}"
+
+
+def shown_day(seconds: int) -> str:
+    """A time in seconds since 1970 as a date in UTC: ``1_795_478_400`` as ``2026-11-24``."""
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds))

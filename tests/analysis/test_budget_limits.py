@@ -11,7 +11,13 @@ from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.metrics import METRICS, totals
 from ucseg_cli.analysis.memory.peak_memory import peak_memory, weights_bytes
-from ucseg_cli.analysis.rules.budget_checks import Check, judge, parse_limit, points_needed
+from ucseg_cli.analysis.rules.budget_checks import (
+    Baseline,
+    Check,
+    judge,
+    parse_limit,
+    points_needed,
+)
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.errors import MistakesError, Place, UnknownNameError, UsageError
 from ucseg_cli.facts.budget import Bound, Budget
@@ -47,9 +53,9 @@ def judged(trace_of: TraceOf) -> Judge:
                 trace_of(as_variant(point.reference.name), point.conditions),
                 point.reference.variant,
             )
-            for point in points_needed(budgets, inputs, base)
+            for point in points_needed(budgets, inputs, Baseline(base))
         }
-        return judge(budgets, inputs, subjects, base)
+        return judge(budgets, inputs, subjects, Baseline(base))
 
     return run
 

@@ -20,6 +20,7 @@ SEVERAL = {
     ("lint", "--select"),
     ("lint", "--ignore"),
     ("check", "--docs"),
+    ("history", "--metric"),
     ("check", "--max"),
     ("check", "--size"),
     ("check", "--variant"),

@@ -15,6 +15,7 @@ from ucseg_cli.facts.budget import Bound, Budget
 from ucseg_cli.facts.conditions import Size
 from ucseg_cli.facts.settings import LintSettings, Settings
 from ucseg_cli.references import Reference, parse_reference
+from ucseg_cli.references.grammar import no_names
 from ucseg_cli.references.variants import AXES, BASELINE, CATALOGUE, DEFAULT, Variant, as_variant
 from ucseg_cli.workflow.load_project import chosen_budgets
 
@@ -48,7 +49,7 @@ def names_of(budget: Budget) -> tuple[str, ...]:
 
 def test_a_whole_configuration_is_read(configured: Configured, tmp_path: Path) -> None:
     read = configured(WHOLE)
-    assert read._replace(places={}) == Settings(
+    assert read._replace(places={}, variants_at=no_names) == Settings(
         path=tmp_path / "ucseg.toml",
         default=Reference("tiny", as_variant("v2+rates=1,2")),
         baseline=parse_reference("v2+backbone=10"),
@@ -94,7 +95,8 @@ def test_a_model_s_place_is_that_of_the_variant_that_it_changes(configured: Conf
 def test_an_empty_configuration_leaves_everything_as_it_is_built_in(
     configured: Configured, tmp_path: Path
 ) -> None:
-    assert configured("# nothing\n") == Settings(path=tmp_path / "ucseg.toml")
+    read = configured("# nothing\n")
+    assert read._replace(variants_at=no_names) == Settings(path=tmp_path / "ucseg.toml")
     assert (
         (Settings().default.name, Settings().baseline.name) == (DEFAULT, BASELINE) == ("v2", "v1")
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ from ucseg_cli.references import (
     parse_reference,
     with_axes,
 )
-from ucseg_cli.references.variants import CATALOGUE
+from ucseg_cli.references.designs import between, changed_arguments, is_same_design
+from ucseg_cli.references.grammar import at_other_revision, split_revision
+from ucseg_cli.references.variants import CATALOGUE, Variant
 
 
 def test_a_variant_is_named_with_its_changes_and_the_name_is_kept_as_typed() -> None:
@@ -53,6 +56,18 @@ def test_a_variant_is_named_with_its_changes_and_the_name_is_kept_as_typed() -> 
         ("model.H5", FromCheckpoint("model.H5")),
         ("model.ckpt.index", FromCheckpoint("model.ckpt.index")),
         ("weights.pt+key=model.ema", FromCheckpoint("weights.pt", "model.ema")),
+        ("runs/3@night", FromCheckpoint("runs/3@night")),
+        ("run@3.pt", FromCheckpoint("run@3.pt")),
+        ("run@3/net.py:Net", FromFile("run@3/net.py", "Net")),
+        ("net.py:Net@main", FromFile("net.py", "Net", (), "main")),
+        ("net.py:Net@HEAD~3", FromFile("net.py", "Net", (), "HEAD~3")),
+        ("net.py:make.small@feature/x", FromFile("net.py", "make.small", (), "feature/x")),
+        ("run@3/net.py:Net@v1.0+2", FromFile("run@3/net.py", "Net", (), "v1.0+2")),
+        ("net.py:Net@main@{1}", FromFile("net.py", "Net", (), "main@{1}")),
+        ("net.py:Net@:/fix: this", FromFile("net.py", "Net", (), ":/fix: this")),
+        ("net.py:Net@a.pt", FromFile("net.py", "Net", (), "a.pt")),
+        ("a.b:Net@1f+w=2", FromModule("a.b", "Net", (Argument("w", "2"),), "1f")),
+        (r"C:\nets\net.py:Net@main", FromFile(r"C:\nets\net.py", "Net", (), "main")),
     ],
 )
 def test_a_source_differs_from_a_variant_by_how_it_is_written(text: str, source: Source) -> None:
@@ -236,3 +251,76 @@ def test_a_file_with_dots_is_not_taken_for_a_module(
     Path("net.txt").touch()
     with pytest.raises(UsageError, match=r"net\.txt does not end with \.py"):
         parse_reference("net.txt:Net")
+
+
+def test_a_path_with_a_sign_of_a_revision_that_is_there_stays_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.pt@main").touch()
+    assert split_revision("w.pt@main") == ("w.pt@main", None)
+    assert split_revision("w.pt@other") == ("w.pt", "other")
+
+
+def test_a_name_at_a_revision_is_what_the_configuration_had_there() -> None:
+    there = {"tiny": CATALOGUE["v2"]._replace(classes=5), **CATALOGUE}
+    asked = []
+
+    def named_at(revision: str, _: object) -> dict[str, Variant]:
+        asked.append(revision)
+        return there
+
+    reference = parse_reference("tiny@HEAD~2+backbone=10", named_at=named_at)
+    assert reference.name == "tiny@HEAD~2+backbone=10"
+    assert reference.variant == there["tiny"]._replace(backbone=10)
+    assert asked == ["HEAD~2"]
+    with pytest.raises(UsageError, match="'new' is new since main"):
+        parse_reference("new@main", {**there, "new": there["tiny"]}, named_at=named_at)
+    with pytest.raises(UnknownNameError, match="no variant named 'tinny'"):
+        parse_reference("tinny@main", there, named_at=named_at)
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "fix"),
+    [
+        ("v2@main+backbone=10", "v2 is built in", "write v2+backbone=10"),
+        ("torchvision:resnet18@main", "is torchvision's", "write torchvision:resnet18"),
+        ("w.pt@main", "is a checkpoint", "git show main:./w.pt > other.pt"),
+        ("runs/w.pt@main", "is a checkpoint", "git show main:./runs/w.pt"),
+        ("tiny@main", "there is no configuration", "name a file"),
+    ],
+)
+def test_what_no_revision_has_is_refused_with_what_to_type(text: str, what: str, fix: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(what)) as caught:
+        parse_reference(text)
+    assert fix in (caught.value.help or "")
+    assert caught.value.where == text
+
+
+def test_a_model_is_named_at_another_revision_once() -> None:
+    for text, at in (
+        ("net.py:Net", "net.py:Net@main"),
+        ("net.py:Net+width=3+a=b", "net.py:Net@main+width=3+a=b"),
+        ("tiny+classes=3", "tiny@main+classes=3"),
+        ("net.py:Net+width=a@b", "net.py:Net@main+width=a@b"),
+    ):
+        assert at_other_revision(text, "main", "--since") == at
+    with pytest.raises(UsageError, match="is at a revision already"):
+        at_other_revision("net.py:Net@v1", "main", "--since")
+
+
+def test_the_design_is_one_at_every_revision_which_is_an_axis_beside_others() -> None:
+    old, new = (parse_reference(text).model for text in ("n.py:N@v1+a=1", "n.py:N+a=2"))
+    assert is_same_design(old, new)
+    assert is_same_design(parse_reference("n:N@v1").model, parse_reference("n:N@v2").model)
+    assert not is_same_design(parse_reference("n:N@v1").model, parse_reference("n:M@v1").model)
+    assert changed_arguments(old, new) == ["revision", "a"]
+    assert {str(between(old, new, {name})) for name in ("revision", "a")} == {"n.py:N", "n.py:N@v1"}
+    assert between(old, new, {"revision", "a"}) == new
+    # an argument of that name leaves no axis for the revision, and alone it is the whole change
+    assert (
+        changed_arguments(*(parse_reference(f"n.py:N{text}").model for text in ("@v1", ""))) == []
+    )
+    clash = [parse_reference(f"n.py:N{text}").model for text in ("@v1+revision=1", "+revision=2")]
+    assert changed_arguments(*clash) == ["revision"]
+    assert str(between(clash[0], clash[1], {"revision"})) == "n.py:N@v1"

@@ -70,6 +70,11 @@ def reference_argument(metavar: str, help: str) -> Any:  # noqa: A002 - the word
     )
 
 
+def since_option(help: str) -> Any:  # noqa: A002 - the word on the screen
+    """An option that names a revision of git."""
+    return typer.Option("--since", metavar="REV", help=help, rich_help_panel=MODEL)
+
+
 _variant = partial(
     typer.Option,
     "--variant",

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from itertools import product, starmap
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ucseg_cli.facts.checkout import Checkout
+from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.conditions import Conditions, Example, Given, Input, Size, Tensors
 from ucseg_cli.references import Argument, FromFile, FromModule, OwnCode
+
+CAN_FORK = sys.platform == "linux"
+"""Whether a process that has imported torch can be forked; on macOS its libraries forbid it."""
 
 
 class Question(NamedTuple):
     """A task for each model on each input; for ``list`` the input does not matter.
 
     ``trace``, or ``count`` with other counters, or ``list`` what can be built. The models are of
-    one design, so that one process may run them one after the other.
+    one design, so that one process may run them one after the other. Models at several revisions
+    run in forks of it, each for at most *limit* seconds. *checkouts* are the files of each, by
+    revision; by an empty one those of the working tree.
     """
 
     task: str
     sources: Sequence[OwnCode]
     conditions: Sequence[Conditions]
+    checkouts: Mapping[str, Checkout] = MappingProxyType({})
+    limit: float = TIMEOUT
 
     @property
     def source(self) -> OwnCode:
@@ -32,6 +43,16 @@ class Question(NamedTuple):
     def points(self) -> list[tuple[OwnCode, Conditions]]:
         """Each model on each input, in the order of the results."""
         return list(product(self.sources, self.conditions))
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether its models are of several revisions."""
+        return len({source.revision for source in self.sources}) > 1
+
+    @property
+    def checkout(self) -> Checkout | None:
+        """The files of the first model; None if it stands in no repository."""
+        return self.checkouts.get(self.source.revision or "")
 
 
 def progress_file(answer: Path) -> Path:
@@ -44,20 +65,28 @@ def result_file(answer: Path, number: int) -> Path:
     return answer.with_suffix(f".{number}")
 
 
+def dependencies_file(answer: Path, number: int) -> Path:
+    """The file in which a child says what one of its models depends on."""
+    return answer.with_suffix(f".{number}.depends")
+
+
 def encode_question(question: Question) -> str:
     """The question as an argument on a command line."""
     sources = list(map(_encode_source, question.sources))
     conditions = [(size, batch, _encode_given(given)) for size, batch, given in question.conditions]
-    return json.dumps([question.task, sources, conditions])
+    files = dict(question.checkouts), question.limit
+    return json.dumps([question.task, sources, conditions, *files])
 
 
 def decode_question(text: str) -> Question:
     """The inverse of encode_question."""
-    task, sources, conditions = json.loads(text)
+    task, sources, conditions, checkouts, limit = json.loads(text)
     return Question(
         task,
         list(starmap(_decode_source, sources)),
         list(starmap(_decode_conditions, conditions)),
+        {revision: Checkout(*fields) for revision, fields in checkouts.items()},
+        limit,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,6 +11,7 @@ from ucseg_cli.errors import Place, Where
 from ucseg_cli.facts.choices import DEFAULT_CONVENTION, FAIL_ON, TIMEOUT
 from ucseg_cli.facts.conditions import Given, Size, parse_inputs
 from ucseg_cli.references import Model, Reference, parse_reference
+from ucseg_cli.references.grammar import no_names
 from ucseg_cli.references.variants import BASELINE, CATALOGUE, DEFAULT, Variant
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Settings(NamedTuple):
         variants: every named variant, ours and the project's.
         timeout: seconds that a user's code may take.
         sizes: the inputs of commands that take several; the others take the first.
+        variants_at: the named variants as the configuration has them at a revision.
         places: where each value that is not built in stands, by key.
     """
 
@@ -45,6 +47,7 @@ class Settings(NamedTuple):
     budgets: tuple[Budget, ...] = ()
     lint: LintSettings = LintSettings()
     timeout: float = TIMEOUT
+    variants_at: Callable[[str, Where], Mapping[str, Model]] = no_names
     places: Mapping[str, Place] = MappingProxyType({})
 
     @property
@@ -55,14 +58,16 @@ class Settings(NamedTuple):
     def find(self, text: str, where: Where = None) -> Reference:
         """The model that a user typed; raises UsageError with the nearest known name."""
         beside = self.path.parent if self.path else None
-        return parse_reference(text, self.variants, where=where, beside=beside)
+        known = self.variants
+        return parse_reference(text, known, where=where, beside=beside, named_at=self.variants_at)
 
     def find_written(self, text: str, where: Place) -> Reference:
         """The model that a file of the project names, which stands beneath its folder.
 
         Raises UsageError as *find* does, and ConfigurationError for anything else.
         """
-        return parse_reference(text, self.variants, where=where, beneath=self.folder)
+        known, folder = self.variants, self.folder
+        return parse_reference(text, known, where=where, beneath=folder, named_at=self.variants_at)
 
     def find_input(self, text: str) -> Given:
         """The input that a user typed, a function's file found as *find* does; see parse_inputs."""

@@ -12,12 +12,13 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ucseg_cli.facts.checkout import Dependencies, decode_dependencies
 from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace, encode_trace
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.system.atomic_write import replace_file
@@ -30,7 +31,7 @@ Entry = TypeVar("Entry")
 
 ENVIRONMENT = "UCSEG_CACHE_DIR"
 MAX_ENTRIES = 512
-SUFFIXES = {".trace", ".totals"}
+SUFFIXES = {".trace", ".totals", ".depends"}
 LEFTOVER = re.compile(r"\.([0-9a-f]{32}|CACHEDIR\.TAG)\.\w{8}")
 """The names of files that a run was writing when it was killed."""
 SURELY_LEFT = 3600
@@ -71,6 +72,12 @@ def _decode_totals(data: Any) -> Totals:
     return data
 
 
+def _decode_all_dependencies(data: Any) -> list[Dependencies]:
+    if not isinstance(data, list):
+        raise TraceFormatError("it does not hold dependencies")
+    return list(map(decode_dependencies, data))
+
+
 def _are_figures(data: Any) -> bool:
     return isinstance(data, dict) and all(type(count) is int for count in data.values())
 
@@ -101,6 +108,14 @@ class Cache:
     def put_totals(self, key: str, totals: Totals) -> None:
         """Keep the totals of several networks, which are far smaller than their traces."""
         self._keep(self._path(key, "totals"), totals)
+
+    def get_dependencies(self, key: str) -> list[Dependencies]:
+        """The dependencies of the models kept under *key*, of the one used last first."""
+        return self._load(self._path(key, "depends"), _decode_all_dependencies) or []
+
+    def put_dependencies(self, key: str, known: Sequence[Dependencies]) -> None:
+        """Keep what models depend on."""
+        self._keep(self._path(key, "depends"), known)
 
     def _load(self, path: Path, decode: Callable[[Any], Entry]) -> Entry | None:
         try:

@@ -21,10 +21,18 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, NoReturn
 
 from ucseg_cli.errors import ModelError, UcsegError, decode_error, encode_error
+from ucseg_cli.facts.checkout import Dependencies, decode_dependencies
 from ucseg_cli.facts.design import Design, decode_design
 from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace
-from ucseg_cli.facts.question import Question, encode_question, progress_file, result_file
+from ucseg_cli.facts.question import (
+    Question,
+    dependencies_file,
+    encode_question,
+    progress_file,
+    result_file,
+)
 from ucseg_cli.facts.trace import Trace
+from ucseg_cli.gate.revisions import with_checkouts
 from ucseg_cli.references import OwnCode
 from ucseg_cli.system.plain_file import read_plain_file
 from ucseg_cli.system.process_control import orphans_ended
@@ -78,7 +86,8 @@ class ChildProcess(NamedTuple):
             results = found.get("results")
         if not isinstance(results, list) or len(results) != len(self.question.points):
             raise _garbled(self.question.source)
-        return list(map(self._or_error, results))
+        pairs = zip(self.question.points, results, strict=True)
+        return [self._or_error(source, result) for (source, _), result in pairs]
 
     def wait_for_traces(self) -> list[Trace | UcsegError]:
         """The same as traces; raises ModelError for what is not one for each input."""
@@ -100,9 +109,26 @@ class ChildProcess(NamedTuple):
         except (TypeError, ValueError) as error:
             raise _garbled(self.question.source) from error
 
-    def _or_error(self, result: Any) -> Any:
-        failed = isinstance(result, dict) and "error" in result
-        return self._error(result["error"]) if failed else result
+    def dependencies(self) -> list[Dependencies | None]:
+        """The dependencies of the model on each input; None where they are unknown."""
+        answers = (
+            dependencies_file(self.answer, number) for number in range(len(self.question.points))
+        )
+        return [self._dependencies_in(file) if file.exists() else None for file in answers]
+
+    def _dependencies_in(self, file: Path) -> Dependencies:
+        try:
+            return decode_dependencies(json.loads(read_plain_file(file, follow=False)))
+        except (OSError, ValueError, RecursionError) as error:
+            raise _garbled(self.question.source) from error
+
+    def _or_error(self, source: OwnCode, result: Any) -> Any:
+        if isinstance(result, dict) and "error" in result:
+            return self._error(result["error"])
+        if isinstance(result, dict) and type(status := result.get("ended")) is int:
+            is_late = hasattr(signal, "SIGALRM") and status == -signal.SIGALRM
+            return self._not_built(source) if is_late else _ended_early(source, status)
+        return result
 
     def _wait(self) -> int | None:
         """The exit status; None if its time, or ours, is up first."""
@@ -132,6 +158,9 @@ class ChildProcess(NamedTuple):
             self.process.wait()
 
     def _results_so_far(self) -> list[Any]:
+        if self.question.is_forked:  # each has a result of its own, in any order
+            numbered = enumerate(self.question.points)
+            return [self._forked_result(number, source) for number, (source, _) in numbered]
         progress = progress_file(self.answer)
         if not progress.exists():
             raise self._not_built(self.question.source)
@@ -151,6 +180,12 @@ class ChildProcess(NamedTuple):
             missing = {"error": encode_error(self._not_built(source))}
             results.append(modules if source == running else missing)
         return results
+
+    def _forked_result(self, number: int, source: OwnCode) -> Any:
+        file = result_file(self.answer, number)
+        return (
+            self._read(file) if file.exists() else {"error": encode_error(self._not_built(source))}
+        )
 
     def _not_built(self, source: OwnCode) -> ModelError:
         what = f"{source.name} was not built within {self.limit:,g} s"
@@ -189,7 +224,9 @@ def child_processes(
         children: list[ChildProcess] = []
         try:
             for number, question in enumerate(questions):
-                child = _start(question, Path(folder) / f"{number}.json", limit)
+                place = Path(folder) / f"{number}.json"
+                question = with_checkouts(question, place.with_suffix(""))  # noqa: PLW2901
+                child = _start(question._replace(limit=limit), place, limit)
                 children.append(child._replace(patience=patience))
             yield children
         finally:
@@ -205,7 +242,8 @@ def _start(question: Question, answer: Path, limit: float) -> ChildProcess:
     process = subprocess.Popen(  # noqa: S603 - ourselves
         command, stdin=nothing, stdout=2, start_new_session=True
     )
-    return ChildProcess(question, process, answer, limit, time.monotonic() + limit)
+    turns = len(question.sources) if question.is_forked else 1
+    return ChildProcess(question, process, answer, limit, time.monotonic() + limit * turns)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from functools import lru_cache
@@ -46,6 +47,12 @@ def library_fingerprint(source: FromLibrary, conditions: Conditions) -> str:
     model = f"{source}{''.join(map(str, source.arguments))}"
     sources = _sources(OUR_SOURCES + LOADING_SOURCES) + _whole_package("torchvision")
     return _name(model, conditions, sources)
+
+
+def own_code_fingerprint(model: str, conditions: Conditions) -> str:
+    """The name under which it is kept what a user's model depends on, in this environment."""
+    environment = f"{sys.prefix}\n{os.environ.get('PYTHONPATH', '')}"
+    return _name(f"{model}\n{environment}", conditions, _sources(OUR_SOURCES + LOADING_SOURCES))
 
 
 def totals_fingerprint(traces: Iterable[str], *, deploy: bool) -> str:

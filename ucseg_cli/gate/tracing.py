@@ -15,12 +15,15 @@ from ucseg_cli.facts.trace import NO_FORWARD, Trace
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.gate.fingerprints import fingerprint, library_fingerprint, totals_fingerprint
 from ucseg_cli.references import Buildable, FromCheckpoint, FromLibrary, Model, OwnCode
+from ucseg_cli.references.designs import constructor
 from ucseg_cli.references.variants import Variant
 
 if TYPE_CHECKING:
+    from ucseg_cli.facts.checkout import Dependencies
     from ucseg_cli.facts.design import Design
     from ucseg_cli.facts.question import Question
     from ucseg_cli.facts.state_dict import StateDict
+    from ucseg_cli.gate.committed import Committed
 
 
 class Request(NamedTuple):
@@ -61,11 +64,31 @@ def trace_all(
     if missing:
         traces.update(_read_all(missing, failures))
         limits = _Limits(timeout, patience, together)
-        for recorded in _record_others(missing, announce, limits, failures):
-            traces.update(recorded)
-            if cache:  # at once, since what comes next may fail
-                _keep_all(recorded, cache)
+        with committed_models(cache, missing) as committed:
+            left = _find_committed(missing, committed, traces, failures)
+            while left:
+                others, later = _first_of_each(left, committed)
+                for recorded in _record_others(others, committed, announce, limits, failures):
+                    traces.update(recorded)
+                    if cache:  # at once, since what comes next may fail
+                        _keep_all(recorded, cache)
+                left = _find_committed(later, committed, traces, failures)
     return traces
+
+
+@contextmanager
+def committed_models(
+    cache: Cache | None, requests: Iterable[Request]
+) -> Iterator[Committed | None]:
+    """Where traces of committed models are; None if no request is of a user's code."""
+    if not any(isinstance(request.model, OwnCode) for request in requests):
+        yield None
+        return
+    from ucseg_cli.gate.committed import Committed  # only a user's code needs git
+    from ucseg_cli.gate.revisions import Revisions
+
+    with Revisions() as revisions:
+        yield Committed(revisions, cache)
 
 
 def count_with_others(request: Request, timeout: float = TIMEOUT) -> tuple[Count, ...]:
@@ -148,6 +171,50 @@ def _key(request: Request) -> str | None:
             return None
 
 
+def _find_committed(
+    requests: Iterable[Request],
+    committed: Committed | None,
+    traces: dict[Request, Trace],
+    failures: Failures | None,
+) -> list[Request]:
+    """Add the traces of committed models that are known; gives the requests that are left.
+
+    A model whose revision or file is not there has failed, and is not among them.
+    """
+    left = []
+    for request in requests:
+        model, conditions = request
+        if committed is None or not isinstance(model, OwnCode):
+            left.append(request)
+            continue
+        with _noting_failures([request], failures):
+            outcome = committed.find(model, conditions)
+            if outcome is None:
+                committed.refuse(model)
+                left.append(request)
+            elif isinstance(outcome, UcsegError):
+                raise outcome
+            else:
+                traces[request] = outcome
+    return left
+
+
+def _first_of_each(
+    requests: Iterable[Request], committed: Committed | None
+) -> tuple[list[Request], list[Request]]:
+    """One of the models that are likely to be the same at several revisions, and the others."""
+    first: dict[object, Request] = {}
+    later = []
+    for request in requests:
+        model, conditions = request
+        key: object = request
+        if committed is not None and isinstance(model, OwnCode):
+            key = committed.likeness(model, conditions)
+        if first.setdefault(key, request) is not request:
+            later.append(request)
+    return list(first.values()), later
+
+
 @contextmanager
 def _noting_failures(of: Iterable[Request], failures: Failures | None) -> Iterator[None]:
     """Note an error of these requests instead of raising it, if there is a place for that."""
@@ -185,6 +252,7 @@ class _Limits(NamedTuple):
 
 def _record_others(
     requests: Iterable[Request],
+    committed: Committed | None,
     announce: Callable[[int], None],
     limits: _Limits,
     failures: Failures | None,
@@ -208,7 +276,21 @@ def _record_others(
         for child in children:
             requested = list(starmap(Request, child.question.points))
             with _noting_failures(requested, failures):
-                yield _without_errors(requested, child.wait_for_traces(), failures)
+                outcomes = child.wait_for_traces()
+                _keep_committed(requested, outcomes, child.dependencies(), committed)
+                yield _without_errors(requested, outcomes, failures)
+
+
+def _keep_committed(
+    requests: Iterable[Request],
+    outcomes: Iterable[Trace | UcsegError],
+    dependencies: Iterable[Dependencies | None],
+    committed: Committed | None,
+) -> None:
+    for request, outcome, found in zip(requests, outcomes, dependencies, strict=True):
+        model, conditions = request
+        if committed is not None and isinstance(model, OwnCode):
+            committed.keep(model, conditions, outcome, found)
 
 
 def _without_errors(
@@ -226,16 +308,24 @@ def _without_errors(
 
 
 def _questions(requests: Iterable[Request], *, together: bool) -> list[Question]:
-    """One for each model of a user's with all its inputs, or one for all models *together*."""
-    from ucseg_cli.facts.question import Question
+    """One for each model of a user's with all its inputs, or one for all models *together*.
+
+    Models that are at several revisions share one as well, since its process forks for each.
+    """
+    from ucseg_cli.facts.question import CAN_FORK, Question
 
     inputs: dict[OwnCode, list[Conditions]] = {}
     for request in requests:
         if isinstance(request.model, OwnCode):
             inputs.setdefault(request.model, []).append(request.conditions)
-    if together:
-        return [Question("trace", list(inputs), next(iter(inputs.values())))]
-    return [Question("trace", [source], conditions) for source, conditions in inputs.items()]
+    at_revisions = {constructor(source) for source in inputs if source.revision is not None}
+    groups: dict[object, list[OwnCode]] = {}
+    for source, conditions in inputs.items():
+        design = constructor(source)
+        alone = () if together or (CAN_FORK and design in at_revisions) else (source,)
+        revision = "" if CAN_FORK else source.revision
+        groups.setdefault((design, tuple(conditions), revision, *alone), []).append(source)
+    return [Question("trace", sources, inputs[sources[0]]) for sources in groups.values()]
 
 
 def _record_all(

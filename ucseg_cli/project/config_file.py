@@ -24,12 +24,14 @@ SHARED_TABLE: KeyPath = ("tool", "ucseg")
 class Document:
     """A configuration file: *data* is our table, *root* where that table stands in the file."""
 
-    def __init__(self, path: Path, text: str, data: Mapping[str, Any], root: KeyPath) -> None:
+    def __init__(
+        self, path: Path, text: str, data: Mapping[str, Any], root: KeyPath, at: str = ""
+    ) -> None:
         self.path = path
         self.data = data
         self._text = text
         self._root = root
-        self._shown = shown(path)  # once, since it asks the system where we are
+        self._shown = f"{shown(path)}{at}"  # once, since it asks the system where we are
 
     @cached_property
     def _lines(self) -> dict[KeyPath, int]:
@@ -110,15 +112,18 @@ def _read(path: Path, *, required: bool) -> Document | None:
     return document
 
 
-def parse_document(path: Path, text: str) -> Document | None:
-    """The document of a file with this *text*; None if it is about other tools."""
+def parse_document(path: Path, text: str, at: str = "") -> Document | None:
+    """The document of a file with this *text*; None if it is about other tools.
+
+    *at* follows the path where it is shown, as for the text of another revision.
+    """
     root = SHARED_TABLE if path.name == SHARED_NAME else ()
     data: Any = parse_toml(path, text)
     for name in root:
         data = data.get(name) if isinstance(data, dict) else None
     if data is None:
         return None
-    document = Document(path, text, data, root)
+    document = Document(path, text, data, root, at)
     if not isinstance(data, dict):
         raise ConfigurationError("[tool.ucseg] is not a table", where=document.place(()))
     _refuse_extremes(document, data, ())

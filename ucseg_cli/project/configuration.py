@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
@@ -14,6 +15,7 @@ from ucseg_cli.errors import (
     Place,
     UcsegError,
     UnknownNameError,
+    Where,
 )
 from ucseg_cli.facts.budget import Budget
 from ucseg_cli.facts.choices import FAIL_ON, SECONDS, read_seconds
@@ -22,7 +24,7 @@ from ucseg_cli.project.budget_section import read_budget, read_size
 from ucseg_cli.project.config_file import Document
 from ucseg_cli.project.config_section import Section, read_known, read_text, spell
 from ucseg_cli.project.variant_sections import read_variants
-from ucseg_cli.references import Reference
+from ucseg_cli.references import Model, Reference
 
 KEYS = {
     "default": "the model of commands that name none",
@@ -50,7 +52,8 @@ def read_settings(document: Document) -> Settings:
     root = Section(document, document.data, (), mistakes)
     root.only(KEYS)
     variants = read_variants(root.table("variants"), document.path.parent)
-    known = Settings(path=document.path, variants=variants)
+    at_revision = partial(_variants_at, document.path.parent)
+    known = Settings(path=document.path, variants=variants, variants_at=at_revision)
     reference = partial(_read_reference, known)
     convention = partial(read_known, "convention", CONVENTIONS)
     known = known._replace(default=root.read("default", reference, known.default))
@@ -66,6 +69,12 @@ def read_settings(document: Document) -> Settings:
     if mistakes:
         raise MistakesError(sorted(mistakes, key=_line))
     return settings
+
+
+def _variants_at(folder: Path, revision: str, where: Where) -> Mapping[str, Model]:
+    from ucseg_cli.project.variants_at import variants_at  # only a revision needs git
+
+    return variants_at(folder, revision, where)
 
 
 def _line(mistake: UcsegError) -> int:

@@ -31,14 +31,17 @@ VARIANT_KEYS = {
 """The keys of a variant of the family in a configuration, and what each means."""
 
 
-def read_variants(section: Section, folder: Path) -> dict[str, Model]:
-    """Ours, and the project's, which may stand in any order; sources stand beneath *folder*."""
+def read_variants(section: Section, folder: Path, *, now: bool = True) -> dict[str, Model]:
+    """Ours, and the project's, which may stand in any order; sources stand beneath *folder*.
+
+    Their files have to be there *now*, unless the section is of another revision.
+    """
     waiting = {name: section.table(name) for name in section.names() if _is_new_name(section, name)}
     known: dict[str, Model] = dict(CATALOGUE)
     origins = {name: str(table.raw("from") or DEFAULT) for name, table in waiting.items()}
     while ready := [name for name in waiting if _base(origins[name]) not in waiting]:
         for name in ready:
-            known[name] = _read_variant(waiting.pop(name), known, folder)
+            known[name] = _read_variant(waiting.pop(name), known, folder, now=now)
     for name in waiting:
         section.mistaken(f"'{name}' comes from a circle: {_circle(name, origins)}", name, "from")
     return {**known, **dict.fromkeys(waiting, CATALOGUE[DEFAULT])}
@@ -56,9 +59,9 @@ def _is_new_name(section: Section, name: str) -> bool:
     return True
 
 
-def _read_variant(table: Section, known: Mapping[str, Model], folder: Path) -> Model:
+def _read_variant(table: Section, known: Mapping[str, Model], folder: Path, *, now: bool) -> Model:
     """One variant; a mistaken one is known, too, so that its name is not a second mistake."""
-    base = table.read("from", partial(_read_base, known, folder), None)
+    base = table.read("from", partial(_read_base_now if now else _read_base, known, folder), None)
     if base is None and "from" in table:
         _read_arguments(table)
         return FromFile("", "")  # with which every key below it may be right
@@ -118,9 +121,13 @@ def axis_reader(axis: Axis) -> Any:
 
 
 def _read_base(known: Mapping[str, Model], folder: Path, value: Any, where: Place) -> Model:
-    """The base of another: a named one, a variant, or a source whose file is there."""
-    reference = parse_reference(read_text(value, where), known, where=where, beneath=folder)
-    model = reference.model
+    """The base of another: a named one, a variant, or a source."""
+    return parse_reference(read_text(value, where), known, where=where, beneath=folder).model
+
+
+def _read_base_now(known: Mapping[str, Model], folder: Path, value: Any, where: Place) -> Model:
+    """The same; raises ConfigurationError if the file of a source is not there."""
+    model = _read_base(known, folder, value, where)
     if isinstance(model, FromFile | FromCheckpoint) and not Path(model.path).exists():
         raise ConfigurationError(
             f"there is no file {model.path}",

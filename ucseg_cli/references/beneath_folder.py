@@ -21,7 +21,8 @@ def source_beneath(source: Source, folder: Path, where: Where) -> Source:
     """
     match source:
         case FromModule():
-            return FromFile(_file_of(source, folder, where), source.name, source.arguments)
+            file = _file_of(source, folder, where)
+            return FromFile(file, source.name, source.arguments, source.revision)
         case FromFile():
             # through links, since a link could lead to any file of the machine and run it
             path = folder / source.path

@@ -6,10 +6,20 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import combinations
 
-from ucseg_cli.references.sources import Argument, FromCheckpoint, FromFile, Source
+from ucseg_cli.references.sources import (
+    Argument,
+    FromCheckpoint,
+    FromFile,
+    FromModule,
+    OwnCode,
+    Source,
+)
 from ucseg_cli.references.variants import Variant
 
 Model = Variant | Source
+
+REVISION, NOW = "revision", "now"
+"""The axis of two models whose code is of two commits as well; its value in the working tree."""
 
 MAX_CHANGES = 6
 """There are 2 to the n models between two that differ on n axes; beyond these, a path is taken."""
@@ -24,14 +34,24 @@ def is_same_design(one: Model, other: Model) -> bool:
         return isinstance(one, Variant) and isinstance(other, Variant)
     if isinstance(one, FromCheckpoint) or isinstance(other, FromCheckpoint):
         return False
-    return _constructor(one) == _constructor(other)
+    return constructor(one) == constructor(other)
 
 
 def changed_arguments(before: Model, after: Model) -> list[str]:
-    """The arguments that two models of one design give otherwise, or only one of them gives."""
+    """The arguments that two models of one design give otherwise, or only one of them gives.
+
+    REVISION comes before them if their code is of two commits as well.
+    """
     old, new = arguments_of(before), arguments_of(after)
     names = dict.fromkeys((*old, *new))
-    return [name for name in names if old.get(name) != new.get(name)]
+    changed = [name for name in names if old.get(name) != new.get(name)]
+    apart = changed and revision_of(before) != revision_of(after)
+    return [REVISION, *changed] if apart and REVISION not in names else changed
+
+
+def revision_of(model: Model) -> str | None:
+    """The revision that a model is named at; None for one as it is now, or of no repository."""
+    return model.revision if isinstance(model, OwnCode) else None
 
 
 def arguments_of(model: Model) -> dict[str, Argument]:
@@ -60,13 +80,17 @@ def between(before: Model, after: Model, taken: Collection[str]) -> Model:
     old, new = arguments_of(before), arguments_of(after)
     given = {name: argument for name, argument in old.items() if name not in taken}
     given |= {name: argument for name, argument in new.items() if name in taken}
-    return before._replace(arguments=tuple(given.values()))
+    model = before._replace(arguments=tuple(given.values()))
+    if REVISION in taken and REVISION not in (*old, *new) and isinstance(model, OwnCode):
+        return model._replace(revision=revision_of(after))
+    return model
 
 
-def _constructor(source: Source) -> object:
+def constructor(source: Source) -> object:
+    """The constructor of a model, which is one design at every revision."""
     if isinstance(source, FromFile):
         return os.path.realpath(source.path), source.name
-    return str(source)
+    return str(source._replace(revision=None)) if isinstance(source, FromModule) else str(source)
 
 
 def _subsets(names: Sequence[str]) -> Iterator[Taken]:

@@ -1,22 +1,25 @@
 """The reference grammar: how a user names a model.
 
     reference  := variant | source ( "+" NAME "=" VALUE )*
-    source     := FILE.py ":" NAME | PACKAGE.MODULE ":" NAME | "torchvision:" NAME | CHECKPOINT
+    source     := own ( "@" REVISION )? | "torchvision:" NAME | CHECKPOINT
+    own        := FILE.py ":" NAME | PACKAGE.MODULE ":" NAME
     CHECKPOINT := a path with "/", or with an ending of CHECKPOINTS or OTHERS
 
 ``variants`` reads a variant and the axes that change it. After a source, names and values are the
-keyword arguments with which it is called. The later of two values for one name wins.
+keyword arguments with which it is called. The later of two values for one name wins. A REVISION is
+whatever git takes for one, up to the first "+NAME="; ``NAME@REVISION`` is a variant as the
+project's configuration had it there.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ucseg_cli.errors import UnknownNameError, UsageError, Where
+from ucseg_cli.errors import AbsentError, UnknownNameError, UsageError, Where
 from ucseg_cli.references.beneath_folder import source_beneath
 from ucseg_cli.references.designs import Model
 from ucseg_cli.references.sources import (
@@ -51,6 +54,8 @@ OTHERS = (
 _ARGUMENT = re.compile(r"\+(?=[^\W\d]\w*=)")
 _CODE = re.compile(r"\.(py\w?|ipynb)$", re.IGNORECASE)
 """Endings of files of code; of these only ``.py`` itself is imported."""
+_AT = re.compile(r"(?P<named>.+?:[^\W\d]\w*(?:\.[^\W\d]\w*)*|[^:@]+)@(?P<revision>.*)", re.DOTALL)
+"""A source and its revision, or a name of the configuration and its revision."""
 _SHAPE = "write FILE.py:NAME, PACKAGE.MODULE:NAME or torchvision:NAME"
 
 
@@ -66,6 +71,12 @@ class Reference(NamedTuple):
         return self.model if isinstance(self.model, Variant) else None
 
 
+def no_names(revision: str, where: Where) -> Mapping[str, Model]:
+    """The names of a configuration at a revision, where there is no configuration."""
+    what = f"there is no configuration whose names could be looked up at '{revision}'"
+    raise UsageError(what, where=where, help="name a file, as in net.py:Net@main")
+
+
 def parse_reference(
     text: str,
     named: Mapping[str, Model] = CATALOGUE,
@@ -73,17 +84,25 @@ def parse_reference(
     where: Where = None,
     beside: Path | None = None,
     beneath: Path | None = None,
+    named_at: Callable[[str, Where], Mapping[str, Model]] = no_names,
 ) -> Reference:
     """The model that *text* names: one of those *named*, or a source, not yet opened.
 
     A file that is not in the working directory is looked for in the folder *beside*; what a file of
-    the project says may only name what stands *beneath* its folder. Raises UsageError, with the
-    nearest known name for an unknown variant, axis or value.
+    the project says may only name what stands *beneath* its folder. *named_at* has the names of a
+    revision. Raises UsageError, with the nearest known name for an unknown variant, axis or value.
     """
     text = text.strip()
-    if (alias := _parse_alias(text, named, where)) is not None:
+    plain, revision = split_revision(text)
+    if revision is not None and ":" not in plain.partition("+")[0]:
+        return Reference(text, _named_at(plain, revision, named, named_at, where or text))
+    if revision is None and (alias := _parse_alias(text, named, where)) is not None:
         return Reference(text, alias)
-    source = find_source(text, where=where, beside=beside, beneath=beneath)
+    source = _parse_source(plain, where or text if revision else where)
+    if revision is not None:
+        source = _at(source, revision, where or text)
+    if source is not None:
+        source = source_beneath(source, beneath, where) if beneath else _found(source, beside)
     if source is not None:
         return Reference(text, source)
     try:
@@ -143,11 +162,76 @@ def parse_source(text: str) -> OwnCode | None:
     return FromModule(text, "") if is_module else None
 
 
+def split_revision(text: str) -> tuple[str, str | None]:
+    """A reference without its revision, and that; a path with ``@`` that is there has none."""
+    head, *assignments = _ARGUMENT.split(text)
+    match = _AT.fullmatch(head)
+    if match is None or Path(head).exists() or _is_path(match["named"], head):
+        return text, None
+    arguments = "".join(f"+{assignment}" for assignment in assignments)
+    return f"{match['named']}{arguments}", match["revision"]
+
+
+def at_other_revision(text: str, revision: str, where: Where) -> str:
+    """The reference of the same model at a revision; raises UsageError if it has one."""
+    plain, known = split_revision(text)
+    if known is not None:
+        what = f"'{text}' is at a revision already"
+        raise UsageError(what, where=where, help=f"write {plain}, or leave {where} out")
+    head, *assignments = _ARGUMENT.split(text)
+    return "".join((f"{head}@{revision}", *(f"+{assignment}" for assignment in assignments)))
+
+
 def with_axes(reference: str, axes: Mapping[str, str]) -> str:
     """The reference of a variant with some axes set to other values."""
     name, *assignments = reference.split("+")
     changed = dict(assignment.split("=", 1) for assignment in assignments) | dict(axes)
     return "+".join((name, *(f"{axis}={value}" for axis, value in changed.items())))
+
+
+def _named_at(
+    plain: str,
+    revision: str,
+    named: Mapping[str, Model],
+    named_at: Callable[[str, Where], Mapping[str, Model]],
+    where: Where,
+) -> Model:
+    """The model of a name of the configuration, as that stood at a revision."""
+    name = plain.partition("+")[0]
+    if _is_checkpoint(name):
+        what = f"{name} is a checkpoint, which is read from the disk"
+        fix = f"`git show {revision}:./{name} > other.pt` writes it as it was"
+        raise UsageError(what, where=where, help=fix)
+    if name in CATALOGUE:
+        what = f"{name} is built in, and no revision of this repository has it"
+        raise UsageError(what, where=where, help=f"write {plain}")
+    known = named_at(revision, where)
+    if name in named and name not in known:
+        notes = (f"known there: {', '.join(known)}",)
+        raise AbsentError(f"'{name}' is new since {revision}", where=where, notes=notes)
+    alias = _parse_alias(plain, known, where)
+    if alias is not None:
+        return _at(alias, revision, where) if isinstance(alias, OwnCode) else alias
+    return parse_variant(plain, known, where=where)
+
+
+def _at(source: Source | None, revision: str, where: Where) -> Source:
+    if isinstance(source, FromFile | FromModule):
+        return source._replace(revision=revision)
+    name = str(source).partition(":")[0]
+    what = f"{source} is {name}'s, as it is installed, and no revision of this repository has it"
+    raise UsageError(what, where=where, help=f"write {source}")
+
+
+def _is_path(named: str, head: str) -> bool:
+    """Whether a word has its ``@`` in the path of a checkpoint or of a file, there or not."""
+    if ":" in named or _is_checkpoint(named):
+        return False
+    return _is_checkpoint(head) or "/" in named or ".py:" in head
+
+
+def _is_checkpoint(path: str) -> bool:
+    return path.lower().endswith((*CHECKPOINTS, *OTHERS))
 
 
 def _found(source: Source, beside: Path | None) -> Source:
@@ -216,7 +300,7 @@ def _parse_checkpoint(path: str, assignments: Iterable[str], where: Where) -> Fr
             where=where,
             help=f"write {path}:NAME, as in {path}:Net",
         )
-    if "/" not in path and not path.lower().endswith((*CHECKPOINTS, *OTHERS)):
+    if "/" not in path and not _is_checkpoint(path):
         return None
     arguments = {argument.name: argument.text for argument in _parse_arguments(assignments)}
     for name in arguments.keys() - {"key"}:

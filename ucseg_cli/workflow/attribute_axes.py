@@ -14,7 +14,7 @@ from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate import tracing
 from ucseg_cli.gate.cache import Cache, Totals
-from ucseg_cli.references.designs import changed_arguments, lattice
+from ucseg_cli.references.designs import REVISION, changed_arguments, lattice, revision_of
 from ucseg_cli.references.variants import Variant
 from ucseg_cli.terminal.progress import show_progress
 from ucseg_cli.units import plural
@@ -52,6 +52,8 @@ def _axes_to_take(comparison: Comparison) -> list[str]:
     if isinstance(models[0], Variant):
         return changed
     given = changed_arguments(*models)
+    if revision_of(models[0]) != revision_of(models[1]) and REVISION not in changed:
+        return []  # an argument of that name stands in its place
     return [name for name in changed if name in given]
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ucseg_cli.errors import ConfigurationError, Place, UsageError
+from ucseg_cli.errors import ConfigurationError, Place, UsageError, Where
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.project.config_file import find_document, refuse_misspelt
-from ucseg_cli.references import Reference
+from ucseg_cli.references import Model, Reference
 from ucseg_cli.system.paths import shown
 
 if TYPE_CHECKING:
@@ -30,10 +31,17 @@ def load_project(*, needed: bool = False) -> Settings:
     if document is None:
         if needed:
             refuse_misspelt(directory)
-        return Settings()
+        return Settings(variants_at=partial(_variants_at, directory))
     from ucseg_cli.project.configuration import read_settings
 
     return read_settings(document)
+
+
+def _variants_at(directory: Path, revision: str, where: Where) -> Mapping[str, Model]:
+    """The names that were configured at a revision, though nothing is now."""
+    from ucseg_cli.project.variants_at import variants_at
+
+    return variants_at(directory, revision, where)
 
 
 def line_to_edit(settings: Settings, model: str) -> Place | None:

@@ -16,8 +16,15 @@ from ucseg_cli.analysis.geometry.tap_shapes import TapShape, tap_shapes
 from ucseg_cli.analysis.rules.lint_checks import LintChanges, lint_changes
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.references import Model
-from ucseg_cli.references.designs import is_same_design
-from ucseg_cli.references.variants import AxisValues, Change, Variant, changes
+from ucseg_cli.references.designs import (
+    NOW,
+    REVISION,
+    changed_arguments,
+    is_same_design,
+    revision_of,
+)
+from ucseg_cli.references.variants import Axis, AxisValues, Change, Variant, changes
+from ucseg_cli.references.variants.axis_values import AnyText
 from ucseg_cli.units import exact_ratio
 
 MODULE_METRICS = ("params", *CONVENTIONS)
@@ -179,7 +186,12 @@ def _axes_in_common(baseline: Subject, model: Subject) -> tuple[AxisValues, Axis
         return (), ()
     if isinstance(models[0], Variant):
         return baseline.axes, model.axes
-    return baseline.constructor_axes, model.constructor_axes
+    axes = baseline.constructor_axes, model.constructor_axes
+    if REVISION not in changed_arguments(*models):
+        return axes
+    code = Axis(REVISION, "", "", AnyText(), ())
+    before, after = (((code, revision_of(one) or NOW),) for one in models)
+    return (*before, *axes[0]), (*after, *axes[1])
 
 
 def _rows(subject: Subject, depth: int) -> list[TreeRow]:

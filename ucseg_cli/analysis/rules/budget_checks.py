@@ -14,11 +14,13 @@ from ucseg_cli.analysis.memory.peak_memory import peak_memory
 from ucseg_cli.analysis.path_pattern import path_pattern
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.errors import (
+    AbsentError,
     ConfigurationError,
     MistakesError,
     ModelError,
     Place,
     UcsegError,
+    UnknownNameError,
     UsageError,
     nearest_name,
 )
@@ -30,6 +32,8 @@ from ucseg_cli.references import Reference
 from ucseg_cli.units import exact_ratio, parse_count
 
 BEYOND_ANY_SHARE = 10**30
+ABSENT = {AbsentError.kind, UnknownNameError.kind}
+"""Errors of a model that a revision does not have, in a file or as a name in it."""
 
 
 class Check(NamedTuple):
@@ -38,7 +42,8 @@ class Check(NamedTuple):
     *size* is None for a metric that does not depend on the input, *max* if it can only warn.
     *baseline* is the value that relative limits were worked out from. *value* is None where the
     model, or the baseline, has none: *failure* is why. *replaced* is the figure that was written
-    before it was fixed.
+    before it was fixed. *new_since* is the revision that would be its baseline and does not have
+    the model, or the module.
     """
 
     id: str
@@ -58,6 +63,7 @@ class Check(NamedTuple):
     message: str | None = None
     place: Place | None = None
     warn_place: Place | None = None
+    new_since: str | None = None
 
     @property
     def bound(self) -> int | None:
@@ -81,21 +87,23 @@ class Check(NamedTuple):
     def weight(self) -> Fraction:
         """How bad it is: the share of the limit that is used; for a limit of 0, above any share.
 
-        Figures come after limits.
+        Figures, and what has no limit yet, come after limits.
         """
-        if self.figure is not None:
+        if self.figure is not None or self.new_since is not None:
             return Fraction()
         excess = Fraction(BEYOND_ANY_SHARE - (self.margin or 0))
         return excess if self.used is None else self.used
 
     @property
     def status(self) -> str:
-        """``pass``, ``warn``, ``fail`` or ``error``; a value equal to its limit is within it.
+        """``pass``, ``warn``, ``fail``, ``error`` or ``new``, which has nothing to be judged by.
 
-        A figure passes if the value rounds to it.
+        A value equal to its limit is within it. A figure passes if the value rounds to it.
         """
         if self.value is None:
             return "error"
+        if self.new_since is not None:
+            return "new"
         if self.figure is not None:
             return "pass" if self.figure.fits(self.value) else "fail"
         if self.max is not None and self.value > self.max:
@@ -121,7 +129,7 @@ class Check(NamedTuple):
     @property
     def passed(self) -> bool:
         """Whether it neither fails nor is unknown; a warning passes."""
-        return self.status in {"pass", "warn"}
+        return self.status in {"pass", "warn", "new"}
 
     @property
     def used(self) -> Fraction | None:
@@ -144,13 +152,29 @@ def parse_limit(text: str, variants: Sequence[Reference]) -> Budget:
     return Budget(None, tuple(variants), metric.name, max=Bound(Fraction(0), count, quantity))
 
 
+class Baseline(NamedTuple):
+    """The model that relative limits are worked out from, or each model itself at a revision.
+
+    *then* has each model at *revision*, or the error of one that is not there.
+    """
+
+    reference: Reference
+    revision: str | None = None
+    then: Mapping[Reference, Reference | UcsegError] = MappingProxyType({})
+
+    def of(self, model: Reference) -> Reference | UcsegError:
+        """The baseline of a model."""
+        return self.then[model] if self.revision is not None else self.reference
+
+
 def points_needed(
-    budgets: Iterable[Budget], inputs: Sequence[Conditions], baseline: Reference
+    budgets: Iterable[Budget], inputs: Sequence[Conditions], baseline: Baseline
 ) -> list[Point]:
     """Every model on every input to measure, each once; *inputs* are for budgets without sizes."""
     found: dict[Point, None] = {}
     for budget in budgets:
-        models = (*budget.variants, *([baseline] if budget.relative else []))
+        bases = map(baseline.of, budget.variants if budget.relative else ())
+        models = (*budget.variants, *(base for base in bases if isinstance(base, Reference)))
         for conditions in _inputs(budget, inputs):
             found.update((Point(model, conditions), None) for model in models)
     return list(found)
@@ -168,7 +192,7 @@ def judge(
     budgets: Iterable[Budget],
     inputs: Sequence[Conditions],
     measured: Mapping[Point, Subject],
-    baseline: Reference,
+    baseline: Baseline,
     failures: Mapping[Point, UcsegError] = MappingProxyType({}),
 ) -> tuple[Check, ...]:
     """Every model of every budget checked against its limits, each limit of the command line once.
@@ -211,21 +235,42 @@ def _judge(
     budget: Budget,
     inputs: Sequence[Conditions],
     measured: Mapping[Point, Subject],
-    baseline: Reference,
+    baseline: Baseline,
     failures: Mapping[Point, UcsegError],
 ) -> Iterator[Check]:
     for reference in budget.variants:
         for conditions in _inputs(budget, inputs):
-            point, base = Point(reference, conditions), Point(baseline, conditions)
-            needed = [point, base] if budget.relative else [point]
-            reasons = (failures.get(one) or _unknown(budget, measured[one]) for one in needed)
-            if failure := next(filter(None, reasons), None):
+            point = Point(reference, conditions)
+            base, failure = None, failures.get(point) or _unknown(budget, measured[point])
+            if budget.relative and failure is None:
+                base, failure = _base(budget, point, measured, baseline, failures)
+            if failure is not None:
                 yield _without_value(budget, point, failure)
                 continue
             subject, values = measured[point], _values(measured[point].trace, budget)
             for module in _modules(budget, subject):
                 value = values[module or ""]
-                yield _check(budget, subject, conditions, module, value, measured.get(base))
+                yield _check(budget, subject, conditions, module, value, base, baseline.revision)
+
+
+def _base(
+    budget: Budget,
+    point: Point,
+    measured: Mapping[Point, Subject],
+    baseline: Baseline,
+    failures: Mapping[Point, UcsegError],
+) -> tuple[Subject | None, UcsegError | None]:
+    """The baseline of a model, or why it has none; neither of a model that is new."""
+    reference = baseline.of(point.reference)
+    if isinstance(reference, UcsegError):
+        failure: UcsegError | None = reference
+    else:
+        base = Point(reference, point.conditions)
+        failure = failures.get(base) or _unknown(budget, measured[base])
+        if failure is None:
+            return measured[base], None
+    is_new = baseline.revision is not None and failure is not None and failure.kind in ABSENT
+    return None, None if is_new else failure
 
 
 def _without_value(budget: Budget, point: Point, failure: UcsegError) -> Check:
@@ -245,10 +290,19 @@ def _check(
     module: str | None,
     value: int,
     base: Subject | None,
+    revision: str | None,
 ) -> Check:
     relative, before = budget.relative, None
     if relative is not None and base is not None:
         before = _baseline_value(budget, subject, module, base)
+    if relative is not None and before is None:
+        if revision is None:
+            raise ConfigurationError(
+                f"the baseline {base and base.name} has no module '{module}'",
+                where=budget.module_place,
+            )
+        check = _make(budget, subject.name, conditions, module, (None, None))
+        return check._replace(value=value, new_since=revision)
     bounds = [bound and bound.limit(before or 0) for bound in (budget.max, budget.warn)]
     if relative is not None and min(limit for limit in bounds if limit is not None) < 0:
         raise ConfigurationError(
@@ -338,19 +392,16 @@ def _modules(budget: Budget, subject: Subject) -> Sequence[str | None]:
     return matching
 
 
-def _baseline_value(budget: Budget, subject: Subject, module: str | None, base: Subject) -> int:
-    """The metric of the baseline's module with the same role."""
+def _baseline_value(
+    budget: Budget, subject: Subject, module: str | None, base: Subject
+) -> int | None:
+    """The metric of the baseline's module with the same role; None if it has no such module."""
     values = _values(base.trace, budget)
     if module is None:
         return values[""]
     role = subject.role(module)
     path = next((path for path in values if base.role(path) == role), None)
-    if path is None:
-        raise ConfigurationError(
-            f"the baseline {base.name} has no module '{module}'",
-            where=budget.module_place,
-        )
-    return values[path]
+    return None if path is None else values[path]
 
 
 def _unique_id(check: Check, others: Sequence[Check]) -> str:

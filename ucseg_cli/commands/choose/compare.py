@@ -15,15 +15,18 @@ from ucseg_cli.cli.options import (
     TopOption,
     choice,
     reference_argument,
+    since_option,
 )
 from ucseg_cli.cli.output_options import Output
-from ucseg_cli.errors import ExitStatus
+from ucseg_cli.errors import ExitStatus, UsageError
 
 ORDERS = ("change", "path")
+BASE_HELP = "The model to compare with; with --since alone, every configured model is compared."
 MODELS_HELP = "Models to compare with it; without any, BASE is compared with the baseline."
 
-BaseArgument = Annotated[str, reference_argument("BASE", "The model to compare with.")]
+BaseArgument = Annotated[str | None, reference_argument("[BASE]", BASE_HELP)]
 ModelsArgument = Annotated[list[str] | None, reference_argument("[MODEL]...", MODELS_HELP)]
+SinceOption = Annotated[str | None, since_option("Compare BASE with itself at a revision of git.")]
 OrderOption = Annotated[
     str, choice("--sort", noun="order", known=ORDERS, help="Order of modules", panel=OUTPUT)
 ]
@@ -34,9 +37,10 @@ FullOption = Annotated[
 
 
 def compare(
-    base: BaseArgument,
+    base: BaseArgument = None,
     models: ModelsArgument = None,
     *,
+    since: SinceOption = None,
     at: OneInput,
     convention: ConventionOption = None,
     deploy: DeployOption = False,
@@ -51,11 +55,12 @@ def compare(
     First what matters: the totals, axes, modules, taps and findings that changed; --full shows
     all. For two variants of one design, of the family, a class of yours or a library, also what
     each changed axis adds. Ends in one sentence. Beside a checkpoint it says whether the model
-    loads it, and which entries are missing, unexpected or of another shape.
+    loads it, and which entries are missing, unexpected or of another shape. With --since, what a
+    model has changed since a branch, a tag or a commit.
 
     Examples:
       ucseg compare v1 v2
-      ucseg compare net.py:Net net.py:Net+width=32
+      ucseg compare net.py:Net+width=32 --since main
       ucseg compare net.py:Net last.ckpt
     """
     from ucseg_cli.analysis.comparing.attribution import NO_REASONS
@@ -68,8 +73,20 @@ def compare(
 
     settings = at.project()
     conditions, cache = at.conditions(settings), at.open_cache()
-    named = [settings.find(name) for name in (base, *(models or ()))]
-    references = named if models else [settings.baseline, *named]
+    priced = CONVENTIONS[convention or settings.convention]
+    if base is None:
+        if since is None:
+            fix = "write `ucseg compare v1 v2`, or `ucseg compare --since main`"
+            raise UsageError("missing argument 'BASE'", where="ucseg compare", help=fix)
+        from ucseg_cli.report.answers.choose.since_report import since_report
+        from ucseg_cli.workflow.compare_since import compare_since
+
+        found = compare_since(conditions, settings, since, cache=cache, deploy=deploy)
+        output.deliver(since_report(found, since, conditions, priced))
+        return ExitStatus.OK
+    names = _since(base, models, since) if since is not None else [base, *(models or ())]
+    named = list(map(settings.find, names))
+    references = named if len(named) > 1 else [settings.baseline, *named]
     subjects = measure(references, [conditions], settings, cache=cache, deploy=deploy, run=False)
     conditions = conditions.as_run(*(subject.trace for subject in subjects))
     baseline, *others = with_state_dicts(references, subjects, deploy=deploy)
@@ -77,9 +94,19 @@ def compare(
     why = NO_REASONS
     if len(others) == 1:
         why = attribute_axes(comparisons[0], conditions, settings, cache=cache)
-    priced = CONVENTIONS[convention or settings.convention]
     report = compare_report(
         comparisons, conditions, priced, sort=sort, top=top, full=full, reasons=why
     )
     output.deliver(report, subjects)
     return ExitStatus.OK
+
+
+def _since(base: str, models: list[str] | None, revision: str) -> list[str]:
+    """The model at a revision, and as it is; raises UsageError for several."""
+    from ucseg_cli.references.grammar import at_other_revision
+
+    if models:
+        what = f"--since compares a model with itself; you gave {1 + len(models)}"
+        fix = f"`ucseg compare {base} --since {revision}`"
+        raise UsageError(what, where=f"--since {revision}", help=fix)
+    return [at_other_revision(base, revision, "--since"), base]

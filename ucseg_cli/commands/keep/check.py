@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ucseg_cli.cli.options import JUDGE, DeployOption, ExitZeroOption, ManyInputs, ManyModels
+from ucseg_cli.cli.options import (
+    JUDGE,
+    DeployOption,
+    ExitZeroOption,
+    ManyInputs,
+    ManyModels,
+    since_option,
+)
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus, UsageError
 
@@ -62,9 +69,15 @@ FixOption = Annotated[
 ]
 
 
+SinceOption = Annotated[
+    str | None, since_option("Judge vs-baseline budgets against the same model at a revision.")
+]
+
+
 def check(
     *,
     of: ManyModels,
+    since: SinceOption = None,
     at: ManyInputs,
     deploy: DeployOption = False,
     maximum: MaxOption = None,
@@ -81,12 +94,13 @@ def check(
     exceeded, a locked model has changed or a figure is wrong.
 
     Examples:
-      ucseg check --locked
+      ucseg check --locked --since main
       ucseg check v2 --size 512 --max params=650k --max fvcore=800M
       ucseg check --docs README.md 'docs/*.md' --fix
     """
     from ucseg_cli.analysis.rules.budget_checks import judge, parse_limit, points_needed
     from ucseg_cli.report.answers.keep.check import check_report
+    from ucseg_cli.workflow.budget_baseline import baseline_of
     from ucseg_cli.workflow.load_project import chosen_budgets
     from ucseg_cli.workflow.measure import measure_points
 
@@ -102,12 +116,13 @@ def check(
     budgets = [] if only_docs else [*chosen_budgets(settings, models, needed=needed), *limits]
     files = _documents(docs, settings)
     budgets += [figure.budget for file in files for figure in file.figures]
-    points = points_needed(budgets, inputs, settings.baseline)
+    baseline = baseline_of(budgets, settings, since)
+    points = points_needed(budgets, inputs, baseline)
     failures: dict[Point, UcsegError] = {}
     subjects = measure_points(
         points, settings, cache=cache, deploy=deploy, run=False, failures=failures
     )
-    checks = judge(budgets, inputs, subjects, settings.baseline, failures)
+    checks = judge(budgets, inputs, subjects, baseline, failures)
     lock = None
     if locked:
         from ucseg_cli.workflow.check_lock import check_lock  # budgets alone do not need it

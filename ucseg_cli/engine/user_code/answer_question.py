@@ -6,16 +6,24 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ucseg_cli.engine.require_torch import require_torch
 from ucseg_cli.errors import ModelError, UcsegError, encode_error
+from ucseg_cli.facts.checkout import Checkout
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.encoded_trace import encode_trace
-from ucseg_cli.facts.question import Question, decode_question, progress_file, result_file
+from ucseg_cli.facts.question import (
+    Question,
+    decode_question,
+    dependencies_file,
+    progress_file,
+    result_file,
+)
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references import OwnCode
 from ucseg_cli.system.process_control import end_with_parent
@@ -28,29 +36,94 @@ def main() -> None:
     """Answer the question on the command line into the file that is named there."""
     end_with_parent()
     path, question = Path(sys.argv[1]), decode_question(sys.argv[2])
-    write_answer(path, answer(question, partial(_note_progress, path)))
+    write_answer(path, answer(question, path))
 
 
-def answer(
-    question: Question, note_progress: Callable[[list[Any], Trace], None] = lambda _, __: None
-) -> dict[str, Any]:
+def answer(question: Question, path: Path | None = None) -> dict[str, Any]:
     """The results, each of them or an error as JSON can hold it; or one error instead of all.
 
-    *note_progress* is called before each pass with the results so far and the model's modules.
+    With the *path* of the answer, how far it is stands in files beside it: before each pass the
+    results so far and the model's modules, and afterwards what the model depends on.
     """
     try:
         require_torch()
     except UcsegError as error:
         return {"error": encode_error(error)}
-    return {"results": _results(question, note_progress)}
+    if question.is_forked and path is not None:
+        return {"results": _results_of_forks(question, path)}
+    return {"results": _results(question, path)}
 
 
-def _results(question: Question, note_progress: Callable[[list[Any], Trace], None]) -> list[Any]:
+def _results(question: Question, path: Path | None) -> list[Any]:
+    files = _Files(question.checkout, path) if question.checkout else None
     results: list[Any] = []
-    for source, conditions in question.points:
-        before_pass = partial(note_progress, results)
-        results.append(_result_or_error(question.task, source, conditions, before_pass))
+    for number, (source, conditions) in enumerate(question.points):
+        before_pass = partial(_note_progress, path, results) if path else lambda _: None
+        results.append(_result_or_error(question.task, source, conditions, before_pass, files))
+        if path and files and (found := files.watch.dependencies) is not None:
+            _write_whole(dependencies_file(path, number), found)
     return results
+
+
+class _Files:
+    """The files of a repository that a user's code runs on, entered and watched."""
+
+    def __init__(self, checkout: Checkout, answer: Path | None) -> None:
+        # neither needs loading where a user's code stands in no repository
+        from ucseg_cli.engine.user_code.enter_checkout import Entered
+        from ucseg_cli.engine.user_code.watch_files import Watch
+
+        self.entered = Entered(checkout)
+        self.watch = Watch(checkout, *([str(answer.parent)] if answer else ()))
+
+    @contextmanager
+    def used_by(self, source: OwnCode) -> Iterator[OwnCode]:
+        """The source as it is reached from here; raises ModelError if it is not all of the commit.
+
+        Errors name files as the user knows them.
+        """
+        from ucseg_cli.engine.user_code.watch_files import watched
+
+        try:
+            with watched(self.watch):
+                yield self.entered.source(source)
+            self.entered.refuse_others(source)
+            if self.watch.refused is not None:  # their own code may have caught it
+                raise self.watch.refused
+        except UcsegError as error:
+            raise self.entered.as_shown(error) from error
+
+
+def _results_of_forks(question: Question, path: Path) -> list[Any]:
+    """The same from a fork for each model, so that none sees what another has changed."""
+    from ucseg_cli.engine import counters, trace_model  # noqa: F401 - once, for all of them
+    from ucseg_cli.engine.user_code.forked import run_in_forks
+
+    at_once = len(os.sched_getaffinity(0))
+    several = len(question.conditions)
+    tasks = [
+        partial(_answer_in_fork, question, path, model) for model in range(len(question.sources))
+    ]
+    ended = run_in_forks(tasks, at_once, question.limit)
+    results: list[Any] = []
+    for number in range(len(question.points)):
+        file = result_file(path, number)
+        known = file.exists()
+        results.append(
+            json.loads(file.read_text("utf-8")) if known else {"ended": ended[number // several]}
+        )
+    return results
+
+
+def _answer_in_fork(question: Question, path: Path, model: int) -> None:
+    end_with_parent()
+    first = model * len(question.conditions)
+    own = path.with_stem(f"{path.stem}-{model}")
+    results = _results(question._replace(sources=[question.sources[model]]), own)
+    for number, result in enumerate(results):
+        if (depends := dependencies_file(own, number)).exists():
+            depends.replace(dependencies_file(path, first + number))
+        _write_whole(result_file(path, first + number), result)
 
 
 def _note_progress(path: Path, results: list[Any], modules: Trace) -> None:
@@ -61,10 +134,15 @@ def _note_progress(path: Path, results: list[Any], modules: Trace) -> None:
 
 
 def _result_or_error(
-    task: str, source: OwnCode, conditions: Conditions, before_pass: Callable[[Trace], None]
+    task: str,
+    source: OwnCode,
+    conditions: Conditions,
+    before_pass: Callable[[Trace], None],
+    files: _Files | None,
 ) -> Any:
     try:
-        return _result(task, source, conditions, before_pass)
+        with files.used_by(source) if files else nullcontext(source) as reached:
+            return _result(task, reached, conditions, before_pass)
     except BaseException as error:  # noqa: BLE001 - the user's code may raise anything
         if os.environ.get("UCSEG_DEBUG"):
             traceback.print_exc()
@@ -106,7 +184,7 @@ def write_answer(path: Path, found: dict[str, Any]) -> None:
     os._exit(0)
 
 
-def _write_whole(path: Path, found: dict[str, Any]) -> None:
+def _write_whole(path: Path, found: Any) -> None:
     waiting = path.with_name(f"{path.name}.part")
     waiting.write_text(json.dumps(found), encoding="utf-8")
     waiting.replace(path)

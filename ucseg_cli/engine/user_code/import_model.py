@@ -170,11 +170,12 @@ def line_of(error: BaseException, source: Buildable) -> str | None:
     if not isinstance(source, FromFile):
         return None
     file = str(Path(source.path).resolve())
+    at = f" at {source.revision}" if source.revision else ""
     if isinstance(error, SyntaxError) and error.filename == file:
-        return f"{source.path}:{error.lineno}"
+        return f"{source.path}:{error.lineno}{at}"
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == file]
-    return f"{source.path}:{lines[-1]}" if lines else None
+    return f"{source.path}:{lines[-1]}{at}" if lines else None
 
 
 def _builder(source: Buildable) -> Builder:

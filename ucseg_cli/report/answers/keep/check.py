@@ -53,7 +53,8 @@ def check_report(
         judgements += drift_judgements(drifts, lock.path, dict(lock.lines))
     payload["verdict"] = {
         "status": _verdict(failed, unknown, warned, drifts),
-        "passed": len(checks) - len(failed) - len(unknown) - len(warned),
+        "passed": sum(check.status == "pass" for check in checks),
+        "new": sum(check.status == "new" for check in checks),
         "warned": len(warned),
         "failed": len(failed),
         "unknown": len(unknown),
@@ -66,6 +67,7 @@ def check_report(
         summary=" ".join((*_summary(limits, lock), *figure_summary(figures))),
         notes=(
             *_limit_notes(limits),
+            *_new_notes(limits),
             *_unknown_notes(unknown),
             *_lock_notes(lock),
             *figure_notes(figures),
@@ -119,6 +121,7 @@ FIELDS: tuple[Field[Check], ...] = (
     Field("margin", "margin", attrgetter("margin"), Kind.QUANTITY, 2),
     Field("used", "used", attrgetter("used"), Kind.SHARE, output=Output.SCREEN),
     Field("baseline", "baseline", attrgetter("baseline"), output=Output.JSON),
+    Field("new_since", "", attrgetter("new_since"), output=Output.JSON),
     Field("message", "message", attrgetter("message"), output=Output.JSON),
     Field("failure", "", lambda check: check.failure and check.failure.what, output=Output.JSON),
     Field("file", "file", lambda check: check.place and check.place.path, output=Output.JSON),
@@ -162,11 +165,12 @@ def _records(checks: Sequence[Check], drifts: Sequence[Drift]) -> Table:
 def _judgement(check: Check) -> Judgement:
     place = check.line_to_edit
     passes = "within its limit" if check.figure is None else "the figure is right"
+    message = passes if check.status == "pass" else _sentence(check)
     return Judgement(
         name=check.id,
         group=check.variant,
-        status="fail" if check.status == "error" else check.status,
-        message=passes if check.status == "pass" else _sentence(check),
+        status={"error": "fail", "new": "pass"}.get(check.status, check.status),
+        message=message if check.new_since is None else f"{_new(check)}.",
         path=place and place.path,
         line=place and place.line,
         weight=check.weight,
@@ -183,6 +187,8 @@ def _summary(limits: Sequence[Check], lock: LockState | None) -> Iterator[str]:
     warned = [check for check in limits if check.status == "warn"]
     if limits:
         near = f", {len(warned)} near" if warned else ""
+        new = sum(check.new_since is not None for check in limits)
+        near += f", {new} new" if new else ""
         tally = f"{len(failed)} of {len(limits)} limits exceeded{near}"
         yield f"{tally}{f': {_worst(failed)}' if failed else ''}."
     if unknown:
@@ -209,6 +215,17 @@ def _limit_notes(limits: Sequence[Check]) -> Iterator[str]:
         # the summary has said enough of a single limit of the command line
         if check.place or check.message or check.status == "warn" or len(failed) > 1:
             yield f"{check.id}: {_sentence(check)}{edit if check.line_to_edit else ''}"
+
+
+def _new(check: Check) -> str:
+    thing = f"{check.module} of {check.variant}" if check.module else check.variant
+    return f"{thing} is new since {check.new_since}, so no limit can be worked out from it"
+
+
+def _new_notes(checks: Sequence[Check]) -> Iterator[str]:
+    """Each model that has no baseline yet, once."""
+    for sentence in dict.fromkeys(_new(check) for check in checks if check.new_since is not None):
+        yield f"{sentence}."
 
 
 def _unknown_notes(unknown: Sequence[Check]) -> Iterator[str]:
