@@ -163,6 +163,11 @@ def test_data_that_is_read_asked_for_or_listed_matters_and_what_cannot_be_checke
         del ran[:]
         assert measured(f"net.py:{kind}@main") == [after]
         assert ran == [f"net.py:{kind}@main"]
+    # a link on the way is not followed by git, so it counts by itself
+    (repository.folder / "way").unlink()
+    (repository.folder / "way").symlink_to("other")
+    repository.commit("link", {"other/there.txt": "1234567"})
+    assert measured("net.py:linked@main") == [28]
 
 
 def test_files_are_as_the_commit_has_them_and_no_filter_runs(
@@ -276,6 +281,10 @@ def test_what_fails_at_a_revision_names_it_and_the_file_as_the_user_knows_it(
     assert "NoSuchLayer" in error.what
     assert "today's environment runs the code of HEAD~1" in error.notes
     assert "ucseg-" not in " ".join((error.what, error.where, *error.notes))
+    repository.commit("naming", {"net.py": f"{NET}\n\nraise ValueError(__file__)\n"})
+    naming = error_of("net.py:Net@HEAD")
+    assert naming.what == "net.py cannot be imported: ValueError: net.py"
+    repository.commit("fixed again", {"net.py": NET})
     missing = error_of("net.py:Nett@HEAD")
     assert (missing.where, missing.help) == ("net.py:Nett@HEAD", "did you mean 'Net'?")
 
