@@ -320,10 +320,11 @@ class ViewOfWeight(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         token = self.token.expand(len(x), -1, -1)
         if self.way == "in":
-            return self.layer(self.inner(token)) + self.layer(x)
+            token = self.inner(token)
         if self.way == "in and out of a sequence":
             token = nn.Sequential(nn.Identity(), nn.Flatten(1))(token)[:, None]
-        return self.layer(torch.cat((token, x), 1))
+        mixed: Tensor = self.layer(torch.cat((token, x), 1))
+        return mixed
 
 
 @pytest.mark.parametrize("way", ["in", "in and out of a sequence", "beside"])

@@ -157,7 +157,8 @@ def _flop_counter(
     model: nn.Module, inputs: Sequence[Any], keywords: Mapping[str, Any]
 ) -> FlopCounterMode:
     """The counter after it has seen the model run."""
-    with FlopCounterMode(display=False) as counter:
+    counter = FlopCounterMode(display=False)
+    with counter:
         model(*inputs, **keywords)
     return counter
 

@@ -1,7 +1,8 @@
 """The reference grammar: how a user names a model.
 
     reference  := variant | source ( "+" NAME "=" VALUE )*
-    source     := FILE.py ":" NAME | PACKAGE.MODULE ":" NAME | "torchvision:" NAME | CHECKPOINT
+    source     := FILE.py ":" NAME | PACKAGE.MODULE ":" NAME | LIBRARY ":" NAME | CHECKPOINT
+    LIBRARY    := "torchvision" | "timm" | "smp"
     CHECKPOINT := a path with "/", or with an ending of CHECKPOINTS or OTHERS
 
 ``variants`` reads a variant and the axes that change it. After a source, names and values are the
@@ -19,8 +20,8 @@ from typing import NamedTuple
 from ucseg_cli.errors import UnknownNameError, UsageError, Where
 from ucseg_cli.references.beneath_folder import source_beneath
 from ucseg_cli.references.designs import Model
+from ucseg_cli.references.libraries import LIBRARIES
 from ucseg_cli.references.sources import (
-    LIBRARIES,
     Argument,
     FromCheckpoint,
     FromFile,
@@ -51,7 +52,8 @@ OTHERS = (
 _ARGUMENT = re.compile(r"\+(?=[^\W\d]\w*=)")
 _CODE = re.compile(r"\.(py\w?|ipynb)$", re.IGNORECASE)
 """Endings of files of code; of these only ``.py`` itself is imported."""
-_SHAPE = "write FILE.py:NAME, PACKAGE.MODULE:NAME or torchvision:NAME"
+_OF_LIBRARIES = " or ".join(f"{library}:NAME" for library in LIBRARIES)
+_SHAPE = f"write FILE.py:NAME, PACKAGE.MODULE:NAME, {_OF_LIBRARIES}"
 
 
 class Reference(NamedTuple):
