@@ -79,7 +79,7 @@ def _sources(names: tuple[str, ...]) -> bytes:
 
 @lru_cache
 def _installed(package: str) -> bytes:
-    """What stands for all source of a package, of which little is read.
+    """A digest for all source of a package, of which little is read.
 
     The record of an installation has the hash of each of its files, and is written last, so it
     vouches for those that are not newer. Others are read, of a package without a record all.

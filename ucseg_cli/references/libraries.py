@@ -14,7 +14,7 @@ from ucseg_cli.errors import ResourceError
 
 
 class Named(NamedTuple):
-    """What certain files of a package define: their paths, and what matches a definition.
+    """Names that certain files of a package define: their paths, and what matches a definition.
 
     The first group of the pattern that takes part in a match is the name.
     """

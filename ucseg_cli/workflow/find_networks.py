@@ -13,7 +13,7 @@ WILDCARDS = "*?["
 
 
 class Networks(NamedTuple):
-    """The names that a library lists: *families* of networks by module, *parts* by argument, a *hint*."""
+    """*families* of networks by module, *parts* by argument, and a *hint* on these."""
 
     library: str
     families: Mapping[str, tuple[str, ...]]

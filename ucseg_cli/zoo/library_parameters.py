@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from inspect import Parameter, isclass, isfunction, signature
 from itertools import chain
 from types import ModuleType
 from typing import Any
+
+import torch
 
 from ucseg_cli.errors import UnknownNameError, UsageError
 
@@ -30,6 +33,41 @@ def parameters_behind(builder: Callable[..., Any], classes: Sequence[type]) -> P
         if len(own) == len(parameters):
             break
     return {**{key: found[key] for key in signature(builder).parameters if key in found}, **found}
+
+
+class _CalledError(Exception):
+    """A class was called, and need not be built."""
+
+
+def with_values(parameters: Parameters, kind: type, build: Callable[[], Any]) -> Parameters:
+    """The parameters with the values that *build* calls its class with, as their defaults.
+
+    A builder of a network's own size calls a class that has the defaults of another. Nothing is
+    built: it ends where the class is called. Where it does not come that far, all stays.
+    """
+    called: Any = kind
+    original = called.__init__
+    found: dict[str, Any] = {}
+
+    def note(*args: Any, **kwargs: Any) -> None:
+        bound = signature(original).bind(*args, **kwargs)
+        found.update(bound.arguments)
+        for parameter in bound.signature.parameters.values():
+            if parameter.kind is Parameter.VAR_KEYWORD:
+                found.update(found.pop(parameter.name, {}))
+        raise _CalledError
+
+    called.__init__ = note
+    try:
+        # That error is ours, or of a builder that needs more than defaults.
+        with torch.device("meta"), suppress(Exception):
+            build()
+    finally:
+        called.__init__ = original
+    return {
+        key: parameter.replace(default=found.get(key, parameter.default))
+        for key, parameter in parameters.items()
+    }
 
 
 def classes_of(builder: Callable[..., Any]) -> list[type]:

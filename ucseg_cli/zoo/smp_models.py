@@ -13,7 +13,9 @@ from torch import nn
 from ucseg_cli.errors import ResourceError, UnknownNameError
 from ucseg_cli.references.libraries import LIBRARIES, network_modules, network_names, part_names
 from ucseg_cli.zoo.library_parameters import Parameters, refuse_unknown, refuse_weights
+from ucseg_cli.zoo.numbers_with_values import NumbersWithValues, on_default_device
 from ucseg_cli.zoo.timm_models import accepted_by_timm, import_timm
+from ucseg_cli.zoo.torchvision_import import torchvision_packages_on_demand
 
 ENCODER, WEIGHTS = "encoder_name", "encoder_weights"
 OF_TIMM = "tu-"
@@ -35,10 +37,11 @@ def build_smp(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     others = accepted_by_timm(encoder.removeprefix(OF_TIMM)) if encoder.startswith(OF_TIMM) else ()
     refuse_unknown(arguments, parameters, others, where)
     refuse_weights(arguments, [WEIGHTS], where)
-    with warnings.catch_warnings():
+    build = _architecture(name)
+    with NumbersWithValues(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of initial values, which are never used
-        model: nn.Module = _architecture(name)(**{**arguments, WEIGHTS: None})
-    return model
+        model = build(**{**arguments, WEIGHTS: None})
+    return on_default_device(model)
 
 
 def smp_parameters(name: str) -> Parameters:
@@ -59,7 +62,7 @@ def _architecture(name: str) -> type[nn.Module]:
     if name not in known:
         raise UnknownNameError("architecture", name, known, where=f"smp:{name}")
     import_timm()  # which it imports at once
-    with warnings.catch_warnings():
+    with torchvision_packages_on_demand(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of timm's modules that moved
         try:
             module = import_module(network_modules("smp")[name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,7 @@ from ucseg_cli.zoo.library_parameters import (
     parameters_behind,
     refuse_unknown,
     refuse_weights,
+    with_values,
 )
 from ucseg_cli.zoo.torchvision_import import torchvision_packages_on_demand
 
@@ -34,7 +36,7 @@ def build_timm(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     UsageError where weights are asked for, ResourceError where timm cannot be imported.
     """
     where = f"timm:{name}"
-    refuse_unknown(arguments, timm_parameters(name), accepted_by_timm(name), where)
+    refuse_unknown(arguments, _named_parameters(name), accepted_by_timm(name), where)
     refuse_weights(arguments, WEIGHTS, where)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of initial values, which are never used
@@ -45,8 +47,15 @@ def build_timm(name: str, arguments: Mapping[str, Any]) -> nn.Module:
 def timm_parameters(name: str) -> Parameters:
     """The named parameters of a network's entry point and, behind ``**kwargs``, of its class.
 
-    Raises UnknownNameError for a network or a tag that does not exist.
+    The defaults are the values that the network has. Raises UnknownNameError for a network or a tag
+    that does not exist.
     """
+    kind = classes_of(_entry_point(name))[0]
+    build = partial(import_timm().create_model, name)
+    return with_values(_named_parameters(name), kind, build)
+
+
+def _named_parameters(name: str) -> Parameters:
     builder = _entry_point(name)
     return parameters_behind(builder, classes_of(builder))
 

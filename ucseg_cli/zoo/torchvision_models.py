@@ -6,13 +6,12 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from inspect import isclass, signature
 from typing import Any, get_args
 
-import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from ucseg_cli.errors import ModelError, ResourceError, UnknownNameError, UsageError
 from ucseg_cli.references.libraries import LIBRARIES, network_modules, network_names
@@ -22,7 +21,9 @@ from ucseg_cli.zoo.library_parameters import (
     parameters_around,
     parameters_behind,
     refuse_unknown,
+    with_values,
 )
+from ucseg_cli.zoo.numbers_with_values import NumbersWithValues, on_default_device
 from ucseg_cli.zoo.torchvision_import import (
     declare_missing_operators,
     has_compiled_operators,
@@ -49,29 +50,32 @@ def build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     where = f"torchvision:{name}"
     builder = _builder(name)
     around = parameters_around((builder, *classes_of(builder)))
-    refuse_unknown(arguments, torchvision_parameters(name), around, where)
+    refuse_unknown(arguments, parameters_behind(builder, classes_of(builder)), around, where)
     weights = _weights(builder)
     for parameter in arguments.keys() & weights:
         value = arguments[parameter]
         _check_weights(value, weights[parameter], f"{where}+{parameter}={value}")
     try:
-        with without_reading_weights(), _NumbersWithValues(), warnings.catch_warnings():
+        with without_reading_weights(), NumbersWithValues(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of initial values, which are never used
             model = builder(**{**dict.fromkeys(weights), **arguments})
     except Exception as error:
         raise ModelError(f"torchvision cannot build it: {error}", where=where) from error
-    return _on_default_device(model)
+    return on_default_device(model)
 
 
 def torchvision_parameters(name: str) -> Parameters:
     """The named parameters of a network's builder and, behind ``**kwargs``, of its class.
 
-    Weights are none by default, as in build_torchvision. The builder gives what the class needs.
+    The defaults are the values that the network has, and weights are none, as in build_torchvision.
     Raises UnknownNameError for a network that does not exist.
     """
     builder = _builder(name)
-    found = parameters_behind(builder, classes_of(builder))
-    return {**found, **{key: found[key].replace(default=None) for key in _weights(builder)}}
+    classes, weights = classes_of(builder), dict.fromkeys(_weights(builder))
+    build = partial(builder, **weights)
+    with NumbersWithValues():
+        found = with_values(parameters_behind(builder, classes), classes[0], build)
+    return {**found, **{key: found[key].replace(default=None) for key in weights}}
 
 
 def missing_operators(error: Exception) -> ResourceError | None:
@@ -119,20 +123,3 @@ def _check_weights(value: Any, known: type[Any], where: str) -> None:
     plain = str(value).removeprefix(f"{known.__name__}.")
     if value is not None and not isinstance(value, known) and plain not in known.__members__:
         raise UnknownNameError("weights", plain, known.__members__, where=where)
-
-
-class _NumbersWithValues(TorchFunctionMode):
-    """Makes numbers on the CPU even on meta: RegNet computes its widths and depths from some."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        own = {"device": "cpu"} if func in {torch.arange, torch.linspace, torch.tensor} else {}
-        return func(*args, **{**own, **(kwargs or {})})
-
-
-def _on_default_device(model: nn.Module) -> nn.Module:
-    """The model with buffers made from such numbers moved to where the others are."""
-    device = torch.empty(0).device  # torch 2.6's get_default_device overlooks a device's ``with``
-    for module in model.modules():
-        for name, buffer in module.named_buffers(recurse=False):
-            module._buffers[name] = buffer.to(device)
-    return model
