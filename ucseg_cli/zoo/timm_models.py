@@ -57,7 +57,9 @@ def timm_parameters(name: str) -> Parameters:
 
 def _named_parameters(name: str) -> Parameters:
     builder = _entry_point(name)
-    return parameters_behind(builder, classes_of(builder))
+    found = dict(parameters_behind(builder, classes_of(builder)))
+    last = {weights: found.pop(weights) for weights in WEIGHTS if weights in found}
+    return {**found, **last}
 
 
 def accepted_by_timm(name: str) -> set[str]:
