@@ -22,7 +22,7 @@ test: $(VENV)/.dev  ## set up, then run every test but the slow ones
 test-fast: $(VENV)/.dev  ## the tests that need no torch, in seconds
 	$(BIN)/python -m pytest -n auto -m "not torch" $(TORCH_FREE)
 
-test-slow: $(VENV)/.dev  ## every network that torchvision lists, checked against published figures and other counters
+test-slow: $(VENV)/.dev  ## networks of libraries, checked against published figures and other counters
 	$(BIN)/python -m pytest -n auto -m slow
 
 test-wheel: $(VENV)/.dev  ## build the wheel and run what is in it, away from this folder

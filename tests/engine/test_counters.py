@@ -307,6 +307,35 @@ def test_parametrized_layers_are_counted_by_every_counter(name: str) -> None:
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+class ViewOfWeight(nn.Module):
+    """Modules that get or give a view of a weight, as class tokens and embeddings are."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way = way
+        self.token = nn.Parameter(torch.zeros(1, 1, 8))
+        self.layer = nn.Linear(8, 8)
+        self.inner: nn.Module = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        token = self.token.expand(len(x), -1, -1)
+        if self.way == "in":
+            token = self.inner(token)
+        if self.way == "in and out of a sequence":
+            token = nn.Sequential(nn.Identity(), nn.Flatten(1))(token)[:, None]
+        mixed: Tensor = self.layer(torch.cat((token, x), 1))
+        return mixed
+
+
+@pytest.mark.parametrize("way", ["in", "in and out of a sequence", "beside"])
+def test_a_view_of_a_weight_that_goes_through_a_module_stops_no_counter(way: str) -> None:
+    model, x = ViewOfWeight(way).eval(), torch.zeros(2, 3, 8)
+    counts = count_model(model, x)
+    assert [count.failure for count in counts] == [None, None, None]
+    assert [agreement(record(model, x), count).differences for count in counts] == [(), (), ()]
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
 LAZY: dict[str, Callable[[], nn.Module]] = {
     "conv": lambda: nn.Sequential(nn.LazyConv2d(8, 3), nn.ReLU()),
     "linear": lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(5)),

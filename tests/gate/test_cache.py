@@ -502,6 +502,8 @@ CHANGES = {
     "references/variants/axes.py": (True, True, True),
     "zoo/mobilenet_v3.py": (True, True, True),
     "zoo/torchvision_models.py": (False, True, False),
+    "zoo/providers.py": (False, True, False),
+    "references/libraries.py": (False, True, False),
     "engine/user_code/isolation.py": (False, True, False),
     "analysis/counting/conventions.py": (False, False, True),
     "analysis/memory/peak_memory.py": (False, False, True),

@@ -19,8 +19,9 @@ from ucseg_cli.analysis.counting.parameters import total_params
 from ucseg_cli.engine.recording.build_on_meta import building_on_meta
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError
+from ucseg_cli.references.libraries import network_names
 from ucseg_cli.zoo.torchvision_import import declare_missing_operators, has_compiled_operators
-from ucseg_cli.zoo.torchvision_models import build_torchvision, missing_operators, torchvision_names
+from ucseg_cli.zoo.torchvision_models import build_torchvision, missing_operators
 
 SOURCE = Path(ucseg_cli.__file__).parent.parent
 
@@ -64,7 +65,7 @@ def test_the_names_are_those_that_torchvision_lists() -> None:
         warnings.simplefilter("ignore")  # of operators for images
         declare_missing_operators()
         from torchvision.models import list_models
-    assert list(torchvision_names()) == [
+    assert list(network_names("torchvision")) == [
         name for name in list_models() if not name.startswith("quantized_")
     ]
 

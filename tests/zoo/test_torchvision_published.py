@@ -24,12 +24,13 @@ from ucseg_cli.analysis.counting.parameters import total_params
 from ucseg_cli.engine.counters import count_with_fvcore, count_with_torch
 from ucseg_cli.engine.recording.build_on_meta import building_on_meta
 from ucseg_cli.engine.recording.record import record
+from ucseg_cli.references.libraries import network_names
 from ucseg_cli.zoo.torchvision_import import declare_missing_operators
-from ucseg_cli.zoo.torchvision_models import build_torchvision, torchvision_names
+from ucseg_cli.zoo.torchvision_models import build_torchvision
 
 pytestmark = pytest.mark.slow
 
-NAMES = torchvision_names()
+NAMES = network_names("torchvision")
 TASKS = ("detection", "optical_flow", "segmentation", "video")
 
 DETECTION_SIDES = {

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized
 from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -137,20 +136,31 @@ class _OfTensors(nn.Module):
 
 def count_with_torch(model: nn.Module, /, *inputs: Any, **keywords: Any) -> Count:
     """Torch's FlopCounterMode, which learns of modules from their calls."""
-    counter = FlopCounterMode(display=False)
-    # Whether a weight needs gradients decides which kernel a product becomes.
-    parametrized = any(map(is_parametrized, model.modules()))
-    # Nor can it follow a layer that is called on a parameter, as without any input.
-    without_input = not any(True for _ in named_tensors_in((inputs, keywords)))
-    as_trained = _frozen(model) if parametrized or without_input else nullcontext()
-    with torch.inference_mode(), as_trained, _without_fused_kernels(model), counter:
-        model(*inputs, **keywords)
+    with torch.inference_mode(), _without_fused_kernels(model):
+        try:
+            counter = _flop_counter(model, inputs, keywords)
+        except AttributeError:
+            # A weight or a view of one that goes into a module, or comes out, has no gradient to
+            # follow, but the counter tries. Only then, since a weight that needs none may become
+            # another kernel.
+            with _frozen(model):
+                counter = _flop_counter(model, inputs, keywords)
     by_path = dict(counter.get_flop_counts())
     overall = by_path.pop("Global", {})  # absent if it priced nothing
     modules = {path.partition(".")[2]: sum(per_op.values()) for path, per_op in by_path.items()}
     operators = Counter({_torch_label(op): count for op, count in overall.items()})
     total = counter.get_total_flops()
     return Count("torch", "torch", total, modules, operators, sees_uncalled=False)
+
+
+def _flop_counter(
+    model: nn.Module, inputs: Sequence[Any], keywords: Mapping[str, Any]
+) -> FlopCounterMode:
+    """The counter after it has seen the model run."""
+    counter = FlopCounterMode(display=False)
+    with counter:
+        model(*inputs, **keywords)
+    return counter
 
 
 NAMES: dict[Callable[..., Count], tuple[str, str | None]] = {
@@ -163,7 +173,7 @@ COUNTERS = tuple(NAMES)
 
 @contextmanager
 def _frozen(model: nn.Module) -> Iterator[None]:
-    """While it lasts, no parameter needs a gradient: a parametrization would keep it a view."""
+    """While it lasts, no parameter needs a gradient."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.requires_grad = False

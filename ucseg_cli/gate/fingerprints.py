@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.references import FromLibrary
+from ucseg_cli.references.libraries import LIBRARIES, package_folder
 from ucseg_cli.references.variants import Variant
 
 PACKAGE = Path(__file__).parents[1]
@@ -24,8 +24,8 @@ OUR_SOURCES = (
 )
 """Files and folders of this package that every trace depends on."""
 
-LOADING_SOURCES = ("references/sources.py", "engine/user_code", "zoo")
-"""Those that the trace of a torchvision network depends on besides."""
+LOADING_SOURCES = ("references/sources.py", "references/libraries.py", "engine/user_code", "zoo")
+"""Those that the trace of a library's network depends on besides."""
 
 TOTALS_SOURCES = ("analysis/counting", "analysis/memory", "facts/element_types.py")
 """Those that totals depend on besides."""
@@ -43,10 +43,14 @@ def fingerprint(variant: Variant, conditions: Conditions) -> str:
 
 
 def library_fingerprint(source: FromLibrary, conditions: Conditions) -> str:
-    """The name of a torchvision network's trace; it depends on all of torchvision's source."""
+    """The name of the trace of a library's network.
+
+    It depends on all source of the library and of those that it builds on.
+    """
     model = f"{source}{''.join(map(str, source.arguments))}"
-    sources = _sources(OUR_SOURCES + LOADING_SOURCES) + _whole_package("torchvision")
-    return _name(model, conditions, sources)
+    library = LIBRARIES[source.library]
+    packages = map(_installed, (library.package, *library.builds_on))
+    return _name(model, conditions, _sources(OUR_SOURCES + LOADING_SOURCES) + b"".join(packages))
 
 
 def own_code_fingerprint(model: str, conditions: Conditions) -> str:
@@ -81,20 +85,30 @@ def _sources(names: tuple[str, ...]) -> bytes:
 
 
 @lru_cache
-def _whole_package(package: str) -> bytes:
+def _installed(package: str) -> bytes:
+    """A digest for all source of a package, of which little is read.
+
+    The record of an installation has the hash of each of its files, and is written last, so it
+    vouches for those that are not newer. Others are read, of a package without a record all.
+    """
     root = _package_directory(package)
-    digest = sha256()
+    records = sorted(root.parent.glob(f"{package}-*.dist-info/RECORD"))
+    if not root.is_dir():
+        return b"absent"
+    digest, recorded = sha256(), [record.read_text("utf-8") for record in records]
+    digest.update("".join(recorded).encode())
+    since = max((record.stat().st_mtime_ns for record in records), default=0)
     for path in _python_files(root):
-        digest.update(f"{path.relative_to(root)}\n".encode())
-        digest.update(path.read_bytes())
+        name = path.relative_to(root.parent).as_posix()
+        digest.update(f"{name}\n".encode())
+        is_recorded = any(f"{name},sha256=" in record for record in recorded)
+        if not is_recorded or path.stat().st_mtime_ns > since:
+            digest.update(path.read_bytes())
     return digest.digest()
 
 
 def _package_directory(package: str) -> Path:
-    """The folder of a package, without importing it."""
-    spec = find_spec(package)
-    origin = None if spec is None else spec.origin
-    return Path("absent") if origin is None else Path(origin).parent
+    return package_folder(package) or Path("absent")
 
 
 def _python_files(path: Path) -> list[Path]:

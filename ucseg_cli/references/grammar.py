@@ -1,8 +1,9 @@
 """The reference grammar: how a user names a model.
 
     reference  := variant | source ( "+" NAME "=" VALUE )*
-    source     := own ( "@" REVISION )? | "torchvision:" NAME | CHECKPOINT
+    source     := own ( "@" REVISION )? | LIBRARY ":" NAME | CHECKPOINT
     own        := FILE.py ":" NAME | PACKAGE.MODULE ":" NAME
+    LIBRARY    := "torchvision" | "timm" | "smp"
     CHECKPOINT := a path with "/", or with an ending of CHECKPOINTS or OTHERS
 
 ``variants`` reads a variant and the axes that change it. After a source, names and values are the
@@ -22,8 +23,8 @@ from typing import NamedTuple
 from ucseg_cli.errors import AbsentError, UnknownNameError, UsageError, Where
 from ucseg_cli.references.beneath_folder import source_beneath
 from ucseg_cli.references.designs import Model
+from ucseg_cli.references.libraries import LIBRARIES
 from ucseg_cli.references.sources import (
-    LIBRARIES,
     Argument,
     FromCheckpoint,
     FromFile,
@@ -56,7 +57,8 @@ _CODE = re.compile(r"\.(py\w?|ipynb)$", re.IGNORECASE)
 """Endings of files of code; of these only ``.py`` itself is imported."""
 _AT = re.compile(r"(?P<named>.+?:[^\W\d]\w*(?:\.[^\W\d]\w*)*|[^:@]+)@(?P<revision>.*)", re.DOTALL)
 """A source and its revision, or a name of the configuration and its revision."""
-_SHAPE = "write FILE.py:NAME, PACKAGE.MODULE:NAME or torchvision:NAME"
+_OF_LIBRARIES = " or ".join(f"{library}:NAME" for library in LIBRARIES)
+_SHAPE = f"write FILE.py:NAME, PACKAGE.MODULE:NAME, {_OF_LIBRARIES}"
 
 
 class Reference(NamedTuple):

@@ -8,10 +8,6 @@ WORDS = {"true": True, "false": False, "none": None}
 """Other spellings of Python's own words; as text, ``pretrained=false`` would be true."""
 
 
-LIBRARIES = ("torchvision",)
-"""The libraries whose networks have names, as in ``torchvision:resnet50``."""
-
-
 class Argument(NamedTuple):
     """A keyword argument as it was typed."""
 
@@ -71,7 +67,7 @@ class FromModule(NamedTuple):
 
 
 class FromLibrary(NamedTuple):
-    """A network that a *library* of LIBRARIES lists."""
+    """A network that one of ``libraries.LIBRARIES`` lists."""
 
     library: str
     name: str

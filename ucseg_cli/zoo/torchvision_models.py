@@ -6,19 +6,24 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
-from inspect import Parameter, isclass, isfunction, signature
-from itertools import chain
-from pathlib import Path
+from inspect import isclass, signature
 from typing import Any, get_args
 
-import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 from ucseg_cli.errors import ModelError, ResourceError, UnknownNameError, UsageError
+from ucseg_cli.references.libraries import LIBRARIES, network_modules, network_names
+from ucseg_cli.zoo.library_parameters import (
+    Parameters,
+    classes_of,
+    parameters_around,
+    parameters_behind,
+    refuse_unknown,
+    with_values,
+)
+from ucseg_cli.zoo.numbers_with_values import NumbersWithValues, on_default_device
 from ucseg_cli.zoo.torchvision_import import (
     declare_missing_operators,
     has_compiled_operators,
@@ -28,18 +33,8 @@ from ucseg_cli.zoo.torchvision_weights import without_reading_weights
 
 Builder = Callable[..., nn.Module]
 
-REGISTRATION = re.compile(
-    r'^@register_model\((?:name="(\w+)")?\)\n(?:.*\n)*?def (\w+)\(', re.MULTILINE
-)
-"""A builder in torchvision's source, listed under its own name unless another is given."""
-
-QUANTIZED = "quantized_"
+QUANTIZED = str(LIBRARIES["torchvision"].hidden)
 WITHOUT_OPERATORS = re.compile(r"custom C\+\+ ops|torchvision::")
-
-
-def torchvision_names() -> tuple[str, ...]:
-    """Every network that torchvision lists, sorted, except those that are already quantized."""
-    return tuple(sorted(name for name in _modules() if not name.startswith(QUANTIZED)))
 
 
 def build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
@@ -54,46 +49,33 @@ def build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     """
     where = f"torchvision:{name}"
     builder = _builder(name)
-    known = torchvision_parameters(name)
-    for parameter in arguments:
-        if parameter not in {*known, *_accepted(builder)}:
-            raise UnknownNameError("parameter", parameter, known, where=where)
+    around = parameters_around((builder, *classes_of(builder)))
+    refuse_unknown(arguments, parameters_behind(builder, classes_of(builder)), around, where)
     weights = _weights(builder)
     for parameter in arguments.keys() & weights:
         value = arguments[parameter]
         _check_weights(value, weights[parameter], f"{where}+{parameter}={value}")
     try:
-        with without_reading_weights(), _NumbersWithValues(), warnings.catch_warnings():
+        with without_reading_weights(), NumbersWithValues(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of initial values, which are never used
             model = builder(**{**dict.fromkeys(weights), **arguments})
     except Exception as error:
         raise ModelError(f"torchvision cannot build it: {error}", where=where) from error
-    return _on_default_device(model)
+    return on_default_device(model)
 
 
-def torchvision_parameters(name: str) -> Mapping[str, Parameter]:
+def torchvision_parameters(name: str) -> Parameters:
     """The named parameters of a network's builder and, behind ``**kwargs``, of its class.
 
-    Weights are none by default, as in build_torchvision. The builder gives what the class needs.
+    The defaults are the values that the network has, and weights are none, as in build_torchvision.
     Raises UnknownNameError for a network that does not exist.
     """
     builder = _builder(name)
-    found: dict[str, Parameter] = {}
-    functions: list[Callable[..., Any]] = [builder, *_classes(builder)]
-    for function in functions:
-        parameters = signature(function).parameters.values()
-        own = {p.name: p for p in parameters if p.kind is not Parameter.VAR_KEYWORD}
-        for key, parameter in own.items():
-            if function is builder or parameter.default is not Parameter.empty:
-                found.setdefault(key, parameter)
-        if len(own) == len(parameters):
-            break
-    weights = {key: found[key].replace(default=None) for key in _weights(builder)}
-    return {
-        **{p: found[p] for p in signature(builder).parameters if p in found},
-        **found,
-        **weights,
-    }
+    classes, weights = classes_of(builder), dict.fromkeys(_weights(builder))
+    build = partial(builder, **weights)
+    with NumbersWithValues():
+        found = with_values(parameters_behind(builder, classes), classes[0], build)
+    return {**found, **{key: found[key].replace(default=None) for key in weights}}
 
 
 def missing_operators(error: Exception) -> ResourceError | None:
@@ -111,31 +93,17 @@ def missing_operators(error: Exception) -> ResourceError | None:
     )
 
 
-@cache
-def _modules() -> Mapping[str, str]:
-    """The module that defines each network, by listed name; read in the source, without imports."""
-    package = find_spec("torchvision")
-    if package is None or package.origin is None:
-        what = "torchvision cannot be imported: it is not installed"
-        raise ResourceError(what, help="pip install torchvision")
-    root = Path(package.origin).parent
-    modules: dict[str, str] = {}
-    for file in root.glob("models/**/*.py"):
-        module = ".".join(("torchvision", *file.relative_to(root).with_suffix("").parts))
-        builders = REGISTRATION.findall(file.read_text(encoding="utf-8"))
-        modules |= {listed or function: module for listed, function in builders}
-    return modules
-
-
 def _builder(name: str) -> Builder:
     where = f"torchvision:{name}"
-    if name.startswith(QUANTIZED) and name in _modules():
+    modules = network_modules("torchvision")
+    if name.startswith(QUANTIZED) and name in modules:
         help_ = f"name the network it was made from: torchvision:{name.removeprefix(QUANTIZED)}"
         raise UsageError("a quantized network cannot be counted", where=where, help=help_)
-    if name not in torchvision_names():
-        raise UnknownNameError("torchvision model", name, torchvision_names(), where=where)
+    known = network_names("torchvision")
+    if name not in known:
+        raise UnknownNameError("torchvision model", name, known, where=where)
     with torchvision_packages_on_demand():
-        builder: Builder = getattr(import_module(_modules()[name]), name)
+        builder: Builder = getattr(import_module(modules[name]), name)
     if "torchvision.extension" in sys.modules:  # which will run torchvision's own package file
         declare_missing_operators()
     return builder
@@ -155,37 +123,3 @@ def _check_weights(value: Any, known: type[Any], where: str) -> None:
     plain = str(value).removeprefix(f"{known.__name__}.")
     if value is not None and not isinstance(value, known) and plain not in known.__members__:
         raise UnknownNameError("weights", plain, known.__members__, where=where)
-
-
-def _accepted(builder: Builder) -> set[str]:
-    """The parameters of all functions and classes around, which some builders call.
-
-    Any other argument some builders would silently ignore.
-    """
-    homes = {builder.__module__, *(base.__module__ for base in _classes(builder))}
-    around = chain.from_iterable(vars(sys.modules[home]).values() for home in homes)
-    used = [it for it in around if isfunction(it) or (isclass(it) and issubclass(it, nn.Module))]
-    return {*chain.from_iterable(signature(it).parameters for it in used)}
-
-
-def _classes(builder: Builder) -> list[type[nn.Module]]:
-    """The class of the network, and those of its bases that torchvision defines."""
-    bases = signature(builder).return_annotation.__mro__
-    return [base for base in bases if base.__module__.startswith("torchvision.")]
-
-
-class _NumbersWithValues(TorchFunctionMode):
-    """Makes numbers on the CPU even on meta: RegNet computes its widths and depths from some."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        own = {"device": "cpu"} if func in {torch.arange, torch.linspace, torch.tensor} else {}
-        return func(*args, **{**own, **(kwargs or {})})
-
-
-def _on_default_device(model: nn.Module) -> nn.Module:
-    """The model with buffers made from such numbers moved to where the others are."""
-    device = torch.empty(0).device  # torch 2.6's get_default_device overlooks a device's ``with``
-    for module in model.modules():
-        for name, buffer in module.named_buffers(recurse=False):
-            module._buffers[name] = buffer.to(device)
-    return model

@@ -6,17 +6,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ucseg_cli.errors import UcsegError
+from ucseg_cli.references.libraries import LIBRARIES, network_names
 from ucseg_cli.system.plain_file import read_plain_file
 
 
 def complete_reference(incomplete: str) -> list[str]:
-    """How a reference may go on: a variant and its axes, a file and its classes, a checkpoint."""
+    """How a reference may go on: axes, a file's classes, a library's networks, a checkpoint."""
     head, plus, last = incomplete.rpartition("+")
     if ".py:" in incomplete:
         return [] if plus else list(_classes(incomplete))
+    library, colon, begun = incomplete.partition(":")
+    if colon and library in LIBRARIES:
+        return [] if plus else [f"{library}:{name}" for name in _networks(library, begun)]
     if plus:
         return [f"{head}+{change}" for change in _assignments() if change.startswith(last)]
     named = [name for name in _named() if name.startswith(last)]
+    if last:
+        named += [f"{library}:" for library in LIBRARIES if library.startswith(last)]
     return [*named, *(_files(last) if last else ())]
 
 
@@ -28,6 +34,13 @@ def _named() -> list[str]:
         return list(load_project().variants)
     except UcsegError:  # a broken configuration still has the named variants
         return list(CATALOGUE)
+
+
+def _networks(library: str, begun: str) -> list[str]:
+    try:
+        return [name for name in network_names(library) if name.startswith(begun)]
+    except UcsegError:  # it is not installed
+        return []
 
 
 def _assignments() -> Iterator[str]:

@@ -12,14 +12,16 @@ from ucseg_cli.references import FromCheckpoint, OwnCode
 
 SourceArgument = Annotated[
     str | None,
-    reference_argument("[SOURCE]", "A file, a module, or a model, whose axes are then shown."),
+    reference_argument(
+        "[SOURCE]", "A file, a module, a library, or a model, whose axes are then shown."
+    ),
 ]
 
 
 def list(  # noqa: A001 - the command's name
     source: SourceArgument = None, *, at: OneInput, output: Output
 ) -> int:
-    """List the named variants, the models of a file, or the axes of one model.
+    """List the named variants, the models of a file or a library, or the axes of one model.
 
     Without SOURCE a line for each named variant: how it differs from the baseline, its parameters
     and its MACs. The axes of a model are the arguments of its constructor.
@@ -27,7 +29,7 @@ def list(  # noqa: A001 - the command's name
     Examples:
       ucseg list
       ucseg list net.py:Net
-      ucseg list torchvision:resnet50
+      ucseg list 'timm:*vit*'
     """
     if source is not None:
         return _list_designs(source, at, output)
@@ -48,10 +50,15 @@ def list(  # noqa: A001 - the command's name
 
 def _list_designs(text: str, at: OneInput, output: Output) -> int:
     from ucseg_cli.errors import UsageError
+    from ucseg_cli.report.answers.look.list_networks import networks_report
     from ucseg_cli.report.answers.look.list_source import axes_report, designs_report
+    from ucseg_cli.workflow.find_networks import find_networks
     from ucseg_cli.workflow.list_designs import find_source, list_designs
 
     settings = at.project()
+    if text not in settings.variants and (networks := find_networks(text)) is not None:
+        output.deliver(networks_report(text, *networks))
+        return ExitStatus.OK
     source = find_source(text, settings)
     designs = list_designs(source, settings)
     if isinstance(source, FromCheckpoint):

@@ -37,8 +37,8 @@ from ucseg_cli.errors import (
 from ucseg_cli.facts.design import Design
 from ucseg_cli.facts.trace import ConstructorAxis
 from ucseg_cli.references import Buildable, FromFile, FromLibrary, OwnCode
+from ucseg_cli.zoo.providers import PROVIDERS, Provider
 from ucseg_cli.zoo.torchvision_import import torchvision_packages_on_demand
-from ucseg_cli.zoo.torchvision_models import build_torchvision, torchvision_parameters
 
 REFUSALS = (DownloadError, DeviceAbsentError)
 """Raised in a user's code that asks for what it does not get, on meta or with data."""
@@ -113,7 +113,7 @@ def designs_in(source: Buildable) -> list[Design]:
     """
     with _importing(source):
         if isinstance(source, FromLibrary):
-            parameters = torchvision_parameters(source.name)
+            parameters = PROVIDERS[source.library].parameters(source.name)
             return [Design(source.name, "network", constructor_axes(parameters, {}))]
         module = _import(source)
         if source.name:
@@ -181,8 +181,9 @@ def line_of(error: BaseException, source: Buildable) -> str | None:
 def _builder(source: Buildable) -> Builder:
     if isinstance(source, FromLibrary):
         arguments = {argument.name: argument.value for argument in source.arguments}
-        make = partial(_make_torchvision, source.name)
-        return Builder(source, make, arguments, torchvision_parameters(source.name))
+        provider = PROVIDERS[source.library]
+        make = partial(_make_network, provider, source.name)
+        return Builder(source, make, arguments, provider.parameters(source.name))
     return _caller(source, MODEL)
 
 
@@ -211,8 +212,8 @@ def _folders_of(source: Buildable | None) -> list[Path]:
     return [Path(source.path).resolve().parent, package_of(Path(source.path))[0]]
 
 
-def _make_torchvision(network: str, /, **arguments: Any) -> nn.Module:
-    return build_torchvision(network, arguments)
+def _make_network(provider: Provider, network: str, /, **arguments: Any) -> nn.Module:
+    return provider.build(network, arguments)
 
 
 def _import(source: OwnCode) -> ModuleType:
