@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import types
 from collections.abc import Iterator, Mapping
 from enum import Enum
+from functools import partial
 from math import isfinite
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -17,6 +19,8 @@ from ucseg_cli.facts.trace import REQUIRED, ConstructorAxis
 LONGEST_VALUE = 400
 """Letters of a value that is still shown whole."""
 _NONE = type(None)
+_MODULES = re.compile(r"\b(?:[^\W\d]\w*\.)+(?=[^\W\d])")
+"""The modules before the name of a class."""
 
 
 def constructor_axes(
@@ -88,6 +92,8 @@ def _named(value: Any) -> str:
     """A class or function by its name, anything else by the first line of its repr."""
     if isinstance(value, type) or inspect.isroutine(value):
         return value.__qualname__
+    if isinstance(value, partial):
+        return f"partial({_named(value.func)})"
     try:
         written = repr(value)
     except Exception:  # noqa: BLE001 - the repr of a user's own class may fail
@@ -133,4 +139,4 @@ def _annotation(annotation: Any) -> str:
         return annotation
     if isinstance(annotation, type) and not get_args(annotation):
         return annotation.__qualname__
-    return str(annotation).replace("typing.", "")
+    return _MODULES.sub("", str(annotation)).replace("NoneType", "None")

@@ -33,8 +33,8 @@ def _in_short(design: Design) -> str:
 
 AXES: Fields[ConstructorAxis] = (
     Field("axis", "axis", lambda axis: axis.name),
-    Field("default", "default", _shown, output=TABLES),
-    Field("accepts", "accepts", lambda axis: constructor_axis(axis).accepts, tier=1),
+    Field("default", "default", _shown, Kind.PROSE, output=TABLES),
+    Field("accepts", "accepts", lambda axis: constructor_axis(axis).accepts, Kind.PROSE, tier=1),
     Field("required", "", lambda axis: axis.default == REQUIRED, output=JSON),
     Field("default", "", _raw, output=JSON),
     Field("choices", "", lambda axis: list(axis.choices), output=JSON),
