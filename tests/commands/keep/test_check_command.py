@@ -87,6 +87,7 @@ def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
         "warn": None,
         "limit": 600_000,
         "baseline": None,
+        "new_since": None,
         "margin": -45_245,
         "status": "fail",
         "message": None,
