@@ -9,6 +9,7 @@ import pytest
 from support.repositories import Repository, new_repository
 from ucseg_cli.errors import MistakesError, UsageError
 from ucseg_cli.facts.settings import Settings
+from ucseg_cli.references import FromFile
 from ucseg_cli.references.variants import as_variant
 from ucseg_cli.workflow.load_project import load_project
 
@@ -69,3 +70,15 @@ def test_a_mistake_there_and_what_is_not_there_are_reported_with_the_revision(
 def load_project_before(repository: Repository) -> Settings:
     (repository.folder / "ucseg.toml").write_text("")
     return load_project()
+
+
+def test_a_name_of_the_user_s_own_code_has_the_arguments_and_the_code_of_the_revision(
+    repository: Repository,
+) -> None:
+    own = '[variants.own]\nfrom = "net.py:Net"\nwidth = {}\n'
+    repository.commit("four", {"ucseg.toml": own.format(3), "net.py": ""})
+    repository.commit("five", {"ucseg.toml": own.format(5)})
+    model = load_project().find("own@HEAD~1+depth=2").model
+    assert isinstance(model, FromFile)
+    assert model.revision == "HEAD~1"
+    assert "".join(map(str, model.arguments)) == "+width=3+depth=2"
