@@ -17,13 +17,13 @@ import pytest
 from support.repositories import BLOCKS, NET, Repository, new_repository, params, small_repository
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.errors import ModelError, UcsegError, UsageError
-from ucseg_cli.facts.checkout import Dependencies
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.question import Question
 from ucseg_cli.gate import child_process
 from ucseg_cli.gate.cache import Cache, default_directory
 from ucseg_cli.gate.tracing import Failures, Request, trace_all
 from ucseg_cli.references import parse_reference
+from ucseg_cli.system.checkout import Dependencies
 
 SOURCE = Path(__file__).parents[2]
 AT_8 = Conditions(Size(8, 8))

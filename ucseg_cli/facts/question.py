@@ -10,10 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ucseg_cli.facts.checkout import Checkout
 from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.conditions import Conditions, Example, Given, Input, Size, Tensors
 from ucseg_cli.references import Argument, FromFile, FromModule, OwnCode
+from ucseg_cli.system.checkout import Checkout
 
 CAN_FORK = sys.platform == "linux"
 """Whether a process that has imported torch can be forked; on macOS its libraries forbid it."""

@@ -18,10 +18,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ucseg_cli.facts.checkout import Dependencies, decode_dependencies
 from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace, encode_trace
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.system.atomic_write import replace_file
+from ucseg_cli.system.checkout import Dependencies, decode_dependencies
 from ucseg_cli.system.plain_file import is_ours, read_plain_file
 
 Totals = Mapping[str, Mapping[str, int]]

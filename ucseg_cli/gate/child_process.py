@@ -21,7 +21,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, NoReturn
 
 from ucseg_cli.errors import ModelError, UcsegError, decode_error, encode_error
-from ucseg_cli.facts.checkout import Dependencies, decode_dependencies
 from ucseg_cli.facts.design import Design, decode_design
 from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace
 from ucseg_cli.facts.question import (
@@ -34,6 +33,7 @@ from ucseg_cli.facts.question import (
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate.revisions import with_checkouts
 from ucseg_cli.references import OwnCode
+from ucseg_cli.system.checkout import Dependencies, decode_dependencies
 from ucseg_cli.system.plain_file import read_plain_file
 from ucseg_cli.system.process_control import orphans_ended
 

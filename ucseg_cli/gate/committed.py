@@ -14,13 +14,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from ucseg_cli.errors import UcsegError
-from ucseg_cli.facts.checkout import Dependencies
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.gate.fingerprints import own_code_fingerprint
 from ucseg_cli.gate.revisions import Revisions, Standing, standing
 from ucseg_cli.references import OwnCode
+from ucseg_cli.system.checkout import Dependencies
 from ucseg_cli.system.git_objects import FOLDER, GitError, GitObjects
 
 MOST_KNOWN = 16

@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from ucseg_cli.errors import AbsentError, ResourceError, UsageError
-from ucseg_cli.facts.checkout import Checkout
 from ucseg_cli.facts.question import Question
 from ucseg_cli.gate.write_tree import write_tree
 from ucseg_cli.references import FromFile, OwnCode
+from ucseg_cli.system.checkout import Checkout
 from ucseg_cli.system.git_failures import refuse_option, refused_by_git, unknown_revision
 from ucseg_cli.system.git_objects import HEAD, Commit, GitError, GitObjects, repository_around
 from ucseg_cli.units import shown_day

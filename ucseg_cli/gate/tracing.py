@@ -19,11 +19,11 @@ from ucseg_cli.references.designs import constructor
 from ucseg_cli.references.variants import Variant
 
 if TYPE_CHECKING:
-    from ucseg_cli.facts.checkout import Dependencies
     from ucseg_cli.facts.design import Design
     from ucseg_cli.facts.question import Question
     from ucseg_cli.facts.state_dict import StateDict
     from ucseg_cli.gate.committed import Committed
+    from ucseg_cli.system.checkout import Dependencies
 
 
 class Request(NamedTuple):

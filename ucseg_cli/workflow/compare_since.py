@@ -1,19 +1,23 @@
-"""Every model that a project names, compared with itself at a revision."""
+"""Models beside themselves at a revision: every one that a project names, and for budgets."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ucseg_cli.analysis.comparing.comparison import compare_all
 from ucseg_cli.analysis.comparing.model_since import ModelSince
-from ucseg_cli.analysis.rules.budget_checks import ABSENT
+from ucseg_cli.analysis.rules.budget_checks import ABSENT, Baseline
 from ucseg_cli.analysis.subject import Subject
-from ucseg_cli.errors import UcsegError, UsageError
+from ucseg_cli.errors import AbsentError, UcsegError, UsageError
+from ucseg_cli.facts.budget import Budget
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.point import Point
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.gate.cache import Cache
-from ucseg_cli.references import Reference
+from ucseg_cli.gate.revisions import Revisions
+from ucseg_cli.references import FromCheckpoint, FromLibrary, OwnCode, Reference
+from ucseg_cli.references.grammar import at_other_revision, split_revision
 from ucseg_cli.references.variants import CATALOGUE
-from ucseg_cli.workflow.budget_baseline import model_at
 from ucseg_cli.workflow.measure import measure_points
 
 
@@ -74,3 +78,39 @@ def _since(
         return ModelSince(model.name, new=subjects[point] if is_new else None, failure=failure)
     (comparison,) = compare_all(subjects[before], [subjects[point]], depth=2)
     return ModelSince(model.name, comparison)
+
+
+def baseline_of(budgets: Iterable[Budget], settings: Settings, since: str | None) -> Baseline:
+    """The configured baseline; with *since* each model of a relative budget at that revision.
+
+    Raises UsageError for a revision that there is not.
+    """
+    if since is None:
+        return Baseline(settings.baseline)
+    models = {
+        model for budget in budgets if budget.relative is not None for model in budget.variants
+    }
+    then = {model: model_at(model, settings, since) for model in models}
+    return Baseline(settings.baseline, since, then)
+
+
+def model_at(model: Reference, settings: Settings, since: str) -> Reference | AbsentError:
+    """A model at a revision; itself if it is of the environment, or at a revision already."""
+    name, revision = split_revision(model.name)
+    is_installed = isinstance(model.model, FromLibrary | FromCheckpoint)
+    is_built_in = model.variant is not None and name.partition("+")[0] in CATALOGUE
+    where = f"--since {since}"
+    if revision is not None or is_installed or is_built_in:
+        return model
+    named = at_other_revision(model.name, since, where)
+    try:
+        if isinstance(model.model, OwnCode) and ":" in name.partition("+")[0]:
+            at = Reference(named, model.model._replace(revision=since))
+        else:  # a name of the configuration, which may have stood for something else
+            at = settings.find(named, where)
+        if isinstance(at.model, OwnCode):
+            with Revisions() as revisions:
+                revisions.commit_of(at.model)
+    except AbsentError as error:
+        return error
+    return at

@@ -56,7 +56,7 @@ def test_code_and_arguments_that_both_differ_have_a_share_each(
 
 def test_every_configured_model_is_compared_with_itself(ucseg: Run, repository: Repository) -> None:
     names = ("net.py:Net", "net.py:Net+width=4", "other.py:Net", "broken.py:Net")
-    tiny = "[variants.tiny]\nclasses = {}\n"
+    tiny = "[variants.tiny]\nclasses = {0}\n[variants.own]\nfrom = 'net.py:Net'\nwidth = {0}\n"
     broken = {"broken.py": NET.replace("nn.Conv2d(3", "nn.Nothing(3")}
     repository.commit("before", {**broken, "ucseg.toml": tiny.format(5)})
     budgets = "".join(BUDGET.format(name=name) for name in names)
@@ -66,12 +66,13 @@ def test_every_configured_model_is_compared_with_itself(ucseg: Run, repository: 
     assert found["kind"] == "ucseg.since"
     assert {model["model"]: model["status"] for model in found["models"]} == {
         "tiny": "changed",
+        "own": "changed",
         "net.py:Net": "unchanged",
         "net.py:Net+width=4": "unchanged",
         "other.py:Net": "new",
         "broken.py:Net": "error",
     }
-    assert found["changed"] == 3
+    assert found["changed"] == 4
     deltas = {
         (delta["model"], delta["metric"]): (delta["before"], delta["after"])
         for delta in found["deltas"]
@@ -79,12 +80,12 @@ def test_every_configured_model_is_compared_with_itself(ucseg: Run, repository: 
     assert deltas["other.py:Net", "params"] == (None, params(4))
     before, after = deltas["tiny", "params"]
     assert after - before == 64 + 1
-    assert {model for model, _ in deltas} == {"tiny", "other.py:Net"}
+    assert {model for model, _ in deltas} == {"tiny", "own", "other.py:Net"}
     screen = ucseg("compare", "--since", "HEAD^1", "--size", "8").stdout
     assert "broken.py:Net cannot be compared: Net cannot be built" in " ".join(screen.split())
-    assert "Since HEAD^1, 1 changed, 1 new, 1 unknown of 5 configured models." in screen
+    assert "Since HEAD^1, 2 changed, 1 new, 1 unknown of 6 configured models." in screen
     same = ucseg("compare", "--since", "HEAD", "--size", "8").stdout
-    assert "Since HEAD, nothing changed of 5 configured models." in same
+    assert "Since HEAD, nothing changed of 6 configured models." in same
 
 
 @pytest.mark.parametrize(

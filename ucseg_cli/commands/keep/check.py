@@ -100,7 +100,7 @@ def check(
     """
     from ucseg_cli.analysis.rules.budget_checks import judge, parse_limit, points_needed
     from ucseg_cli.report.answers.keep.check import check_report
-    from ucseg_cli.workflow.budget_baseline import baseline_of
+    from ucseg_cli.workflow.compare_since import baseline_of
     from ucseg_cli.workflow.load_project import chosen_budgets
     from ucseg_cli.workflow.measure import measure_points
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from ucseg_cli.engine.require_torch import require_torch
 from ucseg_cli.errors import ModelError, UcsegError, encode_error
-from ucseg_cli.facts.checkout import Checkout
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.encoded_trace import encode_trace
 from ucseg_cli.facts.question import (
@@ -26,6 +25,7 @@ from ucseg_cli.facts.question import (
 )
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references import OwnCode
+from ucseg_cli.system.checkout import Checkout
 from ucseg_cli.system.process_control import end_with_parent
 
 NO_ANSWER = 74

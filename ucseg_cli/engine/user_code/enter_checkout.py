@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from ucseg_cli.errors import ModelError, UcsegError
-from ucseg_cli.facts.checkout import Checkout
 from ucseg_cli.references import FromFile, FromModule, OwnCode
+from ucseg_cli.system.checkout import Checkout
 
 EDITABLE = "__editable__"
 """How setuptools names its modules that find a package where it is worked on."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from ucseg_cli.engine.user_code.releases import installed_releases
 from ucseg_cli.errors import ModelError
-from ucseg_cli.facts.checkout import Checkout, Dependencies
+from ucseg_cli.system.checkout import Checkout, Dependencies
 
 SPAWNS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"}
 LISTS = {"os.listdir", "os.scandir"}
