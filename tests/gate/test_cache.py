@@ -545,6 +545,7 @@ IRRELEVANT = {
     "references/beneath_folder.py": "which files may be named, and only a variant has an entry",
     "references/grammar.py": "how a model is named; the fingerprint has the model itself",
     "references/designs.py": "which models are compared; the fingerprint has the model itself",
+    "references/libraries.py": "which networks have names; a variant has its own",
     "references/sources.py": "where a model is from; a variant is from nowhere else",
     "units.py": "only words",
     "facts/element_types.py": "sizes of elements, which a trace takes from torch",

@@ -52,8 +52,7 @@ def _list_designs(text: str, at: OneInput, output: Output) -> int:
     from ucseg_cli.errors import UsageError
     from ucseg_cli.report.answers.look.list_networks import networks_report
     from ucseg_cli.report.answers.look.list_source import axes_report, designs_report
-    from ucseg_cli.workflow.find_networks import find_networks
-    from ucseg_cli.workflow.list_designs import find_source, list_designs
+    from ucseg_cli.workflow.list_designs import find_networks, find_source, list_designs
 
     settings = at.project()
     if text not in settings.variants and (networks := find_networks(text)) is not None:
