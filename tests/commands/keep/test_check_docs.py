@@ -120,6 +120,7 @@ def test_json_has_each_figure_as_a_check(ucseg: Run, document: Write) -> None:
         "margin": None,
         "status": "pass",
         "message": None,
+        "new_since": None,
         "failure": None,
         "file": "README.md",
         "line": 2,

@@ -250,7 +250,7 @@ def test_what_needs_no_configuration_minds_no_mistake_in_it(
 def test_the_project_s_variants_are_completed_and_a_broken_configuration_completes_ours(
     tiny: Path,
 ) -> None:
-    assert complete_reference("t") == ["tiny"]
+    assert complete_reference("tin") == ["tiny"]
     assert complete_reference("tiny+conv") == ["tiny+conv=regular", "tiny+conv=separable"]
     tiny.write_text("[tool.ucseg")
     assert complete_reference("") == ["v1", "v2", "v3"]

@@ -144,7 +144,8 @@ def test_one_run_writes_several_forms(ucseg: Run, tmp_path: Path) -> None:
     assert answer.stderr.splitlines() == [f"wrote: {path}" for path in paths.values()]
     assert json.loads(paths["json"].read_text("utf-8"))["total"]["params"] == 645_245
     assert paths["csv"].read_text("utf-8") == ucseg("params", "v2", "-f", "csv").stdout
-    assert paths["markdown"].read_text("utf-8") == ucseg("params", "v2", "-f", "markdown").stdout
+    mark, text = paths["markdown"].read_text("utf-8").split("\n\n", 1)
+    assert (mark, text) == ("<!-- ucseg.params -->", ucseg("params", "v2", "-f", "markdown").stdout)
     assert paths["html"].read_text("utf-8") == ucseg("params", "v2", "-f", "html").stdout
 
 
