@@ -45,7 +45,8 @@ def axes_table(
             columns.append(Column(key, "alone", Kind.DELTA, legend=legend))
         shown = 2 if several else 1
         for cells, effect in zip(rows, _effects(attribution, changes), strict=True):
-            cells.extend((effect.rounded, effect.alone)[:shown])
+            figures = (effect.rounded, effect.alone) if effect else (None, None)
+            cells.extend(figures[:shown])
         total.extend((attribution.after - attribution.before, "")[:shown])
     table_rows = [Row(tuple(row)) for row in rows]
     if first and several:
@@ -118,11 +119,15 @@ def gaps_payload(gaps: Sequence[Gap]) -> list[dict[str, Any]]:
     return [{"changed": sorted(gap.taken), "reason": gap.reason} for gap in gaps]
 
 
-def _effects(attribution: Attribution, changes: Sequence[Change]) -> Iterator[Effect]:
-    """The effect of each change; none is recorded of an axis on which no count depends."""
+def _effects(attribution: Attribution, changes: Sequence[Change]) -> Iterator[Effect | None]:
+    """The effect of each change: 0 of an axis on which no count depends.
+
+    None of one that nobody set: its default changed with the code.
+    """
     known = {effect.axis: effect for effect in attribution.effects}
     for change in changes:
-        yield known.get(change.axis.name, Effect(change.axis.name, 0, 0, Fraction(), 0))
+        uncounted = Effect(change.axis.name, 0, 0, Fraction(), 0)
+        yield known.get(change.axis.name, None if change.axis.counted else uncounted)
 
 
 def _share(attributions: Sequence[Attribution]) -> str:
