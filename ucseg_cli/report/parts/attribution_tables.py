@@ -122,7 +122,7 @@ def gaps_payload(gaps: Sequence[Gap]) -> list[dict[str, Any]]:
 def _effects(attribution: Attribution, changes: Sequence[Change]) -> Iterator[Effect | None]:
     """The effect of each change: 0 of an axis on which no count depends.
 
-    None of one that nobody set: its default changed with the code.
+    None of one that no argument sets: its default changed with the code.
     """
     known = {effect.axis: effect for effect in attribution.effects}
     for change in changes:
