@@ -189,7 +189,7 @@ def pages() -> Pages:
 
 def _commands_by_option() -> dict[str, set[str]]:
     """The commands that have each long option."""
-    app = get_command(make_app([]))
+    app = get_command(make_app([], in_full=True))
     found: dict[str, set[str]] = {}
     for name, command in getattr(app, "commands", {}).items():
         for parameter in command.params:

@@ -44,7 +44,7 @@ class Option(NamedTuple):
 
 def options() -> Iterator[Option]:
     """Every option of every command, as the parser has it."""
-    commands = getattr(get_command(make_app([])), "commands", {})
+    commands = getattr(get_command(make_app([], in_full=True)), "commands", {})
     for name, command in commands.items():
         for param in command.params:
             if param.param_type_name == "option":

@@ -49,7 +49,7 @@ def _options(command: str) -> tuple[tuple[str, bool], ...]:
 
     from ucseg_cli.cli.app import make_app
 
-    group: Any = get_command(make_app(()))
+    group: Any = get_command(make_app((), in_full=True))
     known = group.commands[command].params
     return tuple(
         (name, not getattr(one, "is_flag", False))

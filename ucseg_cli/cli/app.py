@@ -11,7 +11,7 @@ import typer
 from ucseg_cli import __version__
 from ucseg_cli.cli.command import Command, Group
 from ucseg_cli.cli.command_groups import COMMANDS
-from ucseg_cli.cli.option_groups import with_groups
+from ucseg_cli.cli.option_groups import summary_of, with_groups
 
 EPILOG = (
     "A model is a variant with any axes changed (v2+backbone=10+rates=6,12), your own class "
@@ -24,9 +24,13 @@ VersionOption = Annotated[
 ]
 
 
-def make_app(arguments: Sequence[str]) -> typer.Typer:
-    """The command line as Typer sees it, with only the sub-command that is called, if one is."""
+def make_app(arguments: Sequence[str], *, in_full: bool = False) -> typer.Typer:
+    """The command line as Typer sees it, with only the sub-command that is called, if one is.
+
+    Where no word names one, all are listed and none is run: they come without their options.
+    """
     called = [name for name in arguments[:1] if name in COMMANDS]
+    listed = not in_full and COMMANDS.keys().isdisjoint(arguments)
     app = typer.Typer(
         cls=Group,
         name="ucseg",
@@ -40,7 +44,8 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     app.callback(invoke_without_command=True)(root)  # for --version alone
     for name in called or COMMANDS:
         module = import_module(f"ucseg_cli.commands.{COMMANDS[name]}.{name}")
-        app.command(name, cls=Command)(with_groups(getattr(module, name)))
+        function = getattr(module, name)
+        app.command(name, cls=Command)(summary_of(function) if listed else with_groups(function))
     return app
 
 

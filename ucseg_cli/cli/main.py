@@ -66,8 +66,9 @@ def _run(call: Invocation) -> int:
     if sys.stdout is None:
         raise OutputError("stdout is closed", where="stdout")
     _refuse_no_text(call.arguments)
-    command = get_command(make_app(call.arguments))
-    if instruction := os.environ.get(COMPLETION):
+    instruction = os.environ.get(COMPLETION)
+    command = get_command(make_app(call.arguments, in_full=bool(instruction)))
+    if instruction:
         return _complete(command, instruction)
     try:
         with command.make_context("ucseg", list(call.arguments), obj=call) as context:
