@@ -21,6 +21,11 @@ def pointwise(in_channels: int, out_channels: int) -> list[nn.Module]:
     ]
 
 
+def pointwise_block(in_channels: int, out_channels: int) -> nn.Sequential:
+    """The same as a module."""
+    return nn.Sequential(*pointwise(in_channels, out_channels))
+
+
 def regular(in_channels: int, out_channels: int, dilation: int = 1) -> nn.Sequential:
     """3×3 conv, BN, ReLU. Its state dict has ``0`` (conv) and ``1`` (BN)."""
     return nn.Sequential(
@@ -86,6 +91,17 @@ class Aspp(nn.Module):
         """N×in×H×W to N×channels×H×W."""
         out: Tensor = self.project(torch.cat([branch(x) for branch in self.branches], dim=1))
         return out
+
+
+def decoder(in_channels: int, channels: int, blocks: int, block: Block) -> nn.Sequential:
+    """So many blocks one after the other, each to *channels*."""
+    inputs = [in_channels, *[channels] * (blocks - 1)]
+    return nn.Sequential(*(block(width, channels) for width in inputs))
+
+
+def classifier(channels: int, classes: int, dropout: float) -> nn.Sequential:
+    """Dropout, and a 1×1 conv with a bias."""
+    return nn.Sequential(nn.Dropout(dropout), nn.Conv2d(channels, classes, 1))
 
 
 def upsample(x: Tensor, *, like: Tensor) -> Tensor:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from ucseg_cli.nets.backbone import Backbone, build_backbone, run_features
-from ucseg_cli.nets.blocks import BLOCKS, Aspp, pointwise, upsample
+from ucseg_cli.nets.blocks import BLOCKS, Aspp, classifier, decoder, pointwise_block, upsample
 from ucseg_cli.references.variants import Variant, as_variant
-from ucseg_cli.references.variants.layout import FEATURES
+
+
+Make = Callable[..., nn.Module]
+"""``make(name, constructor, *arguments)`` gives the child of that name."""
+
+
+def make_anew(name: str, constructor: Callable[..., nn.Module], *arguments: Any) -> nn.Module:  # noqa: ARG001
+    """Build a child and initialise it: kaiming-normal (fan_out, relu) convs, BN at 1/0."""
+    return constructor(*arguments).apply(_initialise)
 
 
 class SegmentationNetwork(nn.Module):
@@ -19,7 +30,7 @@ class SegmentationNetwork(nn.Module):
         low_ch, mid_ch, high_ch: channels of the taps, as probed.
     """
 
-    def __init__(self, variant: Variant, backbone: Backbone) -> None:
+    def __init__(self, variant: Variant, backbone: Backbone, make: Make = make_anew) -> None:
         super().__init__()
         self.variant = variant
         self.features = backbone.features
@@ -28,17 +39,15 @@ class SegmentationNetwork(nn.Module):
         )
 
         block, width = BLOCKS[variant.conv], variant.decoder_channels
-        self.aspp = Aspp(self.high_ch, variant.aspp_channels, variant.rates, block)
-        self.mid_conv = nn.Sequential(*pointwise(self.mid_ch, variant.mid_channels))
-        first = variant.aspp_channels + variant.mid_channels
-        inputs = [first, *[width] * (variant.decoder_blocks - 1)]
-        self.decoder = nn.Sequential(*(block(channels, width) for channels in inputs))
+        aspp_channels, mid_channels = variant.aspp_channels, variant.mid_channels
+        self.aspp = make("aspp", Aspp, self.high_ch, aspp_channels, variant.rates, block)
+        self.mid_conv = make("mid_conv", pointwise_block, self.mid_ch, mid_channels)
+        blocks = variant.decoder_blocks
+        self.decoder = make("decoder", decoder, aspp_channels + mid_channels, width, blocks, block)
         if variant.low_skip:
-            self.low_conv = nn.Sequential(*pointwise(self.low_ch, variant.low_skip))
-            self.refine = block(width + variant.low_skip, width)
-        classify = nn.Conv2d(width, variant.classes, 1)
-        self.classifier = nn.Sequential(nn.Dropout(variant.dropout), classify)
-        self._initialise_new_layers()
+            self.low_conv = make("low_conv", pointwise_block, self.low_ch, variant.low_skip)
+            self.refine = make("refine", block, width + variant.low_skip, width)
+        self.classifier = make("classifier", classifier, width, variant.classes, variant.dropout)
 
     def forward(
         self,
@@ -46,7 +55,7 @@ class SegmentationNetwork(nn.Module):
         return_features: bool = False,  # noqa: FBT001, FBT002 - a forward pass takes positions
     ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """N×3×H×W to logits N×classes×H×W, and with *return_features* also the raw taps by name."""
-        taps = run_features(self.features, x, self.variant.taps)
+        taps = self.run_backbone(x)
         mid = self.mid_conv(taps["mid"])
         out = self.decoder(torch.cat([upsample(self.aspp(taps["high"]), like=mid), mid], dim=1))
         if self.variant.low_skip:
@@ -55,17 +64,15 @@ class SegmentationNetwork(nn.Module):
         logits = self._classify(out, like=x)
         return (logits, taps) if return_features else logits
 
+    def run_backbone(self, x: Tensor) -> dict[str, Tensor]:
+        """N×3×H×W to the raw taps by name."""
+        return run_features(self.features, x, self.variant.taps)
+
     def _classify(self, out: Tensor, *, like: Tensor) -> Tensor:
         if self.variant.head == "before-upsample":
             return upsample(self.classifier(out), like=like)
         logits: Tensor = self.classifier(upsample(out, like=like))
         return logits
-
-    def _initialise_new_layers(self) -> None:
-        """Kaiming-normal (fan_out, relu) convs, zero biases, BN at 1/0; not in the backbone."""
-        for name, child in self.named_children():
-            if name != FEATURES:
-                child.apply(_initialise)
 
 
 def build_model(model: str | Variant = "v2", *, pretrained: bool = False) -> SegmentationNetwork:

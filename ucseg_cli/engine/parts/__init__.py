@@ -1,0 +1,1 @@
+"""Recording many variants of one design: whatever two of them share is run once."""

@@ -1,0 +1,355 @@
+"""Recording by parts: a call that was seen before is not run again.
+
+A part is the call of a module or of an operator. The first time it runs, and what it does is
+recorded; each later call with equal arguments returns new tensors of the same shapes. What is left
+to do for a variant is its own Python, from one known part to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch._ops import HigherOrderOperator
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.nn.modules import module as hooks_of_torch
+from torch.utils._pytree import tree_leaves
+
+from ucseg_cli.engine.parts.outputs import Fresh, Given, Nest, Outputs, describe_outputs
+from ucseg_cli.engine.parts.signatures import (
+    Call,
+    Signatures,
+    UnknownValueError,
+    address_of,
+    geometry_of,
+    signed_call,
+)
+from ucseg_cli.engine.recording.dispatch import DispatchMode, operator_name
+from ucseg_cli.engine.recording.fused_kernels import without_fast_path
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.engine.recording.restore import settings_restored
+from ucseg_cli.engine.recording.way_on_cpu import ASKS_FOR_DEVICE
+from ucseg_cli.facts import parts as facts
+
+UNSEEN: Any = object()
+WIRE = "wire_of_ucseg"
+"""The attribute by which a tensor knows the place in the pass where it was made."""
+HOOKS = [name for name in vars(hooks_of_torch) if name.startswith("_global") and "hook" in name]
+
+
+class WholeOnlyError(Exception):
+    """A pass that cannot be recorded by parts; recording it whole gives the answer."""
+
+
+class Part(NamedTuple):
+    """A call with arguments of certain shapes: equal calls are equal parts.
+
+    Args:
+        number: its place in the book.
+        geometry: equal for parts that treat the places of a map alike.
+        outputs: what it returns; None where only running it again gives that.
+    """
+
+    number: int
+    geometry: int
+    outputs: Outputs | None = None
+
+
+class _Storage:
+    """A storage that a part made, alive from step number *begin* up to *end*."""
+
+    __slots__ = ("begin", "end", "reference", "size")
+
+    def __init__(self, storage: torch.UntypedStorage, begin: int) -> None:
+        self.begin, self.size = begin, storage.nbytes()
+        self.end: int | None = None
+        self.reference = StorageWeakRef(storage)
+
+
+class Run(NamedTuple):
+    """A pass: what ran, the bytes that went in, and what it does to the places of maps."""
+
+    composed: facts.Composed
+    input_bytes: int
+    geometry: int
+
+
+class PartsRecorder(DispatchMode):
+    """Runs variants of a design one after the other, and remembers their parts."""
+
+    def __init__(self, parts: list[facts.Part]) -> None:
+        super().__init__()
+        self.parts = parts
+        self.signatures = Signatures()
+        self._book: dict[Hashable, Part | None] = {}
+        self._geometries: dict[Hashable, int] = {}
+        self._is_watching = False
+        self._call_whole: Any = nn.Module.__call__
+        self._begin(None, ())
+
+    def _begin(self, model: nn.Module | None, inputs: Sequence[Tensor]) -> None:
+        self._model = model
+        self._steps: list[Part] = []
+        self._wires: list[tuple[int | None, ...]] = []
+        self._made: list[_Storage] = []
+        self._alive: dict[int, _Storage] = {}
+        self._inputs = {address_of(tensor) for tensor in inputs}
+        self._weights: set[int] | None = None
+        self._last_wire = 0
+        for tensor in inputs:
+            self._tag(tensor)
+
+    @contextmanager
+    def watching_calls(self) -> Iterator[None]:
+        """While it lasts, a module that *run* calls may be answered for by what is known of it."""
+        whole = self._call_whole = nn.Module.__call__
+
+        def called(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            return self._call(module, args, kwargs)
+
+        with ExitStack() as stack:
+            stack.enter_context(settings_restored())
+            stack.enter_context(without_fast_path())
+            stack.enter_context(torch.no_grad())
+            nn.Module.__call__ = called  # type: ignore[method-assign]
+            try:
+                yield
+            finally:
+                nn.Module.__call__ = whole  # type: ignore[method-assign]
+
+    def run(
+        self, model: nn.Module, positional: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> Run:
+        """One forward pass on arguments without data; the model is in eval mode.
+
+        Raises WholeOnlyError, and whatever forward raises.
+        """
+        if any(getattr(hooks_of_torch, name) for name in HOOKS):
+            raise WholeOnlyError("a hook on every module")
+        call = _signed(type(model), tuple(positional), keywords)
+        if call is None:
+            raise WholeOnlyError("an argument that cannot be compared")
+        self._begin(model, call.tensors)
+        inputs = {address_of(tensor): tensor.untyped_storage() for tensor in call.tensors}
+        with torch._C._AutoDispatchBelowADInplaceOrView(), self, self._watching(calls=True):
+            # held until the end, since what it returns is not let go
+            outputs = self._call_whole(model, *positional, **keywords)
+        self._note_freed()
+        del outputs
+        size = sum(storage.nbytes() for storage in inputs.values())
+        return Run(self._composed_since(0), size, self._geometry_since(0, 0, type(model), ()))
+
+    @contextmanager
+    def _watching(self, *, calls: bool) -> Iterator[None]:
+        before, self._is_watching = self._is_watching, calls
+        try:
+            yield
+        finally:
+            self._is_watching = before
+
+    # Modules
+
+    def _call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not self._is_watching:
+            return self._call_whole(module, *args, **kwargs)
+        with torch._C.DisableTorchFunction():
+            number = self.signatures.of_module(module)
+            call = None if number is None else _signed(number, args, kwargs)
+            part = UNSEEN if call is None else self._book.get(call.signature, UNSEEN)
+            if call is not None and part is not UNSEEN and part is not None:
+                with torch._C._DisableTorchDispatch():
+                    return self._repeat(part, call)
+        if call is None or part is None:
+            return self._call_whole(module, *args, **kwargs)
+        self._note_freed()
+        begin, wire = len(self._steps), self._last_wire
+        out = self._call_whole(module, *args, **kwargs)
+        with torch._C.DisableTorchFunction():
+            is_same = self.signatures.number_now(module) == number and call.is_unchanged()
+            part = self._closed(begin, wire, call, out, type(module)) if is_same else None
+            self._book[call.signature] = part
+        return out
+
+    def _closed(self, begin: int, wire: int, call: Call, out: Any, kind: type) -> Part | None:
+        """What a module did from step *begin* on; None where another call may do otherwise."""
+        self._note_freed()
+        left = {address for address, one in self._alive.items() if one.begin >= begin}
+        try:
+            outputs = describe_outputs(out, call.tensors, left)
+        except UnknownValueError:
+            return None
+        if left:  # kept somewhere
+            return None
+        geometry = self._geometry_since(begin, wire, kind, call.tensors)
+        return self._written(self._composed_since(begin), geometry, outputs)
+
+    def _composed_since(self, begin: int) -> facts.Composed:
+        """What ran from step *begin* on; only what is alive now, or returned, has no end."""
+        made = tuple(
+            facts.Made(one.size, one.begin - begin, None if one.end is None else one.end - begin)
+            for one in self._made
+            if one.begin >= begin
+        )
+        return facts.Composed(tuple(part.number for part in self._steps[begin:]), made)
+
+    def _written(self, part: facts.Part, geometry: int, outputs: Outputs | None) -> Part:
+        """Enter a part into the book."""
+        self.parts.append(part)
+        return Part(len(self.parts) - 1, geometry, outputs)
+
+    def _geometry_since(
+        self, begin: int, wire: int, kind: type, inputs: Sequence[Tensor]
+    ) -> int:
+        """The number of what ran from step *begin* on, and of how it was wired."""
+        given = {getattr(tensor, WIRE, None): -1 - at for at, tensor in enumerate(inputs)}
+
+        def within(of: int | None) -> int | None:
+            return given.get(of, None if of is None else of - wire)
+
+        steps = tuple(
+            (part.geometry, tuple(map(within, wires)))
+            for part, wires in zip(self._steps[begin:], self._wires[begin:], strict=True)
+        )
+        return self._number_of_geometry((kind, steps))
+
+    def _number_of_geometry(self, geometry: Hashable) -> int:
+        return self._geometries.setdefault(geometry, len(self._geometries))
+
+    # Operators
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is ASKS_FOR_DEVICE or isinstance(func, HigherOrderOperator):
+            raise WholeOnlyError(str(func))
+        call = _signed(func, args, kwargs)
+        if call is None:
+            raise WholeOnlyError(str(func))
+        self._refuse_unknown(func, call.tensors)
+        part = self._book.get(call.signature)
+        if part is None:
+            return self._first(func, call, args, kwargs)
+        if part.outputs is not None:
+            return self._repeat(part, call)
+        self._note(part, call)
+        return self._tagged(func(*args, **kwargs))
+
+    def _first(self, func: Any, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run an operator that is new, and record it as a network of its own."""
+        returned = []
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            returned.append(func(*args, **kwargs))
+            return returned[0]
+
+        with self._watching(calls=False):
+            trace = record(_OneCall(run), *args, keywords=kwargs)
+        (out,) = returned
+        fresh = self._fresh_among(tree_leaves(out), call.tensors)
+        left = set(fresh)
+        try:
+            outputs = describe_outputs(out, call.tensors, left)
+        except UnknownValueError:
+            if fresh:
+                raise WholeOnlyError(str(func)) from None
+            outputs = None  # views, which are soon made again
+        geometry = self._number_of_geometry(geometry_of(operator_name(func), args, kwargs))
+        part = self._book[call.signature] = self._written(trace, geometry, outputs)
+        number = self._note(part, call)
+        for tensor in fresh.values():
+            self._note_made(tensor, number)
+        return self._tagged(out)
+
+    def _fresh_among(self, leaves: Sequence[Any], inputs: Sequence[Tensor]) -> dict[int, Tensor]:
+        """The outputs on new storages, by address; raises WholeOnlyError for one with data."""
+        known = {*map(address_of, inputs)}
+        tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+        if not all(tensor.is_meta for tensor in tensors):
+            raise WholeOnlyError("it makes a tensor with data")
+        return {
+            address: tensor for tensor in tensors if (address := address_of(tensor)) not in known
+        }
+
+    def _refuse_unknown(self, func: Any, tensors: Sequence[Tensor]) -> None:
+        """Raise WholeOnlyError for a tensor of unknown origin, or one that has data."""
+        for tensor in tensors:
+            address = address_of(tensor)
+            if address in self._alive or address in self._inputs:
+                continue
+            if not tensor.is_meta or address not in self._weight_addresses():
+                raise WholeOnlyError(f"{func} reads a tensor that nothing made")
+
+    def _weight_addresses(self) -> set[int]:
+        if self._weights is None:
+            model = self._model or nn.Module()
+            self._weights = {address_of(one) for one in (*model.parameters(), *model.buffers())}
+        return self._weights
+
+    # Both
+
+    def _note(self, part: Part, call: Call) -> int:
+        """Let a part have run; gives its number."""
+        self._note_freed()
+        self._steps.append(part)
+        self._wires.append(tuple(getattr(tensor, WIRE, None) for tensor in call.tensors))
+        return len(self._steps) - 1
+
+    def _repeat(self, part: Part, call: Call) -> Any:
+        return self._make(part.outputs, call.tensors, self._note(part, call))
+
+    def _make(self, outputs: Outputs | None, tensors: Sequence[Tensor], number: int) -> Any:
+        match outputs:
+            case Fresh():
+                tensor = outputs.make()
+                self._note_made(tensor, number)
+                return self._tag(tensor)
+            case Given():
+                return tensors[outputs.number]
+            case Nest():
+                made = [self._make(value, tensors, number) for value in outputs.values]
+                return outputs.gather(made)
+        return None
+
+    def _tagged(self, out: Any) -> Any:
+        """Number the tensors that an operator returned; one that is an input has its number."""
+        for leaf in tree_leaves(out):
+            if isinstance(leaf, Tensor) and not hasattr(leaf, WIRE):
+                self._tag(leaf)
+        return out
+
+    def _tag(self, tensor: Tensor) -> Tensor:
+        self._last_wire += 1
+        setattr(tensor, WIRE, self._last_wire)
+        return tensor
+
+    def _note_made(self, tensor: Tensor, number: int) -> None:
+        address = address_of(tensor)
+        if (before := self._alive.get(address)) is not None:  # freed since we last looked
+            before.end = number
+        made = self._alive[address] = _Storage(tensor.untyped_storage(), number)
+        self._made.append(made)
+
+    def _note_freed(self) -> None:
+        """Storages that are gone were freed after the last part: nothing else ran since."""
+        gone = [address for address, made in self._alive.items() if made.reference.expired()]
+        for address in gone:
+            self._alive.pop(address).end = len(self._steps)
+
+
+class _OneCall(nn.Module):
+    """A network of one operator; weights are among its inputs."""
+
+    def __init__(self, func: Any) -> None:
+        super().__init__()
+        self.forward = func
+
+
+def _signed(called: Hashable, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
+    try:
+        return signed_call(called, args, kwargs)
+    except UnknownValueError:
+        return None

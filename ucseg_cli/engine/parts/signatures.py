@@ -1,0 +1,171 @@
+"""What a call depends on, as a value: two calls with equal signatures do the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from types import BuiltinFunctionType, FunctionType, NoneType
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+PLAIN = {
+    *(bool, int, float, complex, str, bytes, NoneType, type, FunctionType, BuiltinFunctionType),
+    *(torch.dtype, torch.device, torch.layout, torch.memory_format),
+}
+"""Types of values that are equal where their uses are."""
+CONTAINERS = {tuple, list, torch.Size}
+CHANNELS_FROM = {**dict.fromkeys((f"conv{rank}d" for rank in (1, 2, 3)), 6), "convolution": 8}
+"""The position of the groups, the last argument of a convolution, by operator."""
+PLACES: dict[int, Callable[[torch.Size], Iterable[int]]] = {
+    **dict.fromkeys((0, 1, 2), lambda _: ()),
+    3: tuple,
+}
+"""The sides of a tensor that may be places, by rank; of a map those after batch and channels."""
+OF_TORCH = frozenset(vars(nn.Module()))
+"""The attributes that every module has."""
+
+
+class UnknownValueError(Exception):
+    """A value that cannot be compared with another."""
+
+
+class Signatures:
+    """Signatures of modules, each a number: equal for modules that do the same on equal inputs."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Hashable, int] = {}
+        self._known: dict[int, int | None] = {}
+
+    def forget(self) -> None:
+        """Forget the modules, before their addresses are those of others."""
+        self._known.clear()
+
+    def of_module(self, module: nn.Module) -> int | None:
+        """Its number; None where it holds something that cannot be compared."""
+        number = self._known.get(id(module), -1)
+        if number == -1:
+            number = self._known[id(module)] = self.number_now(module)
+        return number
+
+    def number_now(self, module: nn.Module) -> int | None:
+        """The same, looked at again: a call may have changed it."""
+        try:
+            found = (type(module), *self._attributes(module), *self._registered(module))
+        except UnknownValueError:
+            return None
+        return self._numbers.setdefault(found, len(self._numbers))
+
+    def _attributes(self, module: nn.Module) -> Iterable[Hashable]:
+        for name, value in vars(module).items():
+            if name not in OF_TORCH:
+                yield name
+                yield from plain_values(value)
+            elif name.endswith("_hooks") and value:
+                raise UnknownValueError(name)
+
+    def _registered(self, module: nn.Module) -> Iterable[Hashable]:
+        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+            yield name
+            if tensor is not None:
+                if is_lazy(tensor):
+                    raise UnknownValueError(name)
+                yield from (tensor.shape, tensor.stride(), tensor.dtype)
+        for name, child in module._modules.items():
+            number = None if child is None else self.of_module(child)
+            if child is not None and number is None:
+                raise UnknownValueError(name)
+            yield (name, number)
+
+
+class Call(NamedTuple):
+    """A call: its signature, and the tensors among its arguments, each once."""
+
+    signature: tuple[Hashable, ...]
+    tensors: list[Tensor]
+    arguments: tuple[Any, ...]
+
+    def is_unchanged(self) -> bool:
+        """Whether its tensors are still as they were: it may have resized one."""
+        return signed_call(self.signature[0], *self.arguments).signature == self.signature
+
+
+def signed_call(called: Hashable, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+    """The signature of a call; raises UnknownValueError for an argument that has none."""
+    signature: list[Hashable] = [called]
+    tensors: list[Tensor] = []
+    for one in args:
+        _describe(one, signature, tensors)
+    for name, one in kwargs.items():
+        signature.append(name)
+        _describe(one, signature, tensors)
+    return Call(tuple(signature), tensors, (args, kwargs))
+
+
+def _describe(value: Any, signature: list[Hashable], tensors: list[Tensor]) -> None:
+    if isinstance(value, Tensor):
+        if tensors:
+            signature.append(_among(value, tensors))
+        tensors.append(value)
+        signature += (value.shape, value.stride(), value.dtype)
+    elif type(value) in CONTAINERS:
+        signature += (type(value), len(value))
+        for one in value:
+            _describe(one, signature, tensors)
+    elif type(value) is dict:
+        signature.append(tuple(value))
+        for one in value.values():
+            _describe(one, signature, tensors)
+    else:
+        signature += plain_values(value)
+
+
+def _among(tensor: Tensor, others: Sequence[Tensor]) -> Hashable:
+    """Which of them it is, or shares a storage with."""
+    address = address_of(tensor)
+    for number, other in enumerate(others):
+        if other is tensor:
+            return number
+        if address_of(other) == address:
+            return number, tensor.storage_offset()
+    return None
+
+
+def geometry_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable:
+    """What of an operator's call matters to the places of a map: sizes, but no channels."""
+    described: list[Hashable] = [name]
+    args = args[: CHANNELS_FROM.get(name, len(args))]
+    for one in (*args, *kwargs.values()):
+        _describe_places(one, described)
+    return tuple(described)
+
+
+def _describe_places(value: Any, described: list[Hashable]) -> None:
+    if isinstance(value, Tensor):
+        described += (value.ndim, *PLACES.get(value.ndim, lambda shape: shape[2:])(value.shape))
+    elif type(value) in CONTAINERS:
+        for one in value:
+            _describe_places(one, described)
+    else:
+        described += plain_values(value)
+
+
+def plain_values(value: Any) -> list[Hashable]:
+    """A value and its type, since 1 is True; raises UnknownValueError for one with a state."""
+    if type(value) in PLAIN:
+        return [type(value), value]
+    if type(value) in CONTAINERS:
+        found: list[Hashable] = [type(value), len(value)]
+        for one in value:
+            found += plain_values(one)
+        return found
+    if type(value) is dict and all(type(key) in PLAIN for key in value):
+        return [dict, *plain_values(list(value)), *plain_values(list(value.values()))]
+    raise UnknownValueError(type(value).__name__)
+
+
+def address_of(tensor: Tensor) -> int:
+    """The address of its storage, which is that of no other as long as it lives."""
+    address: int = tensor.untyped_storage()._cdata  # it has no public name
+    return address
