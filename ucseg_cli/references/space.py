@@ -40,7 +40,7 @@ class VariedAxis(NamedTuple):
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What each value adds to a reference: nothing for that of the base."""
+        """The text that each value adds to a reference: none for that of the base."""
         pairs = zip(self.values, self.texts, strict=True)
         return tuple("" if value == self.base else f"+{self.name}={text}" for value, text in pairs)
 
@@ -159,7 +159,7 @@ class Space(NamedTuple):
 
 
 def _settings(model: Model) -> dict[str, object]:
-    """What a model sets, such that two spellings of one value are equal."""
+    """The settings of a model, such that two spellings of one value are equal."""
     if isinstance(model, Variant):
         return {axis.name: setting(value) for axis, value in model.values}
     return {name: setting(argument.text) for name, argument in arguments_of(model).items()}

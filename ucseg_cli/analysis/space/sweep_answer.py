@@ -46,6 +46,17 @@ class Limit(NamedTuple):
         """As in ``params ≤ 600k``."""
         return f"{self.label} {'≤' if self.is_max else '≥'} {self.text}"
 
+    def is_met(self, figure: Number | None) -> bool:
+        """Whether a figure is within it; a missing one is not."""
+        if figure is None:
+            return False
+        return figure <= self.bound if self.is_max else figure >= self.bound
+
+    def excess(self, figure: Number) -> Fraction:
+        """How far a figure is beyond it, as a share of the bound, or of 1 where that is 0."""
+        beyond = figure - self.bound if self.is_max else self.bound - figure
+        return Fraction(beyond) / (abs(Fraction(self.bound)) or Fraction(1))
+
 
 class LimitTally(NamedTuple):
     """A limit, how many variants meet it, and how many fail it alone: then it binds."""
@@ -111,7 +122,7 @@ class LeastViolation(NamedTuple):
 
 
 class AxisEffect(NamedTuple):
-    """What one step of an axis, to its next value, does to a quantity.
+    """The effect on a quantity of one step of an axis, to its next value.
 
     Over all *pairs* of variants that differ in this step alone and both have a figure; *mean*,
     *smallest* and *largest* are None without any.
