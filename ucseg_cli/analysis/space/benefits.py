@@ -74,7 +74,7 @@ def figure_of(trace: Trace, metric: str) -> int | None:
 
 def refuse_unknown_tap(trace: Trace, metric: str, where: Where) -> None:
     """Raise UnknownNameError for a metric of a tap that a network does not have."""
-    name, colon, tap = metric.partition(":")
+    _, colon, tap = metric.partition(":")
     if colon and trace.failure is None and _tap(trace, tap) is None:
         known = [tap.name for tap in default_taps(trace)]
         raise UnknownNameError("tap", tap, known, where=where)
