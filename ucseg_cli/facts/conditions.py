@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ucseg_cli.errors import UnknownNameError, UsageError, Where
 from ucseg_cli.facts.choices import DTYPE, DTYPES
-from ucseg_cli.references import OwnCode, find_source, is_source
+from ucseg_cli.references import OwnCode, Reference, find_source, is_source
 from ucseg_cli.units import format_shape
 
 if TYPE_CHECKING:
@@ -201,6 +201,13 @@ class Conditions(NamedTuple):
     def __str__(self) -> str:
         tensors = ", ".join(map(str, self.inputs))
         return f"{self.at if isinstance(self.given, Example) else tensors}, eval mode"
+
+
+class Point(NamedTuple):
+    """A model as it was named, and the input that it runs on: what is traced and judged."""
+
+    reference: Reference
+    conditions: Conditions
 
 
 def parse_size(text: str, *, where: Where = None) -> Size:

@@ -184,9 +184,14 @@ def at_other_revision(text: str, revision: str, where: Where) -> str:
     return "".join((f"{head}@{revision}", *(f"+{assignment}" for assignment in assignments)))
 
 
+def split_assignments(text: str) -> list[str]:
+    """The name of a reference, then each ``NAME=VALUE`` that changes it."""
+    return _ARGUMENT.split(text)
+
+
 def with_axes(reference: str, axes: Mapping[str, str]) -> str:
     """The reference of a variant with some axes set to other values."""
-    name, *assignments = reference.split("+")
+    name, *assignments = split_assignments(reference)
     changed = dict(assignment.split("=", 1) for assignment in assignments) | dict(axes)
     return "+".join((name, *(f"{axis}={value}" for axis, value in changed.items())))
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from ucseg_cli.analysis.comparing.drift import drift, locked_tree, unlocked
 from ucseg_cli.analysis.comparing.lock_changes import LockState
 from ucseg_cli.errors import ConfigurationError, Place, UsageError
-from ucseg_cli.facts.conditions import Conditions, parse_conditions
+from ucseg_cli.facts.conditions import Conditions, Point, parse_conditions
 from ucseg_cli.facts.lock import Lock, Tree
-from ucseg_cli.facts.point import Point
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.project.lock_file import NAME, read_lock

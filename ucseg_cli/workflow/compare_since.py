@@ -10,8 +10,7 @@ from ucseg_cli.analysis.rules.budget_checks import ABSENT, Baseline
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.errors import AbsentError, UcsegError, UsageError
 from ucseg_cli.facts.budget import Budget
-from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.facts.point import Point
+from ucseg_cli.facts.conditions import Conditions, Point
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.gate.revisions import Revisions

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.errors import ModelError, UcsegError
-from ucseg_cli.facts.conditions import OTHER_ARGUMENTS, Conditions
-from ucseg_cli.facts.point import Point
+from ucseg_cli.facts.conditions import OTHER_ARGUMENTS, Conditions, Point
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.trace import NO_FORWARD
 from ucseg_cli.gate import tracing

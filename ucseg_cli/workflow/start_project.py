@@ -12,8 +12,7 @@ from typing import NamedTuple
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.rules.first_budgets import FirstBudget
 from ucseg_cli.errors import ConfigurationError, OutputError, Place, UsageError
-from ucseg_cli.facts.conditions import Conditions, Example, parse_inputs
-from ucseg_cli.facts.point import Point
+from ucseg_cli.facts.conditions import Conditions, Example, Point, parse_inputs
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.project.config_file import (

@@ -8,8 +8,7 @@ from pathlib import Path
 from ucseg_cli.analysis.comparing.history_steps import End, History, Stage
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.errors import AbsentError, UcsegError, UsageError
-from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.facts.point import Point
+from ucseg_cli.facts.conditions import Conditions, Point
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.gate.revisions import Revisions, standing

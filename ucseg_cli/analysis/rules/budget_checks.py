@@ -25,8 +25,7 @@ from ucseg_cli.errors import (
     nearest_name,
 )
 from ucseg_cli.facts.budget import Bound, Budget, Figure
-from ucseg_cli.facts.conditions import OTHER_ARGUMENTS, Conditions, make_conditions
-from ucseg_cli.facts.point import Point
+from ucseg_cli.facts.conditions import OTHER_ARGUMENTS, Conditions, Point, make_conditions
 from ucseg_cli.facts.trace import NO_FORWARD, Trace
 from ucseg_cli.references import Reference
 from ucseg_cli.units import exact_ratio, parse_count

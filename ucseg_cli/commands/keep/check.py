@@ -20,7 +20,7 @@ from ucseg_cli.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from ucseg_cli.errors import UcsegError
-    from ucseg_cli.facts.point import Point
+    from ucseg_cli.facts.conditions import Point
     from ucseg_cli.facts.settings import Settings
     from ucseg_cli.project.marked_file import MarkedFile
 

@@ -34,7 +34,7 @@ def list(  # noqa: A001 - the command's name
     if source is not None:
         return _list_designs(source, at, output)
     from ucseg_cli.errors import UcsegError
-    from ucseg_cli.facts.point import Point
+    from ucseg_cli.facts.conditions import Point
     from ucseg_cli.references import Reference
     from ucseg_cli.report.answers.look.list import list_report
     from ucseg_cli.workflow.measure import measure_points

@@ -1,0 +1,118 @@
+"""Figures of variants out of a CSV file, joined by the variant that a reference names."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from io import StringIO
+from typing import NamedTuple
+
+from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.space.benefits import BENEFITS
+from ucseg_cli.analysis.space.sweep_answer import Scores
+from ucseg_cli.errors import ConfigurationError, Place, UsageError
+from ucseg_cli.references import Model
+from ucseg_cli.references.space import Space
+
+REFERENCE_NAMES = ("reference", "variant", "model")
+"""Headings of the column of references; without one of these it is the first."""
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?")
+_MISSING = {"", "nan", "none", "null", "na", "-"}
+_HEAD = "write a heading line such as reference,miou"
+
+Find = Callable[[str, Place], Model]
+"""The model of a reference that stands in a file; raises UsageError."""
+
+
+class _Line(NamedTuple):
+    number: int
+    cells: Sequence[str]
+
+
+def score_name(heading: str) -> str:
+    """A heading as options and formulas name its column: ``mIoU test`` as ``miou-test``."""
+    return re.sub(r"[\s_-]+", "-", heading.strip().casefold())
+
+
+def read_scores(text: str, file: str, space: Space, find: Find) -> Scores:
+    """Every column of figures, by variant. Columns of text, axes and metrics are left out.
+
+    Raises UsageError with the line of a mistake: a reference that names nothing or a variant that
+    another line has, and a cell that is not a number in a column of numbers.
+    """
+    lines = list(_lines(text, file))
+    if not lines:
+        raise ConfigurationError("it is empty", where=Place(file, 1), help=_HEAD)
+    heading, *rows = lines
+    names = [score_name(cell) for cell in heading.cells]
+    column = next((names.index(name) for name in REFERENCE_NAMES if name in names), 0)
+    joined, outside = _join(rows, file, column, space, find)
+    left_out = {*METRICS, *BENEFITS, *(score_name(axis.name) for axis in space.axes), ""}
+    columns: dict[str, list[Fraction | None]] = {}
+    for place, name in enumerate(names):
+        if place == column or name in left_out:
+            continue
+        if name in columns:
+            what = f"two columns are named '{name}'"
+            raise ConfigurationError(what, where=Place(file, heading.number))
+        figures = _figures(joined, place, name, file)
+        if figures:
+            columns[name] = [figures.get(variant) for variant in range(space.size)]
+    if not columns:
+        raise ConfigurationError("it has no column of figures", where=Place(file, 1), help=_HEAD)
+    return Scores(file, columns, space.size - len(joined), outside)
+
+
+def _lines(text: str, file: str) -> Iterator[_Line]:
+    """Each line that has a cell, with the number of its last line in the file."""
+    reader = csv.reader(StringIO(text.removeprefix("\ufeff")), strict=True)
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield _Line(reader.line_num, cells)
+    except csv.Error as error:
+        what = f"it is not CSV: {error}"
+        raise ConfigurationError(what, where=Place(file, reader.line_num)) from None
+
+
+def _join(
+    rows: Sequence[_Line], file: str, column: int, space: Space, find: Find
+) -> tuple[dict[int, _Line], tuple[str, ...]]:
+    """The line of each variant, and the references that are not in the space."""
+    joined: dict[int, _Line] = {}
+    outside = []
+    for row in rows:
+        reference = row.cells[column].strip() if column < len(row.cells) else ""
+        place = Place(file, row.number)
+        if not reference:
+            raise ConfigurationError("the line names no model", where=place, help=_HEAD)
+        variant = space.find(find(reference, place))
+        if variant is None:
+            outside.append(reference)
+            continue
+        first = joined.setdefault(variant, row)
+        if first is not row:
+            what = f"'{reference}' is the same variant as that of line {first.number}"
+            raise UsageError(what, where=place, help="keep one of them")
+    return joined, tuple(outside)
+
+
+def _figures(
+    joined: Mapping[int, _Line], place: int, name: str, file: str
+) -> dict[int, Fraction] | None:
+    """The numbers of a column by variant; None if it has none, as a column of text."""
+    texts = {
+        variant: line.cells[place].strip()
+        for variant, line in joined.items()
+        if place < len(line.cells) and line.cells[place].strip().casefold() not in _MISSING
+    }
+    wrong = [variant for variant, text in texts.items() if not _NUMBER.fullmatch(text)]
+    if len(wrong) == len(texts):
+        return None
+    if wrong:
+        what = f"'{texts[wrong[0]]}' in the column '{name}' is not a number"
+        fix = "write a number such as 0.612, or leave the cell empty"
+        raise ConfigurationError(what, where=Place(file, joined[wrong[0]].number), help=fix)
+    return {variant: Fraction(text) for variant, text in texts.items()}
