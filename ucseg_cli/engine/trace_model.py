@@ -71,13 +71,14 @@ class Tracer:
             raise UsageError("a variant takes one tensor, N×3×H×W", where=where, help=fix)
         try:
             with building_on_meta():
-                network = SegmentationNetwork(variant, self._backbone(variant))
+                network = SegmentationNetwork(variant, self.backbone(variant))
         except (RuntimeError, ValueError, TypeError) as error:
             what = f"the network cannot be built: {first_line(error)}"
             raise ModelError(what, where=variant.key) from error
         return trace_module(network, conditions, taps=variant.taps)
 
-    def _backbone(self, variant: Variant) -> Backbone:
+    def backbone(self, variant: Variant) -> Backbone:
+        """The backbone of a variant."""
         shape = (variant.backbone, variant.output_stride)
         if shape not in self._backbones:
             self._backbones[shape] = build_backbone(variant)
@@ -119,7 +120,7 @@ def trace_source(
     Where it cannot run, the trace has its modules and the reason. Raises UsageError or ModelError
     where it cannot be built.
     """
-    with model_builder(source, _function_of(conditions)) as build:
+    with model_builder(source, function_of(conditions)) as build:
         began = time.monotonic()
         model, real = _build(build)
         if not has_lazy_modules(model):
@@ -132,7 +133,16 @@ def trace_source(
         return replace(trace, axes=build.axes, idle=idle)
 
 
-def _function_of(conditions: Conditions) -> OwnCode | None:
+def trace_built(build: Builder, make: ArgumentMaker) -> Trace:
+    """Build a model that is imported already and run it once; without its axes.
+
+    Raises UsageError or ModelError where it cannot be built.
+    """
+    return _trace(build, *_build(build), make)
+
+
+def function_of(conditions: Conditions) -> OwnCode | None:
+    """The user's function that makes the arguments, if one does."""
     return conditions.given.function if isinstance(conditions.given, Example) else None
 
 
@@ -192,7 +202,7 @@ def runnable_model(
     if isinstance(model, Variant):
         yield build_variant(model).eval(), argument_maker(conditions)("cpu")
     else:
-        with model_builder(model, _function_of(conditions)) as build:
+        with model_builder(model, function_of(conditions)) as build:
             yield build().eval(), argument_maker(conditions)("cpu")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ucseg_cli.errors import UcsegError
 from ucseg_cli.facts.trace import Trace
 
 
@@ -43,6 +44,10 @@ class Assembled(NamedTuple):
     input_bytes: int
     weights: tuple[int, ...]
     geometry: int
+
+
+Outcome = Assembled | Trace | UcsegError
+"""A variant by its parts; as a whole, where it is not made of parts; or why it is not there."""
 
 
 class PartBook(NamedTuple):

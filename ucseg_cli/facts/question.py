@@ -1,4 +1,4 @@
-"""A question to the child process of a user's code, and its form on a command line."""
+"""A question to the child process of a user's code, and the files in which it is answered."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ CAN_FORK = sys.platform == "linux"
 """Whether a process that has imported torch can be forked; on macOS its libraries forbid it."""
 
 
+SWEEP, WITH_WHOLES = "sweep", "sweep with wholes"
+"""Tasks for many models: each by its parts, or some as a whole as well."""
+
+
 class Question(NamedTuple):
     """A task for each model on each input; for ``list`` the input does not matter.
 
-    ``trace``, or ``count`` with other counters, or ``list`` what can be built. The models are of
-    one design, so that one process may run them one after the other. Models at several revisions
+    ``trace``, or ``count`` with other counters, or ``list`` what can be built, or SWEEP. The models
+    are of one design, so that one process may run them one after the other. Models at several
+    revisions
     run in forks of it, each for at most *limit* seconds. *checkouts* are the files of each, by
     revision; by an empty one those of the working tree.
     """
@@ -50,9 +55,24 @@ class Question(NamedTuple):
         return len({source.revision for source in self.sources}) > 1
 
     @property
+    def is_streamed(self) -> bool:
+        """Whether each model has its answer as soon as it is there."""
+        return self.task in {SWEEP, WITH_WHOLES}
+
+    @property
     def checkout(self) -> Checkout | None:
         """The files of the first model; None if it stands in no repository."""
         return self.checkouts.get(self.source.revision or "")
+
+
+def question_file(answer: Path) -> Path:
+    """The file that has the question, beside that for its answer."""
+    return answer.with_suffix(".question")
+
+
+def lines_file(answer: Path) -> Path:
+    """The file for answers that are streamed, a line for each model."""
+    return answer.with_suffix(".lines")
 
 
 def progress_file(answer: Path) -> Path:
@@ -71,7 +91,7 @@ def dependencies_file(answer: Path, number: int) -> Path:
 
 
 def encode_question(question: Question) -> str:
-    """The question as an argument on a command line."""
+    """The question as text."""
     sources = list(map(_encode_source, question.sources))
     conditions = [(size, batch, _encode_given(given)) for size, batch, given in question.conditions]
     files = dict(question.checkouts), question.limit

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +27,9 @@ from ucseg_cli.facts.question import (
     Question,
     dependencies_file,
     encode_question,
+    lines_file,
     progress_file,
+    question_file,
     result_file,
 )
 from ucseg_cli.facts.trace import Trace
@@ -108,6 +110,50 @@ class ChildProcess(NamedTuple):
             return list(map(decode_design, found))
         except (TypeError, ValueError) as error:
             raise _garbled(self.question.source) from error
+
+    def follow_lines(self) -> Iterator[Any]:
+        """What a process streams, each as soon as it is there.
+
+        Raises the error that ended it, and ModelError where nothing came within its time, where it
+        ended before it was done, and for what is not JSON.
+        """
+        file, done, since = lines_file(self.answer), 0, time.monotonic()
+        with ExitStack() as stack:
+            lines: Any = None
+            while True:
+                has_ended = self.process.poll() is not None
+                if lines is None and file.exists():
+                    lines = stack.enter_context(file.open(encoding="utf-8", errors="replace"))
+                for line in _whole_lines(lines):
+                    yield self._parsed(line)
+                    done, since = done + 1, time.monotonic()
+                if has_ended or done == len(self.question.sources):
+                    break
+                if time.monotonic() - since > self.limit:
+                    raise self._not_done(self.question.sources[done])
+                time.sleep(PAUSE)
+        if done < len(self.question.sources):
+            raise self._ended_at(self.question.sources[done])
+
+    def _parsed(self, line: str) -> Any:
+        try:
+            return json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise self.garbled() from error
+
+    def _ended_at(self, source: OwnCode) -> UcsegError:
+        """Why it ended before it was done with a model."""
+        if self.answer.exists() and "error" in (found := self._read(self.answer)):
+            return self._error(found["error"])
+        return _ended_early(source, self.process.wait())
+
+    def _not_done(self, source: OwnCode) -> ModelError:
+        what = f"{source.name} was not built and run within {self.limit:,g} s"
+        return ModelError(what, where=str(source), help=MORE_TIME)
+
+    def garbled(self) -> ModelError:
+        """The error of an answer that cannot be read."""
+        return _garbled(self.question.source)
 
     def dependencies(self) -> list[Dependencies | None]:
         """The dependencies of the model on each input; None where they are unknown."""
@@ -237,7 +283,8 @@ def child_processes(
 def _start(question: Question, answer: Path, limit: float) -> ChildProcess:
     # Its prints join our stderr, since stdout is for the answer.
     # -P keeps files of this folder from hiding installed packages.
-    command = [sys.executable, "-P", "-c", CHILD, str(answer), encode_question(question), str(ROOT)]
+    question_file(answer).write_text(encode_question(question), encoding="utf-8")
+    command = [sys.executable, "-P", "-c", CHILD, str(answer), str(ROOT)]
     nothing = subprocess.DEVNULL
     process = subprocess.Popen(  # noqa: S603 - ourselves
         command, stdin=nothing, stdout=2, start_new_session=True
@@ -285,6 +332,17 @@ def _unwind(number: int, _: object) -> NoReturn:
     for other in _ending_signals(_unwind):
         signal.signal(other, signal.SIG_IGN)  # the first has begun to clean up
     raise _EndedBySignalError(number)
+
+
+def _whole_lines(lines: Any) -> Iterator[str]:
+    """The lines that are there by now; one without an end waits."""
+    while lines is not None:
+        place = lines.tell()
+        line = lines.readline()
+        if not line.endswith("\n"):
+            lines.seek(place)
+            return
+        yield line
 
 
 def _garbled(source: OwnCode) -> ModelError:

@@ -12,7 +12,6 @@ from ucseg_cli.nets.backbone import Backbone, build_backbone, run_features
 from ucseg_cli.nets.blocks import BLOCKS, Aspp, classifier, decoder, pointwise_block, upsample
 from ucseg_cli.references.variants import Variant, as_variant
 
-
 Make = Callable[..., nn.Module]
 """``make(name, constructor, *arguments)`` gives the child of that name."""
 

@@ -66,7 +66,7 @@ class _Storage:
     def __init__(self, storage: torch.UntypedStorage, begin: int) -> None:
         self.begin, self.size = begin, storage.nbytes()
         self.end: int | None = None
-        self.reference = StorageWeakRef(storage)
+        self.reference = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
 
 
 class Run(NamedTuple):
@@ -120,16 +120,14 @@ class PartsRecorder(DispatchMode):
             finally:
                 nn.Module.__call__ = whole  # type: ignore[method-assign]
 
-    def run(
-        self, model: nn.Module, positional: Sequence[Any], keywords: Mapping[str, Any]
-    ) -> Run:
+    def run(self, model: nn.Module, positional: Sequence[Any], keywords: Mapping[str, Any]) -> Run:
         """One forward pass on arguments without data; the model is in eval mode.
 
         Raises WholeOnlyError, and whatever forward raises.
         """
         if any(getattr(hooks_of_torch, name) for name in HOOKS):
             raise WholeOnlyError("a hook on every module")
-        call = _signed(type(model), tuple(positional), keywords)
+        call = _signed(None, tuple(positional), keywords)
         if call is None:
             raise WholeOnlyError("an argument that cannot be compared")
         self._begin(model, call.tensors)
@@ -200,9 +198,7 @@ class PartsRecorder(DispatchMode):
         self.parts.append(part)
         return Part(len(self.parts) - 1, geometry, outputs)
 
-    def _geometry_since(
-        self, begin: int, wire: int, kind: type, inputs: Sequence[Tensor]
-    ) -> int:
+    def _geometry_since(self, begin: int, wire: int, kind: type, inputs: Sequence[Tensor]) -> int:
         """The number of what ran from step *begin* on, and of how it was wired."""
         given = {getattr(tensor, WIRE, None): -1 - at for at, tensor in enumerate(inputs)}
 
@@ -335,9 +331,13 @@ class PartsRecorder(DispatchMode):
 
     def _note_freed(self) -> None:
         """Storages that are gone were freed after the last part: nothing else ran since."""
-        gone = [address for address, made in self._alive.items() if made.reference.expired()]
+        gone = [address for address, made in self._alive.items() if _is_gone(made)]
         for address in gone:
             self._alive.pop(address).end = len(self._steps)
+
+
+def _is_gone(storage: _Storage) -> bool:
+    return bool(storage.reference.expired())  # type: ignore[no-untyped-call]
 
 
 class _OneCall(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from types import BuiltinFunctionType, FunctionType, NoneType
 from typing import Any, NamedTuple
 
@@ -18,11 +18,8 @@ PLAIN = {
 CONTAINERS = {tuple, list, torch.Size}
 CHANNELS_FROM = {**dict.fromkeys((f"conv{rank}d" for rank in (1, 2, 3)), 6), "convolution": 8}
 """The position of the groups, the last argument of a convolution, by operator."""
-PLACES: dict[int, Callable[[torch.Size], Iterable[int]]] = {
-    **dict.fromkeys((0, 1, 2), lambda _: ()),
-    3: tuple,
-}
-"""The sides of a tensor that may be places, by rank; of a map those after batch and channels."""
+SEQUENCE = 3
+"""The rank of a row of positions, with batch and channels on either side."""
 OF_TORCH = frozenset(vars(nn.Module()))
 """The attributes that every module has."""
 
@@ -52,7 +49,8 @@ class Signatures:
     def number_now(self, module: nn.Module) -> int | None:
         """The same, looked at again: a call may have changed it."""
         try:
-            found = (type(module), *self._attributes(module), *self._registered(module))
+            kind: Any = type(module)
+            found = (kind, *self._attributes(module), *self._registered(module))
         except UnknownValueError:
             return None
         return self._numbers.setdefault(found, len(self._numbers))
@@ -71,7 +69,7 @@ class Signatures:
             if tensor is not None:
                 if is_lazy(tensor):
                     raise UnknownValueError(name)
-                yield from (tensor.shape, tensor.stride(), tensor.dtype)
+                yield from (tensor.shape, tensor.stride(), tensor.dtype, tensor.requires_grad)
         for name, child in module._modules.items():
             number = None if child is None else self.of_module(child)
             if child is not None and number is None:
@@ -110,7 +108,7 @@ def _describe(value: Any, signature: list[Hashable], tensors: list[Tensor]) -> N
         tensors.append(value)
         signature += (value.shape, value.stride(), value.dtype)
     elif type(value) in CONTAINERS:
-        signature += (type(value), len(value))
+        signature += [type(value).__name__, len(value)]
         for one in value:
             _describe(one, signature, tensors)
     elif type(value) is dict:
@@ -143,7 +141,7 @@ def geometry_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
 
 def _describe_places(value: Any, described: list[Hashable]) -> None:
     if isinstance(value, Tensor):
-        described += (value.ndim, *PLACES.get(value.ndim, lambda shape: shape[2:])(value.shape))
+        described += [value.ndim, _places(value)]
     elif type(value) in CONTAINERS:
         for one in value:
             _describe_places(one, described)
@@ -151,17 +149,24 @@ def _describe_places(value: Any, described: list[Hashable]) -> None:
         described += plain_values(value)
 
 
+def _places(tensor: Tensor) -> tuple[int, ...]:
+    """The sides that may be places: of a map those after batch and channels."""
+    if tensor.ndim < SEQUENCE:
+        return ()
+    return tuple(tensor.shape if tensor.ndim == SEQUENCE else tensor.shape[2:])
+
+
 def plain_values(value: Any) -> list[Hashable]:
     """A value and its type, since 1 is True; raises UnknownValueError for one with a state."""
     if type(value) in PLAIN:
-        return [type(value), value]
+        return [type(value).__name__, value]
     if type(value) in CONTAINERS:
-        found: list[Hashable] = [type(value), len(value)]
+        found: list[Hashable] = [type(value).__name__, len(value)]
         for one in value:
             found += plain_values(one)
         return found
     if type(value) is dict and all(type(key) in PLAIN for key in value):
-        return [dict, *plain_values(list(value)), *plain_values(list(value.values()))]
+        return ["dict", *plain_values(list(value)), *plain_values(list(value.values()))]
     raise UnknownValueError(type(value).__name__)
 
 

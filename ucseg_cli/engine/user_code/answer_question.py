@@ -20,7 +20,9 @@ from ucseg_cli.facts.question import (
     Question,
     decode_question,
     dependencies_file,
+    lines_file,
     progress_file,
+    question_file,
     result_file,
 )
 from ucseg_cli.facts.trace import Trace
@@ -33,9 +35,10 @@ NO_ANSWER = 74
 
 
 def main() -> None:
-    """Answer the question on the command line into the file that is named there."""
+    """Answer the question in the file beside the one that the command line names, into this."""
     end_with_parent()
-    path, question = Path(sys.argv[1]), decode_question(sys.argv[2])
+    path = Path(sys.argv[1])
+    question = decode_question(question_file(path).read_text("utf-8"))
     write_answer(path, answer(question, path))
 
 
@@ -49,9 +52,32 @@ def answer(question: Question, path: Path | None = None) -> dict[str, Any]:
         require_torch()
     except UcsegError as error:
         return {"error": encode_error(error)}
+    if question.is_streamed and path is not None:
+        return _stream(question, path)
     if question.is_forked and path is not None:
         return {"results": _results_of_forks(question, path)}
     return {"results": _results(question, path)}
+
+
+def _stream(question: Question, path: Path) -> dict[str, Any]:
+    from ucseg_cli.engine.parts.stream_space import stream_space
+
+    files = _Files(question.checkout, path) if question.checkout else None
+    source = question.source
+    try:
+        with files.used_by(source) if files else nullcontext(source):
+            reached = files.entered.source if files else _itself
+            with lines_file(path).open("w", encoding="utf-8") as lines:
+                for line in stream_space(question, reached):
+                    lines.write(f"{line}\n")
+                    lines.flush()  # it is known at once how far we are, even if we end
+    except BaseException as error:  # noqa: BLE001 - the user's code may raise anything
+        return _error_of(source, error)
+    return {"results": []}
+
+
+def _itself(source: OwnCode) -> OwnCode:
+    return source
 
 
 def _results(question: Question, path: Path | None) -> list[Any]:
@@ -144,11 +170,15 @@ def _result_or_error(
         with files.used_by(source) if files else nullcontext(source) as reached:
             return _result(task, reached, conditions, before_pass)
     except BaseException as error:  # noqa: BLE001 - the user's code may raise anything
-        if os.environ.get("UCSEG_DEBUG"):
-            traceback.print_exc()
-        known = error if isinstance(error, UcsegError) else _as_model_error(source, error)
-        known.where = known.where or str(source)
-        return {"error": encode_error(known)}
+        return _error_of(source, error)
+
+
+def _error_of(source: OwnCode, error: BaseException) -> dict[str, Any]:
+    if os.environ.get("UCSEG_DEBUG"):
+        traceback.print_exc()
+    known = error if isinstance(error, UcsegError) else _as_model_error(source, error)
+    known.where = known.where or str(source)
+    return {"error": encode_error(known)}
 
 
 def _result(

@@ -102,8 +102,17 @@ def model_builder(source: Buildable, example: OwnCode | None = None) -> Iterator
     So may the function of its *example*, which may stand in another file. Raises ModelError or
     UsageError where there is no such model, or where the user's code fails.
     """
+    with model_builders(source, example) as builder_of:
+        yield builder_of(source)
+
+
+@contextmanager
+def model_builders(
+    source: Buildable, example: OwnCode | None = None
+) -> Iterator[Callable[[Buildable], Builder]]:
+    """The same for any variant of the model's design: its code is imported once for all."""
     with _importing(source, example):
-        yield _builder(source)
+        yield _builder
 
 
 def designs_in(source: Buildable) -> list[Design]:

@@ -1,0 +1,248 @@
+"""The variants of one design, one after the other: whatever two of them share is run once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from ucseg_cli.engine.forward_arguments import argument_maker
+from ucseg_cli.engine.parts.parts_recorder import PartsRecorder, WholeOnlyError
+from ucseg_cli.engine.parts.signatures import Signatures
+from ucseg_cli.engine.recording.build_on_meta import building_on_meta
+from ucseg_cli.engine.recording.record import has_lazy_modules, trace_modules
+from ucseg_cli.engine.trace_model import Tracer, function_of, trace_built
+from ucseg_cli.engine.user_code.accelerators import accelerators_on_meta
+from ucseg_cli.engine.user_code.import_model import model_builders
+from ucseg_cli.engine.user_code.isolation import seed_generators
+from ucseg_cli.errors import UcsegError
+from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.facts.parts import Assembled, Outcome, PartBook
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.nets import Backbone, SegmentationNetwork
+from ucseg_cli.nets.backbone import run_features
+from ucseg_cli.nets.network import make_anew
+from ucseg_cli.references import Buildable, FromCheckpoint, OwnCode
+from ucseg_cli.references.designs import Model
+from ucseg_cli.references.variants import Variant
+
+
+class Built(NamedTuple):
+    """A variant on meta, and the numbers of what it owns."""
+
+    network: nn.Module
+    weights: tuple[int, ...]
+
+
+class Design(NamedTuple):
+    """How the variants of a design come about: by *build*, or traced as a *whole*."""
+
+    build: Callable[[Any], Built]
+    whole: Callable[[Any, Conditions], Trace]
+
+
+class SpaceRecorder:
+    """Records variants of one design, in a process in which nothing else runs.
+
+    *book* gets the parts. With *whole*, of all variants with the same geometry the first is
+    recorded as a whole as well: *wholes* has it, by the input's number and the geometry.
+    """
+
+    def __init__(self, conditions: Sequence[Conditions], *, whole: bool = False) -> None:
+        self.book = PartBook([], [])
+        self.wholes: dict[tuple[int, int], Trace] = {}
+        self._conditions = conditions
+        self._keeps_wholes = whole
+        self._recorder = PartsRecorder(self.book.parts)
+
+    def record(self, models: Iterable[Model]) -> Iterator[list[Outcome]]:
+        """The outcome of each variant on each input."""
+        models = iter(models)
+        first = next(models, None)
+        if first is None:
+            return
+        with self._design(first) as design, self._recorder.watching_calls():
+            yield self._outcomes(design, first)
+            for model in models:
+                yield self._outcomes(design, model)
+
+    @contextmanager
+    def _design(self, model: Model) -> Iterator[Design]:
+        if isinstance(model, FromCheckpoint):
+            raise TypeError(model)
+        if isinstance(model, Variant):
+            family = _Family(self.book)
+            yield Design(family.build, Tracer().trace)
+        else:
+            with _own_design(model, self._conditions, self.book, self._recorder.signatures) as own:
+                yield own
+
+    def _outcomes(self, design: Design, model: Model) -> list[Outcome]:
+        try:
+            built = design.build(model)
+        except Exception:  # noqa: BLE001 - recorded as a whole it gives the better message
+            return [_whole(design, model, conditions) for conditions in self._conditions]
+        numbered = enumerate(self._conditions)
+        return [self._outcome(design, model, built, *conditions) for conditions in numbered]
+
+    def _outcome(
+        self, design: Design, model: Model, built: Built, number: int, conditions: Conditions
+    ) -> Outcome:
+        try:
+            arguments = argument_maker(conditions)("meta")
+            run = self._recorder.run(built.network, arguments.positional, arguments.keywords)
+        except Exception:  # noqa: BLE001 - recorded as a whole it gives the better message
+            return _whole(design, model, conditions)
+        if self._keeps_wholes and (number, run.geometry) not in self.wholes:
+            whole = _whole(design, model, conditions)
+            if not isinstance(whole, Trace) or whole.failure is not None:
+                return whole
+            self.wholes[number, run.geometry] = whole
+        return Assembled(run.composed, run.input_bytes, built.weights, run.geometry)
+
+
+def _whole(design: Design, model: Model, conditions: Conditions) -> Outcome:
+    try:
+        return design.whole(model, conditions)
+    except UcsegError as error:
+        return error
+
+
+# The built-in family
+
+
+class _Family:
+    """Builds variants of children that are built once."""
+
+    def __init__(self, book: PartBook) -> None:
+        self._book = book
+        self._backbones: dict[tuple[int, int], Backbone] = {}
+        self._runners: dict[nn.Module, _RunBackbone] = {}
+        self._children: dict[tuple[Any, ...], nn.Module] = {}
+        self._weights: dict[nn.Module, int] = {}
+        self._tracer = Tracer()
+
+    def build(self, variant: Variant) -> Built:
+        """The variant, of children that other variants may have as well."""
+        network = _FamilyNetwork(variant, self._backbone(variant), self._make)
+        network.runner = self._runners[network.features].__call__  # not as a child
+        network.training = False  # its children are in eval mode already
+        return Built(network, tuple(self._weights[child] for child in network.children()))
+
+    def _backbone(self, variant: Variant) -> Backbone:
+        key = (variant.backbone, variant.output_stride)
+        if key not in self._backbones:
+            with building_on_meta():
+                backbone = self._backbones[key] = self._tracer.backbone(variant)
+            self._runners[backbone.features] = _RunBackbone(backbone.features, variant).eval()
+            self._own(backbone.features)
+        return self._backbones[key]
+
+    def _make(self, name: str, constructor: Callable[..., nn.Module], *given: Any) -> nn.Module:
+        """The child for these arguments; no two children of a network are the same."""
+        key = (name, constructor, *given)
+        if key not in self._children:
+            with building_on_meta():
+                child = self._children[key] = make_anew(name, constructor, *given).eval()
+            self._own(child)
+        return self._children[key]
+
+    def _own(self, child: nn.Module) -> None:
+        self._book.weights.append(trace_modules(child))
+        self._weights[child] = len(self._book.weights) - 1
+
+
+class _RunBackbone(nn.Module):
+    """The backbone as one module, so that it is one part."""
+
+    def __init__(self, features: nn.Sequential, variant: Variant) -> None:
+        super().__init__()
+        self.features = features
+        self.taps = variant.taps
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return run_features(self.features, x, self.taps)
+
+
+class _FamilyNetwork(SegmentationNetwork):
+    runner: Callable[[Tensor], dict[str, Tensor]]
+
+    def run_backbone(self, x: Tensor) -> dict[str, Tensor]:
+        return self.runner(x)
+
+
+# Any other design
+
+
+@contextmanager
+def _own_design(
+    source: Buildable, conditions: Sequence[Conditions], book: PartBook, signatures: Signatures
+) -> Iterator[Design]:
+    """A user's class or function, or a library's network; imported once."""
+    functions: Iterator[OwnCode | None] = map(function_of, conditions)
+    example = next((one for one in functions if one is not None), None)
+    with model_builders(source, example) as builder_of, accelerators_on_meta():
+        weights = _Weights(book, signatures)
+
+        def build(model: Buildable) -> Built:
+            signatures.forget()
+            seed_generators()
+            with building_on_meta():
+                network = builder_of(model)()
+            if has_lazy_modules(network):
+                raise WholeOnlyError("lazy modules")
+            return Built(network.eval(), weights.of(network))
+
+        def whole(model: Buildable, at: Conditions) -> Trace:
+            seed_generators()
+            return trace_built(builder_of(model), argument_maker(at))
+
+        yield Design(build, whole)
+
+
+class _Weights:
+    """Enters what modules own into the book, once for equal modules."""
+
+    def __init__(self, book: PartBook, signatures: Signatures) -> None:
+        self._book, self._signatures = book, signatures
+        self._numbers: dict[int, int] = {}
+
+    def of(self, network: nn.Module) -> tuple[int, ...]:
+        """The numbers of what it owns: of its largest parts that others may have as well."""
+        return tuple(self._of(network)) if _is_tree(network) else (self._new(network),)
+
+    def _of(self, module: nn.Module) -> Iterator[int]:
+        signature = self._signatures.of_module(module)
+        if signature is not None:
+            if signature not in self._numbers:
+                self._numbers[signature] = self._new(module)
+            yield self._numbers[signature]
+            return
+        if module._parameters or module._buffers:
+            yield self._new(_without_children(module))
+        for child in module.children():
+            yield from self._of(child)
+
+    def _new(self, module: nn.Module) -> int:
+        self._book.weights.append(trace_modules(module))
+        return len(self._book.weights) - 1
+
+
+def _is_tree(network: nn.Module) -> bool:
+    """Whether no module and no tensor has two owners, so that their sums add up."""
+    seen: set[int] = set()
+    for _, module in network.named_modules(remove_duplicate=False):
+        tensors = (*module._parameters.values(), *module._buffers.values())
+        owned = [id(one) for one in (module, *tensors) if one is not None]
+        if not seen.isdisjoint(owned) or len(set(owned)) < len(owned):
+            return False
+        seen.update(owned)
+    return True
+
+
+def _without_children(module: nn.Module) -> nn.Module:
+    alone = nn.Module()
+    alone._parameters, alone._buffers = module._parameters, module._buffers
+    return alone

@@ -1,0 +1,28 @@
+"""The work of the child process that records the variants of a user's design."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ucseg_cli.engine.parts.record_space import SpaceRecorder
+from ucseg_cli.facts.encoded_parts import encode_outcomes
+from ucseg_cli.facts.parts import PartBook
+from ucseg_cli.facts.question import WITH_WHOLES, Question
+from ucseg_cli.references import OwnCode
+
+
+def stream_space(question: Question, reached: Callable[[OwnCode], OwnCode]) -> Iterator[str]:
+    """A line of JSON for each variant, with the parts that are new in it.
+
+    *reached* gives a source as it is reached from here.
+    """
+    recorder = SpaceRecorder(question.conditions, whole=question.task == WITH_WHOLES)
+    parts = weights = wholes = 0
+    for outcomes in recorder.record(map(reached, question.sources)):
+        book, known = recorder.book, list(recorder.wholes.items())
+        new = PartBook(book.parts[parts:], book.weights[weights:])
+        line: Any = encode_outcomes(outcomes, new, dict(known[wholes:]))
+        parts, weights, wholes = len(book.parts), len(book.weights), len(known)
+        yield json.dumps(line)

@@ -1,0 +1,89 @@
+"""Parts and variants made of them as JSON can hold them, and back.
+
+Reading refuses what no recorder wrote: the figures rely on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ucseg_cli.errors import UcsegError, decode_error, encode_error
+from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace, encode_trace
+from ucseg_cli.facts.parts import Assembled, Composed, Made, Outcome, Part, PartBook
+from ucseg_cli.facts.trace import Trace
+
+Wholes = dict[tuple[int, int], Trace]
+"""By the number of an input and a geometry, a variant that was recorded as a whole."""
+
+
+def encode_outcomes(
+    outcomes: Sequence[Outcome], new: PartBook, wholes: Mapping[tuple[int, int], Trace]
+) -> dict[str, Any]:
+    """A variant on each input, with the parts and whole variants that are *new* with it."""
+    return {
+        "outcomes": list(map(_encode, outcomes)),
+        "parts": list(map(_encode, new.parts)),
+        "weights": list(map(encode_trace, new.weights)),
+        "wholes": [(*key, encode_trace(trace)) for key, trace in wholes.items()],
+    }
+
+
+def decode_outcomes(data: Any, book: PartBook, wholes: Wholes) -> list[Outcome]:
+    """The inverse; what is new is added to the book. Raises TraceFormatError."""
+    try:
+        for part in data["parts"]:
+            book.parts.append(_decode_part(part, len(book.parts)))
+        book.weights.extend(map(decode_trace, data["weights"]))
+        for number, geometry, trace in data["wholes"]:
+            wholes[number, geometry] = decode_trace(trace)
+        return [_decode(row, book) for row in data["outcomes"]]
+    except (TypeError, KeyError, ValueError, IndexError, AttributeError) as error:
+        raise TraceFormatError(str(error)) from error
+
+
+def _encode(outcome: Outcome | Part) -> dict[str, Any]:
+    match outcome:
+        case Trace():
+            return {"trace": encode_trace(outcome)}
+        case Composed():
+            return {"composed": outcome}
+        case Assembled():
+            return {"assembled": outcome}
+        case UcsegError():
+            return {"error": encode_error(outcome)}
+
+
+def _decode_part(data: Any, before: int) -> Part:
+    """A part, of which *before* are known."""
+    if "trace" in data:
+        return decode_trace(data["trace"])
+    return _decode_composed(data["composed"], before)
+
+
+def _decode(data: Any, book: PartBook) -> Outcome:
+    if "trace" in data:
+        return decode_trace(data["trace"])
+    if "error" in data:
+        return decode_error(data["error"])
+    run, input_bytes, weights, geometry = data["assembled"]
+    _refuse([input_bytes, geometry])
+    _refuse(weights, len(book.weights))
+    return Assembled(_decode_composed(run, len(book.parts)), input_bytes, tuple(weights), geometry)
+
+
+def _decode_composed(data: Any, parts: int) -> Composed:
+    steps, made = data
+    _refuse(steps, parts)
+    for size, begin, end in made:
+        _refuse([size])
+        _refuse([begin], len(steps))
+        _refuse([] if end is None else [end], len(steps) + 1)
+    return Composed(tuple(steps), tuple(Made(*row) for row in made))
+
+
+def _refuse(numbers: Sequence[Any], limit: int | None = None) -> None:
+    """Raise TraceFormatError for what is not a whole number from 0 to below the *limit*."""
+    for number in numbers:
+        if type(number) is not int or number < 0 or (limit is not None and number >= limit):
+            raise TraceFormatError(f"{number!r} is not a number below {limit}")

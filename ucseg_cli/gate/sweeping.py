@@ -1,0 +1,90 @@
+"""The variants of a space: recorded here by their parts, or in a process of the user's code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from ucseg_cli.errors import ModelError, UcsegError
+from ucseg_cli.facts.choices import TIMEOUT
+from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.facts.encoded_parts import Wholes, decode_outcomes
+from ucseg_cli.facts.encoded_trace import TraceFormatError
+from ucseg_cli.facts.parts import Outcome, PartBook
+from ucseg_cli.facts.question import SWEEP, WITH_WHOLES, Question
+from ucseg_cli.references import OwnCode
+from ucseg_cli.references.designs import Model
+
+MOST_FAILURES = 3
+"""So many processes may end at a variant each before no other is tried."""
+
+
+class Recorded(NamedTuple):
+    """A variant on each input, and what its parts are: the same book for many of them.
+
+    *wholes* are variants that were recorded as a whole, by the number of the input and geometry.
+    """
+
+    outcomes: Sequence[Outcome]
+    book: PartBook
+    wholes: Wholes
+
+
+def record_space(
+    models: Sequence[Model],
+    conditions: Sequence[Conditions],
+    *,
+    wholes: bool = False,
+    timeout: float = TIMEOUT,
+) -> Iterator[Recorded]:
+    """Each variant of one design on each input, in order.
+
+    Args:
+        models: the variants.
+        conditions: the inputs.
+        wholes: whether of all variants with the same geometry one is needed as a whole.
+        timeout: seconds that a user's code may take for a variant.
+
+    Raises UcsegError where the design itself cannot be had.
+    """
+    if models and isinstance(models[0], OwnCode):
+        own = [model for model in models if isinstance(model, OwnCode)]
+        yield from _in_processes(own, conditions, wholes=wholes, timeout=timeout)
+        return
+    from ucseg_cli.engine.require_torch import require_torch
+
+    require_torch()
+    from ucseg_cli.engine.parts.record_space import SpaceRecorder
+
+    recorder = SpaceRecorder(conditions, whole=wholes)
+    for outcomes in recorder.record(models):
+        yield Recorded(outcomes, recorder.book, recorder.wholes)
+
+
+def _in_processes(
+    models: Sequence[OwnCode], conditions: Sequence[Conditions], *, wholes: bool, timeout: float
+) -> Iterator[Recorded]:
+    """The same in one process, and in another one after each variant at which it ended."""
+    from ucseg_cli.gate.child_process import child_processes  # only a user's code needs processes
+
+    done = failures = 0
+    while done < len(models):
+        task = WITH_WHOLES if wholes else SWEEP
+        question = Question(task, models[done:], conditions)
+        book, known = PartBook([], []), Wholes()
+        reason: UcsegError | None = None
+        with child_processes([question], timeout) as (child,):
+            try:
+                for line in child.follow_lines():
+                    yield Recorded(decode_outcomes(line, book, known), book, known)
+                    done, failures = done + 1, 0
+            except TraceFormatError:
+                reason = child.garbled()
+            except ModelError as error:
+                reason = error
+        if reason is not None:
+            failures += 1
+            left = len(models) - done if failures == MOST_FAILURES else 1
+            for _ in range(left):
+                yield Recorded([reason] * len(conditions), book, known)
+            done += left
