@@ -158,13 +158,18 @@ class OneModel(NamedTuple):
     model: Annotated[str | None, reference_argument("[MODEL]", f"A model, {_HOW_TO_NAME}.")] = None
     variant: Annotated[str | None, _variant(help="The same as MODEL.")] = None
 
-    def find(self, settings: Settings) -> Reference:
-        """The model; the default one if none is named. Raises UsageError if two are."""
+    @property
+    def name(self) -> str | None:
+        """The one name that was typed; raises UsageError if two were."""
         named = dict.fromkeys(name for name in (self.model, self.variant) if name is not None)
         if len(named) > 1:
             what = f"two models are named, '{self.model}' and '{self.variant}'"
             raise UsageError(what, where="--variant", help="name one of them")
-        return next(map(settings.find, named), settings.default)
+        return next(iter(named), None)
+
+    def find(self, settings: Settings) -> Reference:
+        """The model; the default one if none is named. Raises UsageError if two are."""
+        return settings.default if self.name is None else settings.find(self.name)
 
 
 class ManyModels(NamedTuple):

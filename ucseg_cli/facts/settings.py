@@ -26,6 +26,21 @@ class LintSettings(NamedTuple):
     fail_on: str = FAIL_ON[0]
 
 
+class SavedAxis(NamedTuple):
+    """The values of an axis in a saved space: as `--vary` takes them, or each as its own text."""
+
+    name: str
+    values: str | tuple[str, ...]
+    place: Place
+
+
+class SavedSpace(NamedTuple):
+    """A space that the configuration names."""
+
+    base: Reference
+    axes: tuple[SavedAxis, ...]
+
+
 class Settings(NamedTuple):
     """Everything in force.
 
@@ -34,6 +49,7 @@ class Settings(NamedTuple):
         variants: every named variant, ours and the project's.
         timeout: seconds that a user's code may take.
         sizes: the inputs of commands that take several; the others take the first.
+        spaces: the spaces that `ucseg sweep NAME` knows.
         variants_at: the named variants as the configuration has them at a revision.
         places: where each value that is not built in stands, by key.
     """
@@ -47,6 +63,7 @@ class Settings(NamedTuple):
     budgets: tuple[Budget, ...] = ()
     lint: LintSettings = LintSettings()
     timeout: float = TIMEOUT
+    spaces: Mapping[str, SavedSpace] = MappingProxyType({})
     variants_at: Callable[[str, Where], Mapping[str, Model]] = no_names
     places: Mapping[str, Place] = MappingProxyType({})
 

@@ -67,8 +67,12 @@ def lattice(before: Model, after: Model, names: Sequence[str]) -> dict[Taken, Mo
     Up to MAX_CHANGES changes that is every subset. With more: none and all, each change alone, all
     but each, and the path that takes them in the order of *names*.
     """
-    wanted = _subsets(names) if len(names) <= MAX_CHANGES else _path(names)
-    return {taken: between(before, after, taken) for taken in wanted}
+    return {taken: between(before, after, taken) for taken in taken_sets(names)}
+
+
+def taken_sets(names: Sequence[str]) -> Iterable[Taken]:
+    """Which of the axes *names* are taken in the models that attribution needs; see lattice."""
+    return _subsets(names) if len(names) <= MAX_CHANGES else _path(names)
 
 
 def between(before: Model, after: Model, taken: Collection[str]) -> Model:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.analysis.space.benefits import BENEFITS
 from ucseg_cli.analysis.space.sweep_answer import Scores
-from ucseg_cli.errors import ConfigurationError, Place, UsageError
+from ucseg_cli.errors import ConfigurationError, Place, UsageError, Where
 from ucseg_cli.references import Model
 from ucseg_cli.references.space import Space
 
@@ -34,6 +34,14 @@ class _Line(NamedTuple):
 def score_name(heading: str) -> str:
     """A heading as options and formulas name its column: ``mIoU test`` as ``miou-test``."""
     return re.sub(r"[\s_-]+", "-", heading.strip().casefold())
+
+
+def parse_score(text: str, where: Where) -> Fraction:
+    """A number such as ``0.612``, exactly; raises UsageError."""
+    if not _NUMBER.fullmatch(text.strip()):
+        fix = "write a number such as 0.612"
+        raise UsageError(f"'{text}' is not a number", where=where, help=fix)
+    return Fraction(text.strip())
 
 
 def read_scores(text: str, file: str, space: Space, find: Find) -> Scores:

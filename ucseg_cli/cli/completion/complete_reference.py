@@ -26,6 +26,18 @@ def complete_reference(incomplete: str) -> list[str]:
     return [*named, *(_files(last) if last else ())]
 
 
+def complete_vary(incomplete: str, model: str | None = None) -> list[str]:
+    """How the values of a varied axis may begin; those of the family, for a variant of it."""
+    from ucseg_cli.references.variants import AXES
+    from ucseg_cli.references.variants.axis_values import Choice
+
+    if model is not None and ":" in model:
+        return []
+    every = [f"{axis.name}=*" for axis in AXES if isinstance(axis.parse, Choice)]
+    begun = [f"{axis.name}=" for axis in AXES] if "=" not in incomplete else []
+    return [text for text in (*begun, *every, *_assignments()) if text.startswith(incomplete)]
+
+
 def _named() -> list[str]:
     from ucseg_cli.references.variants import CATALOGUE
     from ucseg_cli.workflow.load_project import load_project

@@ -1,0 +1,170 @@
+"""The quantities, limits, objectives and formula that a user asks for, out of their texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.metrics import METRICS, Metric
+from ucseg_cli.analysis.space.benefits import BENEFITS, find_any_metric
+from ucseg_cli.analysis.space.conclude_sweep import Wanted
+from ucseg_cli.analysis.space.expression import Formula, NamedFigure, parse_formula
+from ucseg_cli.analysis.space.scores import parse_score, score_name
+from ucseg_cli.analysis.space.sweep_answer import Limit, Objective, Quantity, Scores
+from ucseg_cli.errors import UnknownNameError, UsageError, Where
+from ucseg_cli.facts.conditions import Conditions, make_conditions, parse_conditions
+from ucseg_cli.facts.swept import Measure
+from ucseg_cli.units import parse_count
+
+ALWAYS = ("params", *CONVENTIONS, "peak-memory")
+"""The metrics of every sweep."""
+
+
+class Wishes(NamedTuple):
+    """Everything that was typed about a space but its axes.
+
+    Args:
+        maximum, minimum: limits, as in ``params=600k`` and ``fvcore=500M@512``.
+        minimize, maximize: objectives.
+        formula: of ``--score``.
+        nearest: whether the variants with the fewest changes are asked for.
+    """
+
+    maximum: Sequence[str] = ()
+    minimum: Sequence[str] = ()
+    minimize: Sequence[str] = ()
+    maximize: Sequence[str] = ()
+    formula: str | None = None
+    nearest: bool = False
+
+
+def read_wishes(
+    wishes: Wishes,
+    conditions: Conditions,
+    convention: str,
+    *,
+    scores: Scores | None = None,
+    limits: Sequence[tuple[Measure, Limit]] = (),
+) -> Wanted:
+    """All that is asked for, with the quantities that it needs; *limits* come from budgets.
+
+    Without objectives to minimize they are the parameters, the operations under the *convention*
+    and the peak of activations. Raises UsageError for a name that is neither a metric nor a score.
+    """
+    known = _Known(conditions, scores)
+    for metric in ALWAYS:
+        known.find(metric, None)
+    for name in scores.columns if scores else ():
+        known.find(name, None)
+    for measure, _ in limits:
+        known.add(measure, METRICS[measure.metric])
+    typed = [known.limit(text, is_max=True) for text in wishes.maximum]
+    typed += [known.limit(text, is_max=False) for text in wishes.minimum]
+    minimize = wishes.minimize or ("params", convention, "peak-memory")
+    objectives = [
+        *(Objective(known.find(text, f"--minimize {text}")) for text in minimize),
+        *(
+            Objective(known.find(text, f"--maximize {text}"), maximize=True)
+            for text in wishes.maximize
+        ),
+    ]
+    formula = None if wishes.formula is None else parse_formula(wishes.formula)
+    names = known.names_in(formula) if formula else {}
+    return Wanted(
+        tuple(known.quantities.values()),
+        tuple(_each_once(objectives)),
+        (*typed, *(limit for _, limit in limits)),
+        formula,
+        names,
+        wishes.nearest,
+    )
+
+
+def measure_of(metric: str, conditions: Conditions, at: Conditions | None = None) -> Measure:
+    """A metric on an input; on that of the command if it has none of its own or needs none."""
+    known = METRICS.get(metric) or BENEFITS[metric.partition(":")[0]]
+    if at is None or at == conditions or not known.depends_on_size:
+        return Measure(metric, conditions, metric)
+    return Measure(metric, at, f"{metric}@{at.written}")
+
+
+class _Known:
+    """The quantities that have been asked for so far, by label; those of scores all are."""
+
+    def __init__(self, conditions: Conditions, scores: Scores | None) -> None:
+        self.conditions = conditions
+        self.quantities: dict[str, Quantity] = {}
+        self.scores = {name: Quantity(name, name) for name in (scores.columns if scores else ())}
+
+    def add(self, measure: Measure, metric: Metric) -> str:
+        """The label of a measure, which is now among the quantities."""
+        label = measure.label
+        title = label.replace(metric.name, metric.title, 1)
+        self.quantities.setdefault(label, Quantity(label, title, metric.in_bytes, measure))
+        return label
+
+    def find(self, text: str, where: Where) -> str:
+        """The label of a metric, as in ``fvcore@512``, or of a score; raises UsageError."""
+        if (score := self.scores.get(score_name(text))) is not None:
+            self.quantities.setdefault(score.label, score)
+            return score.label
+        name, at, written = text.partition("@")
+        metric, full_name = self._metric(name, where)
+        given = self._input(written, where) if at else None
+        return self.add(measure_of(full_name, self.conditions, given), metric)
+
+    def limit(self, text: str, *, is_max: bool) -> Limit:
+        """``fvcore=500M@512`` or ``miou=0.6`` as a limit; raises UsageError."""
+        where = f"--{'max' if is_max else 'min'} {text}"
+        name, equals, bound = text.partition("=")
+        quantity, at, _ = bound.partition("@")
+        if not equals:
+            fix = "write METRIC=QUANTITY, as in params=600k or fvcore=500M@512"
+            raise UsageError(f"'{text}' is not a limit", where=where, help=fix)
+        label = self.find(f"{name}{bound[len(quantity) :]}" if at else name, where)
+        found = self.quantities[label]
+        if found.measure is None:
+            return Limit(label, parse_score(quantity, where), is_max, quantity.strip())
+        count = parse_count(quantity, in_bytes=found.in_bytes, where=where)
+        return Limit(label, count, is_max, quantity.strip())
+
+    def names_in(self, formula: Formula) -> dict[str, str]:
+        """The label of each name in a formula; raises UsageError."""
+        if not formula.names:
+            fix = "write one such as miou - 0.02*log2(params)"
+            what = f"'{formula.text}' is the same for every variant"
+            raise UsageError(what, where=f"--score {formula.text}", help=fix)
+        return {
+            named.text: self.find(named.text, _place(formula, named)) for named in formula.names
+        }
+
+    def _metric(self, name: str, where: Where) -> tuple[Metric, str]:
+        try:
+            return find_any_metric(name, where)
+        except UnknownNameError:
+            known = (*self.scores, *METRICS, *BENEFITS)
+            noun = "metric or score" if self.scores else "metric"
+            raise UnknownNameError(noun, name, known, where=where) from None
+
+    def _input(self, text: str, where: Where) -> Conditions:
+        """An input as ``@512`` has it, in batches as the command's."""
+        found = parse_conditions(text, where=where)
+        if found.given is not None:
+            return found
+        return make_conditions(found.size, self.conditions.batch)
+
+
+def _place(formula: Formula, named: NamedFigure) -> str:
+    return f"--score {formula.text}, at column {named.column}"
+
+
+def _each_once(objectives: Sequence[Objective]) -> Iterator[Objective]:
+    """The objectives without repetitions; raises UsageError for one that contradicts another."""
+    wanted: Mapping[str, Objective] = {one.label: one for one in reversed(objectives)}
+    for objective in dict.fromkeys(objectives):
+        if wanted[objective.label] != objective:
+            what = f"{objective.label} is to be both minimized and maximized"
+            where = f"--maximize {objective.label}"
+            raise UsageError(what, where=where, help="keep one of them")
+        yield objective
