@@ -36,3 +36,8 @@ class Swept(NamedTuple):
 
     columns: Mapping[str, Figures]
     reasons: Mapping[int, str]
+
+    @property
+    def size(self) -> int:
+        """How many variants there are; 0 without any measure."""
+        return max(map(len, self.columns.values()), default=0)

@@ -16,9 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from types import NoneType
 from typing import Any, TypeVar
 
 from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace, encode_trace
+from ucseg_cli.facts.swept import Swept
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.system.atomic_write import replace_file
 from ucseg_cli.system.checkout import Dependencies, decode_dependencies
@@ -31,7 +33,7 @@ Entry = TypeVar("Entry")
 
 ENVIRONMENT = "UCSEG_CACHE_DIR"
 MAX_ENTRIES = 512
-SUFFIXES = {".trace", ".totals", ".depends"}
+SUFFIXES = {".trace", ".totals", ".space", ".depends"}
 LEFTOVER = re.compile(r"\.([0-9a-f]{32}|CACHEDIR\.TAG)\.\w{8}")
 """The names of files that a run was writing when it was killed."""
 SURELY_LEFT = 3600
@@ -78,6 +80,24 @@ def _decode_all_dependencies(data: Any) -> list[Dependencies]:
     return list(map(decode_dependencies, data))
 
 
+def _decode_swept(data: Any) -> Swept:
+    columns, reasons = data if isinstance(data, list) and len(data) == 2 else ({}, [])
+    is_known = isinstance(columns, dict) and isinstance(reasons, list) and columns
+    if not is_known or not all(map(_is_column, columns.values())):
+        raise TraceFormatError("it does not hold the figures of a space")
+    swept = Swept(columns, {})
+    for row in reasons:
+        if not (isinstance(row, list) and list(map(type, row)) == [int, str]):
+            raise TraceFormatError("it does not hold the figures of a space")
+    if {len(column) for column in columns.values()} != {swept.size}:
+        raise TraceFormatError("its columns are not equally long")
+    return swept._replace(reasons=dict(reasons))
+
+
+def _is_column(data: Any) -> bool:
+    return isinstance(data, list) and set(map(type, data)) <= {int, NoneType}
+
+
 def _are_figures(data: Any) -> bool:
     return isinstance(data, dict) and all(type(count) is int for count in data.values())
 
@@ -108,6 +128,14 @@ class Cache:
     def put_totals(self, key: str, totals: Totals) -> None:
         """Keep the totals of several networks, which are far smaller than their traces."""
         self._keep(self._path(key, "totals"), totals)
+
+    def get_swept(self, key: str) -> Swept | None:
+        """The figures of a space kept under *key*, or None."""
+        return self._load(self._path(key, "space"), _decode_swept)
+
+    def put_swept(self, key: str, swept: Swept) -> None:
+        """Keep the figures of a space."""
+        self._keep(self._path(key, "space"), [swept.columns, list(swept.reasons.items())])
 
     def get_dependencies(self, key: str) -> list[Dependencies]:
         """The dependencies of the models kept under *key*, of the one used last first."""

@@ -30,6 +30,9 @@ LOADING_SOURCES = ("references/sources.py", "references/libraries.py", "engine/u
 TOTALS_SOURCES = ("analysis/counting", "analysis/memory", "facts/element_types.py")
 """Those that totals depend on besides."""
 
+SPACE_SOURCES = ("analysis/space", "analysis/geometry", "engine/parts", "references/space.py")
+"""Those that the figures of a space depend on besides."""
+
 THEIR_SOURCES = (
     ("torch", ("version.py",)),
     ("torchvision", ("version.py", "models/_utils.py", "models/mobilenetv3.py", "ops/misc.py")),
@@ -63,6 +66,14 @@ def totals_fingerprint(traces: Iterable[str], *, deploy: bool) -> str:
     """The name of the totals of several traces, given theirs."""
     digest = sha256(_sources(TOTALS_SOURCES))
     for name in (*traces, "deploy" if deploy else ""):
+        digest.update(f"{name}\n".encode())
+    return digest.hexdigest()
+
+
+def space_fingerprint(base: Iterable[str], axes: str, measures: str) -> str:
+    """The name of the figures of a space, given the names of its base's traces."""
+    digest = sha256(_sources(TOTALS_SOURCES + SPACE_SOURCES))
+    for name in (*base, axes, measures):
         digest.update(f"{name}\n".encode())
     return digest.hexdigest()
 

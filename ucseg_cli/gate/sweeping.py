@@ -12,8 +12,12 @@ from ucseg_cli.facts.encoded_parts import Wholes, decode_outcomes
 from ucseg_cli.facts.encoded_trace import TraceFormatError
 from ucseg_cli.facts.parts import Outcome, PartBook
 from ucseg_cli.facts.question import SWEEP, WITH_WHOLES, Question
+from ucseg_cli.facts.swept import Measure
+from ucseg_cli.gate.fingerprints import space_fingerprint
+from ucseg_cli.gate.tracing import Request, trace_key
 from ucseg_cli.references import OwnCode
 from ucseg_cli.references.designs import Model
+from ucseg_cli.references.space import Space
 
 MOST_FAILURES = 3
 """So many processes may end at a variant each before no other is tried."""
@@ -59,6 +63,15 @@ def record_space(
     recorder = SpaceRecorder(conditions, whole=wholes)
     for outcomes in recorder.record(models):
         yield Recorded(outcomes, recorder.book, recorder.wholes)
+
+
+def space_key(space: Space, measures: Sequence[Measure]) -> str | None:
+    """The name under which the figures of a space are kept; None if it is of a user's code."""
+    keys = [trace_key(Request(space.base.model, measure.at)) for measure in measures]
+    known = [key for key in keys if key is not None]
+    if len(known) < len(keys):
+        return None
+    return space_fingerprint(known, repr(space.axes), repr([one.label for one in measures]))
 
 
 def _in_processes(

@@ -118,7 +118,7 @@ def count_with_others(request: Request, timeout: float = TIMEOUT) -> tuple[Count
 
 def totals_key(requests: Iterable[Request], *, deploy: bool) -> str | None:
     """The name under which the totals of several models are kept; None if one cannot be."""
-    keys = list(map(_key, requests))
+    keys = list(map(trace_key, requests))
     known = [key for key in keys if key is not None]
     return totals_fingerprint(known, deploy=deploy) if len(known) == len(keys) else None
 
@@ -148,19 +148,19 @@ def read_state_dict(source: FromCheckpoint) -> StateDict:
 
 
 def _find_all(requests: Iterable[Request], cache: Cache) -> dict[Request, Trace]:
-    keys = ((request, _key(request)) for request in requests)
+    keys = ((request, trace_key(request)) for request in requests)
     found = ((request, cache.get(key)) for request, key in keys if key is not None)
     return {request: trace for request, trace in found if trace is not None}
 
 
 def _keep_all(recorded: Mapping[Request, Trace], cache: Cache) -> None:
     for request, trace in recorded.items():
-        key = _key(request)
+        key = trace_key(request)
         if key is not None and trace.failure is None:  # a failure may be this machine's
             cache.put(key, trace)
 
 
-def _key(request: Request) -> str | None:
+def trace_key(request: Request) -> str | None:
     """The name of its cache entry; None for a user's own code, whose dependencies are unknown."""
     match request.model:
         case Variant() as variant:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -10,11 +10,14 @@ from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.operations import total_flops
 from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, total_params
 from ucseg_cli.analysis.memory.peak_memory import peak_memory
-from ucseg_cli.analysis.space.benefits import LIVE_POSITIONS, live_positions
-from ucseg_cli.facts.parts import Assembled, Composed, Made, Part, PartBook
+from ucseg_cli.analysis.space.benefits import BENEFITS, LIVE_POSITIONS, figure_of, live_positions
+from ucseg_cli.facts.parts import Assembled, Composed, Made, Outcome, Part, PartBook
+from ucseg_cli.facts.trace import Trace
 
 ADDITIVE = (*CONVENTIONS, LIVE_POSITIONS.name)
 """The figures of a pass that are the sum of its parts'."""
+WITH_WHOLES = frozenset(BENEFITS) - {LIVE_POSITIONS.name}
+"""Benefits that depend on the way from the input, and so on no channel: on the geometry alone."""
 
 
 class PartFigures(NamedTuple):
@@ -29,16 +32,42 @@ class PartFigures(NamedTuple):
     most: int
 
 
-class AssembledFigures:
-    """Prices variants made of the parts in a book, which may grow in the meantime."""
+class OutcomeFigures:
+    """Prices variants made of the parts in a book, which may grow in the meantime.
 
-    def __init__(self, book: PartBook) -> None:
-        self._book = book
+    *wholes* has variants that were recorded as a whole, by the number of their input and geometry.
+    """
+
+    def __init__(self, book: PartBook, wholes: Mapping[tuple[int, int], Trace]) -> None:
+        self.book = book
+        self._wholes = wholes
         self._parts: list[PartFigures] = []
         self._weights: list[tuple[int, ...]] = []
+        self._totals: tuple[Outcome | None, dict[str, int]] = (None, {})
+        self._of_geometry: dict[tuple[int, int, str], int | None] = {}
+
+    def figure(self, outcome: Outcome, metric: str, number: int) -> int | None:
+        """A metric, cost or benefit, of a variant that ran on the input of that number.
+
+        It is the one that the variant's trace has.
+        """
+        if isinstance(outcome, Assembled):
+            if metric.partition(":")[0] in WITH_WHOLES:
+                return self._figure_of_geometry((number, outcome.geometry), metric)
+            if self._totals[0] is not outcome:
+                self._totals = outcome, self.totals(outcome)
+            return self._totals[1][metric]
+        return figure_of(outcome, metric) if isinstance(outcome, Trace) else None
+
+    def _figure_of_geometry(self, geometry: tuple[int, int], metric: str) -> int | None:
+        """The same for all variants that treat the places of every map alike."""
+        key = (*geometry, metric)
+        if key not in self._of_geometry:
+            self._of_geometry[key] = figure_of(self._wholes[geometry], metric)
+        return self._of_geometry[key]
 
     def totals(self, variant: Assembled) -> dict[str, int]:
-        """Every metric that needs no more than the parts; equal to that of the variant's trace."""
+        """Every metric that needs no more than the parts."""
         self._read_book()
         run = self._composed(variant.run)
         weights = _sum((self._weights[number] for number in variant.weights), len(PARAM_METRICS))
@@ -49,9 +78,9 @@ class AssembledFigures:
         }
 
     def _read_book(self) -> None:
-        for part in self._book.parts[len(self._parts) :]:
+        for part in self.book.parts[len(self._parts) :]:
             self._parts.append(self._figures(part))
-        for owned in self._book.weights[len(self._weights) :]:
+        for owned in self.book.weights[len(self._weights) :]:
             known = total_params(owned)
             self._weights.append(tuple(known[metric] for metric in PARAM_METRICS))
 

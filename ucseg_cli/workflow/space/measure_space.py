@@ -1,26 +1,26 @@
-"""The figures of every variant of a space, each recorded as a whole."""
+"""The figures of every variant of a space: each part of it is recorded and priced once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ucseg_cli.analysis.space.benefits import figure_of
+from ucseg_cli.analysis.space.assembled import WITH_WHOLES, OutcomeFigures
+from ucseg_cli.errors import UcsegError
 from ucseg_cli.facts.choices import TIMEOUT
+from ucseg_cli.facts.parts import Outcome
 from ucseg_cli.facts.swept import Measure, Swept
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate import tracing
 from ucseg_cli.gate.cache import Cache
+from ucseg_cli.gate.sweeping import record_space, space_key
 from ucseg_cli.gate.tracing import Request
 from ucseg_cli.references.space import Space
-
-CHUNK = 64
-"""So many variants are recorded before their traces are let go."""
 
 
 def sweep_all(
     space: Space,
     measures: Sequence[Measure],
-    cache: Cache | None,  # noqa: ARG001 - thousands of traces would push all others out of it
+    cache: Cache | None,
     announce: Callable[[int, int], None],
     timeout: float = TIMEOUT,
 ) -> Swept:
@@ -30,30 +30,61 @@ def sweep_all(
         space: the variants.
         measures: the metrics, each on its input.
         cache: where to look and to keep; None records everything again and keeps nothing.
-        announce: called with how many variants are done, and of how many, before each chunk.
-        timeout: seconds that a user's code may take.
+        announce: called with how many variants are done, and of how many, after each.
+        timeout: seconds that a user's code may take for a variant.
     """
+    key = space_key(space, measures) if cache else None
+    known = cache.get_swept(key) if cache and key else None
+    if known is not None and known.size == space.size:
+        return known
+    swept = _record_all(space, measures, announce, timeout)
+    if cache and key:
+        cache.put_swept(key, swept)
+    return swept
+
+
+def _record_all(
+    space: Space,
+    measures: Sequence[Measure],
+    announce: Callable[[int, int], None],
+    timeout: float,
+) -> Swept:
+    inputs = list(dict.fromkeys(measure.at for measure in measures))
+    wholes = not WITH_WHOLES.isdisjoint(measure.metric.partition(":")[0] for measure in measures)
+    models = [space.model_at(index) for index in range(space.size)]
     columns: dict[str, list[int | None]] = {measure.label: [] for measure in measures}
     reasons: dict[int, str] = {}
-    for start in range(0, space.size, CHUNK):
-        announce(start, space.size)
-        chunk = range(start, min(start + CHUNK, space.size))
-        traces, failures = record_variants(space, chunk, measures, timeout)
-        for variant in chunk:
-            requests = requests_of(space, variant, measures)
-            reason = next(_reasons(requests, traces, failures), None)
-            if reason is not None:
-                reasons[variant] = reason
-            for measure, request in zip(measures, requests, strict=True):
-                figure = figure_of(traces[request], measure.metric) if reason is None else None
-                columns[measure.label].append(figure)
+    figures: OutcomeFigures | None = None
+    recorded = record_space(models, inputs, wholes=wholes, timeout=timeout)
+    for variant, one in enumerate(recorded):
+        announce(variant, space.size)
+        if figures is None or figures.book is not one.book:  # another process has its own parts
+            figures = OutcomeFigures(one.book, one.wholes)
+        reason = next(filter(None, map(_reason, one.outcomes)), None)
+        if reason is not None:
+            reasons[variant] = reason
+        for measure in measures:
+            number = inputs.index(measure.at)
+            figure = (
+                None if reason else figures.figure(one.outcomes[number], measure.metric, number)
+            )
+            columns[measure.label].append(figure)
     return Swept(columns, reasons)
+
+
+def _reason(outcome: Outcome) -> str | None:
+    """Why a variant cannot be built, or cannot run on an input; None if it can."""
+    if isinstance(outcome, UcsegError):
+        return outcome.what
+    if isinstance(outcome, Trace) and outcome.failure is not None:
+        return f"it does not run: {outcome.failure}"
+    return None
 
 
 def record_variants(
     space: Space, variants: Iterable[int], measures: Sequence[Measure], timeout: float
 ) -> tuple[Mapping[Request, Trace], tracing.Failures]:
-    """The traces of some variants on every input, recorded anew, and why some have none."""
+    """The traces of some variants on every input, each recorded alone, and why some have none."""
     failures: tracing.Failures = {}
     needed = [one for variant in variants for one in requests_of(space, variant, measures)]
     traces = tracing.trace_all(
@@ -66,14 +97,3 @@ def requests_of(space: Space, variant: int, measures: Sequence[Measure]) -> list
     """The trace of a variant that each measure needs."""
     model = space.model_at(variant)
     return [Request(model, measure.at) for measure in measures]
-
-
-def _reasons(
-    requests: Iterable[Request], traces: Mapping[Request, Trace], failures: tracing.Failures
-) -> Iterator[str]:
-    """Why a variant cannot be built, or cannot run on an input."""
-    for request in requests:
-        if request in failures:
-            yield failures[request].what
-        elif (failure := traces[request].failure) is not None:
-            yield f"it does not run: {failure}"
