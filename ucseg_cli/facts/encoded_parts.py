@@ -78,7 +78,7 @@ def _decode_composed(data: Any, parts: int) -> Composed:
     for size, begin, end in made:
         _refuse([size])
         _refuse([begin], len(steps))
-        _refuse([] if end is None else [end], len(steps) + 1)
+        _refuse([] if end is None else [end - begin - 1, len(steps) - end])
     return Composed(tuple(steps), tuple(Made(*row) for row in made))
 
 

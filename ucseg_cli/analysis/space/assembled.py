@@ -107,8 +107,8 @@ def _most_alive(own: Sequence[int], made: Iterable[Made]) -> int:
     changes = [0] * (len(own) + 1)
     for size, begin, end in made:
         changes[begin + 1] += size
-        if end is not None:  # one that is dropped at once was alive while its step ran
-            changes[max(end, begin + 1)] -= size
+        if end is not None:
+            changes[end] -= size
     return max(map(int.__add__, accumulate(changes[:-1]), own), default=0)
 
 

@@ -1,0 +1,329 @@
+"""Variants recorded by the parts that they share cost what each of them costs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from support.strategies import any_small_conditions, any_variant
+from ucseg_cli.analysis.counting.metrics import totals
+from ucseg_cli.analysis.space.assembled import OutcomeFigures
+from ucseg_cli.analysis.space.benefits import BENEFITS, figure_of
+from ucseg_cli.engine.parts.parts_recorder import PartsRecorder, WholeOnlyError
+from ucseg_cli.engine.parts.record_space import SpaceRecorder
+from ucseg_cli.engine.recording.record import record
+from ucseg_cli.engine.trace_model import Tracer, trace_source
+from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.encoded_parts import decode_outcomes, encode_outcomes
+from ucseg_cli.facts.encoded_trace import TraceFormatError
+from ucseg_cli.facts.parts import Assembled, Composed, Made, Outcome, PartBook
+from ucseg_cli.facts.trace import Trace
+from ucseg_cli.references import Argument, FromFile, FromLibrary
+from ucseg_cli.references.designs import Model
+
+THOROUGH = settings().max_examples > settings.get_profile("default").max_examples
+AT_64 = Conditions(Size(64, 64))
+DESIGNS = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+class Gate(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.down, self.up = nn.Conv2d(channels, 2, 1), nn.Conv2d(2, channels, 1)
+
+    def forward(self, x):
+        return x * torch.sigmoid(self.up(F.relu(self.down(F.adaptive_avg_pool2d(x, 1)))))
+
+class Block(nn.Module):
+    def __init__(self, inputs, channels, rate, gated):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, channels, 3, padding=rate, dilation=rate, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.gate = Gate(channels) if gated else nn.Identity()
+        self.short = nn.Conv2d(inputs, channels, 1) if inputs != channels else None
+
+    def forward(self, x):
+        y = self.gate(self.norm(self.conv(x)))
+        y += x if self.short is None else self.short(x)
+        return F.relu(y, inplace=True)
+
+class Net(nn.Module):
+    def __init__(self, width=8, depth=2, rate=1, gated=True):
+        super().__init__()
+        if width == 7:
+            raise ValueError("7 is odd here")
+        self.stem = nn.Conv2d(3, width, 3, stride=2, padding=1)
+        self.body = nn.ModuleList(Block(width, width, rate, gated) for _ in range(depth))
+        self.out = nn.Linear(width, 5)
+
+    def forward(self, image):
+        x = self.stem(image)
+        kept = []
+        for block in self.body:
+            x = block(x)
+            kept.append(x[:, ::2])
+        y = torch.cat([*kept, x], 1)[:, : self.out.in_features]
+        low, _ = F.interpolate(y, size=image.shape[-2:], mode="bilinear").chunk(2, dim=-1)
+        return {"out": self.out(low.mean((2, 3))), "kept": kept}
+
+class Encoder(nn.Module):
+    def __init__(self, dim=16, depth=1, heads=2):
+        super().__init__()
+        self.patches = nn.Conv2d(3, dim, 16, 16)
+        self.places = nn.Parameter(torch.zeros(1, 16, dim))
+        layer = nn.TransformerEncoderLayer(dim, heads, 2 * dim, batch_first=True)
+        self.layers = nn.TransformerEncoder(layer, depth)
+
+    def forward(self, image):
+        x = self.patches(image).flatten(2).transpose(1, 2) + self.places
+        return self.layers(x).mean(1)
+
+class Recurrent(nn.Module):
+    def __init__(self, hidden=8, layers=1):
+        super().__init__()
+        self.cells = nn.LSTM(64, hidden, layers, batch_first=True)
+
+    def forward(self, image):
+        return self.cells(image.mean(1))[0]
+
+class Tied(nn.Module):
+    def __init__(self, times=2):
+        super().__init__()
+        self.first, self.second = nn.Linear(64, 64), nn.Linear(64, 64)
+        self.second.weight = self.first.weight
+        self.first.bias.requires_grad_(False)
+        self.register_buffer("scale", torch.ones(64))
+        self.times, self.calls = times, 0
+
+    def forward(self, x):
+        for _ in range(self.times):
+            self.calls += 1
+            x = self.second(self.first(x)) * self.scale
+        return x
+
+class Reads(nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 1)
+
+    def forward(self, x):
+        return self.conv(x) if x.sum() > 0 else x
+"""
+
+
+def figures_by_parts(
+    models: Sequence[Model], conditions: Sequence[Conditions] = (AT_64,), *, coded: bool = False
+) -> Iterator[tuple[list[Outcome], Callable[[int, str], int | None]]]:
+    """The outcomes of each variant, and what figure each has of a metric on an input."""
+    recorder = SpaceRecorder(conditions, whole=True)
+    book, wholes = recorder.book, recorder.wholes
+    if coded:
+        book, wholes = PartBook([], []), {}
+    figures = OutcomeFigures(book, wholes)
+    for outcomes in recorder.record(models):
+        if coded:
+            parts, weights = recorder.book
+            new = PartBook(parts[len(book.parts) :], weights[len(book.weights) :])
+            line: Any = encode_outcomes(outcomes, new, recorder.wholes)
+            outcomes = decode_outcomes(line, book, wholes)  # noqa: PLW2901
+
+        def figure(number: int, metric: str, of: Sequence[Outcome] = outcomes) -> int | None:
+            return figures.figure(of[number], metric, number)
+
+        yield outcomes, figure
+
+
+def figures_alone(trace: Trace) -> Mapping[str, int | None]:
+    return {**totals(trace), **{metric: figure_of(trace, metric) for metric in BENEFITS}}
+
+
+@settings(max_examples=200 if THOROUGH else 5)
+@given(st.lists(any_variant(), min_size=2, max_size=2), any_small_conditions())
+def test_every_figure_of_any_variants_is_that_of_each_alone(
+    variants: list[Any], conditions: Conditions
+) -> None:
+    inputs, tracer = (conditions, AT_64), Tracer()
+    by_parts = figures_by_parts([*variants, variants[0]], inputs)
+    for variant, (outcomes, figure) in zip([*variants, variants[0]], by_parts, strict=True):
+        for number, at in enumerate(inputs):
+            assert isinstance(outcomes[number], Assembled)
+            alone = figures_alone(tracer.trace(variant, at))
+            assert {metric: figure(number, metric) for metric in alone} == alone
+
+
+def variants_of(source: FromFile, **axes: Sequence[Any]) -> list[Model]:
+    """Every combination of values."""
+    models: list[Model] = [source]
+    for name, values in axes.items():
+        models = [
+            model._replace(arguments=(*model.arguments, Argument(name, str(value))))  # type: ignore[union-attr,call-arg]
+            for model in models
+            for value in values
+        ]
+    return models
+
+
+@pytest.fixture(scope="module")
+def designs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("designs") / "designs.py"
+    path.write_text(DESIGNS, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "axes", "kind"),
+    [
+        (
+            "Net",
+            {"width": (6, 8), "depth": (1, 3), "rate": (1, 5), "gated": (True, False)},
+            Assembled,
+        ),
+        ("Encoder", {"dim": (16, 32), "depth": (1, 2), "heads": (2, 4)}, Assembled),
+        ("Recurrent", {"hidden": (8, 9), "layers": (1, 2)}, Assembled),
+        ("Tied", {"times": (1, 2)}, Assembled),
+        ("Reads", {"width": (4, 5)}, Trace),  # it decides by values, which only a run has
+    ],
+)
+@pytest.mark.parametrize("coded", [False, True])
+def test_any_design_costs_by_parts_what_each_variant_costs_alone(
+    designs: Path, name: str, axes: dict[str, Sequence[Any]], kind: type, *, coded: bool
+) -> None:
+    source = FromFile(str(designs), name)
+    models = variants_of(source, **axes)
+    for model, (outcomes, figure) in zip(
+        models, figures_by_parts(models, coded=coded), strict=True
+    ):
+        assert isinstance(outcomes[0], kind)
+        alone = figures_alone(trace_source(model, AT_64))  # type: ignore[arg-type]
+        assert {metric: figure(0, metric) for metric in alone} == alone
+
+
+def test_a_network_of_a_library_too() -> None:
+    source = FromLibrary("torchvision", "mobilenet_v3_small")
+    models = [source._replace(arguments=(Argument("num_classes", str(n)),)) for n in (5, 7)]
+    for model, (_, figure) in zip(models, figures_by_parts(models), strict=True):
+        alone = figures_alone(trace_source(model, AT_64))
+        assert {metric: figure(0, metric) for metric in alone} == alone
+
+
+def test_a_variant_that_cannot_be_built_or_run_says_why_and_stops_no_other(designs: Path) -> None:
+    source = FromFile(str(designs), "Net")
+    models = variants_of(source, width=(7, 8), depth=(1, 0), rate=(1,))
+    found = [outcomes[0] for outcomes, _ in figures_by_parts(models)]
+    assert str(found[0]) == "Net cannot be built: ValueError: 7 is odd here"
+    assert isinstance(found[2], Assembled)
+    assert isinstance(found[3], Assembled)
+
+
+class Counter(nn.Module):
+    """Its second call does otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.calls = nn.Conv2d(3, 3, 3, padding=1, device="meta"), 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        for _ in range(self.calls):
+            x = self.conv(x)
+        return x
+
+
+class Keeps(Counter):
+    """It keeps what it makes, so that this stays alive."""
+
+    kept: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.kept = self.conv(x)
+        out: Tensor = self.conv(self.kept)
+        return out
+
+
+class Resizes(nn.Module):
+    """It changes its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.unsqueeze_(0).squeeze_(0).t_()
+
+
+class Twice(nn.Module):
+    def __init__(self, child: nn.Module, *, flat: bool = False) -> None:
+        super().__init__()
+        self.child, self.flat = child, flat
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[0, 0].clone() if self.flat else x
+        out: Tensor = self.child(self.child(x)) + 1
+        return out
+
+
+@pytest.mark.parametrize("make", [Counter, Keeps, Resizes])
+def test_a_module_that_is_not_the_same_after_a_call_is_run_again(
+    make: Callable[[], nn.Module],
+) -> None:
+    flat = make is Resizes
+    parts: list[Any] = []
+    recorder = PartsRecorder(parts)
+    image = torch.empty(1, 3, 9, 7, device="meta")
+    with recorder.watching_calls():
+        run = recorder.run(Twice(make(), flat=flat).eval(), (image,), {})
+    alone = totals(record(Twice(make(), flat=flat), image))
+    outcome = Assembled(run.composed, run.input_bytes, (), run.geometry)
+    figures = OutcomeFigures(PartBook(parts, []), {})
+    for metric in ("fvcore", "macs", "torch", "peak-memory"):
+        assert figures.figure(outcome, metric, 0) == alone[metric]
+
+
+def test_a_tensor_that_nothing_made_is_refused() -> None:
+    made_before = torch.ones(3, 1, 1, device="meta")
+
+    class Adds(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + made_before
+
+    recorder = PartsRecorder([])
+    with recorder.watching_calls(), pytest.raises(WholeOnlyError, match="nothing made"):
+        recorder.run(Adds(), (torch.empty(1, 3, 2, 2, device="meta"),), {})
+
+
+def test_modules_and_torch_are_as_they_were_afterwards() -> None:
+    call = nn.Module.__call__
+    recorder = PartsRecorder([])
+    with pytest.raises(KeyError), recorder.watching_calls():
+        raise KeyError
+    assert nn.Module.__call__ is call
+    assert torch.is_grad_enabled()
+
+
+VARIANT = Assembled(Composed((0,), (Made(4, 0, None),)), 8, (0,), 0)
+
+
+@pytest.mark.parametrize(
+    ("key", "row"),
+    [
+        ("outcomes", {"assembled": VARIANT}),  # no such part
+        ("outcomes", {"assembled": [[[], []], True, [], 0]}),
+        ("outcomes", {"error": 3}),
+        ("parts", {"composed": [[0], []]}),
+        ("parts", {"composed": [[], [[4, 0, None]]]}),
+        ("parts", {"composed": [[], [[-4, 0, 0]]]}),
+        ("parts", {"trace": {}}),
+        ("wholes", [0, 0, 1]),
+    ],
+)
+def test_what_no_recorder_wrote_is_refused(key: str, row: Any) -> None:
+    empty: dict[str, list[Any]] = {"parts": [], "weights": [], "wholes": [], "outcomes": []}
+    assert decode_outcomes(empty, PartBook([], []), {}) == []
+    for data in (None, {}, {**empty, key: [row]}):
+        with pytest.raises(TraceFormatError):
+            decode_outcomes(data, PartBook([], []), {})
