@@ -130,11 +130,12 @@ class PartsRecorder(DispatchMode):
         """
         if any(getattr(hooks_of_torch, name) for name in HOOKS):
             raise WholeOnlyError("a hook on every module")
-        call = _signed(None, tuple(positional), keywords)
-        if call is None:
-            raise WholeOnlyError("an argument that cannot be compared")
-        self._begin(model, call.tensors)
-        inputs = {address_of(tensor): tensor.untyped_storage() for tensor in call.tensors}
+        with torch._C.DisableTorchFunction():
+            call = _signed(None, tuple(positional), keywords)
+            if call is None:
+                raise WholeOnlyError("an argument that cannot be compared")
+            self._begin(model, call.tensors)
+            inputs = {address_of(tensor): tensor.untyped_storage() for tensor in call.tensors}
         with torch._C._AutoDispatchBelowADInplaceOrView(), self, self._watching(calls=True):
             # held until the end, since what it returns is not let go
             outputs = self._call_whole(model, *positional, **keywords)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from ucseg_cli.engine.forward_arguments import argument_maker
 from ucseg_cli.engine.parts.parts_recorder import PartsRecorder, WholeOnlyError
 from ucseg_cli.engine.parts.signatures import Signatures
-from ucseg_cli.engine.recording.build_on_meta import building_on_meta
+from ucseg_cli.engine.recording.build_on_meta import building_on_meta, values_left_alone
 from ucseg_cli.engine.recording.record import has_lazy_modules, trace_modules
 from ucseg_cli.engine.trace_model import Tracer, function_of, trace_built
 from ucseg_cli.engine.user_code.accelerators import accelerators_on_meta
@@ -191,15 +193,17 @@ def _own_design(
             seed_generators()
             with building_on_meta():
                 network = builder_of(model)()
-            if has_lazy_modules(network):
-                raise WholeOnlyError("lazy modules")
-            return Built(network.eval(), weights.of(network))
+            with torch._C.DisableTorchFunction():
+                if has_lazy_modules(network):
+                    raise WholeOnlyError("lazy modules")
+                return Built(network.eval(), weights.of(network))
 
         def whole(model: Buildable, at: Conditions) -> Trace:
             seed_generators()
             return trace_built(builder_of(model), argument_maker(at))
 
-        yield Design(build, whole)
+        with values_left_alone():
+            yield Design(build, whole)
 
 
 class _Weights:
@@ -210,8 +214,10 @@ class _Weights:
         self._numbers: dict[int, int] = {}
 
     def of(self, network: nn.Module) -> tuple[int, ...]:
-        """The numbers of what it owns: of its largest parts that others may have as well."""
-        return tuple(self._of(network)) if _is_tree(network) else (self._new(network),)
+        """The numbers of what it owns: of parts that others may have as well."""
+        if not _is_tree(network):
+            return (self._new(network),)
+        return tuple(chain(self._own(network), *map(self._of, network.children())))
 
     def _of(self, module: nn.Module) -> Iterator[int]:
         signature = self._signatures.of_module(module)
@@ -220,10 +226,14 @@ class _Weights:
                 self._numbers[signature] = self._new(module)
             yield self._numbers[signature]
             return
-        if module._parameters or module._buffers:
-            yield self._new(_without_children(module))
+        yield from self._own(module)
         for child in module.children():
             yield from self._of(child)
+
+    def _own(self, module: nn.Module) -> Iterator[int]:
+        """The number of what it owns itself, if it does."""
+        if module._parameters or module._buffers:
+            yield self._new(_without_children(module))
 
     def _new(self, module: nn.Module) -> int:
         self._book.weights.append(trace_modules(module))

@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import partial, wraps
-from types import ModuleType
+from functools import cache, partial, wraps
+from types import ModuleType, NoneType
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, serialization
+from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
 from torch.utils import _device  # `with torch.device` and the default device have no public mode
 
@@ -31,6 +32,9 @@ MANAGING = {"init", "set_stream", "ipc_collect", "range_push", "range_pop", "ran
 
 MAKERS = {"as_tensor", "asarray", "new"}
 """Calls that make a tensor of Python's values; on meta no operator of theirs would be seen."""
+
+NAME_NO_DEVICE = {Tensor, Parameter, bool, int, float, NoneType}
+"""Types of arguments that name none."""
 
 OURS = {"torch", "ucseg_cli"}
 """Packages that see where a tensor lies, whatever the user's code sees."""
@@ -55,8 +59,10 @@ class _Elsewhere(TorchFunctionMode):
         self.casts = False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
         self.casts |= torch.is_autocast_enabled("cpu")
+        if not kwargs and NAME_NO_DEVICE.issuperset(map(type, args)) and _is_indifferent(func):
+            return func(*args)  # most calls; the rest takes longer than many of them
+        kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
         if func is torch.device:  # only named so far
             is_number = len(args) == 1 and type(args[0]) is int
@@ -91,6 +97,13 @@ class _Elsewhere(TorchFunctionMode):
     def of_number(self, value: Any) -> Any:
         """The same for a number, which stands for an accelerator where a device is expected."""
         return self.ask(f"cuda:{value}") if type(value) is int else value
+
+
+@cache
+def _is_indifferent(func: Any) -> bool:
+    """Whether a device can be meant only by an argument of it."""
+    name = getattr(func, "__name__", "")
+    return func is not torch.device and name not in {*_ANSWERS, *MAKERS, "to", "_parse_to"}
 
 
 _elsewhere = _Elsewhere()

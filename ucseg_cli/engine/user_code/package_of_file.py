@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -21,7 +22,15 @@ def package_of(file: Path) -> tuple[Path, list[str]]:
 def imports_relatively(file: Path) -> bool:
     """Whether it says ``from .layers import …``; False for a file that cannot be read."""
     try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
+        return _imports_relatively(file.read_bytes())
+    except OSError:
+        return False  # importing it shows the mistake
+
+
+@lru_cache(maxsize=8)
+def _imports_relatively(source: bytes) -> bool:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
         return False  # importing it shows the mistake at its line
     return any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in ast.walk(tree))
