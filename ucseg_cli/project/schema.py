@@ -20,6 +20,7 @@ from ucseg_cli.facts.settings import Settings
 from ucseg_cli.project.budget_section import PERCENT
 from ucseg_cli.project.config_file import SHARED_NAME
 from ucseg_cli.project.configuration import KEYS, LINT_KEYS
+from ucseg_cli.project.space_sections import SPACE_KEYS
 from ucseg_cli.project.variant_sections import NAME, VARIANT_KEYS
 from ucseg_cli.references.variants import AXES, CATALOGUE, Axis
 from ucseg_cli.references.variants.axis_values import (
@@ -86,6 +87,11 @@ def _values() -> Mapping[str, Schema]:
             "propertyNames": {**_whole(NAME.pattern), "not": {"enum": [*CATALOGUE]}},
             "additionalProperties": _variant(),
         },
+        "spaces": {
+            "type": "object",
+            "propertyNames": {**_whole(NAME.pattern), "not": {"enum": [*CATALOGUE]}},
+            "additionalProperties": _space(),
+        },
         "budgets": {"type": "array", "items": _budget()},
         "lint": {
             "title": "lint",
@@ -101,17 +107,27 @@ def _values() -> Mapping[str, Schema]:
     }
 
 
-# Variants
+# Variants and spaces
 
 
 def _variant() -> Schema:
     """The axes of the family, unless it comes from a source, or from one that may."""
     values = {"from": _REFERENCE, **{axis.name: _axis(axis) for axis in AXES}}
-    of_family = _table(VARIANT_KEYS, values)
-    named = "|".join(map(re.escape, CATALOGUE))
-    is_ours = {"properties": {"from": _text(rf"(?:{named})(?:\+[^:]*)?")}}
+    return {"title": "variant", **_by_design(_table(VARIANT_KEYS, values), _IS_OURS)}
+
+
+def _space() -> Schema:
+    """Several values of each axis; without ``from``, of any model that may be the default."""
+    several = {axis.name: _one_or_several([_axis(axis), _TEXT]) for axis in AXES}
+    is_ours = {**_IS_OURS, "required": ["from"]}
+    family = _table(SPACE_KEYS, {"from": _REFERENCE, **several})
+    return {"title": "space", **_by_design(family, is_ours), "minProperties": 1}
+
+
+def _by_design(of_family: Schema, is_ours: Schema) -> Schema:
+    """A table with axes of the family, or with arguments of any other constructor."""
     other = {"properties": {"from": _REFERENCE}, "additionalProperties": _ARGUMENT}
-    return {"title": "variant", "type": "object", "if": is_ours, "then": of_family, "else": other}
+    return {"type": "object", "if": is_ours, "then": of_family, "else": other}
 
 
 def _axis(axis: Axis) -> Schema:
@@ -231,6 +247,8 @@ _ARGUMENT: Schema = {"type": ["string", "number", "boolean", "array", "object"]}
 _TEXT: Schema = {"type": "string", "pattern": r"\S"}
 _REFERENCE: Schema = {"anyOf": [{"enum": [*CATALOGUE]}, _TEXT]}
 """Any text may name a model; an editor offers ours."""
+_OURS = "|".join(map(re.escape, CATALOGUE))
+_IS_OURS: Schema = {"properties": {"from": _text(rf"(?:{_OURS})(?:\+[^:]*)?")}}
 _SIZES = [{"type": "integer", "minimum": 1, "maximum": MAX_SIDE}, _text(SIDES)]
 _TENSOR = rf"(?:[^\s=,:]+=\s*)?{SHAPE}(?::(?:{'|'.join(INPUT_DTYPES)}))?"
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
