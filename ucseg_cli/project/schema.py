@@ -113,20 +113,28 @@ def _values() -> Mapping[str, Schema]:
 def _variant() -> Schema:
     """The axes of the family, unless it comes from a source, or from one that may."""
     values = {"from": _REFERENCE, **{axis.name: _axis(axis) for axis in AXES}}
-    return {"title": "variant", **_by_design(_table(VARIANT_KEYS, values), _IS_OURS)}
+    return {"title": "variant", **_by_design(_table(VARIANT_KEYS, values), _ARGUMENT)}
 
 
 def _space() -> Schema:
-    """Several values of each axis; without ``from``, of any model that may be the default."""
-    several = {axis.name: _one_or_several([_axis(axis), _TEXT]) for axis in AXES}
-    is_ours = {**_IS_OURS, "required": ["from"]}
-    family = _table(SPACE_KEYS, {"from": _REFERENCE, **several})
-    return {"title": "space", **_by_design(family, is_ours), "minProperties": 1}
+    """Several values of each axis, in a list or as a text that a schema does not read."""
+    values = {axis.name: _several(_axis(axis)) for axis in AXES}
+    family = _table(SPACE_KEYS, {"from": _REFERENCE, **values})
+    needed = {"required": ["from"], "minProperties": 2}
+    return {"title": "space", **_by_design(family, _several(_ARGUMENT)), **needed}
 
 
-def _by_design(of_family: Schema, is_ours: Schema) -> Schema:
+def _several(value: Schema) -> Schema:
+    a_list = {"type": "array", "items": value, "minItems": 1}
+    of_one = {"type": ["number", "boolean"]} if value is _ARGUMENT else value
+    return {"anyOf": [of_one, a_list, _TEXT]}
+
+
+def _by_design(of_family: Schema, argument: Schema) -> Schema:
     """A table with axes of the family, or with arguments of any other constructor."""
-    other = {"properties": {"from": _REFERENCE}, "additionalProperties": _ARGUMENT}
+    named = "|".join(map(re.escape, CATALOGUE))
+    is_ours = {"properties": {"from": _text(rf"(?:{named})(?:\+[^:]*)?")}}
+    other = {"properties": {"from": _REFERENCE}, "additionalProperties": argument}
     return {"type": "object", "if": is_ours, "then": of_family, "else": other}
 
 
@@ -247,8 +255,6 @@ _ARGUMENT: Schema = {"type": ["string", "number", "boolean", "array", "object"]}
 _TEXT: Schema = {"type": "string", "pattern": r"\S"}
 _REFERENCE: Schema = {"anyOf": [{"enum": [*CATALOGUE]}, _TEXT]}
 """Any text may name a model; an editor offers ours."""
-_OURS = "|".join(map(re.escape, CATALOGUE))
-_IS_OURS: Schema = {"properties": {"from": _text(rf"(?:{_OURS})(?:\+[^:]*)?")}}
 _SIZES = [{"type": "integer", "minimum": 1, "maximum": MAX_SIDE}, _text(SIDES)]
 _TENSOR = rf"(?:[^\s=,:]+=\s*)?{SHAPE}(?::(?:{'|'.join(INPUT_DTYPES)}))?"
 _DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"

@@ -15,7 +15,7 @@ from ucseg_cli.references.variants import AXES, Axis, Variant
 from ucseg_cli.references.vary import family_axes, parse_values
 
 SPACE_KEYS = {
-    "from": "the model whose axes are varied; else the default one",
+    "from": "the model whose axes are varied",
     **{axis.name: f"{axis.meaning} Values as `--vary` takes them, or a list." for axis in AXES},
 }
 """The keys of a space of the family in a configuration, and what each means."""
@@ -43,11 +43,9 @@ def _is_free_name(section: Section, name: str, known: Settings) -> bool:
 
 
 def _read_space(table: Section, known: Settings) -> SavedSpace:
-    base: Reference | None = known.default
-    if "from" in table:
-        base = table.read(
-            "from", lambda text, at: known.find_written(read_text(text, at), at), None
-        )
+    if "from" not in table:
+        table.mistaken("a space needs 'from'", help='as in from = "v2"')
+    base = table.read("from", partial(_read_base, known), None)
     variant = base.variant if base else None
     names = [name for name in table.names() if name != "from"]
     if variant is not None:
@@ -61,6 +59,10 @@ def _read_space(table: Section, known: Settings) -> SavedSpace:
     axes = (table.read(name, read[name], None) for name in names)
     found = tuple(axis for axis in axes if axis is not None)
     return SavedSpace(base or known.default, found)
+
+
+def _read_base(known: Settings, value: Any, where: Place) -> Reference:
+    return known.find_written(read_text(value, where), where)
 
 
 def _read_axis(axis: Axis, variant: Variant, value: Any, where: Place) -> SavedAxis:

@@ -40,8 +40,8 @@ def test_columns_are_joined_by_variant_however_it_is_spelled() -> None:
 
 
 def test_without_a_heading_that_names_it_the_first_column_has_the_references() -> None:
-    assert scores("net;x,top-1 %\nv2,71.5\n").columns == {
-        "top-1-%": [None, None, None, Fraction("71.5")]
+    assert scores("net;x,top-1 acc\nv2,71.5\n").columns == {
+        "top-1-acc": [None, None, None, Fraction("71.5")]
     }
     assert scores("\ufeffmodel,a\r\nv2,1\r\n").columns == {"a": [None, None, None, Fraction(1)]}
     assert score_name(" mIoU  test_set") == "miou-test-set"

@@ -194,5 +194,6 @@ def _summary(settings: Settings, own: int, path: str | None, lock: str | None) -
     if path is None:
         return "Nothing is configured here: no ucseg.toml, and no pyproject.toml with [tool.ucseg]."
     locked = f"the lock is {lock}" if lock else "there is no lock"
-    configured = f"{plural(own, 'variant')} and {plural(len(settings.budgets), 'budget')}"
-    return f"{path} configures {configured}; {locked}."
+    spaces = f", {plural(len(settings.spaces), 'space')}" if settings.spaces else ""
+    budgets = plural(len(settings.budgets), "budget")
+    return f"{path} configures {plural(own, 'variant')}{spaces} and {budgets}; {locked}."
