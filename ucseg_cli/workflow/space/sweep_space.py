@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from ucseg_cli.analysis.space.benefits import refuse_unknown_tap
 from ucseg_cli.analysis.space.conclude_sweep import conclude_sweep
 from ucseg_cli.analysis.space.scores import read_scores
 from ucseg_cli.analysis.space.sweep_answer import Number, Quantity, Scores, SweepAnswer
-from ucseg_cli.errors import Place, UsageError
+from ucseg_cli.errors import ModelError, Place, UnknownNameError, UsageError
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.swept import Measure, Swept
@@ -62,8 +63,7 @@ def sweep_space(
     Raises UsageError for all that is wrong with what was typed, before anything is swept.
     """
     saved = settings.spaces.get(named or "")
-    found = settings.default if named is None else settings.find(named) if saved is None else None
-    base = saved.base if saved else found or settings.default
+    base = saved.base if saved else _find_base(named, settings)
     given = given_axes(sweep.vary, saved)
     space = find_space(base, given, conditions, settings, cache=cache)
     refuse_too_many(space, accepted=sweep.accepted)
@@ -78,6 +78,7 @@ def sweep_space(
     _refuse_unknown_taps(base, measures, settings, cache=cache)
     say("space", _size_in_words(space))
     swept = _sweep(space, measures, settings, cache=cache)
+    _refuse_nothing_built(space, swept)
     figures = _base_figures(space, measures, swept, wanted.quantities, scores, settings, cache)
     answer = conclude_sweep(space, conditions, wanted, swept, figures, scores)
     return answer._replace(
@@ -85,6 +86,19 @@ def sweep_space(
         notes=(*answer.notes, *budgets.notes),
         verified=_verify(space, measures, swept, sweep.verify, settings),
     )
+
+
+def _find_base(named: str | None, settings: Settings) -> Reference:
+    """The model whose axes are varied; raises UsageError, which knows spaces, too."""
+    if named is None:
+        return settings.default
+    try:
+        return settings.find(named)
+    except UnknownNameError as error:
+        if not settings.spaces or named in settings.variants or "+" in named:
+            raise
+        known = (*settings.variants, *settings.spaces)
+        raise UnknownNameError("variant or space", named, known, where=error.where) from None
 
 
 def _sweep(
@@ -98,6 +112,20 @@ def _sweep(
             lambda done, size: announce(f"\rrecording {size:,} variants… {done * 100 // size}%"),
             settings.timeout,
         )
+
+
+def _refuse_nothing_built(space: Space, swept: Swept) -> None:
+    """Raise ModelError where every variant is broken, with the reason that most of them have."""
+    if len(swept.reasons) < space.size:
+        return
+    reason, times = Counter(swept.reasons.values()).most_common(1)[0]
+    first = next(variant for variant, why in swept.reasons.items() if why == reason)
+    raise ModelError(
+        f"none of {plural(space.size, 'variant')} can be built and run: {reason}",
+        where=space.reference_at(first),
+        notes=(f"the same reason for {times:,} of {space.size:,}",) if times > 1 else (),
+        help=f"`ucseg show '{space.reference_at(first)}'` looks at one of them alone",
+    )
 
 
 def _base_figures(
