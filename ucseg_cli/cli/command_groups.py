@@ -4,7 +4,7 @@ from __future__ import annotations
 
 GROUPS = {
     "look": ("list", "show", "params", "flops", "memory", "probe", "reach"),
-    "choose": ("compare", "lint", "history"),
+    "choose": ("compare", "shrink", "lint", "history"),
     "keep": ("init", "check", "lock", "config"),
     "learn": ("identify",),
     "trust": ("verify", "explain", "cache", "completion"),

@@ -185,8 +185,8 @@ def at_other_revision(text: str, revision: str, where: Where) -> str:
 
 
 def with_axes(reference: str, axes: Mapping[str, str]) -> str:
-    """The reference of a variant with some axes set to other values."""
-    name, *assignments = reference.split("+")
+    """The reference of a model with some axes set to other values."""
+    name, *assignments = _ARGUMENT.split(reference)
     changed = dict(assignment.split("=", 1) for assignment in assignments) | dict(axes)
     return "+".join((name, *(f"{axis}={value}" for axis, value in changed.items())))
 
