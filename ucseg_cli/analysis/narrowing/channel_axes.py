@@ -14,6 +14,8 @@ CONSTANT = "it is the shape of a tensor that is not a parameter"
 NO_CHANNELS = "it is not a number of channels"
 SHARED_MEMORY = "its tensors share memory in a way that is not followed"
 
+ATTENTION = "MultiheadAttention"
+
 Axes = tuple[Layout, ...]
 """The layout of each axis of a tensor."""
 
@@ -78,13 +80,19 @@ class ChannelAxes:
 def fix_ends(axes: ChannelAxes) -> None:
     """Fix what the model returns, what a call takes another way for, and storages not understood.
 
-    The bytes of a storage follow from a tensor that fills it.
+    The bytes of a storage follow from a tensor that fills it. torch's own attention makes as many
+    channels as it reads, whatever its heads are.
     """
     trace = axes.trace
     axes.fix(trace.outputs, OUTPUT)
     for op in trace.ops:
         if HELD in op.attributes:
             axes.fix((*op.inputs, *op.outputs), axes.reason(op))
+    for path in [module.path for module in trace.modules if module.type == ATTENTION]:
+        inside = (module for module in trace.modules if f"{module.path}.".startswith(f"{path}."))
+        for module in inside:
+            owned = (weight.tensor for weight in module.parameters)
+            axes.fix((*owned, *module.outputs), f"{ATTENTION} in {path} keeps its width")
     filled = {tensor.storage for tensor in trace.tensors if fills_storage(trace, tensor)}
     for index, tensor in enumerate(trace.tensors):
         if tensor.storage not in filled:

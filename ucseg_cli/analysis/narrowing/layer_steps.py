@@ -10,7 +10,7 @@ from ucseg_cli.analysis.narrowing.axis_steps import quarter_fewer
 from ucseg_cli.analysis.narrowing.channel_axes import SHARED_MEMORY, Axes, ChannelAxes
 from ucseg_cli.analysis.narrowing.channel_layouts import Layout
 from ucseg_cli.analysis.narrowing.channel_rules import channel_axes
-from ucseg_cli.analysis.narrowing.narrower_trace import narrower_trace
+from ucseg_cli.analysis.narrowing.narrower_trace import Narrower
 from ucseg_cli.facts.trace import Op, Trace
 
 ONE_CHANNEL = "it has a single channel in each part that can only change as a whole"
@@ -65,14 +65,14 @@ def narrow_each_layer(trace: Trace) -> Narrowed:
     The quarter is of what can change alone: of a conv in groups the channels of one group.
     """
     axes = channel_axes(trace)
-    resolved = axes.resolved()
-    producers = list(_producers(axes, resolved))
+    narrower = Narrower(axes)
+    producers = list(_producers(axes, narrower.axes))
     steps: list[tuple[LayerStep, Trace]] = []
     reasons = {variable: _reason(axes, variable) for variable in _variables(producers)}
     for variable in [variable for variable, reason in reasons.items() if reason is None]:
         length = axes.layouts.lengths[variable]
         fewer = quarter_fewer(length)
-        after = narrower_trace(trace, resolved, axes.layouts.lengths, variable, fewer)
+        after = narrower.trace(variable, fewer)
         if after is None:
             reasons[variable] = SHARED_MEMORY
         else:
