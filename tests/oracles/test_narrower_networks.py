@@ -245,7 +245,7 @@ def replace(model: nn.Module, layers: dict[str, tuple[int | None, int | None]]) 
     for path, (inputs, outputs) in layers.items():
         old: Any = model.get_submodule(path)
         parent, _, name = path.rpartition(".")
-        own = getattr(old, "out_channels", None) or getattr(old, "out_features", None)
+        own = old.out_channels if isinstance(old, nn.Conv2d) else getattr(old, "out_features", 0)
         setattr(model.get_submodule(parent), name, narrower(outputs or own, old, inputs))
 
 

@@ -43,7 +43,7 @@ NO_KNOBS = {
     "dropout": "no count depends on it",
     "classes": "the task sets it, and it is the shape of the output",
 }
-"""Axes of the family that nobody turns to save anything, and why."""
+"""Axes of the family without a step, whatever their value is, and why."""
 
 
 def quarter_fewer(channels: int) -> int:

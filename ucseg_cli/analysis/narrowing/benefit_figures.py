@@ -1,4 +1,4 @@
-"""What a network is paid for: how far its output sees, how fine its maps are, what convs read."""
+"""Benefits of a network: how far its output sees, how fine its maps are, where convs read."""
 
 from __future__ import annotations
 

@@ -77,22 +77,25 @@ class ChannelAxes:
         return {tensor: tuple(map(resolve, axes)) for tensor, axes in self._axes.items()}
 
 
+def fix_attention(axes: ChannelAxes) -> None:
+    """Fix what torch's own attention reads: it makes as many channels, whatever its heads are."""
+    trace = axes.trace
+    for path in (module.path for module in trace.modules if module.type == ATTENTION):
+        inside = (module for module in trace.modules if f"{module.path}.".startswith(f"{path}."))
+        owned = (weight.tensor for module in inside for weight in module.parameters)
+        axes.fix(owned, f"{ATTENTION} in {path or 'the model'} keeps its width")
+
+
 def fix_ends(axes: ChannelAxes) -> None:
     """Fix what the model returns, what a call takes another way for, and storages not understood.
 
-    The bytes of a storage follow from a tensor that fills it. torch's own attention makes as many
-    channels as it reads, whatever its heads are.
+    The bytes of a storage follow from a tensor that fills it.
     """
     trace = axes.trace
     axes.fix(trace.outputs, OUTPUT)
     for op in trace.ops:
         if HELD in op.attributes:
             axes.fix((*op.inputs, *op.outputs), axes.reason(op))
-    for path in [module.path for module in trace.modules if module.type == ATTENTION]:
-        inside = (module for module in trace.modules if f"{module.path}.".startswith(f"{path}."))
-        for module in inside:
-            owned = (weight.tensor for weight in module.parameters)
-            axes.fix((*owned, *module.outputs), f"{ATTENTION} in {path} keeps its width")
     filled = {tensor.storage for tensor in trace.tensors if fills_storage(trace, tensor)}
     for index, tensor in enumerate(trace.tensors):
         if tensor.storage not in filled:

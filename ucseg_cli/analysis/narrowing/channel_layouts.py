@@ -22,7 +22,7 @@ class Layouts:
     """The variables of a trace, with their lengths.
 
     A variable may turn out to be made of others, when a sum needs equal cuts. One is *fixed*, with
-    the first reason, if no narrower network can be told from the trace where it is shorter.
+    the first reason, if the trace does not show what else becomes shorter with it.
     """
 
     def __init__(self) -> None:

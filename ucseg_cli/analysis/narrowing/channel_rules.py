@@ -18,6 +18,7 @@ from ucseg_cli.analysis.narrowing.channel_axes import (
     NO_CHANNELS,
     Axes,
     ChannelAxes,
+    fix_attention,
     fix_ends,
 )
 from ucseg_cli.analysis.narrowing.channel_layouts import Layout
@@ -31,6 +32,7 @@ Rule = Callable[[ChannelAxes, Op], bool]
 def channel_axes(trace: Trace) -> ChannelAxes:
     """The axes of every tensor of a pass, linked."""
     axes = ChannelAxes(trace)
+    fix_attention(axes)
     for _, op in trace.kernels():
         if not _follow(axes, op):
             axes.fix((*op.inputs, *op.outputs), axes.reason(op))
@@ -39,7 +41,9 @@ def channel_axes(trace: Trace) -> ChannelAxes:
 
 
 def _follow(axes: ChannelAxes, op: Op) -> bool:
-    if not any(tensor is not None for tensor in op.inputs):
+    if not op.outputs:
+        return op.name.startswith("_assert")
+    if not _present(op):
         return all(axes.made(op, out, _fixed(axes, out, CONSTANT)) for out in op.outputs)
     if any(gives_another_shape(op, axes.shape(out)) for out in op.outputs):
         return False

@@ -17,7 +17,7 @@ def reshaped(
 ) -> list[Layout] | None:
     """The axes of the same elements in another *shape*; None if they cannot be followed.
 
-    Axes of length one come and go. Of axes that become one, only one may be of channels.
+    Axes of length one come and go. Where several become one, only one may be of channels.
     """
     before = tuple(map(layouts.length, source))
     if 0 in before or prod(before) != prod(shape):
@@ -60,7 +60,7 @@ def _block(
         joined = _joined(layouts, source)
         return None if joined is None else [joined]
     if len(source) == 1:
-        return _drawn_apart(layouts, source[0], shape, reason)
+        return _unflattened(layouts, source[0], shape, reason)
     return None
 
 
@@ -74,7 +74,7 @@ def _joined(layouts: Layouts, source: list[Layout]) -> Layout | None:
     return layouts.multiply(source[own], others)
 
 
-def _drawn_apart(
+def _unflattened(
     layouts: Layouts, source: Layout, shape: list[int], reason: str
 ) -> list[Layout] | None:
     """One of equal parts, where it is known which axis that is; the others number the parts."""

@@ -1,4 +1,4 @@
-"""What to shrink first: one step down along each axis of a design, or in each of its layers."""
+"""Steps down along the axes of a design, or in its layers, measured and ranked."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from ucseg_cli.report.answers.choose.shrink_sentence import (
     name_of,
     shrink_sentence,
 )
-from ucseg_cli.report.document import Highlight, Kind, Report, Role, Row, Table, Unit
+from ucseg_cli.report.document import First, Highlight, Kind, Report, Role, Row, Table, Unit
 from ucseg_cli.report.fields import (
     Field,
     Fields,
@@ -32,11 +32,14 @@ from ucseg_cli.report.fields import (
     make_table,
 )
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
+from ucseg_cli.report.parts.module_table import label
 from ucseg_cli.units import exact_ratio, plural
 
 SHOWN = ("params", DEFAULT_CONVENTION, "peak-memory")
 SHORT = {"params": "params", "bytes": "bytes", "peak-memory": "peak", "fvcore": "FLOPs"}
 """Titles of columns where a metric's own is long."""
+MOST_STEPS, MOST_FIXED = 20, 8
+"""Rows of a screen that is not asked for more."""
 QUARTER = "A step of channels is a quarter fewer: the quarter is rounded down, and at least one."
 WIDTHS_KEEP = (
     "Fewer channels change no receptive field, no stride and no kernel position; the operators are "
@@ -62,7 +65,7 @@ LEFT_OUT: Fields[LeftOut] = (
     Field("reason", "reason", attrgetter("reason"), Kind.PROSE),
 )
 FIXED: Fields[NotNarrowable] = (
-    Field("path", "layer", attrgetter("path"), Kind.PATH),
+    Field("path", "layer", lambda layer: label(layer.path, own=not layer.path), Kind.PATH),
     Field("channels", "channels", attrgetter("channels"), Kind.EXACT),
     Field("reason", "reason", attrgetter("reason"), Kind.PROSE),
 )
@@ -110,7 +113,7 @@ def shrink_report(found: Shrinking, conditions: Conditions, *, top: int | None) 
         kind="ucseg.shrink",
         title=f"shrink {found.subject.name}",
         conditions={**shown_conditions([conditions]), "sorted by": sort.title},
-        tables=tuple(_tables(found, fields, top)),
+        tables=tuple(_tables(found, fields, top, None)),
         summary=shrink_sentence(found, conditions),
         payload={
             "conditions": raw_conditions([conditions]),
@@ -127,30 +130,44 @@ def shrink_report(found: Shrinking, conditions: Conditions, *, top: int | None) 
         records=make_records("steps", fields, found.effects),
         highlights=_highlights(found),
         notes=tuple(_notes(found)),
+        first=_on_one_screen(found, fields) if top is None else None,
     )
 
 
-def _tables(found: Shrinking, fields: Fields[Effect], top: int | None) -> Iterator[Table]:
+def _on_one_screen(found: Shrinking, fields: Fields[Effect]) -> First | None:
+    """The first rows of long tables, and the option that shows all; None if no table is long."""
+    hidden = max(len(found.effects) - MOST_STEPS, len(found.fixed) - MOST_FIXED)
+    if hidden <= 0:
+        return None
+    tables = tuple(_tables(found, fields, MOST_STEPS, MOST_FIXED))
+    return First(tables, f"`--top {len(found.effects)}` shows every row.")
+
+
+def _tables(
+    found: Shrinking, fields: Fields[Effect], top: int | None, top_fixed: int | None
+) -> Iterator[Table]:
     title = "A quarter fewer channels" if found.by_layers else "One step down"
     unit = Unit.BYTES if METRICS[found.metric].in_bytes else Unit.COUNT
     rows = [make_row(fields, effect, unit=unit) for effect in found.effects]
-    yield make_table("steps", title, fields, _first(rows, top))
+    yield make_table("steps", title, fields, _first(rows, top, "step"))
     if found.failed:
         yield make_table("failed", "Cannot be built or run", FAILED, found.failed)
     if found.left_out:
         yield make_table("left_out", "Axes without a step", LEFT_OUT, found.left_out)
     if found.fixed:
-        yield make_table("not_narrowable", "Not narrowable", FIXED, found.fixed)
+        fixed = [make_row(FIXED, layer) for layer in found.fixed]
+        shown = _first(fixed, top_fixed, "layer")
+        yield make_table("not_narrowable", "Not narrowable", FIXED, shown)
 
 
-def _first(rows: Sequence[Row], top: int | None) -> Sequence[Row]:
+def _first(rows: Sequence[Row], top: int | None, noun: str) -> Sequence[Row]:
     """The first *top* rows, and one that counts the others; steps do not add up."""
     shown = rows[:top]
     folded = len(rows) - len(shown)
     if not folded:
         return rows
     blank = (None,) * (len(rows[0].cells) - 1)
-    return [*shown, Row((plural(folded, "other step"), *blank), role=Role.FOLDED)]
+    return [*shown, Row((plural(folded, f"other {noun}"), *blank), role=Role.FOLDED)]
 
 
 def _fields(found: Shrinking) -> Fields[Effect]:

@@ -10,6 +10,7 @@ from ucseg_cli.analysis.narrowing.benefit_figures import BenefitFigures
 from ucseg_cli.analysis.narrowing.layer_steps import LayerStep
 from ucseg_cli.analysis.narrowing.shrunk import Effect, Shrinking
 from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.report.parts.module_table import label
 from ucseg_cli.units import (
     exact_ratio,
     format_bytes,
@@ -32,7 +33,8 @@ SAME = "same output"
 def layer_names(step: LayerStep) -> str:
     """The first layer of a step, and how many others become narrower with it."""
     first, *others = step.layers
-    return f"{first.path} and {len(others)} more" if others else first.path
+    name = label(first.path, own=not first.path)
+    return f"{name} and {len(others)} more" if others else name
 
 
 def name_of(step: AxisStep | LayerStep) -> str:
@@ -71,9 +73,11 @@ def shrink_sentence(found: Shrinking, conditions: Conditions) -> str:
     saved = f"{amount(found.metric, first.saved[found.metric])} {title} ({format_percent(share)})"
     also = "" if found.metric == "params" else f" and {_parameters(first, found)}"
     if isinstance(first.step, AxisStep):
-        changed = changes_of(first, found.benefits) or KEPT
+        kept = "" if found.benefits.receptive_field is None else KEPT
+        changed = changes_of(first, found.benefits) or kept
         to = first.step.reference.name
-        return f"In {where} shrink {first.step.axis} first: {to} saves {saved}{also}; {changed}."
+        then = f"; {changed}" if changed else ""
+        return f"In {where} shrink {first.step.axis} first: {to} saves {saved}{also}{then}."
     named, channels = name_of(first.step), change_of(first.step)
     return f"In {where} shrink {named} first: {channels} channels save {saved}{also}."
 
