@@ -215,6 +215,74 @@ def test_every_width_of_these_networks_is_a_step_and_their_output_is_none(build:
     assert output.reason == "it is the shape of the model's output"
 
 
+# What is not followed
+
+
+class Between(nn.Module):
+    """Two convs with something between them."""
+
+    def __init__(self, between: Callable[[Tensor], Tensor], inputs: int = 8) -> None:
+        super().__init__()
+        self.first, self.between = nn.Conv2d(3, 8, 1), between
+        self.last = nn.Conv2d(inputs, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.last(self.between(self.first(x)))
+        return out
+
+
+def _expanded_slice(x: Tensor) -> Tensor:
+    """As many elements as the whole, on its storage."""
+    half = x.mean((0, 2, 3), keepdim=True)[:, :4]
+    return half.expand(1, 4, 2, 1)
+
+
+NOT_FOLLOWED: list[tuple[Callable[[Tensor], Tensor], int, str]] = [
+    (lambda x: x.sort(dim=1).values, 8, "sort in the model is not followed"),
+    (lambda x: x[:, ::2], 4, "slice in the model is not followed"),
+    (lambda x: x.view(2, 2, 4, 16, 16).sum(1), 4, "view in the model is not followed"),
+    (
+        lambda x: functional.scaled_dot_product_attention(x, x, x),
+        8,
+        "scaled_dot_product_attention in the model is not followed",
+    ),
+    (
+        lambda x: x + torch.zeros(8, 1, 1, device="meta"),
+        8,
+        "it is the shape of a tensor that is not a parameter",
+    ),
+    (_expanded_slice, 4, "its tensors share memory in a way that is not followed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("between", "inputs", "reason"), NOT_FOLLOWED)
+def test_a_layer_around_an_operator_that_is_not_followed_names_it(
+    between: Callable[[Tensor], Tensor], inputs: int, reason: str
+) -> None:
+    narrowed = narrow_each_layer(recorded(on_meta(lambda: Between(between, inputs))))
+    reasons = {layer.path: layer.reason for layer in narrowed.fixed}
+    assert reasons["first"] == reason
+    assert reasons["last"] == "it is the shape of the model's output"
+
+
+def test_torch_s_own_attention_keeps_its_width() -> None:
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.head = nn.Linear(5, 8), nn.Linear(8, 3)
+            self.attend = nn.MultiheadAttention(8, 2, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.embed(x)
+            out: Tensor = self.head(x + self.attend(x, x, x, need_weights=False)[0])
+            return out
+
+    trace = record(on_meta(Attending), torch.empty(2, 7, 5, device="meta"))
+    reasons = {layer.path: layer.reason for layer in narrow_each_layer(trace).fixed}
+    assert reasons["embed"] == "MultiheadAttention in attend keeps its width"
+    assert {"embed", "head"} <= reasons.keys()
+
+
 # Networks of torchvision, their modules narrowed by hand
 
 

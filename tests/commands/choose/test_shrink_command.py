@@ -168,6 +168,10 @@ def test_a_long_table_is_folded_on_the_screen_and_the_option_to_see_it_is_named(
     assert "12 other steps" in text
     assert "`--top 32` shows every row." in text
     assert "other steps" not in ucseg("shrink", "v2", "--layers", "--top", "32").stdout
+    fixed = answer(ucseg, "torchvision:swin_t", "--layers")["not_narrowable"]
+    assert (
+        f"{len(fixed) - 8} other layers" in ucseg("shrink", "torchvision:swin_t", "--layers").stdout
+    )
 
 
 def test_a_checkpoint_has_no_pass_to_narrow(ucseg: Run, write_weights: Any, tmp_path: Path) -> None:
