@@ -215,7 +215,7 @@ def test_every_width_of_these_networks_is_a_step_and_their_output_is_none(build:
     assert output.reason == "it is the shape of the model's output"
 
 
-# What is not followed
+# Operators that are not followed
 
 
 class Between(nn.Module):

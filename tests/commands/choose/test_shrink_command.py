@@ -79,7 +79,7 @@ def test_the_first_row_and_the_sentence_name_the_step_that_saves_most(
         "and no parameters; same output."
     )
     tables = read_tables(ucseg("shrink", "v2", "--size", "512", "-f", "markdown").stdout)
-    assert tables["One step down"][1][:2] == ["head", "after-upsample → before-upsample"]
+    assert tables["One step down"][1][:2] == ["head", "→ before-upsample"]
     summary = answer(ucseg, "v2", "--size", "512")["verdict"]["summary"]
     assert summary == " ".join(text.split("\n\n")[-1].split())
 

@@ -35,7 +35,8 @@ from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_condi
 from ucseg_cli.report.parts.module_table import label
 from ucseg_cli.units import exact_ratio, plural
 
-SHOWN = ("params", DEFAULT_CONVENTION, "peak-memory")
+_TIERS = {"params": 1, DEFAULT_CONVENTION: 2, "peak-memory": 2}
+SHOWN = tuple(_TIERS)
 SHORT = {"params": "params", "bytes": "bytes", "peak-memory": "peak", "fvcore": "FLOPs"}
 """Titles of columns where a metric's own is long."""
 MOST_STEPS, MOST_FIXED = 20, 8
@@ -194,7 +195,7 @@ def _share_field(name: str, whole: int, sort: str) -> Field[Effect]:
         title,
         lambda effect: exact_ratio(-effect.saved[name], whole),
         Kind.CHANGE,
-        0 if is_first else 1,
+        0 if is_first else _TIERS[name],
         SCREEN,
     )
 

@@ -43,9 +43,10 @@ def name_of(step: AxisStep | LayerStep) -> str:
 
 
 def change_of(step: AxisStep | LayerStep) -> str:
-    """The value, or the channels of the first layer, before and after it."""
+    """The value, or the channels of the first layer, before and after it; a word only after it."""
     if isinstance(step, AxisStep):
-        return f"{step.before} → {step.after}"
+        is_word = not any(map(str.isdigit, step.before))
+        return f"→ {step.after}" if is_word else f"{step.before} → {step.after}"
     return f"{step.layers[0].before} → {step.layers[0].after}"
 
 
