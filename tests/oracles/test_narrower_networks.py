@@ -283,6 +283,39 @@ def test_torch_s_own_attention_keeps_its_width() -> None:
     assert {"embed", "head"} <= reasons.keys()
 
 
+class Heads(nn.Module):
+    """An attention that takes the width of its heads from its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Linear(5, 8), nn.Linear(8, 3)
+        self.query, self.project = nn.Linear(8, 24), nn.Linear(8, 8)
+        self.up, self.down = nn.Linear(8, 16), nn.Linear(16, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x)
+        count, length, width = x.shape
+        mixed = self.query(x).reshape(count, length, 3, 2, width // 2).permute(2, 0, 3, 1, 4)
+        query, key, value = mixed.unbind(0)
+        weights = (query @ key.transpose(-2, -1)).softmax(dim=-1)
+        attended = (weights @ value).transpose(1, 2).reshape(count, length, width)
+        x = x + self.project(attended)
+        out: Tensor = self.head(x + self.down(self.up(x)))
+        return out
+
+
+def test_around_an_attention_only_its_mlp_becomes_narrower() -> None:
+    trace = record(on_meta(Heads), torch.empty(2, 7, 5, device="meta"))
+    narrowed = narrow_each_layer(trace)
+    assert [[layer.path for layer in step.layers] for step, _ in narrowed.steps] == [["up"]]
+    reasons = {layer.path: layer.reason for layer in narrowed.fixed}
+    not_followed = "view in the model is not followed"
+    assert reasons == {
+        **dict.fromkeys(("embed", "query", "project", "down"), not_followed),
+        "head": "it is the shape of the model's output",
+    }
+
+
 # Networks of torchvision, their modules narrowed by hand
 
 

@@ -27,6 +27,7 @@ class ChannelAxes:
         self.trace = trace
         self.layouts = Layouts()
         self._axes: dict[int, Axes] = {}
+        self._products: list[tuple[Layout, Layout]] = []
         owned = (weight for m in trace.modules for weight in (*m.parameters, *m.buffers))
         self._owned = {weight.tensor for weight in owned}
 
@@ -66,6 +67,22 @@ class ChannelAxes:
         for tensor in tensors:
             for layout in () if tensor is None else self.of(tensor):
                 self.layouts.fix(layout, reason)
+
+    def note_product(self, read: Layout, made: Layout) -> None:
+        """A product reads one axis and makes another."""
+        self._products.append((read, made))
+
+    def fix_read_for(self, tensors: Iterable[int | None], reason: str) -> None:
+        """Fix what products read that made these tensors.
+
+        A linear layer that makes the heads of an attention reads as many channels as they have.
+        """
+        resolve = self.layouts.resolve
+        layouts = (layout for tensor in tensors if tensor is not None for layout in self.of(tensor))
+        variables = {term.variable for layout in layouts for term in resolve(layout)}
+        for read, made in self._products:
+            if not variables.isdisjoint(term.variable for term in resolve(made)):
+                self.layouts.fix(read, reason)
 
     def reason(self, op: Op) -> str:
         """The operator that fixes what it reads and makes."""

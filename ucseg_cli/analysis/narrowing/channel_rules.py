@@ -36,6 +36,8 @@ def channel_axes(trace: Trace) -> ChannelAxes:
     for _, op in trace.kernels():
         if not _follow(axes, op):
             axes.fix((*op.inputs, *op.outputs), axes.reason(op))
+            if op.name in RESHAPING:
+                axes.fix_read_for(op.inputs, axes.reason(op))
     fix_ends(axes)
     return axes
 
@@ -205,6 +207,7 @@ def _multiplied(axes: ChannelAxes, op: Op) -> bool:
     *addend, left, right = (axes.of(tensor) for tensor in _present(op))
     axes.equate(op, left[:-2], right[:-2])
     axes.equate(op, [left[-1]], [right[-2]])
+    axes.note_product(left[-1], right[-1])
     made = [*left[:-1], right[-1]]
     for other in addend:
         for own, layout in zip(reversed(other), reversed(made), strict=False):
