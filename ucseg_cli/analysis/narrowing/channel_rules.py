@@ -10,6 +10,7 @@ from ucseg_cli.analysis.geometry.operator_kinds import (
     MOVING,
     POINTWISE,
     REDUCTIONS,
+    RESHAPING,
     gives_another_shape,
     plain_name,
 )
@@ -153,32 +154,34 @@ def _shuffled_channels(axes: ChannelAxes, op: Op) -> bool:
 
 def _convolved(axes: ChannelAxes, op: Op) -> bool:
     source, weight = (axes.of(tensor) for tensor in _present(op)[:2])
-    groups, transposed = op.attributes["groups"], op.attributes["transposed"]
     for layout in weight[2:]:
         axes.layouts.fix(layout, NO_CHANNELS)
-    channels, own = source[1], (weight[0], weight[1])
-    if groups == 1:
-        read, made = own if transposed else own[::-1]
-        axes.equate(op, [read], [channels])
-    elif groups == axes.layouts.length(channels):
-        found = _depthwise(axes, op, channels, own, transposed=transposed)
-        if found is None:
-            return False
-        made = found
-    else:
-        found = _grouped(axes, op, channels, own)
-        if found is None or transposed:
-            return False
-        made = found
+    made = _made_channels(axes, op, source[1], (weight[0], weight[1]))
+    if made is None:
+        return False
     if op.inputs[2] is not None:
         axes.equate(op, axes.of(op.inputs[2]), [made])
     spatial = axes.fresh(axes.shape(op.outputs[0])[2:], NO_CHANNELS)
     return axes.made(op, op.outputs[0], [source[0], made, *spatial])
 
 
+def _made_channels(
+    axes: ChannelAxes, op: Op, channels: Layout, weight: tuple[Layout, Layout]
+) -> Layout | None:
+    """The channels that a conv makes of others; None if its groups cannot be followed."""
+    groups, transposed = op.attributes["groups"], op.attributes["transposed"]
+    if groups == 1:
+        read, made = weight if transposed else weight[::-1]
+        axes.equate(op, [read], [channels])
+        return made
+    if groups == axes.layouts.length(channels):
+        return _depthwise(axes, op, channels, weight, transposed=transposed)
+    return None if transposed else _grouped(axes, op, channels, weight)
+
+
 def _depthwise(
     axes: ChannelAxes, op: Op, channels: Layout, weight: tuple[Layout, Layout], *, transposed: bool
-) -> Layout | None:
+) -> Layout:
     """Each channel makes its own outputs, so both sides are narrowed together."""
     first, second = weight
     axes.layouts.fix(second, NO_CHANNELS)
@@ -367,10 +370,6 @@ def _pixels_unshuffled(axes: ChannelAxes, op: Op) -> bool:
 
 
 LIKE = ("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "cumsum")
-RESHAPING = (
-    *("view", "_unsafe_view", "reshape", "_reshape_alias", "squeeze", "unsqueeze", "flatten"),
-    *("unflatten",),
-)
 
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(POINTWISE, _broadcast),

@@ -6,17 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ucseg_cli.cli.options import MEASURE, OUTPUT, OneInput, OneModel, TopOption
+from ucseg_cli.cli.options import MEASURE, OUTPUT, OneInput, OneModel, TopOption, complete_metric
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus
-
-
-def complete_order(incomplete: str) -> list[str]:
-    """Shell completion of a metric's name."""
-    from ucseg_cli.analysis.counting.metrics import METRICS
-
-    return [metric for metric in METRICS if metric.startswith(incomplete)]
-
 
 SortOption = Annotated[
     str | None,
@@ -24,7 +16,7 @@ SortOption = Annotated[
         "--sort",
         metavar="METRIC",
         help="The metric by whose saving steps are sorted, FLOPs unless given.",
-        autocompletion=complete_order,
+        autocompletion=complete_metric,
         rich_help_panel=OUTPUT,
     ),
 ]
