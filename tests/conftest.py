@@ -37,6 +37,7 @@ from support.strategies import STORED_CONDITIONS, STORED_VARIANTS, any_small_con
 from support.without_torch import is_torch_free, refuse_torch
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.family.axes_from_shapes import expected_shapes
+from ucseg_cli.analysis.narrowing.axis_steps import family_steps
 from ucseg_cli.cli.main import main
 from ucseg_cli.errors import UcsegError, decode_error
 from ucseg_cli.facts.choices import TIMEOUT
@@ -52,7 +53,7 @@ from ucseg_cli.gate.cache import ENVIRONMENT, Cache
 from ucseg_cli.gate.fingerprints import fingerprint
 from ucseg_cli.project import config_file, configuration
 from ucseg_cli.project.configuration import read_settings
-from ucseg_cli.references import FromLibrary
+from ucseg_cli.references import FromLibrary, Reference
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker of pytest-xdist has a core to itself
@@ -310,12 +311,14 @@ def ucseg(fake_engine: list[tracing.Request], capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="session")
 def warm_cache(trace_of: TraceOf, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache with v2 at 512, and at 224 the named variants, v2's fixes and all from v1 to v2."""
+    """A cache with v2 at 512, and at 224 the named variants, v2's fixes and steps, v1 to v2."""
     directory = tmp_path_factory.mktemp("warm")
     cache = Cache(directory, warn=pytest.fail)
     v1, v2, small = CATALOGUE["v1"], CATALOGUE["v2"], Conditions()
     fixed = map(as_variant, ("v2+head=before-upsample", "v2+rates=3,6,9", "v2+rates=6"))
-    known = [(variant, small) for variant in (*CATALOGUE.values(), *fixed)]
+    lower = (step.reference.model for step in family_steps(Reference("v2", v2), v2)[0])
+    steps = [variant for variant in lower if isinstance(variant, Variant)]
+    known = [(variant, small) for variant in (*CATALOGUE.values(), *fixed, *steps)]
     for variant, conditions in [(v2, Conditions(Size(512, 512))), *known]:
         cache.put(fingerprint(variant, conditions), trace_of(variant, conditions))
     between = {

@@ -32,6 +32,8 @@ LINES = {
     "compare-three": "compare v1 v2 v3 --top 4",
     "compare-same": "compare v2 v2",
     "check": "check v1 v2 --max params=645244 --max fvcore=800M --size 512",
+    "shrink": "shrink v2 --size 512",
+    "shrink-layers": "shrink v2 --layers --size 512",
     "lint": "lint v2 --size 512",
     "explain-rule": "explain UC104",
     "verify": "verify v2 --size 16",
@@ -55,7 +57,7 @@ PIPED = (
 """The screens that people see most."""
 
 GOLDEN_WIDTHS = {
-    80: ("compare", "show", "params", "flops", "check", "lint"),
+    80: ("compare", "show", "params", "flops", "check", "lint", "shrink"),
     44: ("compare", "params", "check", "lint"),
 }
 """On a terminal of 80 columns, and where columns go and rows are laid out anew."""

@@ -34,6 +34,8 @@ MEASURING = (
     ["compare", "v1", "v2", "v3"],
     ["check", "v1", "v2", "--max", "params=650k"],
     ["lint", "v2"],
+    ["shrink", "v2"],
+    ["shrink", "v2", "--layers"],
 )
 TALKING = (
     ["--help"],

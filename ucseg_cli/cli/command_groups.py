@@ -4,7 +4,7 @@ from __future__ import annotations
 
 GROUPS = {
     "look": ("list", "show", "params", "flops", "memory", "probe", "reach"),
-    "choose": ("compare", "sweep", "lint", "history"),
+    "choose": ("compare", "sweep", "shrink", "lint", "history"),
     "keep": ("init", "check", "lock", "config"),
     "learn": ("identify",),
     "trust": ("verify", "explain", "cache", "completion"),

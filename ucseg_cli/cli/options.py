@@ -64,6 +64,13 @@ def complete_reference(context: typer.Context, incomplete: str) -> list[str]:
     return completion.complete_reference(incomplete, with_spaces=with_spaces)
 
 
+def complete_metric(incomplete: str) -> list[str]:
+    """Shell completion of a metric's name."""
+    from ucseg_cli.analysis.counting.metrics import METRICS
+
+    return [metric for metric in METRICS if metric.startswith(incomplete)]
+
+
 def reference_argument(metavar: str, help: str) -> Any:  # noqa: A002 - the word on the screen
     """An argument that names models."""
     return typer.Argument(

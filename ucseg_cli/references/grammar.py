@@ -190,7 +190,7 @@ def split_assignments(text: str) -> list[str]:
 
 
 def with_axes(reference: str, axes: Mapping[str, str]) -> str:
-    """The reference of a variant with some axes set to other values."""
+    """The reference of a model with some axes set to other values."""
     name, *assignments = split_assignments(reference)
     changed = dict(assignment.split("=", 1) for assignment in assignments) | dict(axes)
     return "+".join((name, *(f"{axis}={value}" for axis, value in changed.items())))

@@ -12,19 +12,13 @@ from ucseg_cli.cli.options import (
     ConventionOption,
     OneInput,
     OneModel,
+    complete_metric,
     since_option,
 )
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus
 
 MOST_COMMITS = 100
-
-
-def complete_metric(incomplete: str) -> list[str]:
-    """Shell completion of a metric's name."""
-    from ucseg_cli.analysis.counting.metrics import METRICS
-
-    return [metric for metric in METRICS if metric.startswith(incomplete)]
 
 
 SinceOption = Annotated[str | None, since_option("Only commits from this revision on.")]

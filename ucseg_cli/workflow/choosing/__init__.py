@@ -1,0 +1,1 @@
+"""Use cases that measure many variants of a design, to choose among them."""
