@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ucseg_cli.references.designs import Model, arguments_of, is_same_design, revision_of
 from ucseg_cli.references.grammar import Reference, split_assignments
@@ -43,6 +43,14 @@ class VariedAxis(NamedTuple):
         """The text that each value adds to a reference: none for that of the base."""
         pairs = zip(self.values, self.texts, strict=True)
         return tuple("" if value == self.base else f"+{self.name}={text}" for value, text in pairs)
+
+    @property
+    def plain(self) -> tuple[Any, ...]:
+        """The values as scripts take them: texts as what Python reads in them."""
+        return tuple(
+            Argument(self.name, value).value if isinstance(value, str) else value
+            for value in self.values
+        )
 
     def write(self, value: Value) -> str:
         """A value as a reference writes it."""
@@ -86,8 +94,11 @@ class Space(NamedTuple):
 
     def digits_at(self, index: int) -> tuple[int, ...]:
         """The place of the variant's value on each axis."""
-        pairs = zip(self.strides, self.radices, strict=True)
-        return tuple(index // stride % radix for stride, radix in pairs)
+        digits = []
+        for axis in reversed(self.axes):
+            index, digit = divmod(index, len(axis.values))
+            digits.append(digit)
+        return tuple(reversed(digits))
 
     def values_at(self, index: int) -> tuple[Value, ...]:
         """The variant's value on each axis."""

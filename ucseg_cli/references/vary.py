@@ -19,7 +19,7 @@ from typing import NamedTuple
 from ucseg_cli.errors import UnknownNameError, UsageError, Where
 from ucseg_cli.references.space import VariedAxis, setting
 from ucseg_cli.references.variants import AXES, Axis, Variant
-from ucseg_cli.references.variants.axis_values import Choice, Integers, Several, Value
+from ucseg_cli.references.variants.axis_values import Choice, Several, Value
 
 MOST_VALUES = 200_000
 """No axis has more values."""
@@ -150,9 +150,10 @@ def _refuse_too_many(count: int, text: str, where: Where) -> None:
 
 
 def _example(axis: OpenAxis) -> str:
-    if axis.family is not None and isinstance(axis.family.parse, Integers):
-        low, *_ = axis.family.examples
-        return f"write a range as {axis.name}={low}..{int(low) + 2}, or values with commas between"
+    base = axis.base or ""
+    if base.isdecimal() and not axis.closed:
+        last = int(base) + 2
+        return f"write a range as {axis.name}={base}..{last}, or values with commas between"
     if axis.holds_commas:
         return f"write alternatives with | between, as in {axis.name}={axis.base or '6,12'}|6,12,18"
     return f"write values with commas between, as in {axis.name}=A,B"

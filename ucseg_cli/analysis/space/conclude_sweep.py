@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeGuard
 
 from ucseg_cli.analysis.space.effects import axis_effects
 from ucseg_cli.analysis.space.expression import Formula, evaluate
@@ -13,6 +13,7 @@ from ucseg_cli.analysis.space.front_steps import front_steps
 from ucseg_cli.analysis.space.limits import judge_limits, least_violation
 from ucseg_cli.analysis.space.nearest import change_counts, nearest_variants
 from ucseg_cli.analysis.space.sweep_answer import (
+    AxisEffect,
     Column,
     FrontPoint,
     Limit,
@@ -61,6 +62,7 @@ def conclude_sweep(
     objectives = {objective.label for objective in wanted.objectives}
     explained = {label: swept.columns[label] for label in swept.columns if label in objectives}
     fits = judged.fitting > 0
+    effects = axis_effects(space, columns)
     return SweepAnswer(
         space=space,
         conditions=conditions,
@@ -73,7 +75,7 @@ def conclude_sweep(
         fitting=judged.fitting,
         objectives=wanted.objectives,
         front=front,
-        effects=axis_effects(space, columns),
+        effects=effects,
         steps=front_steps(space, front, explained),
         nearest=(
             nearest_variants(space, judged.feasible, columns[first], base.get(first))
@@ -87,7 +89,7 @@ def conclude_sweep(
         ),
         scores=scores,
         ranking=wanted.formula and rank(wanted.formula, wanted.names, every, judged.feasible),
-        notes=tuple(_notes(judged.feasible, wanted.objectives, columns)),
+        notes=(*_idle(effects), *_missing(judged.feasible, wanted.objectives, columns)),
     )
 
 
@@ -99,9 +101,9 @@ def find_front(
 ) -> tuple[FrontPoint, ...]:
     """The front of the variants that are *feasible* and have a figure of each objective."""
     groups: dict[Costs, list[int]] = {}
-    for variant, figures in enumerate(_costs(objectives, columns)):
-        if feasible[variant] and figures is not None:
-            groups.setdefault(figures, []).append(variant)
+    for variant, costs in enumerate(_costs(objectives, columns)):
+        if feasible[variant] and _is_known(costs):
+            groups.setdefault(costs, []).append(variant)
     counts = change_counts(space)
     return tuple(_front_point(groups[costs], counts) for costs in pareto_front(groups))
 
@@ -132,15 +134,21 @@ def rank(
 
 def _costs(
     objectives: Sequence[Objective], columns: Mapping[str, Column]
-) -> Iterator[Costs | None]:
-    """The costs of each variant, less being better; None where a figure is missing."""
-    signs = [-1 if objective.maximize else 1 for objective in objectives]
-    chosen = [columns[objective.label] for objective in objectives]
-    for figures in zip(*chosen, strict=True):
-        known = [figure for figure in figures if figure is not None]
-        is_whole = len(known) == len(signs)
-        costs = (sign * figure for sign, figure in zip(signs, known, strict=False))
-        yield tuple(costs) if is_whole else None
+) -> Iterator[tuple[Number | None, ...]]:
+    """The costs of each variant, of which less is better."""
+    chosen = []
+    for objective in objectives:
+        column = columns[objective.label]
+        chosen.append(_negated(column) if objective.maximize else column)
+    return zip(*chosen, strict=True)
+
+
+def _is_known(figures: tuple[Number | None, ...]) -> TypeGuard[Costs]:
+    return None not in figures
+
+
+def _negated(column: Column) -> Column:
+    return [None if figure is None else -figure for figure in column]
 
 
 def _front_point(variants: Sequence[int], counts: Sequence[int]) -> FrontPoint:
@@ -158,7 +166,20 @@ def _range(label: str, column: Column, base: Mapping[str, Number | None]) -> Ran
     return Range(label, smallest, base.get(label), largest, *at, len(known))
 
 
-def _notes(
+def _idle(effects: Iterable[AxisEffect]) -> Iterator[str]:
+    """A sentence for each axis that changes nothing."""
+    changes: dict[str, bool] = {}
+    for effect in effects:
+        is_known = effect.smallest is not None
+        has_effect = bool(effect.smallest or effect.largest)
+        if is_known:
+            changes[effect.axis] = changes.get(effect.axis, False) or has_effect
+    for axis, has_effect in changes.items():
+        if not has_effect:
+            yield f"The axis {axis} changes none of these figures."
+
+
+def _missing(
     feasible: Sequence[int],
     objectives: Sequence[Objective],
     columns: Mapping[str, Column],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from operator import sub
 
@@ -21,10 +21,12 @@ def axis_effects(space: Space, columns: Mapping[str, Column]) -> tuple[AxisEffec
     )
 
 
-def column_steps(column: Column, radix: int, stride: int) -> Iterator[Number]:
+def column_steps(column: Column, radix: int, stride: int) -> list[Number]:
     """The differences of a column over each step of an axis, where both figures are known."""
+    steps: list[Number] = []
     for before, after in _slices(len(column), radix, stride):
-        yield from _differences(column[before], column[after])
+        steps += _differences(column[before], column[after])
+    return steps
 
 
 def _slices(size: int, radix: int, stride: int) -> Iterator[tuple[slice, slice]]:
@@ -46,9 +48,8 @@ def _differences(before: Column, after: Column) -> Iterable[Number]:
     return [new - old for old, new in pairs if old is not None and new is not None]
 
 
-def _effect(axis: str, label: str, steps: Iterator[Number]) -> AxisEffect:
-    known = list(steps)
-    if not known:
+def _effect(axis: str, label: str, steps: Sequence[Number]) -> AxisEffect:
+    if not steps:
         return AxisEffect(axis, label, None, None, None, 0)
-    mean = Fraction(sum(known)) / len(known)
-    return AxisEffect(axis, label, mean, min(known), max(known), len(known))
+    mean = Fraction(sum(steps)) / len(steps)
+    return AxisEffect(axis, label, mean, min(steps), max(steps), len(steps))

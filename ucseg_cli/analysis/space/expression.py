@@ -26,7 +26,7 @@ _HYPHENATED = [name.replace("-", "[-_]") for name in (*METRICS, *BENEFITS) if "-
 _NAME = re.compile(
     rf"(?<![\w.])(?:{'|'.join(_HYPHENATED)}|[^\W\d]\w*)(?::[^\W\d][\w.]*)?(?:@[0-9]+(?:x[0-9]+)?)?"
 )
-_LETTERS = str.maketrans({"-": "_", ":": "ǁ", "@": "ǀ", ".": "ǂ"})  # noqa: RUF001 - nobody types them
+_LETTERS = str.maketrans({"-": "_", ":": "ǁ", "@": "ǀ", ".": "ǂ"})  # noqa: RUF001 - they are never typed
 """Letters in place of the signs in a name, so that Python's own parser reads it as one word."""
 
 Row = Mapping[str, Number | None]

@@ -13,7 +13,7 @@ from ucseg_cli.references.space import Space
 from ucseg_cli.references.variants import Variant
 
 MOST_STEPS = 200
-"""Of a longer front the first steps are explained."""
+"""A longer front has only its first steps explained."""
 
 
 def front_steps(

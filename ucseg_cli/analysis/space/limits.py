@@ -44,7 +44,7 @@ def judge_limits(
 
 
 def _tally(limit: Limit, variants: Iterable[tuple[int, int, int]], others: int) -> LimitTally:
-    """Of each variant whether it is built and meets the limit, and how many limits it meets."""
+    """Its tally; variants are whether each is built, meets it, and how many limits it meets."""
     met = alone = 0
     for is_built, is_met, count in variants:
         met += is_built and is_met

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import cached_property
+from itertools import product
 from operator import attrgetter
 from typing import Any
 
@@ -37,7 +39,7 @@ def sweep_report(answer: SweepAnswer, *, top: int | None = None) -> Report:
         conditions=shown_conditions([answer.conditions]),
         tables=tuple(_tables(answer, top or FRONT_ROWS)),
         summary=_summary(answer),
-        payload=_payload(answer),
+        payload=_Payload(answer),
         records=_records(answer),
         notes=answer.notes,
     )
@@ -96,20 +98,15 @@ def _figures(answer: SweepAnswer, variant: int) -> tuple[Cell, ...]:
 
 def _records(answer: SweepAnswer) -> Table:
     """A line for every variant: its axes and figures."""
-    names = ["reference", *(axis.name for axis in answer.space.axes)]
+    space, on_front = answer.space, _on_front(answer)
+    names = ["reference", *(axis.name for axis in space.axes)]
     names += [quantity.label for quantity in answer.quantities] + ["feasible", "on_front"]
-    on_front = _on_front(answer)
+    values = product(*(map(_axis_cell, axis.values) for axis in space.axes))
+    figures = zip(*(answer.column(one.label) for one in answer.quantities), strict=True)
+    variants = zip(space.references(), values, figures, answer.feasible, strict=True)
     rows = (
-        Row(
-            (
-                reference,
-                *map(_axis_cell, answer.space.values_at(variant)),
-                *_figures(answer, variant),
-                bool(answer.feasible[variant]),
-                variant in on_front,
-            )
-        )
-        for variant, reference in enumerate(answer.space.references())
+        Row((reference, *axes, *cells, bool(fits), variant in on_front))
+        for variant, (reference, axes, cells, fits) in enumerate(variants)
     )
     return Table("variants", "", tuple(Column(name, name) for name in names), tuple(rows))
 
@@ -122,25 +119,48 @@ def _on_front(answer: SweepAnswer) -> set[int]:
     return {variant for point in answer.front for variant in (point.variant, *point.equals)}
 
 
+class _Payload(Mapping[str, Any]):
+    """The answer for scripts, which only some formats have a use for: made when it is read."""
+
+    def __init__(self, answer: SweepAnswer) -> None:
+        self._answer = answer
+
+    @cached_property
+    def _data(self) -> dict[str, Any]:
+        return _payload(self._answer)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._data[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+
 def _payload(answer: SweepAnswer) -> dict[str, Any]:
-    space = answer.space
+    space, variants = answer.space, list(_variants(answer))
     return {
         "conditions": raw_conditions([answer.conditions]),
         "space": {
             "name": answer.name,
             "base": space.base.name,
             "size": space.size,
-            "axes": {axis.name: list(axis.values) for axis in space.axes},
+            "axes": {axis.name: list(axis.plain) for axis in space.axes},
         },
         "objectives": [one._asdict() for one in answer.objectives],
         "limits": [_limit(tally) for tally in answer.tallies],
         "fitting": answer.fitting,
         "front": [
-            {**_entry(answer, point.variant), "equals": list(map(space.reference_at, point.equals))}
+            {
+                **_named(variants, point.variant),
+                "equals": list(map(space.reference_at, point.equals)),
+            }
             for point in answer.front
         ],
         "nearest": [
-            {**_entry(answer, one.variant), "changes": list(one.axes)}
+            {**_named(variants, one.variant), "changes": list(one.axes)}
             for one in answer.nearest or ()
         ],
         "effects": [
@@ -155,7 +175,7 @@ def _payload(answer: SweepAnswer) -> dict[str, Any]:
             for one in answer.effects
         ],
         "verified": answer.verified,
-        "variants": list(_variants(answer)),
+        "variants": variants,
     }
 
 
@@ -167,29 +187,30 @@ def _limit(tally: LimitTally) -> dict[str, Any]:
 
 
 def _variants(answer: SweepAnswer) -> Iterator[dict[str, Any]]:
+    """Every variant with its axes, its figures and how it was judged."""
+    space, limits, on_front = answer.space, answer.limits, _on_front(answer)
     columns = {one.label: answer.column(one.label) for one in answer.quantities}
-    on_front = _on_front(answer)
-    for variant in range(answer.space.size):
-        broken = violated(answer.limits, columns, variant)
+    names = [axis.name for axis in space.axes]
+    values = product(*(axis.plain for axis in space.axes))
+    figures = zip(*(map(_raw, column) for column in columns.values()), strict=True)
+    rows = zip(space.references(), values, figures, answer.feasible, strict=True)
+    for variant, (reference, axes, cells, fits) in enumerate(rows):
+        broken = [] if fits else list(violated(limits, columns, variant))
+        reason = answer.swept.reasons.get(variant)
         yield {
-            **_entry(answer, variant),
-            "feasible": bool(answer.feasible[variant]),
-            "violates": [str(limit) for limit in broken],
+            "reference": reference,
+            "axes": dict(zip(names, axes, strict=True)),
+            "metrics": dict(zip(columns, cells, strict=True)),
+            "feasible": bool(fits),
+            "violates": [] if reason else [str(limit) for limit in broken],
             "on_front": variant in on_front,
-            "reason": answer.swept.reasons.get(variant),
+            "reason": reason,
             **({"score": answer.ranking.scores[variant]} if answer.ranking else {}),
         }
 
 
-def _entry(answer: SweepAnswer, variant: int) -> dict[str, Any]:
-    names = [axis.name for axis in answer.space.axes]
-    values = answer.space.values_at(variant)
-    labels = [one.label for one in answer.quantities]
-    return {
-        "reference": answer.space.reference_at(variant),
-        "axes": dict(zip(names, values, strict=True)),
-        "metrics": {label: _raw(answer.figure(label, variant)) for label in labels},
-    }
+def _named(variants: Sequence[dict[str, Any]], variant: int) -> dict[str, Any]:
+    return {key: variants[variant][key] for key in ("reference", "axes", "metrics")}
 
 
 def _rounded(mean: Fraction | None) -> int | None:
