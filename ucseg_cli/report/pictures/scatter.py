@@ -35,7 +35,7 @@ class Scale(NamedTuple):
     @property
     def heading(self) -> str:
         """The title, and which end is the better one."""
-        return f"{self.title} ({self.goal} is better)" if self.goal else self.title
+        return f"{self.title}, {self.goal} is better" if self.goal else self.title
 
 
 class Dot(NamedTuple):

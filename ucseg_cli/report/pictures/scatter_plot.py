@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from itertools import groupby
 from typing import NamedTuple
 
 from ucseg_cli.report.pictures.ruler import Ruler, rulers
-from ucseg_cli.report.pictures.scatter import Dot, Mark, Scatter
+from ucseg_cli.report.pictures.scatter import Mark, Scatter
 
 ROWS = 10
 WIDEST, NARROWEST = 100, 30
 """Columns of the whole, at most, and below which nothing is drawn."""
 COLUMNS_OF_A_TICK, ROWS_OF_A_TICK = 16, 3
+FEW = 60
+"""Variants that have room for a sign each; more are dots of braille."""
 BRAILLE = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The bit of each of the four by two dots of a character."""
@@ -44,7 +46,7 @@ class Signs(NamedTuple):
 
 _FRONT, _BASE = Part.FRONT, Part.BASE
 UNICODE = Signs(
-    {Part.OUTSIDE: "·", Part.PLAIN: "⠿", _FRONT: "●", _BASE: "◆", Part.BOUND: "┊"},
+    {Part.OUTSIDE: "·", Part.PLAIN: "⠿", _FRONT: "◉", _BASE: "◆", Part.BOUND: "┊"},
     *("╌", "└", "─", "┬", "┤│"),
     dots=True,
 )
@@ -53,6 +55,7 @@ ASCII = Signs(
     *("-", "+", "-", "+", "||"),
     dots=False,
 )
+FEW_DOTS = UNICODE._replace(names={**UNICODE.names, Part.PLAIN: "•"}, dots=False)
 _PARTS = {mark: Part[mark.name] for mark in Mark}
 _WORDS = {Part.FRONT: "front", Part.PLAIN: "beaten", Part.OUTSIDE: "does not fit"}
 
@@ -65,19 +68,27 @@ def plot_lines(scatter: Scatter, width: int, *, unicode: bool) -> list[Line]:
     width = min(width, WIDEST)
     if width < NARROWEST:
         return []
-    signs = UNICODE if unicode else ASCII
+    signs = _signs(scatter, unicode=unicode)
     across, up = rulers(scatter)
     labels = _labels(up)
     margin = max(map(len, labels.values()), default=0) + 1
     columns = width - margin - 1
     canvas = _canvas(scatter, across, up, columns, signs)
     return [
-        [(scatter.up.heading, Part.FRAME)],
+        [(f"↑ {scatter.up.heading}", Part.FRAME)],
         *_rows(canvas, labels, margin, signs),
         *_lower_edge(across, margin, columns, signs),
-        [(scatter.across.heading.rjust(width), Part.FRAME)],
+        [(f"{scatter.across.heading} →".rjust(width), Part.FRAME)],
         *_meaning(scatter, width, signs),
     ]
+
+
+def _signs(scatter: Scatter, *, unicode: bool) -> Signs:
+    """Those of the stream; a few variants are large dots, since small ones would be lost."""
+    if not unicode:
+        return ASCII
+    plain = sum(dot.mark is Mark.PLAIN for dot in scatter.dots)
+    return UNICODE if plain > FEW else FEW_DOTS
 
 
 def _labels(up: Ruler) -> dict[int, str]:
@@ -99,22 +110,40 @@ def _canvas(
 ) -> list[list[Piece]]:
     """What is in each cell; of several things the most important one."""
     canvas: list[list[Piece]] = [[(" ", Part.FRAME)] * columns for _ in range(ROWS)]
+    dots = [*scatter.dots, *([scatter.base] if scatter.base else [])]
+    for mark in Mark:
+        own = [(across.place(dot.x), up.place(dot.y)) for dot in dots if dot.mark is mark]
+        part = _PARTS[mark]
+        if mark is Mark.PLAIN:
+            _draw_bounds(canvas, scatter, across, up, signs)
+        if mark is Mark.PLAIN and signs.dots:
+            _draw_braille(canvas, own)
+        else:
+            for x, y in own:
+                canvas[_row(y)][_column(x, columns)] = (signs.names[part], part)
+    return canvas
+
+
+def _draw_bounds(
+    canvas: list[list[Piece]], scatter: Scatter, across: Ruler, up: Ruler, signs: Signs
+) -> None:
+    columns = len(canvas[0])
     for bound in filter(lambda one: up.holds(one.at), scatter.up_bounds):
         canvas[_row(up.place(bound.at))] = [(signs.across, Part.BOUND)] * columns
     for bound in filter(lambda one: across.holds(one.at), scatter.across_bounds):
         for line in canvas:
             line[_column(across.place(bound.at), columns)] = (signs.names[Part.BOUND], Part.BOUND)
+
+
+def _draw_braille(canvas: list[list[Piece]], places: Iterable[tuple[float, float]]) -> None:
+    """Eight dots in each cell, so that a cloud has a shape."""
+    columns = len(canvas[0])
     bits: dict[tuple[int, int], int] = {}
-    dots = [*scatter.dots, *([scatter.base] if scatter.base else [])]
-    for dot in sorted(dots, key=lambda one: one.mark.value):
-        x, y = across.place(dot.x), up.place(dot.y)
-        row, column, part = _row(y), _column(x, columns), _PARTS[dot.mark]
-        sign = signs.names[part]
-        if part is Part.PLAIN and signs.dots:
-            bits[row, column] = bits.get((row, column), 0) | _bit(x * columns, (1 - y) * ROWS)
-            sign = chr(BRAILLE + bits[row, column])
-        canvas[row][column] = (sign, part)
-    return canvas
+    for x, y in places:
+        cell = _row(y), _column(x, columns)
+        bits[cell] = bits.get(cell, 0) | _bit(x * columns, (1 - y) * ROWS)
+    for (row, column), own in bits.items():
+        canvas[row][column] = (chr(BRAILLE + own), Part.PLAIN)
 
 
 def _bit(x: float, y: float) -> int:

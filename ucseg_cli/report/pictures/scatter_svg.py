@@ -85,9 +85,7 @@ def _edges(scatter: Scatter, across: Ruler, up: Ruler) -> Iterator[str]:
     for share, text in up.ticks(TICKS_UP):
         y = _short(_y(share))
         yield f'<path class="grid" d="M{LEFT} {y}H{RIGHT}"/>'
-        yield (
-            f'<text x="{LEFT - 8}" y="{y}" dy=".35em" text-anchor="end">{_text(text)}</text>'
-        )
+        yield (f'<text x="{LEFT - 8}" y="{y}" dy=".35em" text-anchor="end">{_text(text)}</text>')
     for number, (share, text) in enumerate(across.ticks(TICKS_ACROSS)):
         x = _short(_x(share))
         few = ' class="few"' if number % 2 else ""
