@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ucseg_cli.analysis.space.conclude_sweep import Wanted, conclude_sweep
@@ -21,7 +21,10 @@ CONDITIONS = Conditions()
 PARAMS = Quantity("params", "parameters", measure=Measure("params", CONDITIONS, "params"))
 FVCORE = Quantity("fvcore", "FLOPs (fvcore)", measure=Measure("fvcore", CONDITIONS, "fvcore"))
 PEAK = Quantity(
-    "peak-memory", "peak activations", True, Measure("peak-memory", CONDITIONS, "peak-memory")
+    "peak-memory",
+    "peak activations",
+    in_bytes=True,
+    measure=Measure("peak-memory", CONDITIONS, "peak-memory"),
 )
 FIELD = Quantity(
     "receptive-field",
@@ -51,9 +54,9 @@ def at_most(label: str, bound: int, text: str) -> Limit:
 
 def swept_answer(
     axes: Sequence[VariedAxis] = (BACKBONE, CONV, CHANNELS),
-    figures: dict[Quantity, Callable[[Place], int | None]] = FIGURES,
+    figures: Mapping[Quantity, Callable[[Place], int | None]] = FIGURES,
     base: str = "v2",
-    reasons: dict[int, str] | None = None,
+    reasons: Mapping[int, str] | None = None,
     objectives: Sequence[Objective] = (),
     **wanted: Any,
 ) -> SweepAnswer:

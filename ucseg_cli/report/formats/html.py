@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
+from html import escape
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -118,9 +119,10 @@ def _picture(table: Table) -> str:
     from ucseg_cli.report.pictures.scatter_svg import scatter_svg
 
     picture = table.picture
-    if isinstance(picture, Scatter):
-        return scatter_svg(picture, table.key)
-    return panels_html(picture)
+    if not isinstance(picture, Scatter):
+        return panels_html(picture)
+    note = f"<figcaption>{escape(picture.note)}</figcaption>" if picture.note else ""
+    return f"<figure>{scatter_svg(picture, table.key)}{note}</figure>"
 
 
 def _note(table: Table) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 from fractions import Fraction
 from typing import NamedTuple
@@ -39,12 +39,12 @@ class Scale(NamedTuple):
 
 
 class Dot(NamedTuple):
-    """A variant. *digits* are the places of its values on the axes; *title* is shown on hovering."""
+    """A variant by its number. *digits* are the places of its values on the axes."""
 
     x: Number
     y: Number
     mark: Mark
-    title: str = ""
+    variant: int = 0
     digits: tuple[int, ...] = ()
 
 
@@ -66,6 +66,7 @@ class Scatter(NamedTuple):
         base_name: its name.
         across_bounds, up_bounds: limits on the figure across, and up.
         note: what was left out.
+        title_of: the words about a dot that are shown on hovering, and made only for pages.
     """
 
     title: str
@@ -78,6 +79,7 @@ class Scatter(NamedTuple):
     across_bounds: tuple[Bound, ...] = ()
     up_bounds: tuple[Bound, ...] = ()
     note: str = ""
+    title_of: Callable[[Dot], str] = lambda _: ""
 
     @property
     def front(self) -> tuple[Dot, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
-from itertools import pairwise
 
 from ucseg_cli.report.formats.cells import one_line
 from ucseg_cli.report.pictures.ruler import Ruler, rulers
@@ -42,16 +41,18 @@ STYLE = """
 def scatter_svg(scatter: Scatter, name: str) -> str:
     """The whole picture; *name* is its own on a page, as an attribute may hold it."""
     across, up = rulers(scatter)
+    others = sorted(scatter.dots, key=lambda dot: dot.mark.value)
+    others = [dot for dot in others if dot.mark is not Mark.FRONT]
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="scatter" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
-        f' aria-labelledby="{name}-title {name}-desc">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="scatter" viewBox="0 0 {WIDTH} {HEIGHT}"',
+        f' role="img" aria-labelledby="{name}-title {name}-desc">',
         f'<title id="{name}-title">{_text(scatter.title)}</title>',
         f'<desc id="{name}-desc">{_text(scatter.description)}</desc>',
         f"<style>{STYLE}</style>",
         *_edges(scatter, across, up),
-        *(_circle(dot, across, up) for dot in scatter.dots if dot.mark is not Mark.FRONT),
-        *_joined(scatter.front, across, up),
-        *(_circle(dot, across, up) for dot in scatter.front_dots),
+        *_circles(scatter, others, across, up),
+        *_joined(scatter, across, up),
+        *_circles(scatter, scatter.front_dots, across, up),
         *_bounds(scatter, across, up),
         *_base(scatter, across, up),
         "</svg>",
@@ -102,23 +103,21 @@ def _edges(scatter: Scatter, across: Ruler, up: Ruler) -> Iterator[str]:
     )
 
 
-def _circle(dot: Dot, across: Ruler, up: Ruler) -> str:
-    x, y = place(dot, across, up)
-    title = f"<title>{_text(dot.title)}</title>" if dot.title else ""
-    return f'<circle class="{dot.mark.name.lower()}" cx="{x}" cy="{y}">{title}</circle>'
+def _circles(scatter: Scatter, dots: Iterable[Dot], across: Ruler, up: Ruler) -> Iterator[str]:
+    for dot in dots:
+        x, y = place(dot, across, up)
+        title = f"<title>{_text(scatter.title_of(dot))}</title>"
+        yield f'<circle class="{dot.mark.name.lower()}" cx="{x}" cy="{y}">{title}</circle>'
 
 
-def _joined(front: Sequence[Dot], across: Ruler, up: Ruler) -> Iterator[str]:
-    """The front as steps: what lies on its worse side is beaten."""
-    if len(front) < 2:
+def _joined(scatter: Scatter, across: Ruler, up: Ruler) -> Iterator[str]:
+    """The front as steps: what lies on their worse side is beaten."""
+    if not scatter.front:
         return
-    worse_first = [place(dot, across, up) for dot in front]
-    steps = (f"{_corner(*pair)}" for pair in pairwise(worse_first))
-    yield f'<path class="joined" d="M{" ".join(worse_first[0])}{"".join(steps)}"/>'
-
-
-def _corner(before: tuple[str, str], after: tuple[str, str]) -> str:
-    return f"H{after[0]}V{after[1]}"
+    first, *others = (place(dot, across, up) for dot in scatter.front)
+    step = "V{y}H{x}" if scatter.across.goal == "more" else "H{x}V{y}"
+    steps = "".join(step.format(x=x, y=y) for x, y in others)
+    yield f'<path class="joined" d="M{" ".join(first)}{steps}"/>'
 
 
 def _bounds(scatter: Scatter, across: Ruler, up: Ruler) -> Iterator[str]:
@@ -153,7 +152,7 @@ def _base(scatter: Scatter, across: Ruler, up: Ruler) -> Iterator[str]:
     anchor, shift = ("end", -12) if x > (LEFT + RIGHT) / 2 else ("start", 12)
     yield (
         f'<path class="base" d="M{_short(x)} {_short(y - 7)}l7 7-7 7-7-7z">'
-        f"<title>{_text(base.title)}</title></path>"
+        f"<title>{_text(scatter.title_of(base))}</title></path>"
     )
     yield (
         f'<text class="name over" x="{_short(x + shift)}" y="{_short(y)}" dy="-.5em"'

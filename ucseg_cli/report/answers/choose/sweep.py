@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ucseg_cli.analysis.space.sweep_answer import FrontPoint, Number, Quantity, SweepAnswer
+from ucseg_cli.analysis.space.sweep_answer import FrontPoint, Nearest, Number, Quantity, SweepAnswer
 from ucseg_cli.report.answers.choose import sweep_tables as tables
 from ucseg_cli.report.answers.choose.sweep_payload import sweep_payload, sweep_records
 from ucseg_cli.report.answers.choose.sweep_picture import sweep_panels, sweep_scatter
@@ -103,9 +103,10 @@ def _notes(answer: SweepAnswer) -> Iterator[str]:
     if scores.missing:
         yield f"{scores.file} has no scores of {plural(scores.missing, 'variant')}."
     if scores.outside:
-        named = ", ".join(scores.outside[:3])
-        more = f" and {len(scores.outside) - 3:,} more" if len(scores.outside) > 3 else ""  # noqa: PLR2004
-        yield f"Not in the space, so left out of {scores.file}: {named}{more}."
+        named = ", ".join(scores.outside[:FEW])
+        rest = len(scores.outside) - FEW
+        more = f" and {plural(rest, 'other')}" if rest > 0 else ""
+        yield f"{scores.file} also has what is not in the space: {named}{more}."
 
 
 def _summary(answer: SweepAnswer) -> str:
@@ -117,7 +118,7 @@ def _summary(answer: SweepAnswer) -> str:
         best = answer.space.reference_at(answer.ranking.order[0])
         parts.append(f"{best} is the best by {answer.ranking.formula}")
     elif answer.nearest:
-        parts.append(_nearest(answer))
+        parts.append(_about_nearest(answer, answer.nearest[0]))
     else:
         parts.append(_about_front(answer))
     return f"{'; '.join(parts)}."
@@ -145,9 +146,7 @@ def _fitting(answer: SweepAnswer) -> str:
     return f"{counted}, and {tally.limit} excludes most others" if tally.alone else counted
 
 
-def _nearest(answer: SweepAnswer) -> str:
-    assert answer.nearest
-    one = answer.nearest[0]
+def _about_nearest(answer: SweepAnswer, one: Nearest) -> str:
     if not one.axes:
         return f"{answer.space.base.name} is one of them"
     name = answer.space.reference_at(one.variant)
@@ -164,7 +163,8 @@ def _difference(quantity: Quantity, change: Number) -> str:
         return f"the same {quantity.title}"
     less = "less" if quantity.in_bytes or quantity.measure is None else "fewer"
     word = "more" if change > 0 else less
-    return f"{figure_text(quantity, abs(change))} {word} {quantity.title}"
+    amount = change if change > 0 else -change
+    return f"{figure_text(quantity, amount)} {word} {quantity.title}"
 
 
 def _about_front(answer: SweepAnswer) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import partial
+from itertools import product
 from typing import Any
 
 from ucseg_cli.analysis.space.limits import violated
@@ -84,26 +85,31 @@ def _records(answer: SweepAnswer) -> Iterator[Row]:
 
 
 def _variants(answer: SweepAnswer) -> Iterator[dict[str, Any]]:
-    columns = _columns(answer)
-    on_front = _on_front(answer)
-    for variant in range(answer.space.size):
+    space, columns, reasons = answer.space, _columns(answer), answer.swept.reasons
+    names, on_front = [axis.name for axis in space.axes], _on_front(answer)
+    scores = _scores_of(answer)
+    values = product(*(axis.values for axis in space.axes))
+    for variant, (reference, own) in enumerate(zip(space.references(), values, strict=True)):
         fits = bool(answer.feasible[variant])
         yield {
-            **_entry(answer, variant),
+            "reference": reference,
+            "axes": dict(zip(names, own, strict=True)),
+            "metrics": {label: _raw(column[variant]) for label, column in columns.items()},
+            **({} if scores is None else {"score": scores[variant]}),
             "feasible": fits,
             "violates": [] if fits else _broken(answer, columns, variant),
             "on_front": variant in on_front,
-            "reason": answer.swept.reasons.get(variant),
+            "reason": reasons.get(variant),
         }
 
 
 def _entry(answer: SweepAnswer, variant: int) -> dict[str, Any]:
     """A variant with its figures, as everywhere in the payload."""
-    axes = zip(answer.space.axes, answer.space.values_at(variant), strict=True)
+    names = [axis.name for axis in answer.space.axes]
     scores = _scores_of(answer)
     return {
         "reference": answer.space.reference_at(variant),
-        "axes": {axis.name: value for axis, value in axes},
+        "axes": dict(zip(names, answer.space.values_at(variant), strict=True)),
         "metrics": {label: _raw(column[variant]) for label, column in _columns(answer).items()},
         **({} if scores is None else {"score": scores[variant]}),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from functools import partial
 
 from ucseg_cli.analysis.space.limits import violated
 from ucseg_cli.analysis.space.sweep_answer import Limit, Number, Quantity, SweepAnswer
@@ -18,24 +18,16 @@ FEWEST_DOTS = 3
 """Of fewer variants a picture shows nothing that figures do not."""
 
 
-class _Place(NamedTuple):
-    variant: int
-    x: Number
-    y: Number
-    mark: Mark
-
-
 def sweep_scatter(answer: SweepAnswer) -> Scatter | None:
     """All variants by the first two objectives; None where these are too few or lie on a line."""
     pair = _pair(answer)
     if pair is None:
         return None
     across, up = pair
-    every = list(_places(answer, across.label, up.label))
-    if len({place[1:3] for place in every}) < FEWEST_DOTS:
+    every = list(_dots(answer, across.label, up.label))
+    if len({dot[:2] for dot in every}) < FEWEST_DOTS:
         return None
-    drawn = _thinned(every)
-    dots = tuple(_dot(answer, place, across, up) for place in drawn)
+    dots = tuple(_thinned(every))
     scales = _scale(answer, across), _scale(answer, up)
     return Scatter(
         f"{up.title} by {across.title}",
@@ -46,7 +38,8 @@ def sweep_scatter(answer: SweepAnswer) -> Scatter | None:
         answer.space.base.name,
         _bounds(answer.limits, across),
         _bounds(answer.limits, up),
-        _note(len(drawn), len(every)),
+        _note(len(dots), len(every)),
+        partial(_title, answer, across, up),
     )
 
 
@@ -71,36 +64,36 @@ def _pair(answer: SweepAnswer) -> tuple[Quantity, Quantity] | None:
     return (quantities[first], quantities[others[0]]) if others else None
 
 
-def _places(answer: SweepAnswer, across: str, up: str) -> Iterator[_Place]:
+def _dots(answer: SweepAnswer, across: str, up: str) -> Iterator[Dot]:
     """Every variant that has both figures."""
     front = {point.variant for point in answer.front}
     columns = answer.column(across), answer.column(up), answer.feasible
-    for variant, (x, y, fits) in enumerate(zip(*columns, strict=True)):
+    rows = enumerate(zip(*columns, answer.space.all_digits(), strict=True))
+    for variant, (x, y, fits, digits) in rows:
         if x is not None and y is not None:
-            plain = Mark.PLAIN if fits else Mark.OUTSIDE
-            yield _Place(variant, x, y, Mark.FRONT if variant in front else plain)
+            mark = Mark.FRONT if variant in front else Mark.PLAIN if fits else Mark.OUTSIDE
+            yield Dot(x, y, mark, variant, digits)
 
 
-def _thinned(places: Sequence[_Place]) -> list[_Place]:
+def _thinned(dots: Sequence[Dot]) -> Sequence[Dot]:
     """The front, and as many of the others as a picture has room for."""
-    kept = list(places)
     for grid in GRIDS:
-        if len(kept) <= MOST_DOTS:
+        if len(dots) <= MOST_DOTS:
             break
-        kept = list(_one_a_cell(places, *grid))
-    return kept
+        dots = list(_one_a_cell(dots, *grid))
+    return dots
 
 
-def _one_a_cell(places: Sequence[_Place], columns: int, rows: int) -> Iterator[_Place]:
-    left, right = _ends(place.x for place in places)
-    low, high = _ends(place.y for place in places)
+def _one_a_cell(dots: Sequence[Dot], columns: int, rows: int) -> Iterator[Dot]:
+    left, right = _ends(dot.x for dot in dots)
+    low, high = _ends(dot.y for dot in dots)
     wide, tall = float(right - left) or 1.0, float(high - low) or 1.0
     seen = set()
-    for place in places:
-        cell = int((place.x - left) / wide * columns), int((place.y - low) / tall * rows)
-        if place.mark is Mark.FRONT or (*cell, place.mark) not in seen:
-            seen.add((*cell, place.mark))
-            yield place
+    for dot in dots:
+        cell = (dot.x - left) * columns // wide, (dot.y - low) * rows // tall, dot.mark
+        if dot.mark is Mark.FRONT or cell not in seen:
+            seen.add(cell)
+            yield dot
 
 
 def _ends(figures: Iterable[Number]) -> tuple[Number, Number]:
@@ -108,27 +101,24 @@ def _ends(figures: Iterable[Number]) -> tuple[Number, Number]:
     return min(known), max(known)
 
 
-def _dot(answer: SweepAnswer, place: _Place, across: Quantity, up: Quantity) -> Dot:
-    variant = place.variant
-    title = f"{answer.space.reference_at(variant)}: {_figures(place, across, up)}"
-    if place.mark is Mark.OUTSIDE:
-        columns = {limit.label: answer.column(limit.label) for limit in answer.limits}
-        broken = violated(answer.limits, columns, variant)
-        title += f"; not within {', '.join(map(str, broken))}"
-    return Dot(place.x, place.y, place.mark, title, answer.space.digits_at(variant))
-
-
-def _figures(place: _Place | Dot, across: Quantity, up: Quantity) -> str:
-    pairs = (across, place.x), (up, place.y)
-    return ", ".join(f"{one.title} {figure_text(one, figure)}" for one, figure in pairs)
+def _title(answer: SweepAnswer, across: Quantity, up: Quantity, dot: Dot) -> str:
+    """A variant with both figures, and the limits that it breaks."""
+    is_base = dot.mark is Mark.BASE
+    name = answer.space.base.name if is_base else answer.space.reference_at(dot.variant)
+    figures = ", ".join(
+        f"{quantity.title} {figure_text(quantity, figure)}"
+        for quantity, figure in ((across, dot.x), (up, dot.y))
+    )
+    if dot.mark is not Mark.OUTSIDE:
+        return f"{name}: {figures}"
+    columns = {limit.label: answer.column(limit.label) for limit in answer.limits}
+    broken = ", ".join(map(str, violated(answer.limits, columns, dot.variant)))
+    return f"{name}: {figures}; not within {broken}"
 
 
 def _base(answer: SweepAnswer, across: Quantity, up: Quantity) -> Dot | None:
     x, y = answer.base.get(across.label), answer.base.get(up.label)
-    if x is None or y is None:
-        return None
-    dot = Dot(x, y, Mark.BASE)
-    return dot._replace(title=f"{answer.space.base.name}: {_figures(dot, across, up)}")
+    return None if x is None or y is None else Dot(x, y, Mark.BASE)
 
 
 def _scale(answer: SweepAnswer, quantity: Quantity) -> Scale:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from ucseg_cli.report.parts.swept_figures import effect_kind, figure_kind, figur
 from ucseg_cli.report.pictures.scatter import Panels, Scatter
 from ucseg_cli.units import exact_ratio, plural
 
+WITHIN = "within"
 EXPLAINED = 2
 """Objectives of which a step along the front has reasons on the screen."""
 
@@ -91,10 +92,13 @@ def closest_table(answer: SweepAnswer, picture: Scatter | None) -> Table | None:
         return None
     quantities = {quantity.label: quantity for quantity in answer.quantities}
     rows = []
+    excess: Fraction | str | None
     for limit in answer.limits:
         figure = answer.figure(limit.label, least.variant)
         text = None if figure is None else figure_text(quantities[limit.label], figure)
-        excess = None if figure is None else max(limit.excess(figure), Fraction())
+        excess = None if figure is None else limit.excess(figure)
+        if excess is not None and excess <= 0:
+            excess = WITHIN
         rows.append(Row((str(limit), text, excess)))
     columns = (
         Column("limit", "limit"),
@@ -123,16 +127,14 @@ def front_table(answer: SweepAnswer, room: Room, picture: Scatter | None) -> Tab
         cells = [places[point], shortened(answer, point.variant), *_figures(answer, point, room)]
         rows.append(Row((*cells, *([len(point.equals)] if has_equals else []))))
     title = f"Front: {len(answer.front):,} of {plural(answer.fitting, 'variant')}"
-    notes = [picture.note] if picture else []
-    if len(shown) < len(answer.front):
-        rest = len(answer.front) - len(shown)
-        notes.append(f"{rest:,} more along the front: --top {len(answer.front)} shows all.")
+    rest = len(answer.front) - len(shown)
+    note = f"{rest:,} more along the front: --top {len(answer.front)} shows all." if rest else None
     return Table(
         "front",
         f"{title}, {_goals(answer)}",
         tuple(columns),
         tuple(rows),
-        " ".join(filter(None, notes)) or None,
+        note,
         picture=picture,
     )
 
@@ -158,7 +160,7 @@ def spread(front: Sequence[FrontPoint], count: int) -> list[FrontPoint]:
 
 def nearest_table(answer: SweepAnswer, room: Room) -> Table | None:
     """The variants that fit with the fewest changes of the base."""
-    if answer.nearest is None:
+    if not answer.nearest:
         return None
     shown = answer.nearest[: room.rows]
     first = room.quantities[0]
@@ -181,9 +183,8 @@ def nearest_table(answer: SweepAnswer, room: Room) -> Table | None:
     ]
     rest = len(answer.nearest) - len(shown)
     note = f"{rest:,} more with as few changes: --top {len(answer.nearest)}." if rest else None
-    empty = None if answer.nearest else "No variant fits."
     title = f"Nearest to {answer.space.base.name} that fit"
-    return Table("nearest", title, columns, tuple(rows), note or empty)
+    return Table("nearest", title, columns, tuple(rows), note)
 
 
 def ranking_table(answer: SweepAnswer, room: Room) -> Table | None:
@@ -223,10 +224,12 @@ def ranges_table(answer: SweepAnswer, room: Room) -> Table:
     rows = []
     for quantity in room.quantities:
         found = by_label[quantity.label]
-        figures: Iterable[Cell] = (found.smallest, found.base, found.largest)
-        if quantity.measure is None:
-            known = (None if one is None else figure_text(quantity, one) for one in figures)
-            figures = tuple(known)
+        figures: Sequence[Cell] = (found.smallest, found.base, found.largest)
+        if quantity.measure is None:  # a row of words, since the column has integers
+            figures = [
+                None if figure is None else figure_text(quantity, figure)
+                for figure in (found.smallest, found.base, found.largest)
+            ]
         unit = Unit.BYTES if quantity.in_bytes else Unit.COUNT
         rows.append(Row((quantity.title, *figures), unit=unit))
     return Table("ranges", "Range of all variants", columns, tuple(rows))
@@ -244,24 +247,17 @@ def effects_table(answer: SweepAnswer, room: Room, panels: Panels | None) -> Tab
         Column("largest", "largest", Kind.EFFECT, 1),
     )
     rows: list[Row] = []
-    left_out = 0
     for quantity in room.quantities:
         own = [one for one in answer.effects if one.label == quantity.label and _matters(one)]
-        own.sort(key=lambda one: -abs(one.mean or 0))
-        left_out += len(own[room.rows :])
+        own.sort(key=lambda one: abs(one.mean or Fraction()), reverse=True)
         for one in own[: room.rows]:
             cells = mean_cell(one.mean, quantity), one.smallest, one.largest
             unit = Unit.BYTES if quantity.in_bytes else Unit.COUNT
             rows.append(Row((quantity.title, one.axis, steps[one.axis], *cells), unit=unit))
     varied = sum(len(axis.values) > 1 for axis in answer.space.axes)
-    zero = varied * len(room.quantities) - left_out - len(rows)
-    notes = [f"{left_out:,} smaller effects are in --format json." if left_out else ""]
-    notes += [
-        f"{plural(zero, 'axis and metric', 'axes and metrics')} without any effect." if zero else ""
-    ]
-    note = " ".join(
-        filter(None, ("Over all pairs of variants that differ in this step alone.", *notes))
-    )
+    left_out = varied * len(room.quantities) - len(rows)
+    rest = f"; {plural(left_out, 'smaller effect')} left out" if left_out else ""
+    note = f"Over all pairs of variants that differ in this step alone{rest}."
     return Table(
         "effects", "Effect of one step along an axis", columns, tuple(rows), note, picture=panels
     )
@@ -294,7 +290,7 @@ def failed_table(answer: SweepAnswer, rows: int) -> Table | None:
     if not reasons:
         return None
     counts = Counter(reasons.values())
-    first = {reason: variant for variant, reason in reversed(reasons.items())}
+    first = {reason: variant for variant, reason in reversed(list(reasons.items()))}
     columns = (
         Column("count", "variants", Kind.EXACT),
         Column("reason", "reason", Kind.PROSE),
