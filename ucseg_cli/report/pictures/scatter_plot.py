@@ -108,7 +108,7 @@ def _column(place: float, columns: int) -> int:
 def _canvas(
     scatter: Scatter, across: Ruler, up: Ruler, columns: int, signs: Signs
 ) -> list[list[Piece]]:
-    """What is in each cell; of several things the most important one."""
+    """The content of each cell; of several things the most important one."""
     canvas: list[list[Piece]] = [[(" ", Part.FRAME)] * columns for _ in range(ROWS)]
     dots = [*scatter.dots, *([scatter.base] if scatter.base else [])]
     for mark in Mark:

@@ -98,7 +98,7 @@ def _edges(scatter: Scatter, across: Ruler, up: Ruler) -> Iterator[str]:
     yield f'<path class="edge" d="M{LEFT} {TOP}V{BOTTOM}H{RIGHT}"/>'
     yield f'<text class="name" x="8" y="24">↑ {_text(scatter.up.heading)}</text>'
     yield (
-        f'<text class="name" x="{RIGHT}" y="{HEIGHT - 12}" text-anchor="end">'
+        f'<text class="name" x="{RIGHT}" y="{BOTTOM + 8}" dy="2.4em" text-anchor="end">'
         f"{_text(scatter.across.heading)} →</text>"
     )
 

@@ -15,7 +15,7 @@ MOST_DOTS = 1_500
 GRIDS = ((200, 120), (120, 72), (80, 48), (56, 34), (40, 24))
 """Cells across and up of which one variant of a kind is drawn: the first with few enough."""
 FEWEST_DOTS = 3
-"""Of fewer variants a picture shows nothing that figures do not."""
+"""A picture of fewer variants shows nothing that figures do not."""
 
 
 def sweep_scatter(answer: SweepAnswer) -> Scatter | None:
@@ -38,7 +38,7 @@ def sweep_scatter(answer: SweepAnswer) -> Scatter | None:
         answer.space.base.name,
         _bounds(answer.limits, across),
         _bounds(answer.limits, up),
-        _note(len(dots), len(every)),
+        " ".join(_notes(answer, len(dots), len(every))),
         partial(_title, answer, across, up),
     )
 
@@ -139,7 +139,11 @@ def _description(answer: SweepAnswer, across: Quantity, up: Quantity, known: int
     )
 
 
-def _note(drawn: int, known: int) -> str:
-    if drawn == known:
-        return ""
-    return f"The picture has {drawn:,} of {known:,} variants: the others lie beside these."
+def _notes(answer: SweepAnswer, drawn: int, known: int) -> Iterator[str]:
+    """The meaning of the signs, and what is not drawn."""
+    outside = ", hollow does not fit" if answer.fitting < answer.space.size else ""
+    yield f"Coloured dots are on the front, grey ones are beaten{outside}."
+    if len(answer.objectives) > len(("across", "up")):
+        yield "The line joins the best by these two figures alone."
+    if drawn < known:
+        yield f"{drawn:,} of {known:,} variants are drawn: the others lie beside these."

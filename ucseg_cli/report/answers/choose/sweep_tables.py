@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 from ucseg_cli.analysis.comparing.attribution import Attribution
@@ -49,7 +50,7 @@ def every_quantity(answer: SweepAnswer) -> list[Quantity]:
 
 
 def shortened(answer: SweepAnswer, variant: int) -> str:
-    """What differs from the base, in parts between which a line may break; the base by its name."""
+    """The changes from the base, in parts between which a line may break; the base by its name."""
     digits = answer.space.digits_at(variant)
     pairs = zip(answer.space.axes, digits, strict=True)
     changes = [axis.changes[digit] for axis, digit in pairs]
@@ -57,7 +58,7 @@ def shortened(answer: SweepAnswer, variant: int) -> str:
 
 
 def limits_table(answer: SweepAnswer) -> Table:
-    """Each limit with how many variants meet it, and the one that excludes most by itself."""
+    """Each limit with how many variants meet it, and the one that excludes the most variants."""
     size = answer.space.size
     most = max(tally.alone for tally in answer.tallies)
 
@@ -270,13 +271,13 @@ def _matters(effect: AxisEffect) -> bool:
 def why_table(answer: SweepAnswer, room: Room) -> Table | None:
     """The axes that differ between neighbours of the front as it is shown, and what each costs."""
     shown = spread(answer.front, room.rows)
-    if len(shown) < 2:  # noqa: PLR2004 - a step needs two
+    if not shown[1:]:
         return None
     explained = [one for one in room.quantities if one.measure is not None][:EXPLAINED]
     columns = {one.label: answer.swept.columns[one.label] for one in explained}
     places = {point: place for place, point in enumerate(answer.front, 1)}
     rows = []
-    for before, after in zip(shown, shown[1:], strict=False):
+    for before, after in pairwise(shown):
         step = explain_step(answer.space, before.variant, after.variant, columns)
         why = _reasons(answer, before.variant, after.variant, step.attributions, explained)
         rows.append(Row((f"{places[before]} → {places[after]}", why)))
