@@ -35,7 +35,7 @@ def expect_all(reported: list[tuple[str, str]], file: str, *, lines_above: int) 
 
 
 def test_all_mistakes_are_reported_at_once_with_their_lines_and_keys(mistakes: Mistakes) -> None:
-    assert len(EXPECTED) == WRONG.count("#! ") + WRONG.count(" & ") == 56
+    assert len(EXPECTED) == WRONG.count("#! ") + WRONG.count(" & ") == 69
     expect_all([(where, what) for where, what, _ in mistakes(WRONG)], "ucseg.toml", lines_above=0)
 
 

@@ -27,6 +27,7 @@ from ucseg_cli.facts.conditions import INPUT_DTYPES
 from ucseg_cli.project import schema
 from ucseg_cli.project.config_section import Section
 from ucseg_cli.project.configuration import KEYS, LINT_KEYS
+from ucseg_cli.project.space_sections import SPACE_KEYS
 from ucseg_cli.project.variant_sections import VARIANT_KEYS
 from ucseg_cli.references.variants import AXES, CATALOGUE
 
@@ -36,6 +37,7 @@ Mistakes = Callable[[str], list[Mistake]]
 BEYOND_A_SCHEMA = re.compile(
     r"no variant named|no axis named|does not say|neither a Python file"
     r"|is not a value of the axis '\w+'$|circle|two budgets have|is not a whole number$"
+    r"|has an empty value$|there is no end of|cannot be the name"
     r"|warn beyond|out of range|leaves nothing|absurdly large|has a length of 0"
 )
 """Mistakes between two places or in arithmetic, such as a number in a text out of range."""
@@ -51,9 +53,11 @@ def beyond(what: str) -> bool:
 def test_every_key_of_the_reader_is_in_the_schema_with_what_it_means() -> None:
     root = schema.section_schema()["properties"]
     variant = root["variants"]["additionalProperties"]["then"]["properties"]
+    space = root["spaces"]["additionalProperties"]["then"]["properties"]
     tables = {
         "root": (KEYS, root),
         "variant": (VARIANT_KEYS, variant),
+        "space": (SPACE_KEYS, space),
         "budget": (BUDGET_KEYS, root["budgets"]["items"]["properties"]),
         "lint": (LINT_KEYS, root["lint"]["properties"]),
     }
@@ -71,11 +75,14 @@ def test_the_reader_goes_by_the_same_keys(
         read.add(tuple(known))
 
     monkeypatch.setattr(Section, "only", only)
-    mistakes("[variants.a]\n[[budgets]]\n")
-    assert read == {tuple(keys) for keys in (KEYS, VARIANT_KEYS, BUDGET_KEYS, LINT_KEYS)}
+    mistakes("[variants.a]\n[spaces.b]\n[[budgets]]\n")
+    tables = (KEYS, VARIANT_KEYS, SPACE_KEYS, BUDGET_KEYS, LINT_KEYS)
+    assert read == {tuple(keys) for keys in tables}
 
 
-@pytest.mark.parametrize("table", ["KEYS", "VARIANT_KEYS", "BUDGET_KEYS", "LINT_KEYS"])
+@pytest.mark.parametrize(
+    "table", ["KEYS", "VARIANT_KEYS", "SPACE_KEYS", "BUDGET_KEYS", "LINT_KEYS"]
+)
 def test_a_key_without_values_is_noticed(monkeypatch: pytest.MonkeyPatch, table: str) -> None:
     monkeypatch.setattr(schema, table, {**getattr(schema, table), "new-key": "something new"})
     with pytest.raises(KeyError, match="new-key"):
@@ -177,7 +184,8 @@ def test_every_kind_of_mistake_that_a_schema_can_express_is_refused_in_its_place
     between_two_places = {"default", "budgets[8].warn", "budgets[9].warn"}
     between_two_places |= {"budgets[10].variant", "budgets[10].id", "budgets[12].variant"}
     between_two_places |= {f"variants.{name}.from" for name in ("orphan", "self", "round", "about")}
-    in_arithmetic = {"budgets[10].max"}
+    between_two_places |= {"spaces.mine.a b"}
+    in_arithmetic = {"budgets[10].max", "spaces.strange.backbone", "spaces.strange.classes"}
     unnoticed = {place for place in expected if not any_at(place, places)}
     assert unnoticed == between_two_places | in_arithmetic
     assert [place for place in places if not any_at(place, expected)] == []
@@ -236,24 +244,33 @@ AXES_ASSIGNED = st.dictionaries(
 )
 
 
-TABLES = {"variants", "budgets", "lint"}
+TABLES = {"variants", "spaces", "budgets", "lint"}
 
 
 def assigned(values: dict[str, str], header: str = "") -> str:
     return "\n".join([header, *(f"{key} = {value}" for key, value in values.items())])
 
 
+SPACE_ASSIGNED = st.dictionaries(
+    st.sampled_from((*SPACE_KEYS, "max")),
+    st.sampled_from((*TEXTS, *words("9..11", "32..96/16", "6,12|18", "*", "timm:vit"))),
+    max_size=4,
+)
+
+
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(ASSIGNED, AXES_ASSIGNED, st.lists(ASSIGNED, max_size=2), ASSIGNED)
+@given(ASSIGNED, AXES_ASSIGNED, SPACE_ASSIGNED, st.lists(ASSIGNED, max_size=2), ASSIGNED)
 def test_any_configuration_is_refused_by_both_or_by_neither(
     mistakes: Mistakes,
     root: dict[str, str],
     variant: dict[str, str],
+    space: dict[str, str],
     budgets: list[dict[str, str]],
     lint: dict[str, str],
 ) -> None:
     tables = [assigned({key: value for key, value in root.items() if key not in TABLES})]
     tables += [assigned(variant, "[variants.a]"), assigned(lint, "[lint]")]
+    tables += [assigned(space, "[spaces.b]")]
     tables += [
         assigned({"id": f'"{n}"', "metric": '"macs"', **one}, "[[budgets]]")
         for n, one in enumerate(budgets)

@@ -33,6 +33,27 @@ low_skip = true               #! variants.odd.low_skip: is not a value of the ax
 classes = { n = 2 }           #! variants.odd.classes: is not a value of the axis 'classes'
 mid_channels = -24            #! variants.odd.mid_channels: '-24' is not a value of the axis
 
+[spaces]
+v2 = { from = "v1", backbone = 9 }  #! spaces.v2: 'v2' is a variant
+"my space" = { from = "v2" }  #! spaces.my space: 'my space' cannot name a space
+narrow = { backbone = 9 }     #! spaces.narrow: a space needs 'from'
+still = { from = "v2" }       #! spaces.still: a space needs an axis to vary
+
+[spaces.strange]
+from = "v2"
+backbone = "9..14"            #! spaces.strange.backbone: '14' is not a value of the axis
+conv = ["regular", "foo"]     #! spaces.strange.conv: 'foo' is not a value of the axis 'conv'
+rates = []                    #! spaces.strange.rates: it is empty
+low_skip = { from = 0 }       #! spaces.strange.low_skip: is not a list of values
+classes = "*"                 #! spaces.strange.classes: there is no end of those of classes
+widths = 3                    #! spaces.strange.widths: no key named 'widths'
+
+[spaces.mine]
+from = "torchvision:resnet18"
+"a b" = [1]                   #! spaces.mine.a b: cannot be the name of an argument
+width = [1979-05-27]          #! spaces.mine.width: cannot be an argument
+act = ""                      #! spaces.mine.act: it is empty
+
 [[budgets]]  #! budgets[0]: needs 'id' & budgets[0]: needs 'metric' & budgets[0]: needs 'max'
 
 [[budgets]]

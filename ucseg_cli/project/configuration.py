@@ -23,6 +23,7 @@ from ucseg_cli.facts.settings import LintSettings, Settings
 from ucseg_cli.project.budget_section import read_budget, read_size
 from ucseg_cli.project.config_file import Document
 from ucseg_cli.project.config_section import Section, read_known, read_text, spell
+from ucseg_cli.project.space_sections import read_spaces
 from ucseg_cli.project.variant_sections import read_variants
 from ucseg_cli.references import Model, Reference
 
@@ -33,6 +34,7 @@ KEYS = {
     "convention": "how operations are priced",
     "timeout": "how long a model of your own may run, in seconds",
     "variants": "named variants, each of which changes axes of another",
+    "spaces": "named spaces, each of which varies axes of a model, for `ucseg sweep`",
     "budgets": "limits that `ucseg check` judges",
     "lint": "the findings that `ucseg lint` reports",
 }
@@ -62,6 +64,7 @@ def read_settings(document: Document) -> Settings:
         sizes=root.read_each("size", read_size, known.sizes),
         convention=root.read("convention", convention, known.convention),
         timeout=root.read("timeout", _read_timeout, known.timeout),
+        spaces=read_spaces(root.table("spaces"), known),
         budgets=_read_budgets(root, known),
         lint=_read_lint(root.table("lint")),
         places=dict(_places(document)),

@@ -20,6 +20,7 @@ from ucseg_cli.facts.settings import Settings
 from ucseg_cli.project.budget_section import PERCENT
 from ucseg_cli.project.config_file import SHARED_NAME
 from ucseg_cli.project.configuration import KEYS, LINT_KEYS
+from ucseg_cli.project.space_sections import SPACE_KEYS
 from ucseg_cli.project.variant_sections import NAME, VARIANT_KEYS
 from ucseg_cli.references.variants import AXES, CATALOGUE, Axis
 from ucseg_cli.references.variants.axis_values import (
@@ -86,6 +87,11 @@ def _values() -> Mapping[str, Schema]:
             "propertyNames": {**_whole(NAME.pattern), "not": {"enum": [*CATALOGUE]}},
             "additionalProperties": _variant(),
         },
+        "spaces": {
+            "type": "object",
+            "propertyNames": {**_whole(NAME.pattern), "not": {"enum": [*CATALOGUE]}},
+            "additionalProperties": _space(),
+        },
         "budgets": {"type": "array", "items": _budget()},
         "lint": {
             "title": "lint",
@@ -101,17 +107,35 @@ def _values() -> Mapping[str, Schema]:
     }
 
 
-# Variants
+# Variants and spaces
 
 
 def _variant() -> Schema:
     """The axes of the family, unless it comes from a source, or from one that may."""
     values = {"from": _REFERENCE, **{axis.name: _axis(axis) for axis in AXES}}
-    of_family = _table(VARIANT_KEYS, values)
+    return {"title": "variant", **_by_design(_table(VARIANT_KEYS, values), _ARGUMENT)}
+
+
+def _space() -> Schema:
+    """Several values of each axis, in a list or as a text that a schema does not read."""
+    values = {axis.name: _several(_axis(axis)) for axis in AXES}
+    family = _table(SPACE_KEYS, {"from": _REFERENCE, **values})
+    needed = {"required": ["from"], "minProperties": 2}
+    return {"title": "space", **_by_design(family, _several(_ARGUMENT)), **needed}
+
+
+def _several(value: Schema) -> Schema:
+    a_list = {"type": "array", "items": value, "minItems": 1}
+    of_one = {"type": ["number", "boolean"]} if value is _ARGUMENT else value
+    return {"anyOf": [of_one, a_list, _TEXT]}
+
+
+def _by_design(of_family: Schema, argument: Schema) -> Schema:
+    """A table with axes of the family, or with arguments of any other constructor."""
     named = "|".join(map(re.escape, CATALOGUE))
     is_ours = {"properties": {"from": _text(rf"(?:{named})(?:\+[^:]*)?")}}
-    other = {"properties": {"from": _REFERENCE}, "additionalProperties": _ARGUMENT}
-    return {"title": "variant", "type": "object", "if": is_ours, "then": of_family, "else": other}
+    other = {"properties": {"from": _REFERENCE}, "additionalProperties": argument}
+    return {"type": "object", "if": is_ours, "then": of_family, "else": other}
 
 
 def _axis(axis: Axis) -> Schema:

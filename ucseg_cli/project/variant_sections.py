@@ -81,16 +81,16 @@ def _read_arguments(table: Section) -> list[Argument]:
     for name in names:
         if not name.isidentifier():
             table.mistaken(f"'{name}' cannot be the name of an argument", name)
-    read = [(name, table.read(name, _read_literal, _NOTHING)) for name in names]
+    read = [(name, table.read(name, read_literal, _NOTHING)) for name in names]
     return [Argument.of(name, value) for name, value in read if value is not _NOTHING]
 
 
-def _read_literal(value: Any, where: Place) -> Any:
+def read_literal(value: Any, where: Place) -> Any:
     """Text, a number, a boolean, or arrays and tables of these."""
     if isinstance(value, list):
-        return [_read_literal(element, where) for element in value]
+        return [read_literal(element, where) for element in value]
     if isinstance(value, dict):
-        return {name: _read_literal(element, where) for name, element in value.items()}
+        return {name: read_literal(element, where) for name, element in value.items()}
     is_number = isinstance(value, int | float) and isfinite(value)
     if not is_number and not isinstance(value, str):
         what = f"{spell(value)} cannot be an argument"

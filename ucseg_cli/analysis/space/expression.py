@@ -149,7 +149,9 @@ class _Reader:
                 warnings.simplefilter("ignore")  # such as about ``1if``, which is refused below
                 tree = ast.parse(self._plain, mode="eval")
         except SyntaxError as error:
-            raise self._mistake("it cannot be read here", error.offset or 1) from None
+            raise self._mistake(
+                "it cannot be read here", error.offset or len(self._text) + 1
+            ) from None
         except (ValueError, MemoryError, RecursionError):
             raise self._mistake("it cannot be read", 1) from None
         return self._run(tree.body, 0)
@@ -183,7 +185,7 @@ class _Reader:
                 one, other = self._run(left, depth + 1), self._run(right, depth + 1)
                 return lambda row: work_out(one(row), other(row))
             case ast.Call(func=ast.Name(id=word), args=arguments, keywords=[]):
-                return self._call(word, node, [self._run(one, depth + 1) for one in arguments])
+                return self._call(word, node, arguments, depth)
         raise self._mistake(f"'{self._source(node)}' is not allowed", self._column(node))
 
     def _constant(self, number: float, node: ast.expr) -> Run:
@@ -207,16 +209,17 @@ class _Reader:
 
         return figure
 
-    def _call(self, word: str, node: ast.expr, arguments: list[Run]) -> Run:
+    def _call(self, word: str, node: ast.expr, given: list[ast.expr], depth: int) -> Run:
         name, place = self._written.get(word, word), f"--score {self._text}"
         if name not in FUNCTIONS:
             where = f"{place}, at column {self._column(node)}"
             raise UnknownNameError("function", name, FUNCTIONS, where=where)
         takes_several = name in _OF_SEVERAL
-        if not arguments or (len(arguments) > 1) != takes_several:
+        if not given or (len(given) > 1) != takes_several:
             number = "two or more numbers" if takes_several else "one number"
             raise self._mistake(f"{name} takes {number}", self._column(node))
         function = FUNCTIONS[name]
+        arguments = [self._run(one, depth + 1) for one in given]
         return lambda row: function(*(argument(row) for argument in arguments))
 
     def _source(self, node: ast.expr) -> str:

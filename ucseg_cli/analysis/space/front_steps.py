@@ -57,5 +57,6 @@ def _reasons(
     for label, column in columns.items():
         figures = {taken: column[variant] for taken, variant in between.items()}
         known = {taken: figure for taken, figure in figures.items() if figure is not None}
-        if axes and first_order(known, axes) is not None:
+        begins = axes and frozenset() in known
+        if begins and first_order(known, axes) is not None:
             yield attribute(label, known, axes, kinds)

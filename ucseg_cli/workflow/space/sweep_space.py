@@ -10,7 +10,7 @@ from ucseg_cli.analysis.space.benefits import refuse_unknown_tap
 from ucseg_cli.analysis.space.conclude_sweep import conclude_sweep
 from ucseg_cli.analysis.space.scores import read_scores
 from ucseg_cli.analysis.space.sweep_answer import Number, Quantity, Scores, SweepAnswer
-from ucseg_cli.errors import Place, UsageError
+from ucseg_cli.errors import Place, UnknownNameError, UsageError
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.swept import Measure, Swept
@@ -62,8 +62,7 @@ def sweep_space(
     Raises UsageError for all that is wrong with what was typed, before anything is swept.
     """
     saved = settings.spaces.get(named or "")
-    found = settings.default if named is None else settings.find(named) if saved is None else None
-    base = saved.base if saved else found or settings.default
+    base = saved.base if saved else _find_base(named, settings)
     given = given_axes(sweep.vary, saved)
     space = find_space(base, given, conditions, settings, cache=cache)
     refuse_too_many(space, accepted=sweep.accepted)
@@ -85,6 +84,19 @@ def sweep_space(
         notes=(*answer.notes, *budgets.notes),
         verified=_verify(space, measures, swept, sweep.verify, settings),
     )
+
+
+def _find_base(named: str | None, settings: Settings) -> Reference:
+    """The model whose axes are varied; raises UsageError, which knows spaces, too."""
+    if named is None:
+        return settings.default
+    try:
+        return settings.find(named)
+    except UnknownNameError as error:
+        if not settings.spaces or named in settings.variants or "+" in named:
+            raise
+        known = (*settings.variants, *settings.spaces)
+        raise UnknownNameError("variant or space", named, known, where=error.where) from None
 
 
 def _sweep(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.facts.budget import Bound, Budget
-from ucseg_cli.facts.settings import Settings
+from ucseg_cli.facts.settings import SavedSpace, Settings
 from ucseg_cli.references import Model
 from ucseg_cli.references.designs import arguments_of
 from ucseg_cli.references.variants import CATALOGUE, Variant, changes
@@ -63,6 +63,11 @@ VARIANTS: tuple[Field[_Setting], ...] = (
     Field("changes", "differs from the baseline in", attrgetter("value"), Kind.PROSE),
     Field("source", "from", attrgetter("source"), tier=1),
 )
+SPACES: tuple[Field[_Setting], ...] = (
+    Field("name", "space", attrgetter("key")),
+    Field("axes", "varies", attrgetter("value"), Kind.PROSE),
+    Field("source", "from", attrgetter("source"), tier=1),
+)
 BUDGETS: tuple[Field[Budget], ...] = (
     Field("id", "budget", attrgetter("id"), Kind.PATH),
     Field("variants", "variant", lambda b: ", ".join(_names(b)), output=Output.SCREEN),
@@ -89,6 +94,8 @@ def config_report(settings: Settings, path: str | None, lock: str | None) -> Rep
     tables = [make_table("settings", "Settings", SETTINGS, values)]
     if own:
         tables.append(make_table("variants", "Variants", VARIANTS, own))
+    if settings.spaces:
+        tables.append(make_table("spaces", "Spaces", SPACES, _spaces(settings)))
     if settings.budgets:
         shown = [_with_sizes(budget, settings) for budget in settings.budgets]
         tables.append(make_table("budgets", "Budgets", BUDGETS, shown))
@@ -104,6 +111,9 @@ def config_report(settings: Settings, path: str | None, lock: str | None) -> Rep
             "settings": make_entries(SETTINGS, values),
             "variants": [
                 {"name": name, **_raw_variant(model)} for name, model in settings.variants.items()
+            ],
+            "spaces": [
+                {"name": name, **_raw_space(space)} for name, space in settings.spaces.items()
             ],
             "budgets": make_entries(BUDGETS, settings.budgets),
         },
@@ -140,6 +150,22 @@ def _variants(settings: Settings) -> Iterator[_Setting]:
             yield _Setting(name, _in_words(settings, model), source)
 
 
+def _spaces(settings: Settings) -> Iterator[_Setting]:
+    for name, space in settings.spaces.items():
+        axes = (f"{axis.name}={_written(axis.values)}" for axis in space.axes)
+        words = f"{space.base.name}: {', '.join(axes)}"
+        yield _Setting(name, words, _source(settings, f"spaces.{name}"))
+
+
+def _written(values: str | tuple[str, ...]) -> str:
+    return values if isinstance(values, str) else "|".join(values)
+
+
+def _raw_space(space: SavedSpace) -> dict[str, Any]:
+    axes = {axis.name: _written(axis.values) for axis in space.axes}
+    return {"from": space.base.name, "axes": axes}
+
+
 def _source(settings: Settings, key: str) -> str:
     return str(settings.places.get(key, BUILT_IN))
 
@@ -168,5 +194,6 @@ def _summary(settings: Settings, own: int, path: str | None, lock: str | None) -
     if path is None:
         return "Nothing is configured here: no ucseg.toml, and no pyproject.toml with [tool.ucseg]."
     locked = f"the lock is {lock}" if lock else "there is no lock"
-    configured = f"{plural(own, 'variant')} and {plural(len(settings.budgets), 'budget')}"
-    return f"{path} configures {configured}; {locked}."
+    spaces = f", {plural(len(settings.spaces), 'space')}" if settings.spaces else ""
+    budgets = plural(len(settings.budgets), "budget")
+    return f"{path} configures {plural(own, 'variant')}{spaces} and {budgets}; {locked}."
