@@ -20,7 +20,9 @@ STYLE = """
   display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 1.1rem 1.4rem;
 }
 @media screen and (prefers-color-scheme: dark) {
-  .panels { --s0: #4cc3d4; --s1: #ff9a5c; --s2: #b197fc; --s3: #69db7c; --s4: #f783ac; --s5: #adb5bd; }
+  .panels {
+    --s0: #4cc3d4; --s1: #ff9a5c; --s2: #b197fc; --s3: #69db7c; --s4: #f783ac; --s5: #adb5bd;
+  }
 }
 .panels figure { margin: 0; min-width: 0; }
 .panels figure > svg { display: block; width: 100%; height: auto; }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from fractions import Fraction
 from math import ceil, floor, log10
 from typing import NamedTuple
@@ -22,7 +22,7 @@ MARGIN = 0.04
 
 
 class Ruler(NamedTuple):
-    """One edge. *low* and *high* are its ends; *ratios* is whether equal distances are equal ratios."""
+    """One edge, from *low* to *high*; with *ratios* equal distances are equal ratios."""
 
     low: float
     high: float
@@ -44,8 +44,7 @@ class Ruler(NamedTuple):
         return [(self.place(value), tick_text(value, self.scale)) for value in values]
 
     def _even(self, most: int) -> list[Fraction]:
-        least = Fraction(self.scale.whole)  # there is no half of a parameter
-        step = max(_round_up(Fraction(self.high - self.low) / most), least)
+        step = _round_up(Fraction(self.high - self.low) / most, whole=self.scale.whole)
         first, last = ceil(self.low / step), floor(self.high / step)
         return [step * count for count in range(first, last + 1)]
 
@@ -98,7 +97,8 @@ def _measure(figure: float | Number, *, ratios: bool) -> float:
     return log10(figure) if ratios else float(figure)
 
 
-def _round_up(distance: Fraction) -> Fraction:
-    """The smallest round distance that is not less."""
-    power = Fraction(10) ** floor(log10(distance))
-    return next(step * power for step in STEPS if step * power >= distance)
+def _round_up(distance: Fraction, *, whole: bool) -> Fraction:
+    """The smallest round distance that is not less; *whole* where half a figure is nothing."""
+    power = Fraction(10) ** (max(floor(log10(distance)), 0) if whole else floor(log10(distance)))
+    steps = (step * power for step in STEPS if not whole or (step * power).denominator == 1)
+    return next(step for step in steps if step >= distance)

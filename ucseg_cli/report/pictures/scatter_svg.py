@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from html import escape
 
 from ucseg_cli.report.formats.cells import one_line
 from ucseg_cli.report.pictures.ruler import Ruler, rulers
 from ucseg_cli.report.pictures.scatter import Bound, Dot, Mark, Scatter
 
-WIDTH, HEIGHT = 760, 440
+WIDTH, HEIGHT = 760, 448
 LEFT, RIGHT, TOP, BOTTOM = 96, 744, 44, 372
 """The frame, in units of the picture; the rest is for words, which are larger on a phone."""
 TICKS_ACROSS, TICKS_UP = 6, 6

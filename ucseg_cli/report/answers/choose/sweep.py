@@ -140,10 +140,13 @@ def _fitting(answer: SweepAnswer) -> str:
     if fitting == size:
         return "All variants fit" if size > 1 else "The variant fits"
     counted = f"{fitting:,} of {plural(size, 'variant')} fit{'s' if fitting == 1 else ''}"
-    tally = max(answer.tallies, key=lambda one: one.alone)
-    if tally.alone == size - fitting:
+    tally, others = max(answer.tallies, key=lambda one: one.alone), size - fitting
+    if not tally.alone:
+        return counted
+    if tally.alone == others:
         return f"{counted}, and {tally.limit} alone excludes the others"
-    return f"{counted}, and {tally.limit} excludes most others" if tally.alone else counted
+    most = "most others" if tally.alone * 2 > others else f"{tally.alone:,} by itself"
+    return f"{counted}, and {tally.limit} excludes {most}"
 
 
 def _about_nearest(answer: SweepAnswer, one: Nearest) -> str:

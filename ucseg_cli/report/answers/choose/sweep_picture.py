@@ -35,7 +35,7 @@ def sweep_scatter(answer: SweepAnswer) -> Scatter | None:
         *scales,
         dots,
         _base(answer, across, up),
-        answer.space.base.name,
+        _base_name(answer),
         _bounds(answer.limits, across),
         _bounds(answer.limits, up),
         " ".join(_notes(answer, len(dots), len(every))),
@@ -121,6 +121,12 @@ def _base(answer: SweepAnswer, across: Quantity, up: Quantity) -> Dot | None:
     return None if x is None or y is None else Dot(x, y, Mark.BASE)
 
 
+def _base_name(answer: SweepAnswer) -> str:
+    at = answer.space.base_index
+    is_best = any(at in (point.variant, *point.equals) for point in answer.front)
+    return answer.space.base.name + (", on the front" if is_best else "")
+
+
 def _scale(answer: SweepAnswer, quantity: Quantity) -> Scale:
     goals = {one.label: "more" if one.maximize else "less" for one in answer.objectives}
     goal = goals.get(quantity.label, "")
@@ -141,9 +147,10 @@ def _description(answer: SweepAnswer, across: Quantity, up: Quantity, known: int
 
 def _notes(answer: SweepAnswer, drawn: int, known: int) -> Iterator[str]:
     """The meaning of the signs, and what is not drawn."""
-    outside = ", hollow does not fit" if answer.fitting < answer.space.size else ""
-    yield f"Coloured dots are on the front, grey ones are beaten{outside}."
-    if len(answer.objectives) > len(("across", "up")):
+    if answer.front:
+        outside = ", hollow ones do not fit" if answer.fitting < answer.space.size else ""
+        yield f"Coloured dots are on the front, grey ones are beaten{outside}."
+    if answer.front and len(answer.objectives) > len(("across", "up")):
         yield "The line joins the best by these two figures alone."
     if drawn < known:
         yield f"{drawn:,} of {known:,} variants are drawn: the others lie beside these."
