@@ -7,6 +7,8 @@ from enum import Enum, auto
 from itertools import groupby
 from typing import NamedTuple
 
+from ucseg_cli.report.formats.cells import one_line, plain_ascii
+from ucseg_cli.report.formats.screen import shorten_end
 from ucseg_cli.report.pictures.ruler import Ruler, rulers
 from ucseg_cli.report.pictures.scatter import Mark, Scatter
 
@@ -75,12 +77,18 @@ def plot_lines(scatter: Scatter, width: int, *, unicode: bool) -> list[Line]:
     columns = width - margin - 1
     canvas = _canvas(scatter, across, up, columns, signs)
     return [
-        [(f"↑ {scatter.up.heading}", Part.FRAME)],
+        [(_cut(f"↑ {scatter.up.heading}", width, unicode=unicode), Part.FRAME)],
         *_rows(canvas, labels, margin, signs),
         *_lower_edge(across, margin, columns, signs),
-        [(f"{scatter.across.heading} →".rjust(width), Part.FRAME)],
+        [(_cut(f"{scatter.across.heading} →", width, unicode=unicode).rjust(width), Part.FRAME)],
         *_meaning(scatter, width, signs),
     ]
+
+
+def _cut(words: str, width: int, *, unicode: bool) -> str:
+    """Words that fit even once they are spelled in ASCII, in which an arrow is two characters."""
+    text = one_line(words)
+    return shorten_end(text if unicode else plain_ascii(text), width, "…" if unicode else "...")
 
 
 def _signs(scatter: Scatter, *, unicode: bool) -> Signs:
@@ -196,7 +204,8 @@ def _meaning(scatter: Scatter, width: int, signs: Signs) -> Iterator[Line]:
         phrases += [(sign, bound.text, Part.BOUND) for bound in bounds if ruler.holds(bound.at)]
     line: Line = []
     for sign, words, part in phrases:
-        piece: Line = [(sign, part), (f" {words}", Part.FRAME)]
+        text = _cut(words, width - len(sign) - 1, unicode=signs is not ASCII)
+        piece: Line = [(sign, part), (f" {text}", Part.FRAME)]
         gap: Line = [("   ", Part.FRAME)] if line else []
         if line and sum(len(text) for text, _ in (*line, *gap, *piece)) > width:
             yield line

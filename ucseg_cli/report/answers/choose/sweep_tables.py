@@ -17,9 +17,14 @@ from ucseg_cli.analysis.space.sweep_answer import (
     Quantity,
     SweepAnswer,
 )
+from ucseg_cli.report.answers.choose.sweep_figures import (
+    effect_kind,
+    figure_kind,
+    figure_text,
+    mean_cell,
+)
 from ucseg_cli.report.document import Cell, Column, Kind, Row, Table, Unit
 from ucseg_cli.report.fields import Field, Fields, make_table
-from ucseg_cli.report.parts.swept_figures import effect_kind, figure_kind, figure_text, mean_cell
 from ucseg_cli.report.pictures.scatter import Panels, Scatter
 from ucseg_cli.units import exact_ratio, plural
 
