@@ -63,6 +63,7 @@ def test_values_of_the_family(name: str, text: str, expected: tuple[object, ...]
         (FREE, "a..b", ("a..b",)),
         (TUPLE, "1,2", ("1,2",)),
         (TUPLE, "(1,2)|1,2,3", ("(1,2)", "1,2,3")),
+        (TUPLE, "[1,(2,)]|1,[2]|(1,2)", ("[1,(2,)]", "(1,2)")),
     ],
 )
 def test_values_of_any_other_design(axis: OpenAxis, text: str, expected: tuple[str, ...]) -> None:

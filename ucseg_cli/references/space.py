@@ -179,9 +179,13 @@ def _settings(model: Model) -> dict[str, object]:
 def setting(value: Value) -> object:
     """A value of an axis: a text as Python reads it, so that ``1.0`` and ``1.00`` are equal.
 
-    Types are kept apart, since True equals 1.
+    Types are kept apart, since True equals 1, but for lists and tuples: a trace has both as one.
     """
-    return repr(Argument("", value).value) if isinstance(value, str) else value
+    return repr(_with_tuples(Argument("", value).value)) if isinstance(value, str) else value
+
+
+def _with_tuples(value: Any) -> Any:
+    return tuple(map(_with_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 class _Piece(NamedTuple):

@@ -164,9 +164,9 @@ def sweep(
     variant is within all of them.
 
     Examples:
-      ucseg sweep v2 --vary backbone=9..11 --vary conv=* --vary aspp_channels=32..96/16
+      ucseg sweep v2 --vary backbone=9..11 --vary 'conv=*' --vary aspp_channels=32..96/16
       ucseg sweep net.py:Net --vary width=16..64/8 --max params=600k --nearest
-      ucseg sweep v2 --vary 'rates=6,12|6,12,18' --maximize receptive-field --min fvcore=1M@512
+      ucseg sweep v2 --vary backbone=9..11 --scores runs.csv --score 'miou - params/1e7'
     """
     from ucseg_cli.report.answers.choose.sweep import sweep_report
     from ucseg_cli.workflow.space.read_wishes import Wishes
