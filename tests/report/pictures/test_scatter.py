@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -40,11 +40,11 @@ SCATTER = Scatter(
 )
 
 
-def drawn(scatter: Scatter) -> Xml.Element:
-    return Xml.fromstring(scatter_svg(scatter, "front"))
+def drawn(scatter: Scatter) -> ET.Element:
+    return ET.fromstring(scatter_svg(scatter, "front"))
 
 
-def of_class(picture: Xml.Element, name: str) -> list[Xml.Element]:
+def of_class(picture: ET.Element, name: str) -> list[ET.Element]:
     return [part for part in picture.iter() if part.get("class") == name]
 
 

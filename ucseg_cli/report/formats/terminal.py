@@ -35,7 +35,7 @@ _TITLE, _QUIET, _BAR, _TOTAL = "bold", "dim", "cyan", "bold"
 _TONES = {Tone.GOOD: "green", Tone.CAUTION: "yellow", Tone.BAD: "red", Tone.NEUTRAL: ""}
 _PARTS = {
     "FRAME": _QUIET, "BOUND": "red", "OUTSIDE": _QUIET, "PLAIN": "", "FRONT": "bold cyan",
-    "BASE": "bold yellow",
+    "BASE": "bold magenta",
 }  # fmt: skip
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _TRAILING_SPACE = re.compile(r" +$", re.MULTILINE)
