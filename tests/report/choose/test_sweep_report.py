@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from io import StringIO
 from typing import Any
@@ -26,7 +26,7 @@ from support.swept_spaces import (
 )
 from ucseg_cli.analysis.space.conclude_sweep import find_front
 from ucseg_cli.analysis.space.expression import parse_formula
-from ucseg_cli.analysis.space.sweep_answer import Limit, Objective, Scores, SweepAnswer
+from ucseg_cli.analysis.space.sweep_answer import Limit, Objective, Quantity, Scores, SweepAnswer
 from ucseg_cli.references.space import VariedAxis
 from ucseg_cli.report.answers.choose.sweep import FRONT_ROWS, sweep_report
 from ucseg_cli.report.answers.choose.sweep_picture import MOST_DOTS, sweep_scatter
@@ -43,6 +43,7 @@ from ucseg_cli.report.pictures.scatter import Mark
 TIGHT = (at_most("params", 600_000, "600k"), at_most("fvcore", 150_000_000, "150M"))
 TRADE = {PARAMS: params, FIELD: lambda place: 100 + 10 * place[2] + place[0]}
 """A front with a benefit, so that it has many variants."""
+ONE: dict[Quantity, Callable[[Place], int]] = {PARAMS: lambda place: place[0]}
 GOALS = (Objective("params"), Objective("receptive-field", maximize=True))
 
 
@@ -229,6 +230,21 @@ def test_the_sentence_says_what_beats_the_base() -> None:
     assert sweep_report(among).summary == "3 variants are on the front, v2 among them."
 
 
+def test_the_sentence_knows_a_base_that_does_not_fit_and_one_outside_of_the_space() -> None:
+    limited = swept_answer(axes=(BACKBONE,), figures=ONE, limits=(at_most("params", 1, "1"),))
+    assert sweep_report(limited).summary.endswith(
+        "; 1 variant is on the front, and v2 does not fit."
+    )
+    outside = swept_answer(axes=(VariedAxis("backbone", (9, 10), 11),), figures=ONE)
+    for figure, end in (
+        (0, "on the front."),
+        (1, "is as good as v2."),
+        (2, "better in parameters."),
+    ):
+        answer = outside._replace(base={"params": figure - 1 + ONE[PARAMS]((0,))})
+        assert sweep_report(answer).summary.endswith(end)
+
+
 @pytest.mark.parametrize(
     ("bound", "sentence"),
     [
@@ -273,7 +289,8 @@ def test_json_has_every_variant_with_its_axes_figures_and_verdicts() -> None:
     assert largest["violates"] == ["params ≤ 600k", "fvcore ≤ 150M"]
     assert {limit["limit"] for limit in found["limits"]} >= set(largest["violates"])
     assert found["verdict"]["summary"] == sweep_report(answer).summary
-    assert found["nearest"][0]["changes"] == len(found["nearest"][0]["changed"])
+    assert answer.nearest is not None
+    assert found["nearest"][0]["changes"] == list(answer.nearest[0].axes)
 
 
 def test_csv_has_a_line_for_each_variant_with_a_column_for_each_axis_and_metric() -> None:

@@ -176,11 +176,17 @@ def _about_front(answer: SweepAnswer) -> str:
     base, index = answer.space.base.name, answer.space.base_index
     if any(index in (point.variant, *point.equals) for point in answer.front):
         return f"{count}, {base} among them" if len(answer.front) > 1 else f"{base} beats all"
+    if index is not None and not answer.feasible[index]:
+        return f"{count}, and {base} does not fit"
     better = next((point for point in answer.front if _beats_base(answer, point)), None)
     if better is None:
         return count
     name = answer.space.reference_at(better.variant)
-    return f"{count}, and {base} is not: {name} is better in {_gains(answer, better)}"
+    *others, last = _gains(answer, better) or [""]
+    if not last:
+        return f"{count}, and {name} is as good as {base}"
+    gains = f"{', '.join(others)} and {last}" if others else last
+    return f"{count}, and {base} is not: {name} is better in {gains}"
 
 
 def _verb(count: int) -> str:
@@ -198,13 +204,11 @@ def _beats_base(answer: SweepAnswer, point: FrontPoint) -> bool:
     return True
 
 
-def _gains(answer: SweepAnswer, point: FrontPoint) -> str:
+def _gains(answer: SweepAnswer, point: FrontPoint) -> list[str]:
     """The objectives in which a variant is better than the base."""
     quantities: Sequence[Quantity] = tables.objective_quantities(answer)
-    better = [
+    return [
         quantity.title
         for quantity, objective in zip(quantities, answer.objectives, strict=False)
         if answer.figure(objective.label, point.variant) != answer.base[objective.label]
     ]
-    *others, last = better
-    return f"{', '.join(others)} and {last}" if others else last

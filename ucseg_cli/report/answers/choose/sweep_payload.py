@@ -32,11 +32,10 @@ def sweep_payload(answer: SweepAnswer) -> dict[str, Any]:
             "name": answer.name,
             "base": space.base.name,
             "size": space.size,
-            "axes": {axis.name: list(axis.values) for axis in space.axes},
+            "axes": {axis.name: list(axis.plain) for axis in space.axes},
         },
         "objectives": [
-            {"metric": one.label, "goal": "maximize" if one.maximize else "minimize"}
-            for one in answer.objectives
+            {"metric": one.label, "maximize": one.maximize} for one in answer.objectives
         ],
         "limits": [_limit(tally) for tally in answer.tallies],
         "fitting": answer.fitting,
@@ -88,7 +87,7 @@ def _variants(answer: SweepAnswer) -> Iterator[dict[str, Any]]:
     space, columns, reasons = answer.space, _columns(answer), answer.swept.reasons
     names, on_front = [axis.name for axis in space.axes], _on_front(answer)
     scores = _scores_of(answer)
-    values = product(*(axis.values for axis in space.axes))
+    values = product(*(axis.plain for axis in space.axes))
     for variant, (reference, own) in enumerate(zip(space.references(), values, strict=True)):
         fits = bool(answer.feasible[variant])
         yield {
@@ -105,11 +104,11 @@ def _variants(answer: SweepAnswer) -> Iterator[dict[str, Any]]:
 
 def _entry(answer: SweepAnswer, variant: int) -> dict[str, Any]:
     """A variant with its figures, as everywhere in the payload."""
-    names = [axis.name for axis in answer.space.axes]
     scores = _scores_of(answer)
+    axes = zip(answer.space.axes, answer.space.digits_at(variant), strict=True)
     return {
         "reference": answer.space.reference_at(variant),
-        "axes": dict(zip(names, answer.space.values_at(variant), strict=True)),
+        "axes": {axis.name: axis.plain[digit] for axis, digit in axes},
         "metrics": {label: _raw(column[variant]) for label, column in _columns(answer).items()},
         **({} if scores is None else {"score": scores[variant]}),
     }
@@ -140,7 +139,7 @@ def _limit(tally: LimitTally) -> dict[str, Any]:
     limit = tally.limit
     bound = {"max" if limit.is_max else "min": _raw(limit.bound)}
     named = {"limit": str(limit), "metric": limit.label, **bound, "budget": limit.budget}
-    return {**named, "met": tally.met, "failed_alone": tally.alone}
+    return {**named, "met": tally.met, "alone": tally.alone}
 
 
 def _closest(answer: SweepAnswer) -> dict[str, Any] | None:
@@ -177,8 +176,7 @@ def _nearest(answer: SweepAnswer) -> list[dict[str, Any]]:
     return [
         {
             **_entry(answer, one.variant),
-            "changes": len(one.axes),
-            "changed": list(one.axes),
+            "changes": list(one.axes),
             "delta": _raw(one.change),
         }
         for one in answer.nearest or ()
