@@ -12,6 +12,7 @@ from ucseg_cli.units import (
     exact_ratio,
     format_bytes,
     format_count,
+    format_decimal,
     format_percent,
     format_shape,
     parse_count,
@@ -369,3 +370,21 @@ def test_a_quantity_is_written_exactly_and_short(count: int, text: str, in_bytes
 @given(st.integers(0, 2**70), st.booleans())
 def test_a_written_quantity_is_read_back(count: int, in_bytes: bool) -> None:  # noqa: FBT001 - drawn
     assert parse_count(write_quantity(count, in_bytes=in_bytes), in_bytes=in_bytes) == count
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"),
+        (5, "5"),
+        (12_345, "12,345"),
+        (Fraction("0.73125"), "0.7312"),
+        (Fraction("71.3249"), "71.32"),
+        (Fraction("999.96"), "1,000"),
+        (Fraction("0.000123456"), "0.0001235"),
+        (Fraction("-0.5"), "-0.5"),
+    ],
+)
+def test_a_measured_figure_has_four_digits_that_count(number: int | Fraction, text: str) -> None:
+    assert format_decimal(number) == text
+    assert format_decimal(number, signed=True) == (f"+{text}" if number > 0 else text)

@@ -18,6 +18,10 @@ GROUP = 3
 WRITTEN_IN_FULL = 10_000
 """Counts below are as short in full as they are abbreviated."""
 
+TINY = 8
+"""Zeros after the point at which a figure is as good as nothing."""
+Number = int | Fraction
+
 COUNT = (
     r"(?P<whole>[0-9]{1,3}(?:[,_ \u00a0\u2009\u202f][0-9]{3}){1,20}|[0-9]{1,64})"
     r"(?:\.(?P<decimals>[0-9]{1,63}))?(?P<gap>(?:\s|&nbsp;)*)"
@@ -131,6 +135,16 @@ def format_percent(ratio: Fraction | None, *, signed: bool = False) -> str:
     return f"{sign}{tenths // 10:,}.{tenths % 10}%"
 
 
+def format_decimal(number: Number, *, signed: bool = False) -> str:
+    """A measured figure with four digits that count: ``0.7312``, ``71.32``; an integer in full."""
+    sign = "-" if number < 0 else "+" if signed and number > 0 else ""
+    magnitude = abs(Fraction(number))
+    decimals = max(4 - len(str(int(magnitude))), 0) if magnitude >= 1 else _decimals_of(magnitude)
+    whole, rest = divmod(round(magnitude * 10**decimals), 10**decimals)
+    point = f".{rest:0{decimals}}".rstrip("0") if decimals else "."
+    return f"{sign}{whole:,}{point.rstrip('.')}"
+
+
 def format_shape(shape: Sequence[int] | None) -> str:
     """``(1, 3, 224, 224)`` as ``1×3×224×224``."""
     if shape is None:
@@ -194,6 +208,14 @@ def parse_quantity(text: str, *, in_bytes: bool, where: Where = None) -> Quantit
 def exact_quantity(*, in_bytes: bool) -> Quantity:
     """The notation in which nothing is rounded."""
     return parse_quantity("0 B" if in_bytes else "0", in_bytes=in_bytes)
+
+
+def _decimals_of(share: Fraction) -> int:
+    """Decimals of a number below 1 that keep four digits that count, of a tiny one twelve."""
+    zeros = 0
+    while share and share * 10 ** (zeros + 1) < 1 and zeros < TINY:
+        zeros += 1
+    return zeros + 4
 
 
 def _scale(prefix: str) -> int:

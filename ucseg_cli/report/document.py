@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ucseg_cli.analysis.rules.lint_catalogue import Rule
+
+if TYPE_CHECKING:  # few answers have any
+    from ucseg_cli.report.pictures.scatter import Picture
 
 
 @dataclass(frozen=True)  # slots would take it twice as long to define
@@ -44,6 +47,12 @@ class Kind(Enum):
     """A signed integer in the row's unit; less is better."""
     EXACT_DELTA = auto()
     """A DELTA written in full."""
+    EFFECT = auto()
+    """A signed integer or measured figure in the row's unit, neither good nor bad."""
+    BYTES_EFFECT = auto()
+    """An EFFECT in bytes, whatever the row's unit."""
+    DECIMAL = auto()
+    """A measured figure, which need not be whole."""
     CHANGE = auto()
     """A signed ratio, or ``new`` or ``gone`` instead of a division by zero; less is better."""
     SHARE = auto()
@@ -100,14 +109,18 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A titled table. *note* says what was left out and why; *news*, that every row is a change."""
+    """A titled table. *note* says what was left out and why; *news*, that every row is a change.
+
+    *picture* shows the same: it stands above the rows in a format that can draw it.
+    """
 
     key: str
     title: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     note: str | None = None
     news: bool = False
+    picture: Picture | None = None
 
     def footnote(self, shown: Iterable[Column]) -> str:
         """The lines under it: the note, and what the titles of the columns *shown* mean."""

@@ -109,9 +109,9 @@ def test_limits_say_how_many_meet_them_and_which_binds(
 
 
 def test_the_front_is_by_the_objectives_that_are_asked_for(sweep: Sweep) -> None:
-    assert [one["label"] for one in sweep()["objectives"]] == ["params", "fvcore", "peak-memory"]
+    assert [one["metric"] for one in sweep()["objectives"]] == ["params", "fvcore", "peak-memory"]
     found = sweep("--minimize", "fvcore", "--maximize", "parameters", "--minimize", "fvcore")
-    objectives = [(one["label"], one["maximize"]) for one in found["objectives"]]
+    objectives = [(one["metric"], one["maximize"]) for one in found["objectives"]]
     assert objectives == [("fvcore", False), ("params", True)]
     costs = [(one["metrics"]["fvcore"], -one["metrics"]["params"]) for one in found["variants"]]
     on_front = [not any(b != a and b[0] <= a[0] and b[1] <= a[1] for b in costs) for a in costs]

@@ -8,7 +8,14 @@ from fractions import Fraction
 
 from ucseg_cli.report.document import Cell, Kind, Row, Span, Table, Unit
 from ucseg_cli.system.control_characters import escaped
-from ucseg_cli.units import MISSING, format_bytes, format_count, format_percent, format_shape
+from ucseg_cli.units import (
+    MISSING,
+    format_bytes,
+    format_count,
+    format_decimal,
+    format_percent,
+    format_shape,
+)
 
 FLEXIBLE = frozenset({Kind.TEXT, Kind.PATH, Kind.PROSE})
 """Kinds that may be shortened or folded; every other kind is a figure, which may not."""
@@ -45,6 +52,7 @@ _ASCII = str.maketrans(
         "\u00d7": "x", "Δ": "delta", "δ": "delta", "→": "->", "←": "<-", "…": "...",
         "\u2013": "-", "—": "-", "\u2212": "-", "·": "-", "•": "-", "─": "-", "░": "-",
         "✓": "ok", "✗": "x", "≥": ">=", "≤": "<=", "≠": "!=", "≈": "~", "±": "+-",
+        "↑": "^", "↓": "v",
         "│": "|", "├": "|", "└": "`", "\u2018": "'", "\u2019": "'", "“": '"', "”": '"',
         **dict(zip("▁▂▃▄▅▆▇", "_.-=+*%", strict=True)),
         "\u00a0": " ", "\u202f": " ", "²": "2", "³": "3", "µ": "u", "μ": "u",
@@ -129,6 +137,8 @@ def _format_row(row: Row, table: Table, *, exact: bool) -> list[str]:
 
 
 def _format_number(number: int | Fraction, kind: Kind, unit: Unit, *, exact: bool) -> str:
+    if kind is Kind.DECIMAL or (kind is Kind.EFFECT and isinstance(number, Fraction)):
+        return format_decimal(number, signed=kind is Kind.EFFECT)
     if isinstance(number, Fraction):
         return format_percent(number, signed=kind is Kind.CHANGE)
     return _format_integer(number, kind, unit, exact=exact)
@@ -143,11 +153,11 @@ def _format_integer(number: int, kind: Kind, unit: Unit, *, exact: bool) -> str:
         case Kind.EXACT_DELTA:
             write = format_bytes if unit is Unit.BYTES else format_count
             return write(number, exact=True, signed=True)
-        case Kind.BYTES:
-            return format_bytes(number, exact=exact)
-        case Kind.QUANTITY | Kind.DELTA:
+        case Kind.BYTES | Kind.BYTES_EFFECT:
+            return format_bytes(number, exact=exact, signed=kind is Kind.BYTES_EFFECT)
+        case Kind.QUANTITY | Kind.DELTA | Kind.EFFECT:
             write = format_bytes if unit is Unit.BYTES else format_count
-            return write(number, exact=exact, signed=kind is Kind.DELTA)
+            return write(number, exact=exact, signed=kind is not Kind.QUANTITY)
         case _:
             return str(number)
 

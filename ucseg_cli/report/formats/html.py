@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
+from html import escape
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -63,6 +64,7 @@ class _Sheet(NamedTuple):
     headings: tuple[_Heading, ...]
     lines: tuple[_Line, ...]
     note: str | None
+    picture: str
 
 
 def render_html(report: Report, *, exact: bool = False) -> str:
@@ -104,7 +106,23 @@ def _tile(highlight: Highlight, *, exact: bool) -> _Tile:
 
 def _sheet(table: Table, *, exact: bool) -> _Sheet:
     headings = tuple(_Heading(column.title, _alignment(column)) for column in table.columns)
-    return _Sheet(table.title, headings, tuple(_lines(table, exact=exact)), _note(table))
+    lines = tuple(_lines(table, exact=exact))
+    return _Sheet(table.title, headings, lines, _note(table), _picture(table))
+
+
+def _picture(table: Table) -> str:
+    """The table's picture, in which every name is escaped already."""
+    if table.picture is None:
+        return ""
+    from ucseg_cli.report.pictures.panels_svg import panels_html
+    from ucseg_cli.report.pictures.scatter import Scatter
+    from ucseg_cli.report.pictures.scatter_svg import scatter_svg
+
+    picture = table.picture
+    if not isinstance(picture, Scatter):
+        return panels_html(picture)
+    note = f"<figcaption>{escape(picture.note)}</figcaption>" if picture.note else ""
+    return f"<figure>{scatter_svg(picture, table.key)}{note}</figure>"
 
 
 def _note(table: Table) -> str | None:

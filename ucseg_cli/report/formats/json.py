@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ucseg_cli import __version__
@@ -55,5 +55,12 @@ def _failure(error: UcsegError) -> dict[str, Any]:
 
 def _write(envelope: Mapping[str, Any]) -> str:
     # NaN is not JSON. A lone surrogate (a file name that is not UTF-8) is written as its escape.
-    text = json.dumps(envelope, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(envelope, indent=2, ensure_ascii=False, allow_nan=False, default=_listed)
     return escaped_in_json(text) + "\n"
+
+
+def _listed(value: object) -> list[object]:
+    """A sequence of another type as a list. Raises TypeError for anything else."""
+    if isinstance(value, Sequence):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from io import StringIO
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -15,7 +15,16 @@ from rich.text import Text
 from ucseg_cli.report.document import Cell, Column, Kind, Report, Role, Row, Span, Table
 from ucseg_cli.report.formats.cells import WORDS, Tone, draw_span, format_cell, tone_of
 from ucseg_cli.report.formats.column_fit import GAP, Layout, fit_columns
-from ucseg_cli.report.formats.screen import Screen, display_width, shorten_end, shorten_middle
+from ucseg_cli.report.formats.screen import (
+    SENTENCE,
+    Screen,
+    display_width,
+    shorten_end,
+    shorten_middle,
+)
+
+if TYPE_CHECKING:
+    from ucseg_cli.report.pictures.scatter import Picture
 
 TITLE = 14
 """Cells that a column's title may take in any case."""
@@ -24,6 +33,10 @@ INDENTS = (2, 1, 0)
 _TITLE, _QUIET, _BAR, _TOTAL = "bold", "dim", "cyan", "bold"
 # These are, of the sixteen colours, the ones that read on dark and on light backgrounds.
 _TONES = {Tone.GOOD: "green", Tone.CAUTION: "yellow", Tone.BAD: "red", Tone.NEUTRAL: ""}
+_PARTS = {
+    "FRAME": _QUIET, "BOUND": "red", "OUTSIDE": _QUIET, "PLAIN": "", "FRONT": "bold cyan",
+    "BASE": "bold magenta",
+}  # fmt: skip
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _TRAILING_SPACE = re.compile(r" +$", re.MULTILINE)
 
@@ -31,7 +44,8 @@ _TRAILING_SPACE = re.compile(r" +$", re.MULTILINE)
 def render_terminal(report: Report, screen: Screen) -> str:
     """Title, conditions, tables, notes, what was left out; the last line is the summary."""
     tables = report.first.tables if report.first else report.tables
-    rest = _styled(screen.fold(report.first.rest), _QUIET) if report.first else []
+    left = report.first.rest if report.first else ""
+    rest = _styled(screen.fold(left), _QUIET) if left else []
     drawings = _draw_all(tables, screen)
     blocks = [_head(report, screen), *(drawing.block() for drawing in drawings)]
     notes = _styled(line for note in report.notes for line in screen.fold(note))
@@ -72,6 +86,20 @@ def _left_out(drawings: Iterable[_Drawing], screen: Screen) -> list[Text]:
 
 def _styled(lines: Iterable[str], style: str = "") -> list[Text]:
     return [Text.assemble((line, style)) for line in lines]
+
+
+def _plot(picture: Picture | None, screen: Screen) -> list[Text]:
+    """A scatter in characters; only pages have more."""
+    if picture is None:
+        return []
+    from ucseg_cli.report.pictures.scatter import Scatter
+    from ucseg_cli.report.pictures.scatter_plot import plot_lines
+
+    if not isinstance(picture, Scatter):
+        return []
+    lines = plot_lines(picture, screen.width or SENTENCE, unicode=screen.unicode)
+    styled = ([(screen.spell(text), _PARTS[part.name]) for text, part in line] for line in lines)
+    return [Text.assemble(*line) for line in styled]
 
 
 class _Cell(NamedTuple):
@@ -137,8 +165,9 @@ class _Drawing(NamedTuple):
         return self.layout.shown == narrowest.layout.shown and unshortened
 
     def block(self) -> list[Text]:
-        """The title, the rows and the note."""
+        """The title, the picture, the rows and the note."""
         title = _styled(self.screen.fold(self.table.title), _TITLE) if self.table.title else []
+        title += _plot(self.table.picture, self.screen)
         if not self.table.rows:
             return title + _styled(self.screen.fold(self.table.note or "none"), _QUIET)
         footnote = self.table.footnote(self.layout.columns(self.table))

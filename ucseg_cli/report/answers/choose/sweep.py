@@ -2,230 +2,213 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
-from functools import cached_property
-from itertools import product
-from operator import attrgetter
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from ucseg_cli.analysis.space.limits import violated
-from ucseg_cli.analysis.space.sweep_answer import (
-    LimitTally,
-    Number,
-    Quantity,
-    Range,
-    SweepAnswer,
-)
-from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table, Unit
-from ucseg_cli.report.fields import Field, Fields, make_table
-from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
-from ucseg_cli.units import plural
+from ucseg_cli.analysis.space.sweep_answer import FrontPoint, Nearest, Number, Quantity, SweepAnswer
+from ucseg_cli.report.answers.choose import sweep_tables as tables
+from ucseg_cli.report.answers.choose.sweep_figures import figure_text
+from ucseg_cli.report.answers.choose.sweep_payload import sweep_payload, sweep_records
+from ucseg_cli.report.answers.choose.sweep_picture import sweep_panels, sweep_scatter
+from ucseg_cli.report.document import First, Highlight, Report, Table
+from ucseg_cli.report.parts.conditions_header import shown_conditions
+from ucseg_cli.report.pictures.scatter import Scatter
+from ucseg_cli.units import format_percent, plural
 
-FRONT_ROWS = 12
-LIMITS: Fields[LimitTally] = (
-    Field("limit", "limit", lambda tally: str(tally.limit)),
-    Field("met", "met by", attrgetter("met"), Kind.EXACT),
-    Field("alone", "fail it alone", attrgetter("alone"), Kind.EXACT),
-)
+FRONT_ROWS = 5
+FEW = 3
+"""Rows of the nearest, of the best by a formula and of reasons, unless --top says otherwise."""
+PAGE_ROWS = 200
+"""Rows of a table outside terminals; the files for scripts have every variant."""
 
 
 def sweep_report(answer: SweepAnswer, *, top: int | None = None) -> Report:
-    """The tables of a sweep, *top* rows of the front, and every variant for scripts."""
-    space = answer.space
+    """The picture and the tables of a sweep, and every variant for scripts.
+
+    A terminal shows *top* variants of each kind, or a few.
+    """
+    scatter = sweep_scatter(answer)
     return Report(
         kind="ucseg.sweep",
-        title=f"sweep {answer.name or space.base.name}",
-        conditions=shown_conditions([answer.conditions]),
-        tables=tuple(_tables(answer, top or FRONT_ROWS)),
+        title=f"sweep {answer.name or answer.space.base.name}",
+        conditions={**shown_conditions([answer.conditions]), "space": _space_in_words(answer)},
+        tables=tables.without_none(_tables(answer, scatter)),
         summary=_summary(answer),
-        payload=_Payload(answer),
-        records=_records(answer),
-        notes=answer.notes,
+        payload=sweep_payload(answer),
+        records=sweep_records(answer),
+        highlights=tuple(_highlights(answer)),
+        notes=(*answer.notes, *_notes(answer)),
+        first=First(tables.without_none(_first(answer, scatter, top)), ""),
     )
 
 
-def _tables(answer: SweepAnswer, top: int) -> Iterator[Table]:
+def _first(answer: SweepAnswer, scatter: Scatter | None, top: int | None) -> Iterator[Table | None]:
+    """Short tables, of objectives and what is limited."""
+    shown = tables.objective_quantities(answer)
+    yield from _opening(answer, tables.Room(top or FRONT_ROWS, shown), scatter)
+    few = tables.Room(top or FEW, shown)
+    yield tables.nearest_table(answer, few)
+    yield tables.ranking_table(answer, few)
+    yield tables.ranges_table(answer, few)
+    yield tables.effects_table(answer, few, None)
+    yield tables.why_table(answer, tables.Room(top or FRONT_ROWS, shown))
+    yield tables.failed_table(answer, top or FEW)
+
+
+def _tables(answer: SweepAnswer, scatter: Scatter | None) -> Iterator[Table | None]:
+    """Everything, of all quantities."""
+    room = tables.Room(PAGE_ROWS, tables.every_quantity(answer))
+    yield from _opening(answer, room, scatter)
+    yield tables.nearest_table(answer, room)
+    yield tables.ranking_table(answer, room)
+    yield tables.ranges_table(answer, room)
+    panels = sweep_panels(answer, scatter)
+    objectives = tables.Room(PAGE_ROWS, tables.objective_quantities(answer))
+    yield tables.effects_table(answer, objectives, panels)
+    yield tables.why_table(answer, objectives)
+    yield tables.failed_table(answer, PAGE_ROWS)
+
+
+def _opening(
+    answer: SweepAnswer, room: tables.Room, scatter: Scatter | None
+) -> Iterator[Table | None]:
+    """How many fit, and the front; or how far the closest is from fitting."""
     if answer.tallies:
-        yield make_table("limits", "Limits", LIMITS, answer.tallies)
-    quantities = {quantity.label: quantity for quantity in answer.quantities}
-    fields: Fields[Range] = (
-        Field("metric", "metric", lambda one: quantities[one.label].title),
-        Field("smallest", "smallest", attrgetter("smallest"), Kind.QUANTITY),
-        Field("base", "base", attrgetter("base"), Kind.QUANTITY),
-        Field("largest", "largest", attrgetter("largest"), Kind.QUANTITY),
-    )
-    rows = [
-        Row(tuple(field.get(one) for field in fields), unit=_unit(quantities[one.label]))
-        for one in answer.ranges
-    ]
-    yield Table("ranges", "Ranges", tuple(field.column for field in fields), tuple(rows))
-    shown = [point.variant for point in answer.front[:top]]
-    yield _variants_table("front", f"Front of {len(answer.front):,}", answer, shown)
-    if answer.nearest is not None:
-        nearest = [one.variant for one in answer.nearest[:top]]
-        yield _variants_table("nearest", "Nearest", answer, nearest)
-    effects = [
-        Row((one.axis, one.label, _rounded(one.mean), one.smallest, one.largest))
-        for one in answer.effects
-    ]
-    titles = ("axis", "metric", "mean", "smallest", "largest")
-    columns = (Column(key, key, Kind.TEXT if key in titles[:2] else Kind.DELTA) for key in titles)
-    yield Table("effects", "Effect of one step", tuple(columns), tuple(effects))
+        yield tables.limits_table(answer)
+    if answer.front:
+        yield tables.front_table(answer, room, scatter)
+    else:
+        yield tables.closest_table(answer, scatter)
 
 
-def _unit(quantity: Quantity) -> Unit:
-    return Unit.BYTES if quantity.in_bytes else Unit.COUNT
+def _space_in_words(answer: SweepAnswer) -> str:
+    """``30 variants: 3 backbone × 2 conv``."""
+    axes = answer.space.axes
+    lengths = " × ".join(f"{len(axis.values):,} {axis.name}" for axis in axes)
+    return f"{plural(answer.space.size, 'variant')}: {lengths}"
 
 
-def _variants_table(key: str, title: str, answer: SweepAnswer, variants: list[int]) -> Table:
-    """Some variants with all of their figures."""
-    kinds = {True: Kind.BYTES, False: Kind.QUANTITY}
-    columns = [
-        Column(quantity.label, quantity.title, kinds[quantity.in_bytes])
-        for quantity in answer.quantities
-    ]
-    rows = [
-        Row((answer.space.reference_at(variant), *_figures(answer, variant)))
-        for variant in variants
-    ]
-    return Table(key, title, (Column("reference", "variant"), *columns), tuple(rows))
+def _highlights(answer: SweepAnswer) -> Iterator[Highlight]:
+    yield Highlight("variants", answer.space.size)
+    if answer.tallies:
+        yield Highlight("fit", answer.fitting)
+    yield Highlight("on the front", len(answer.front))
 
 
-def _figures(answer: SweepAnswer, variant: int) -> tuple[Cell, ...]:
-    return tuple(answer.figure(one.label, variant) for one in answer.quantities)
-
-
-def _records(answer: SweepAnswer) -> Table:
-    """A line for every variant: its axes and figures."""
-    space, on_front = answer.space, _on_front(answer)
-    names = ["reference", *(axis.name for axis in space.axes)]
-    names += [quantity.label for quantity in answer.quantities] + ["feasible", "on_front"]
-    values = product(*(map(_axis_cell, axis.values) for axis in space.axes))
-    figures = zip(*(answer.column(one.label) for one in answer.quantities), strict=True)
-    variants = zip(space.references(), values, figures, answer.feasible, strict=True)
-    rows = (
-        Row((reference, *axes, *cells, bool(fits), variant in on_front))
-        for variant, (reference, axes, cells, fits) in enumerate(variants)
-    )
-    return Table("variants", "", tuple(Column(name, name) for name in names), tuple(rows))
-
-
-def _axis_cell(value: Any) -> Cell:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _on_front(answer: SweepAnswer) -> set[int]:
-    return {variant for point in answer.front for variant in (point.variant, *point.equals)}
-
-
-class _Payload(Mapping[str, Any]):
-    """The answer for scripts, which only some formats have a use for: made when it is read."""
-
-    def __init__(self, answer: SweepAnswer) -> None:
-        self._answer = answer
-
-    @cached_property
-    def _data(self) -> dict[str, Any]:
-        return _payload(self._answer)
-
-    def __getitem__(self, key: str) -> Any:
-        return self._data[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._data)
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-
-def _payload(answer: SweepAnswer) -> dict[str, Any]:
-    space, variants = answer.space, list(_variants(answer))
-    return {
-        "conditions": raw_conditions([answer.conditions]),
-        "space": {
-            "name": answer.name,
-            "base": space.base.name,
-            "size": space.size,
-            "axes": {axis.name: list(axis.plain) for axis in space.axes},
-        },
-        "objectives": [one._asdict() for one in answer.objectives],
-        "limits": [_limit(tally) for tally in answer.tallies],
-        "fitting": answer.fitting,
-        "front": [
-            {
-                **_named(variants, point.variant),
-                "equals": list(map(space.reference_at, point.equals)),
-            }
-            for point in answer.front
-        ],
-        "nearest": [
-            {**_named(variants, one.variant), "changes": list(one.axes)}
-            for one in answer.nearest or ()
-        ],
-        "effects": [
-            {
-                "axis": one.axis,
-                "metric": one.label,
-                "mean": None if one.mean is None else float(one.mean),
-                "smallest": _raw(one.smallest),
-                "largest": _raw(one.largest),
-                "pairs": one.pairs,
-            }
-            for one in answer.effects
-        ],
-        "verified": answer.verified,
-        "variants": variants,
-    }
-
-
-def _limit(tally: LimitTally) -> dict[str, Any]:
-    limit = tally.limit
-    bound = "max" if limit.is_max else "min"
-    named = {"metric": limit.label, bound: _raw(limit.bound), "budget": limit.budget}
-    return {**named, "met": tally.met, "alone": tally.alone}
-
-
-def _variants(answer: SweepAnswer) -> Iterator[dict[str, Any]]:
-    """Every variant with its axes, its figures and how it was judged."""
-    space, limits, on_front = answer.space, answer.limits, _on_front(answer)
-    columns = {one.label: answer.column(one.label) for one in answer.quantities}
-    names = [axis.name for axis in space.axes]
-    values = product(*(axis.plain for axis in space.axes))
-    figures = zip(*(map(_raw, column) for column in columns.values()), strict=True)
-    rows = zip(space.references(), values, figures, answer.feasible, strict=True)
-    for variant, (reference, axes, cells, fits) in enumerate(rows):
-        broken = [] if fits else list(violated(limits, columns, variant))
-        reason = answer.swept.reasons.get(variant)
-        yield {
-            "reference": reference,
-            "axes": dict(zip(names, axes, strict=True)),
-            "metrics": dict(zip(columns, cells, strict=True)),
-            "feasible": bool(fits),
-            "violates": [] if reason else [str(limit) for limit in broken],
-            "on_front": variant in on_front,
-            "reason": reason,
-            **({"score": answer.ranking.scores[variant]} if answer.ranking else {}),
-        }
-
-
-def _named(variants: Sequence[dict[str, Any]], variant: int) -> dict[str, Any]:
-    return {key: variants[variant][key] for key in ("reference", "axes", "metrics")}
-
-
-def _rounded(mean: Fraction | None) -> int | None:
-    return None if mean is None else round(mean)
-
-
-def _raw(number: Number | None) -> int | float | None:
-    return float(number) if isinstance(number, Fraction) else number
+def _notes(answer: SweepAnswer) -> Iterator[str]:
+    if answer.verified is not None:
+        verb = "was" if answer.verified == 1 else "were"
+        yield f"{plural(answer.verified, 'variant')} {verb} also recorded alone: the same figures."
+    if (scores := answer.scores) is None:
+        return
+    if scores.missing:
+        yield f"{scores.file} has no scores of {plural(scores.missing, 'variant')}."
+    if scores.outside:
+        named = ", ".join(scores.outside[:FEW])
+        rest = len(scores.outside) - FEW
+        more = f" and {plural(rest, 'other')}" if rest > 0 else ""
+        yield f"{scores.file} also has what is not in the space: {named}{more}."
 
 
 def _summary(answer: SweepAnswer) -> str:
+    """One sentence: how many fit and what stops the others, and where to look."""
+    if not answer.fitting:
+        return _none_fits(answer)
+    parts = [_fitting(answer)] if answer.tallies else []
+    if answer.ranking and answer.ranking.order:
+        best = answer.space.reference_at(answer.ranking.order[0])
+        parts.append(f"{best} is the best by {answer.ranking.formula}")
+    elif answer.nearest:
+        parts.append(_about_nearest(answer, answer.nearest[0]))
+    else:
+        parts.append(_about_front(answer))
+    return f"{'; '.join(parts)}."
+
+
+def _none_fits(answer: SweepAnswer) -> str:
     size = plural(answer.space.size, "variant")
-    if answer.tallies and not answer.fitting:
-        near = answer.least
-        nearest = f": {answer.space.reference_at(near.variant)} comes nearest" if near else ""
-        return f"None of {size} is within all limits{nearest}."
-    within = f"; {answer.fitting:,} are within all limits" if answer.tallies else ""
-    return f"{plural(len(answer.front), 'variant')} of {answer.space.size:,} on the front{within}."
+    if not answer.tallies:
+        return f"None of {size} can be built and run."
+    if (least := answer.least) is None:
+        return f"None of {size} fits."
+    name = answer.space.reference_at(least.variant)
+    beyond = format_percent(least.excess)
+    return f"None of {size} fits; {name} comes closest, {beyond} beyond {least.limit}."
+
+
+def _fitting(answer: SweepAnswer) -> str:
+    size, fitting = answer.space.size, answer.fitting
+    if fitting == size:
+        return "All variants fit" if size > 1 else "The variant fits"
+    counted = f"{fitting:,} of {plural(size, 'variant')} fit{'s' if fitting == 1 else ''}"
+    tally, others = max(answer.tallies, key=lambda one: one.alone), size - fitting
+    if not tally.alone:
+        return counted
+    if tally.alone == others:
+        return f"{counted}, and {tally.limit} alone excludes the others"
+    most = "most others" if tally.alone * 2 > others else f"{tally.alone:,} by itself"
+    return f"{counted}, and {tally.limit} excludes {most}"
+
+
+def _about_nearest(answer: SweepAnswer, one: Nearest) -> str:
+    if not one.axes:
+        return f"{answer.space.base.name} is one of them"
+    name = answer.space.reference_at(one.variant)
+    objective = tables.objective_quantities(answer)[0]
+    change = ""
+    if one.change is not None:
+        change = f" and {_difference(objective, one.change)}"
+    return f"{name} is the nearest, with {plural(len(one.axes), 'change')}{change}"
+
+
+def _difference(quantity: Quantity, change: Number) -> str:
+    """``294k fewer parameters``."""
+    if not change:
+        return f"the same {quantity.title}"
+    less = "less" if quantity.in_bytes or quantity.measure is None else "fewer"
+    word = "more" if change > 0 else less
+    amount = change if change > 0 else -change
+    return f"{figure_text(quantity, amount)} {word} {quantity.title}"
+
+
+def _about_front(answer: SweepAnswer) -> str:
+    """Whether the base is on the front, else what beats it there."""
+    count = f"{plural(len(answer.front), 'variant')} {_verb(len(answer.front))} on the front"
+    base, index = answer.space.base.name, answer.space.base_index
+    if any(index in (point.variant, *point.equals) for point in answer.front):
+        return f"{count}, {base} among them" if len(answer.front) > 1 else f"{base} beats all"
+    if index is not None and not answer.feasible[index]:
+        return f"{count}, and {base} does not fit"
+    better = next((point for point in answer.front if _beats_base(answer, point)), None)
+    if better is None:
+        return count
+    name = answer.space.reference_at(better.variant)
+    *others, last = _gains(answer, better) or [""]
+    if not last:
+        return f"{count}, and {name} is as good as {base}"
+    gains = f"{', '.join(others)} and {last}" if others else last
+    return f"{count}, and {base} is not: {name} is better in {gains}"
+
+
+def _verb(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _beats_base(answer: SweepAnswer, point: FrontPoint) -> bool:
+    """Whether a variant is as good as the base in every objective."""
+    for objective in answer.objectives:
+        figure, base = answer.figure(objective.label, point.variant), answer.base[objective.label]
+        if figure is None or base is None:
+            return False
+        if figure < base if objective.maximize else figure > base:
+            return False
+    return True
+
+
+def _gains(answer: SweepAnswer, point: FrontPoint) -> list[str]:
+    """The objectives in which a variant is better than the base."""
+    quantities: Sequence[Quantity] = tables.objective_quantities(answer)
+    return [
+        quantity.title
+        for quantity, objective in zip(quantities, answer.objectives, strict=False)
+        if answer.figure(objective.label, point.variant) != answer.base[objective.label]
+    ]

@@ -1,0 +1,1 @@
+"""Pictures: values in, text out: SVG for pages, characters for terminals."""
