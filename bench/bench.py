@@ -1,7 +1,7 @@
 """``make bench``: the speed we promise, as ratios of whole processes.
 
 Both are measured in turn, so that a noisy machine cancels out. The work after imports, in one
-process, is measured by recording.py, which runs last.
+process, is measured by sweeping.py and recording.py, which run last.
 """
 
 from __future__ import annotations
@@ -25,7 +25,19 @@ UCSEG = (PYTHON, "-m", "ucseg_cli")
 TORCH = (PYTHON, "-c", "import torch")
 TORCH_AND_TORCHVISION = (PYTHON, str(HERE / "import_torchvision.py"))
 SINCE = (*UCSEG, "compare", "net.py:Net", "--since", "HEAD~10")
-RECORDING = (PYTHON, str(HERE / "recording.py"))
+SPACE = {
+    "backbone": "8..13",
+    "conv": "*",
+    "rates": "6,12|6,12,18",
+    "decoder_blocks": "1..3",
+    "aspp_channels": "32,48,64,96,128",
+    "decoder_channels": "32,48,64,96",
+    "low_skip": "0,16",
+    "head": "*",
+}
+VARY = (word for axis, values in SPACE.items() for word in ("--vary", f"{axis}={values}"))
+SWEEP = (*UCSEG, "sweep", "v2", "--size", "512", *VARY)
+LAST = ((PYTHON, str(HERE / "sweeping.py")), (PYTHON, str(HERE / "recording.py")))
 RUNS = 7
 
 
@@ -94,6 +106,18 @@ PROMISES = (
         most_memory=1.1,
     ),
     Promise(
+        "uncached sweep of 5,760 variants at 512 / import torch, torchvision",
+        (*SWEEP, "--no-cache"),
+        TORCH_AND_TORCHVISION,
+        most_time=3.0,
+    ),
+    Promise(
+        "the same cached / import torch, torchvision",
+        SWEEP,
+        TORCH_AND_TORCHVISION,
+        most_time=1.0,
+    ),
+    Promise(
         "recording v2 twenty times, at 8192 / at 224",
         (PYTHON, str(HERE / "record.py"), "8192"),
         (PYTHON, str(HERE / "record.py"), "224"),
@@ -139,7 +163,7 @@ def main() -> int:
         list(pairs(TORCH, TORCH, {})),
     )
     print(flush=True)
-    kept.append(subprocess.run(RECORDING, check=False).returncode == 0)
+    kept += [subprocess.run(command, check=False).returncode == 0 for command in LAST]
     return 0 if all(kept) else 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,6 +18,7 @@ class Gate(nn.Module):
         self.up = nn.Conv2d(channels // 4, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """N×C×H×W to the same."""
         squeezed = functional.relu(self.down(functional.adaptive_avg_pool2d(x, 1)))
         return x * torch.sigmoid(self.up(squeezed))
 
@@ -23,9 +26,7 @@ class Gate(nn.Module):
 class Block(nn.Module):
     """Two convolutions and a way around them."""
 
-    def __init__(
-        self, inputs: int, channels: int, stride: int, rate: int, *, gated: bool
-    ) -> None:
+    def __init__(self, inputs: int, channels: int, stride: int, rate: int, *, gated: bool) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, channels, 3, stride, rate, rate, bias=False)
         self.norm1 = nn.BatchNorm2d(channels)
@@ -38,6 +39,7 @@ class Block(nn.Module):
             self.short = nn.Sequential(short, nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        """N×inputs×H×W to N×channels×H×W, or half of H and W."""
         y = functional.relu(self.norm1(self.conv1(x)))
         y = self.gate(self.norm2(self.conv2(y)))
         return functional.relu(y + self.short(x))
@@ -62,12 +64,13 @@ class Net(nn.Module):
                 Block(before, after, 1 if stage == 0 else 2, rate, gated=gated),
                 *(Block(after, after, 1, rate, gated=gated) for _ in range(depth - 1)),
             )
-            for stage, (before, after) in enumerate(zip(widths, widths[1:], strict=False))
+            for stage, (before, after) in enumerate(pairwise(widths))
         )
         self.merges = nn.ModuleList(nn.Conv2d(each, width, 1) for each in widths[1:])
         self.head = nn.Conv2d(width, classes, 1)
 
     def forward(self, image: Tensor) -> Tensor:
+        """N×3×H×W to logits N×classes×H×W."""
         x, maps = self.stem(image), []
         for stage in self.stages:
             x = stage(x)

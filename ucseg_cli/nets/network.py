@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,13 +12,19 @@ from ucseg_cli.nets.backbone import Backbone, build_backbone, run_features
 from ucseg_cli.nets.blocks import BLOCKS, Aspp, classifier, decoder, pointwise_block, upsample
 from ucseg_cli.references.variants import Variant, as_variant
 
-Make = Callable[..., nn.Module]
-"""``make(name, constructor, *arguments)`` gives the child of that name."""
+Child = TypeVar("Child", bound=nn.Module)
 
 
-def make_anew(name: str, constructor: Callable[..., nn.Module], *arguments: Any) -> nn.Module:  # noqa: ARG001
+class Make(Protocol):
+    """Gives a network the child of that name."""
+
+    def __call__(self, name: str, constructor: Callable[..., Child], *given: Any) -> Child:
+        """The child that *constructor* makes of what is given."""
+
+
+def make_anew(name: str, constructor: Callable[..., Child], *given: Any) -> Child:  # noqa: ARG001
     """Build a child and initialise it: kaiming-normal (fan_out, relu) convs, BN at 1/0."""
-    return constructor(*arguments).apply(_initialise)
+    return constructor(*given).apply(_initialise)
 
 
 class SegmentationNetwork(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ from ucseg_cli.facts.parts import Assembled, Outcome, PartBook
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import Backbone, SegmentationNetwork
 from ucseg_cli.nets.backbone import run_features
-from ucseg_cli.nets.network import make_anew
+from ucseg_cli.nets.network import Child, make_anew
 from ucseg_cli.references import Buildable, FromCheckpoint, OwnCode
 from ucseg_cli.references.designs import Model
 from ucseg_cli.references.variants import Variant
@@ -142,14 +142,14 @@ class _Family:
             self._own(backbone.features)
         return self._backbones[key]
 
-    def _make(self, name: str, constructor: Callable[..., nn.Module], *given: Any) -> nn.Module:
+    def _make(self, name: str, constructor: Callable[..., Child], *given: Any) -> Child:
         """The child for these arguments; no two children of a network are the same."""
         key = (name, constructor, *given)
         if key not in self._children:
             with building_on_meta():
                 child = self._children[key] = make_anew(name, constructor, *given).eval()
             self._own(child)
-        return self._children[key]
+        return cast("Child", self._children[key])
 
     def _own(self, child: nn.Module) -> None:
         self._book.weights.append(trace_modules(child))
