@@ -112,7 +112,7 @@ class ChildProcess(NamedTuple):
             raise _garbled(self.question.source) from error
 
     def follow_lines(self) -> Iterator[Any]:
-        """What a process streams, each as soon as it is there.
+        """The lines that a process streams, each as soon as it is there.
 
         Raises the error that ended it, and ModelError where nothing came within its time, where it
         ended before it was done, and for what is not JSON.

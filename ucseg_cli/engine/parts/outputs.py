@@ -1,4 +1,4 @@
-"""What a call returned, as a description by which it can be returned again."""
+"""Descriptions of what calls returned, by which it can be returned again."""
 
 from __future__ import annotations
 

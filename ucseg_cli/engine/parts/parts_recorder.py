@@ -1,8 +1,8 @@
 """Recording by parts: a call that was seen before is not run again.
 
 A part is the call of a module or of an operator. The first time it runs, and what it does is
-recorded; each later call with equal arguments returns new tensors of the same shapes. What is left
-to do for a variant is its own Python, from one known part to the next.
+recorded; each later call with equal arguments returns new tensors of the same shapes. A variant
+then takes only its own Python, from one known part to the next.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class PartsRecorder(DispatchMode):
         return out
 
     def _closed(self, begin: int, wire: int, call: Call, out: Any, kind: type) -> Part | None:
-        """What a module did from step *begin* on; None where another call may do otherwise."""
+        """The part that a module was from step *begin* on; None where another call may do otherwise."""
         self._note_freed()
         left = {address for address, one in self._alive.items() if one.begin >= begin}
         try:
@@ -189,7 +189,7 @@ class PartsRecorder(DispatchMode):
         return self._written(self._composed_since(begin), geometry, outputs)
 
     def _composed_since(self, begin: int) -> facts.Composed:
-        """What ran from step *begin* on; only what is alive now, or returned, has no end."""
+        """The steps from *begin* on; only what is alive now, or returned, has no end."""
         made = tuple(
             facts.Made(one.size, one.begin - begin, None if one.end is None else one.end - begin)
             for one in self._made

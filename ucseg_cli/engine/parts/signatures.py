@@ -1,4 +1,4 @@
-"""What a call depends on, as a value: two calls with equal signatures do the same."""
+"""The signature of a call: two calls with equal signatures do the same."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _among(tensor: Tensor, others: Sequence[Tensor]) -> Hashable:
 
 
 def geometry_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable:
-    """What of an operator's call matters to the places of a map: sizes, but no channels."""
+    """The sizes and settings of an operator's call that matter to places; no channels."""
     described: list[Hashable] = [name]
     args = args[: CHANNELS_FROM.get(name, len(args))]
     for one in (*args, *kwargs.values()):
