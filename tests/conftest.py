@@ -44,7 +44,7 @@ from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.count import Count
 from ucseg_cli.facts.design import Design, decode_design
-from ucseg_cli.facts.encoded_trace import decode_trace
+from ucseg_cli.facts.encoding.encoded_trace import decode_trace
 from ucseg_cli.facts.question import Question
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.trace import Trace

@@ -27,7 +27,7 @@ from ucseg_cli.analysis.counting.operations import own_flops, total_flops
 from ucseg_cli.analysis.counting.parameters import own_params, total_params
 from ucseg_cli.engine.recording.record import record, trace_modules
 from ucseg_cli.errors import ModelError
-from ucseg_cli.facts.encoded_trace import decode_trace, encode_trace
+from ucseg_cli.facts.encoding.encoded_trace import decode_trace, encode_trace
 from ucseg_cli.facts.trace import Trace
 
 IMAGE = (1, 4, 8, 8)

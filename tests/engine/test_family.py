@@ -32,7 +32,7 @@ from ucseg_cli.analysis.memory.peak_memory import (
 from ucseg_cli.engine.counters import count_model_of
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.facts.conditions import Conditions, Size
-from ucseg_cli.facts.encoded_trace import decode_trace, encode_trace
+from ucseg_cli.facts.encoding.encoded_trace import decode_trace, encode_trace
 from ucseg_cli.facts.trace import Op, Trace
 from ucseg_cli.nets import build_model
 from ucseg_cli.nets.backbone import build_features

@@ -28,7 +28,7 @@ from ucseg_cli.analysis.memory.peak_memory import peak_memory
 from ucseg_cli.engine.counters import count_model
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.facts.encoded_trace import decode_trace, encode_trace
+from ucseg_cli.facts.encoding.encoded_trace import decode_trace, encode_trace
 from ucseg_cli.facts.trace import Trace, Weight
 from ucseg_cli.nets import build_model
 from ucseg_cli.references.variants import CATALOGUE, Variant

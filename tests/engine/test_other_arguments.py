@@ -22,7 +22,7 @@ from ucseg_cli.engine.user_code.accelerators import accelerators_elsewhere
 from ucseg_cli.engine.user_code.import_model import model_builder
 from ucseg_cli.errors import ModelError, UcsegError, UnknownNameError, UsageError
 from ucseg_cli.facts.conditions import Conditions, parse_inputs
-from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace, encode_trace
+from ucseg_cli.facts.encoding.encoded_trace import TraceFormatError, decode_trace, encode_trace
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references import FromFile, FromLibrary
 from ucseg_cli.references.variants import CATALOGUE

@@ -21,8 +21,8 @@ from ucseg_cli.engine.parts.record_space import SpaceRecorder
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.engine.trace_model import Tracer, trace_source
 from ucseg_cli.facts.conditions import Conditions, Size
-from ucseg_cli.facts.encoded_parts import decode_outcomes, encode_outcomes
-from ucseg_cli.facts.encoded_trace import TraceFormatError
+from ucseg_cli.facts.encoding.encoded_parts import decode_outcomes, encode_outcomes
+from ucseg_cli.facts.encoding.encoded_trace import TraceFormatError
 from ucseg_cli.facts.parts import Assembled, Composed, Made, Outcome, PartBook
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references import Argument, FromFile, FromLibrary

@@ -32,7 +32,7 @@ from ucseg_cli.analysis.counting.fold_batch_norms import fold_batch_norms
 from ucseg_cli.engine.counters import count_with_fvcore, count_with_torch
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.facts.conditions import Conditions, Size
-from ucseg_cli.facts.encoded_trace import decode_trace, encode_trace
+from ucseg_cli.facts.encoding.encoded_trace import decode_trace, encode_trace
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.nets import build_model
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant

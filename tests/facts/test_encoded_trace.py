@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.small_trace import TRACE
-from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace, encode_trace
+from ucseg_cli.facts.encoding.encoded_trace import TraceFormatError, decode_trace, encode_trace
 from ucseg_cli.facts.trace import Module, Op, Tap, Tensor, Trace, Weight
 
 

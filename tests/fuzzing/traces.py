@@ -13,7 +13,7 @@ from typing import Any
 from fuzzing.mutations import damage_bytes, damage_json
 from fuzzing.small import AT_SMALL, FORMATS, LOOKING, OWN, SMALL, small_trace
 from support.lattices import key_between
-from ucseg_cli.facts.encoded_trace import encode_trace
+from ucseg_cli.facts.encoding.encoded_trace import encode_trace
 from ucseg_cli.facts.question import Question
 from ucseg_cli.gate import child_process
 from ucseg_cli.gate.cache import Cache

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
-from ucseg_cli.facts.encoded_trace import decode_trace, encode_trace
+from ucseg_cli.facts.encoding.encoded_trace import decode_trace, encode_trace
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references import Argument, FromLibrary
 from ucseg_cli.references.variants import Variant

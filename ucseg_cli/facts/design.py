@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import starmap
 from typing import Any, NamedTuple
 
-from ucseg_cli.facts.encoded_trace import decode_axis
+from ucseg_cli.facts.encoding.encoded_trace import decode_axis
 from ucseg_cli.facts.trace import ConstructorAxis
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar
 
-from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace, encode_trace
+from ucseg_cli.facts.encoding.encoded_trace import TraceFormatError, decode_trace, encode_trace
 from ucseg_cli.facts.swept import Swept
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.system.atomic_write import replace_file

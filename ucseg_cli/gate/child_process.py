@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from ucseg_cli.errors import ModelError, UcsegError, decode_error, encode_error
 from ucseg_cli.facts.design import Design, decode_design
-from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace
+from ucseg_cli.facts.encoding.encoded_trace import TraceFormatError, decode_trace
 from ucseg_cli.facts.question import (
     Question,
     dependencies_file,

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from ucseg_cli.errors import ModelError, UcsegError
 from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.facts.encoded_parts import Wholes, decode_outcomes
-from ucseg_cli.facts.encoded_trace import TraceFormatError
+from ucseg_cli.facts.encoding.encoded_parts import Wholes, decode_outcomes
+from ucseg_cli.facts.encoding.encoded_trace import TraceFormatError
 from ucseg_cli.facts.parts import Outcome, PartBook
 from ucseg_cli.facts.question import SWEEP, WITH_WHOLES, Question
 from ucseg_cli.facts.swept import Measure

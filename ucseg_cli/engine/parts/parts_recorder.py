@@ -176,7 +176,7 @@ class PartsRecorder(DispatchMode):
         return out
 
     def _closed(self, begin: int, wire: int, call: Call, out: Any, kind: type) -> Part | None:
-        """The part that a module was from step *begin* on; None where another call may do otherwise."""
+        """The part from step *begin* on; None where another call may do otherwise."""
         self._note_freed()
         left = {address for address, one in self._alive.items() if one.begin >= begin}
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ucseg_cli.engine.parts.record_space import SpaceRecorder
-from ucseg_cli.facts.encoded_parts import encode_outcomes
+from ucseg_cli.facts.encoding.encoded_parts import encode_outcomes
 from ucseg_cli.facts.parts import PartBook
 from ucseg_cli.facts.question import WITH_WHOLES, Question
 from ucseg_cli.references import OwnCode

@@ -15,7 +15,7 @@ from typing import Any
 from ucseg_cli.engine.require_torch import require_torch
 from ucseg_cli.errors import ModelError, UcsegError, encode_error
 from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.facts.encoded_trace import encode_trace
+from ucseg_cli.facts.encoding.encoded_trace import encode_trace
 from ucseg_cli.facts.question import (
     Question,
     decode_question,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ucseg_cli.errors import UcsegError, decode_error, encode_error
-from ucseg_cli.facts.encoded_trace import TraceFormatError, decode_trace, encode_trace
+from ucseg_cli.facts.encoding.encoded_trace import TraceFormatError, decode_trace, encode_trace
 from ucseg_cli.facts.parts import Assembled, Composed, Made, Outcome, Part, PartBook
 from ucseg_cli.facts.trace import Trace
 

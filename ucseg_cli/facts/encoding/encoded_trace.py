@@ -13,7 +13,7 @@ from itertools import chain, starmap
 from types import NoneType
 from typing import Any
 
-from ucseg_cli.facts.operator_forms import LARGEST, has_its_form
+from ucseg_cli.facts.encoding.operator_forms import LARGEST, has_its_form
 from ucseg_cli.facts.trace import ConstructorAxis, Module, Op, Saved, Tap, Tensor, Trace, Weight
 
 FORMAT = 6
