@@ -45,19 +45,21 @@ from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.count import Count
 from ucseg_cli.facts.design import Design, decode_design
 from ucseg_cli.facts.encoding.encoded_trace import decode_trace
+from ucseg_cli.facts.parts import PartBook
 from ucseg_cli.facts.question import Question
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.trace import Trace
-from ucseg_cli.gate import child_process, tracing
+from ucseg_cli.gate import child_process, sweeping, tracing
 from ucseg_cli.gate.cache import ENVIRONMENT, Cache
 from ucseg_cli.gate.fingerprints import fingerprint
 from ucseg_cli.project import config_file, configuration
 from ucseg_cli.project.configuration import read_settings
-from ucseg_cli.references import FromLibrary, Reference
+from ucseg_cli.references import FromLibrary, Model, Reference
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker of pytest-xdist has a core to itself
 
+EMPTY_BOOK = PartBook([], [])
 GOLDEN = Path(__file__).parent / "golden"
 SOURCE = Path(__file__).parents[1]
 HEEDED = (
@@ -239,6 +241,16 @@ def fake_engine(
                 found[request] = model_trace_of(request.model, request.conditions)
         return found
 
+    def record_here(
+        models: Sequence[Model], conditions: Sequence[Conditions], **_: bool
+    ) -> Iterator[sweeping.Recorded]:
+        for model in models:
+            failures: tracing.Failures = {}
+            requests = [tracing.Request(model, at) for at in conditions]
+            found = record_all(requests, failures)
+            outcomes = [found.get(one) or failures[one] for one in requests]
+            yield sweeping.Recorded(outcomes, EMPTY_BOOK, {})
+
     def count(request: tracing.Request, timeout: float = TIMEOUT) -> tuple[Count, ...]:
         return other_counts if request == COUNTED else really_count(request, timeout)
 
@@ -258,6 +270,7 @@ def fake_engine(
             yield [AskedHere(question) for question in questions]
 
     monkeypatch.setattr(tracing, "_record_all", record_all)
+    monkeypatch.setattr(sweeping, "_record_here", record_here)
     monkeypatch.setattr(tracing, "count_with_others", count)
     monkeypatch.setattr(child_process, "child_processes", asked_here)
     return asked
@@ -284,6 +297,11 @@ class AskedHere(NamedTuple):
             result if isinstance(result, UcsegError) else decode_trace(result)
             for result in self.wait_for_results()
         ]
+
+    def follow_lines(self) -> Iterator[Any]:
+        from ucseg_cli.engine.parts.stream_space import stream_space
+
+        return map(json.loads, stream_space(self.question, lambda source: source))
 
     def wait_for_designs(self) -> list[Design]:
         (found,) = self.wait_for_results()

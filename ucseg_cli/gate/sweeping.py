@@ -54,7 +54,13 @@ def record_space(
     if models and isinstance(models[0], OwnCode):
         own = [model for model in models if isinstance(model, OwnCode)]
         yield from _in_processes(own, conditions, wholes=wholes, timeout=timeout)
-        return
+    else:
+        yield from _record_here(models, conditions, wholes=wholes)
+
+
+def _record_here(
+    models: Sequence[Model], conditions: Sequence[Conditions], *, wholes: bool
+) -> Iterator[Recorded]:
     from ucseg_cli.engine.require_torch import require_torch
 
     require_torch()

@@ -17,7 +17,7 @@ from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.space.benefits import figure_of
 from ucseg_cli.errors import ModelError
 from ucseg_cli.facts.conditions import Conditions, Size
-from ucseg_cli.gate import tracing
+from ucseg_cli.gate import sweeping, tracing
 from ucseg_cli.references.variants import CATALOGUE, Variant
 from ucseg_cli.workflow.space import find_space, verify_sample
 
@@ -296,18 +296,17 @@ Break = Callable[[Callable[[Variant], bool]], None]
 @pytest.fixture
 def break_variants(monkeypatch: pytest.MonkeyPatch) -> Break:
     """Let some variants be impossible to build."""
-    really = tracing.trace_all
+    really = sweeping._record_here
+    error = ModelError("eleven with regular")
 
     def break_variants(is_broken: Callable[[Variant], bool]) -> None:
-        def trace_all(requests: Any, *others: Any, **options: Any) -> Any:
-            wanted = list(requests)
-            broken = [one for one in wanted if is_broken(one.model)]
-            failures = dict.fromkeys(broken, ModelError("eleven with regular"))
-            options["failures"].update(failures)
-            left = [one for one in wanted if one not in failures]
-            return really(left, *others, **options)
+        def record_here(models: Any, conditions: Any, *, wholes: bool) -> Any:
+            recorded = really(models, conditions, wholes=wholes)
+            for model, one in zip(models, recorded, strict=True):
+                outcomes = [error] * len(conditions) if is_broken(model) else one.outcomes
+                yield one._replace(outcomes=outcomes)
 
-        monkeypatch.setattr(tracing, "trace_all", trace_all)
+        monkeypatch.setattr(sweeping, "_record_here", record_here)
 
     return break_variants
 
