@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
 from ucseg_cli.analysis.space.benefits import refuse_unknown_tap
@@ -21,7 +22,7 @@ from ucseg_cli.references import Model, Reference
 from ucseg_cli.references.space import Space
 from ucseg_cli.references.variants import Variant
 from ucseg_cli.system.plain_file import read_plain_text
-from ucseg_cli.terminal.progress import show_progress
+from ucseg_cli.terminal.progress import progress_in_words, show_progress
 from ucseg_cli.terminal.streams import say
 from ucseg_cli.units import plural
 from ucseg_cli.workflow.space.budget_limits import BudgetLimits, budget_limits
@@ -104,14 +105,14 @@ def _find_base(named: str | None, settings: Settings) -> Reference:
 def _sweep(
     space: Space, measures: Sequence[Measure], settings: Settings, *, cache: Cache | None
 ) -> Swept:
+    begun = monotonic()
     with show_progress() as announce:
-        return sweep_all(
-            space,
-            measures,
-            cache,
-            lambda done, size: announce(f"\rrecording {size:,} variants… {done * 100 // size}%"),
-            settings.timeout,
-        )
+
+        def progress(done: int, size: int) -> None:
+            at = progress_in_words(done, size, monotonic() - begun)
+            announce(f"recording {plural(size, 'variant')}: {at}")
+
+        return sweep_all(space, measures, cache, progress, settings.timeout)
 
 
 def _refuse_nothing_built(space: Space, swept: Swept) -> None:
