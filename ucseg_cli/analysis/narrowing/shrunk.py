@@ -7,14 +7,16 @@ from typing import NamedTuple
 
 from ucseg_cli.analysis.counting.metrics import METRICS, totals
 from ucseg_cli.analysis.narrowing.axis_steps import AxisStep, LeftOut
-from ucseg_cli.analysis.narrowing.benefit_figures import BenefitFigures, benefit_figures
 from ucseg_cli.analysis.narrowing.layer_steps import LayerStep, NotNarrowable
+from ucseg_cli.analysis.space.benefits import benefits_of
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.trace import Trace
 
 OTHER_OUTPUT = "it changes the shape of the output"
 
 Shapes = tuple[tuple[int, ...], ...]
+Benefits = Mapping[str, int | None]
+"""The figures of which more is wanted, by name; but for the stride, of which less is."""
 
 
 class Effect(NamedTuple):
@@ -32,7 +34,7 @@ class Effect(NamedTuple):
     step: AxisStep | LayerStep
     total: Mapping[str, int]
     saved: Mapping[str, int]
-    benefits: BenefitFigures
+    benefits: Benefits
     outputs: Shapes
     keeps_output: bool
 
@@ -74,9 +76,9 @@ class Shrinking(NamedTuple):
         return totals(self.subject.trace)
 
     @property
-    def benefits(self) -> BenefitFigures:
+    def benefits(self) -> Benefits:
         """The benefits of the model as it is."""
-        return benefit_figures(self.subject.trace)
+        return benefits_of(self.subject.trace)
 
     @property
     def first(self) -> Effect | None:
@@ -90,7 +92,7 @@ def effect_of(
     step: AxisStep | LayerStep,
     before: Trace,
     after: Trace,
-    benefits: BenefitFigures | None = None,
+    benefits: Benefits | None = None,
 ) -> Effect:
     """The effect of a step from the traces before and after it, on the same input.
 
@@ -102,7 +104,7 @@ def effect_of(
         step,
         new,
         {metric: old[metric] - new[metric] for metric in METRICS if metric in old},
-        benefits or benefit_figures(after),
+        benefits or benefits_of(after),
         outputs,
         keeps_output=outputs == _output_shapes(before),
     )

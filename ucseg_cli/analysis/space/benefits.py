@@ -72,6 +72,11 @@ def figure_of(trace: Trace, metric: str) -> int | None:
     return _FIGURES[name](trace, tap)
 
 
+def benefits_of(trace: Trace) -> dict[str, int | None]:
+    """Every benefit of a network by its name."""
+    return {name: figure_of(trace, name) for name in BENEFITS}
+
+
 def refuse_unknown_tap(trace: Trace, metric: str, where: Where) -> None:
     """Raise UnknownNameError for a metric of a tap that a network does not have."""
     _, colon, tap = metric.partition(":")

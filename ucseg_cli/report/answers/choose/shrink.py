@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.analysis.narrowing.axis_steps import LeftOut
-from ucseg_cli.analysis.narrowing.benefit_figures import BenefitFigures
 from ucseg_cli.analysis.narrowing.layer_steps import Layer, LayerStep, NotNarrowable
 from ucseg_cli.analysis.narrowing.shrunk import Effect, Failed, Shrinking
+from ucseg_cli.analysis.space.benefits import BENEFITS
 from ucseg_cli.facts.choices import DEFAULT_CONVENTION
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.report.answers.choose.shrink_sentence import (
@@ -122,7 +122,7 @@ def shrink_report(found: Shrinking, conditions: Conditions, *, top: int | None) 
             "by": "layers" if found.by_layers else "axes",
             "sort": found.metric,
             "total": found.total,
-            "benefits": _raw_benefits(benefits),
+            "benefits": benefits,
             "steps": [_entry(fields, effect) for effect in found.effects],
             "failed": make_entries(FAILED, found.failed),
             "left_out": make_entries(LEFT_OUT, found.left_out),
@@ -200,9 +200,12 @@ def _share_field(name: str, whole: int, sort: str) -> Field[Effect]:
     )
 
 
+def _benefit(name: str) -> Callable[[Effect], int | None]:
+    return lambda effect: effect.benefits[name]
+
+
 _BENEFITS: Fields[Effect] = tuple(
-    Field(name, "", attrgetter(f"benefits.{name}"), Kind.SHAPE, output=CSV)
-    for name in BenefitFigures._fields
+    Field(name, "", _benefit(name), Kind.EXACT, output=CSV) for name in BENEFITS
 )
 
 
@@ -212,15 +215,10 @@ def _entry(fields: Fields[Effect], effect: Effect) -> dict[str, Any]:
         "total": dict(effect.total),
         "saved": dict(effect.saved),
         "raises": list(effect.raises),
-        "benefits": _raw_benefits(effect.benefits),
+        "benefits": effect.benefits,
         "outputs": [list(shape) for shape in effect.outputs],
         "keeps_output": effect.keeps_output,
     }
-
-
-def _raw_benefits(benefits: BenefitFigures) -> dict[str, Any]:
-    pairs = benefits._asdict().items()
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in pairs}
 
 
 def _short(metric: str) -> str:

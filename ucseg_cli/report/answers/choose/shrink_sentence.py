@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.analysis.narrowing.axis_steps import AxisStep
-from ucseg_cli.analysis.narrowing.benefit_figures import BenefitFigures
 from ucseg_cli.analysis.narrowing.layer_steps import LayerStep
-from ucseg_cli.analysis.narrowing.shrunk import Effect, Shrinking
+from ucseg_cli.analysis.narrowing.shrunk import Benefits, Effect, Shrinking
+from ucseg_cli.analysis.space.benefits import BENEFITS, RECEPTIVE_FIELD
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.report.parts.module_table import label
 from ucseg_cli.units import (
@@ -20,12 +20,6 @@ from ucseg_cli.units import (
     spoken_count,
 )
 
-BENEFITS = {
-    "receptive_field": "receptive field",
-    "receptive_field_at_size": "field at this size",
-    "output_stride": "stride",
-    "live_positions": "live kernel positions",
-}
 KEPT = "the receptive field stays"
 SAME = "same output"
 
@@ -50,7 +44,7 @@ def change_of(step: AxisStep | LayerStep) -> str:
     return f"{step.layers[0].before} → {step.layers[0].after}"
 
 
-def changes_of(effect: Effect, before: BenefitFigures) -> str | None:
+def changes_of(effect: Effect, before: Benefits) -> str | None:
     """The benefits that change, the metrics that rise, another output; None if there is nothing.
 
     A step that keeps the function says so.
@@ -74,7 +68,7 @@ def shrink_sentence(found: Shrinking, conditions: Conditions) -> str:
     saved = f"{amount(found.metric, first.saved[found.metric])} {title} ({format_percent(share)})"
     also = "" if found.metric == "params" else f" and {_parameters(first, found)}"
     if isinstance(first.step, AxisStep):
-        kept = "" if found.benefits.receptive_field is None else KEPT
+        kept = "" if found.benefits[RECEPTIVE_FIELD.name] is None else KEPT
         changed = changes_of(first, found.benefits) or kept
         to = first.step.reference.name
         then = f"; {changed}" if changed else ""
@@ -95,23 +89,16 @@ def _parameters(effect: Effect, found: Shrinking) -> str:
     return f"{format_percent(exact_ratio(saved, whole))} of the parameters"
 
 
-def _benefits(after: BenefitFigures, before: BenefitFigures) -> Iterator[str]:
-    """Each figure that changes; the field at this size only where it is another than the field."""
-    fields = (before.receptive_field, after.receptive_field)
-    for key, title in BENEFITS.items():
-        old, new = getattr(before, key), getattr(after, key)
-        repeats = key == "receptive_field_at_size" and (old, new) == fields
-        if old != new and not repeats:
-            yield f"{title} {_shown(old)} → {_shown(new)}"
+def _benefits(after: Benefits, before: Benefits) -> Iterator[str]:
+    """Each figure that changes."""
+    for name, metric in BENEFITS.items():
+        old, new = before[name], after[name]
+        if old != new:
+            yield f"{metric.title} {_shown(old)} → {_shown(new)}"
 
 
-def _shown(value: tuple[int, int] | int | None) -> str:
-    """A side where both are one."""
-    if value is None:
-        return "unknown"
-    if isinstance(value, int):
-        return str(value)
-    return str(value[0]) if value[0] == value[1] else format_shape(value)
+def _shown(value: int | None) -> str:
+    return "unknown" if value is None else str(value)
 
 
 def dependents(step: LayerStep) -> str:
