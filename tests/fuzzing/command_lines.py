@@ -97,6 +97,16 @@ def _value(random: Random, name: str) -> str:
         "--reason": ("wider", "", " "),
         "--drop": ("v1", "v9"),
         "--fail-on": ("never", "error", "warning"),
+        "--vary": (
+            *("backbone=9..11", "conv=*", "rates=6|6,12", "low_skip=0..8/4", "dropout=0..0.2/0.1"),
+            *("backbone=3..5", "rates=*", "conv=", "=1", "aspp_channels=1..999999", "a=1,(2,|3"),
+        ),
+        "--min": ("receptive-field=9", "live-positions=1@64", "miou=0.5", "params=9@", "fvcore"),
+        "--minimize": ("params", "macs@48", "output-stride:mid", "peak", "flops", "fvcore@"),
+        "--maximize": ("receptive-field", "output-stride:no", "miou", "bytes@1x9:int64"),
+        "--score": ("params/macs", "log2(params)-1/0", "-a", "(" * 99, "miou", "2**params**9"),
+        "--scores": ("net.py", "ucseg.toml", "empty.pt", ".", "no.csv", "/dev/zero"),
+        "--verify": ("1", "2", "0"),
         "--select": ("UC1", "UC104", "UC9"),
     }
     if len(name) == 2:

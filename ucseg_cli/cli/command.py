@@ -33,7 +33,7 @@ class Command(TyperCommand):
                 name = max(option.opts, key=len)
                 where = f"{ctx.command_path} {name}"
                 raise UsageError(f"{name} is given twice", where=where, help="it takes one value")
-        if extra:
+        if extra and not ctx.resilient_parsing:  # a shell asks while the last option lacks a value
             raise self._too_many(ctx, values, extra)
         return super().parse_args(ctx, args)
 

@@ -56,11 +56,12 @@ def choice(
     )
 
 
-def complete_reference(incomplete: str) -> list[str]:
-    """Shell completion of a reference."""
+def complete_reference(context: typer.Context, incomplete: str) -> list[str]:
+    """Shell completion of a reference, on a sweep of the name of a space as well."""
     from ucseg_cli.cli.completion import complete_reference as completion  # only a shell asks
 
-    return completion.complete_reference(incomplete)
+    with_spaces = context.info_name == "sweep"
+    return completion.complete_reference(incomplete, with_spaces=with_spaces)
 
 
 def reference_argument(metavar: str, help: str) -> Any:  # noqa: A002 - the word on the screen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -181,7 +182,12 @@ def setting(value: Value) -> object:
 
     Types are kept apart, since True equals 1, but for lists and tuples: a trace has both as one.
     """
-    return repr(_with_tuples(Argument("", value).value)) if isinstance(value, str) else value
+    return _as_python_reads(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=1 << 16)
+def _as_python_reads(text: str) -> str:
+    return repr(_with_tuples(Argument("", text).value))
 
 
 def _with_tuples(value: Any) -> Any:

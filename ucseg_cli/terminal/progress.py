@@ -10,18 +10,30 @@ from contextlib import contextmanager
 from ucseg_cli.terminal.streams import spell_for
 
 CLEAR_LINE = "\r\x1b[2K"
+A_FEW_MINUTES = 180
+"""Seconds from which on minutes are exact enough."""
+
+
+def progress_in_words(done: int, size: int, seconds: float) -> str:
+    """``34%, 12 s left`` after *seconds* for *done* of *size*; without a guess at the beginning."""
+    share = f"{done * 100 // size}%"
+    if not done:
+        return share
+    left = round(seconds * (size - done) / done)
+    return f"{share}, {left // 60} min left" if left >= A_FEW_MINUTES else f"{share}, {left} s left"
 
 
 @contextmanager
 def show_progress() -> Iterator[Callable[[str], None]]:
-    """A function that says what is being done, in a line that is gone afterwards."""
+    """A function that says what is being done, in one line that is gone afterwards."""
     said = False
 
     def announce(message: str) -> None:
         nonlocal said
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+            before = CLEAR_LINE if said else ""
             said = True
-            sys.stderr.write(spell_for(message, sys.stderr))
+            sys.stderr.write(before + spell_for(message, sys.stderr))
             sys.stderr.flush()
 
     try:

@@ -15,6 +15,7 @@ from support.fixture_types import Run, TraceOf
 from support.spaces import STORED, family_space
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.space.benefits import figure_of
+from ucseg_cli.errors import ModelError
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.gate import tracing
 from ucseg_cli.references.variants import CATALOGUE, Variant
@@ -289,21 +290,32 @@ def test_an_axis_that_changes_nothing_is_named(ucseg: Run) -> None:
     assert "The axis dropout changes none of these figures." in done.stdout
 
 
-def test_variants_that_cannot_be_built_are_listed_and_stop_nothing(
-    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from ucseg_cli.errors import ModelError
+Break = Callable[[Callable[[Variant], bool]], None]
 
+
+@pytest.fixture
+def break_variants(monkeypatch: pytest.MonkeyPatch) -> Break:
+    """Let some variants be impossible to build."""
     really = tracing.trace_all
 
-    def trace_all(requests: Any, *others: Any, **options: Any) -> Any:
-        wanted = list(requests)
-        broken = [one for one in wanted if one.model.backbone == 11 and one.model.conv == "regular"]
-        options["failures"].update(dict.fromkeys(broken, ModelError("eleven with regular")))
-        left = [one for one in wanted if one not in broken]
-        return really(left, *others, **options)
+    def break_variants(is_broken: Callable[[Variant], bool]) -> None:
+        def trace_all(requests: Any, *others: Any, **options: Any) -> Any:
+            wanted = list(requests)
+            broken = [one for one in wanted if is_broken(one.model)]
+            failures = dict.fromkeys(broken, ModelError("eleven with regular"))
+            options["failures"].update(failures)
+            left = [one for one in wanted if one not in failures]
+            return really(left, *others, **options)
 
-    monkeypatch.setattr(tracing, "trace_all", trace_all)
+        monkeypatch.setattr(tracing, "trace_all", trace_all)
+
+    return break_variants
+
+
+def test_variants_that_cannot_be_built_are_listed_and_stop_nothing(
+    sweep: Sweep, break_variants: Break
+) -> None:
+    break_variants(lambda variant: variant.backbone == 11 and variant.conv == "regular")
     found = sweep("--max", "params=600k")
     broken = [one for one in found["variants"] if one["reason"] is not None]
     assert len(broken) == 4
@@ -315,6 +327,16 @@ def test_variants_that_cannot_be_built_are_listed_and_stop_nothing(
         one["metrics"]["params"] is not None and one["metrics"]["params"] <= 600_000
         for one in found["variants"]
     )
+
+
+def test_a_space_of_which_nothing_can_be_built_is_an_error(
+    ucseg: Run, break_variants: Break
+) -> None:
+    break_variants(lambda _: True)
+    done = ucseg("sweep", "v1", *VARY)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "none of 16 variants can be built and run: eleven with regular" in done.stderr
+    assert "the same reason for 16 of 16" in done.stderr
 
 
 def test_some_variants_are_recorded_again_and_compared(

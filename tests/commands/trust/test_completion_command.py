@@ -66,6 +66,12 @@ def _complete(ucseg: Run, monkeypatch: pytest.MonkeyPatch, *words: str) -> list[
         (("flops", "--convention", "f"), ["fvcore"]),
         (("flops", "--sort", ""), ["tree", "count", "path"]),
         (("compare", "--sort", ""), ["change", "path"]),
+        (("sweep", "v2", "--vary", "dec"), ["decoder_blocks=", "decoder_channels="]),
+        (("sweep", "--vary", "conv="), ["conv=*", "conv=regular", "conv=separable"]),
+        (("sweep", "v2", "--vary", "aspp_channels=1"), ["aspp_channels=128"]),
+        (("sweep", "net.py:Net", "--vary", ""), []),
+        (("sweep", "--minimize", "p"), ["params", "peak-memory"]),
+        (("sweep", "--min", "rec"), ["receptive-field="]),
         (("explain", "exit"), ["exit-status"]),
         (("completion", "p"), ["powershell", "pwsh"]),
         (("probe", "--ba"), ["--batch"]),
@@ -86,6 +92,17 @@ def test_every_value_that_is_offered_is_one_that_is_accepted(
     offered = _complete(ucseg, monkeypatch, "params", "v2+")
     assert len(offered) == sum(len(axis.examples) for axis in AXES)
     assert [parse_reference(text).name for text in offered] == offered
+
+
+def test_a_sweep_is_offered_the_spaces_of_the_configuration(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ucseg.toml").write_text('[spaces.vast]\nfrom = "v2"\nbackbone = "9..11"\n')
+    assert _complete(ucseg, monkeypatch, "sweep", "v") == ["v1", "v2", "v3", "vast"]
+    assert _complete(ucseg, monkeypatch, "params", "v") == ["v1", "v2", "v3"]
+    (tmp_path / "ucseg.toml").write_text("wrong")
+    assert _complete(ucseg, monkeypatch, "sweep", "v") == ["v1", "v2", "v3"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])

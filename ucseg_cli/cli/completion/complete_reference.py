@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ucseg_cli.errors import UcsegError
@@ -10,8 +10,11 @@ from ucseg_cli.references.libraries import LIBRARIES, network_names
 from ucseg_cli.system.plain_file import read_plain_file
 
 
-def complete_reference(incomplete: str) -> list[str]:
-    """How a reference may go on: axes, a file's classes, a library's networks, a checkpoint."""
+def complete_reference(incomplete: str, *, with_spaces: bool = False) -> list[str]:
+    """How a reference may go on: axes, a file's classes, a library's networks, a checkpoint.
+
+    *with_spaces* also the names of spaces.
+    """
     head, plus, last = incomplete.rpartition("+")
     if ".py:" in incomplete:
         return [] if plus else list(_classes(incomplete))
@@ -20,22 +23,25 @@ def complete_reference(incomplete: str) -> list[str]:
         return [] if plus else [f"{library}:{name}" for name in _networks(library, begun)]
     if plus:
         return [f"{head}+{change}" for change in _assignments() if change.startswith(last)]
-    named = [name for name in _named() if name.startswith(last)]
+    known = [*_named(), *(_spaces() if with_spaces else ())]
+    named = [name for name in known if name.startswith(last)]
     if last:
         named += [f"{library}:" for library in LIBRARIES if library.startswith(last)]
     return [*named, *(_files(last) if last else ())]
 
 
-def complete_vary(incomplete: str, model: str | None = None) -> list[str]:
-    """How the values of a varied axis may begin; those of the family, for a variant of it."""
+def complete_vary(incomplete: str, words: Iterable[str] = ()) -> list[str]:
+    """The axes of the family that may be varied, and values of one; none of any other design."""
     from ucseg_cli.references.variants import AXES
     from ucseg_cli.references.variants.axis_values import Choice
 
-    if model is not None and ":" in model:
+    if any(":" in word for word in words):
         return []
-    every = [f"{axis.name}=*" for axis in AXES if isinstance(axis.parse, Choice)]
-    begun = [f"{axis.name}=" for axis in AXES] if "=" not in incomplete else []
-    return [text for text in (*begun, *every, *_assignments()) if text.startswith(incomplete)]
+    closed = [f"{axis.name}=*" for axis in AXES if isinstance(axis.parse, Choice)]
+    offered = [f"{axis.name}=" for axis in AXES]
+    if "=" in incomplete:
+        offered = [*closed, *_assignments()]
+    return [text for text in offered if text.startswith(incomplete)]
 
 
 def _named() -> list[str]:
@@ -52,6 +58,15 @@ def _networks(library: str, begun: str) -> list[str]:
     try:
         return [name for name in network_names(library) if name.startswith(begun)]
     except UcsegError:  # it is not installed
+        return []
+
+
+def _spaces() -> list[str]:
+    from ucseg_cli.workflow.load_project import load_project
+
+    try:
+        return list(load_project().spaces)
+    except UcsegError:
         return []
 
 

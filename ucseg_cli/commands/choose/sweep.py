@@ -38,7 +38,8 @@ def complete_varied_axis(context: typer.Context, incomplete: str) -> list[str]:
     """Shell completion of an axis and its values."""
     from ucseg_cli.cli.completion.complete_reference import complete_vary
 
-    return complete_vary(incomplete, context.params.get("model"))
+    # while the option lacks a value, Typer leaves the words before it where they are
+    return complete_vary(incomplete, [*context.args, context.params.get("model") or ""])
 
 
 VaryOption = Annotated[

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
 from ucseg_cli.analysis.space.benefits import refuse_unknown_tap
 from ucseg_cli.analysis.space.conclude_sweep import conclude_sweep
 from ucseg_cli.analysis.space.scores import read_scores
 from ucseg_cli.analysis.space.sweep_answer import Number, Quantity, Scores, SweepAnswer
-from ucseg_cli.errors import Place, UnknownNameError, UsageError
+from ucseg_cli.errors import ModelError, Place, UnknownNameError, UsageError
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.swept import Measure, Swept
@@ -20,7 +22,7 @@ from ucseg_cli.references import Model, Reference
 from ucseg_cli.references.space import Space
 from ucseg_cli.references.variants import Variant
 from ucseg_cli.system.plain_file import read_plain_text
-from ucseg_cli.terminal.progress import show_progress
+from ucseg_cli.terminal.progress import progress_in_words, show_progress
 from ucseg_cli.terminal.streams import say
 from ucseg_cli.units import plural
 from ucseg_cli.workflow.space.budget_limits import BudgetLimits, budget_limits
@@ -77,6 +79,7 @@ def sweep_space(
     _refuse_unknown_taps(base, measures, settings, cache=cache)
     say("space", _size_in_words(space))
     swept = _sweep(space, measures, settings, cache=cache)
+    _refuse_nothing_built(space, swept)
     figures = _base_figures(space, measures, swept, wanted.quantities, scores, settings, cache)
     answer = conclude_sweep(space, conditions, wanted, swept, figures, scores)
     return answer._replace(
@@ -102,14 +105,28 @@ def _find_base(named: str | None, settings: Settings) -> Reference:
 def _sweep(
     space: Space, measures: Sequence[Measure], settings: Settings, *, cache: Cache | None
 ) -> Swept:
+    begun = monotonic()
     with show_progress() as announce:
-        return sweep_all(
-            space,
-            measures,
-            cache,
-            lambda done, size: announce(f"\rrecording {size:,} variants… {done * 100 // size}%"),
-            settings.timeout,
-        )
+
+        def progress(done: int, size: int) -> None:
+            at = progress_in_words(done, size, monotonic() - begun)
+            announce(f"recording {plural(size, 'variant')}: {at}")
+
+        return sweep_all(space, measures, cache, progress, settings.timeout)
+
+
+def _refuse_nothing_built(space: Space, swept: Swept) -> None:
+    """Raise ModelError where every variant is broken, with the reason that most of them have."""
+    if len(swept.reasons) < space.size:
+        return
+    reason, times = Counter(swept.reasons.values()).most_common(1)[0]
+    first = next(variant for variant, why in swept.reasons.items() if why == reason)
+    raise ModelError(
+        f"none of {plural(space.size, 'variant')} can be built and run: {reason}",
+        where=space.reference_at(first),
+        notes=(f"the same reason for {times:,} of {space.size:,}",) if times > 1 else (),
+        help=f"`ucseg show '{space.reference_at(first)}'` looks at one of them alone",
+    )
 
 
 def _base_figures(
