@@ -345,6 +345,19 @@ def test_the_picture_marks_each_variant_by_its_part_and_says_which_limits_one_br
     assert scatter.title_of(worst).endswith("; not within params ≤ 600k, fvcore ≤ 150M")
 
 
+def test_the_note_explains_the_signs_and_a_line_that_leaves_out_a_part_of_the_front() -> None:
+    two = {PARAMS: lambda place: 9 + place[0], FVCORE: lambda place: 9 - place[0]}
+    plain = sweep_scatter(swept_answer(figures=two))
+    third = sweep_scatter(swept_answer(figures={**two, PEAK: lambda place: place[2]}))
+    dearer = {**two, PARAMS: lambda place: 9 + place[0] + place[1]}
+    part = sweep_scatter(swept_answer(figures={**dearer, PEAK: lambda place: -place[1]}))
+    assert plain is not None
+    assert third is not None
+    assert part is not None
+    assert plain.note == third.note == "Coloured dots are on the front, grey ones are beaten."
+    assert part.note.endswith(" The line joins the best by these two figures alone.")
+
+
 def test_a_crowd_is_thinned_and_keeps_the_front_and_every_part_of_the_picture() -> None:
     wide = VariedAxis("aspp_channels", tuple(range(1, 3001)), 64)
 

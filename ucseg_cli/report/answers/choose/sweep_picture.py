@@ -29,7 +29,7 @@ def sweep_scatter(answer: SweepAnswer) -> Scatter | None:
         return None
     dots = tuple(_thinned(every))
     scales = _scale(answer, across), _scale(answer, up)
-    return Scatter(
+    scatter = Scatter(
         f"{up.title} by {across.title}",
         _description(answer, across, up, len(every)),
         *scales,
@@ -38,9 +38,9 @@ def sweep_scatter(answer: SweepAnswer) -> Scatter | None:
         _base_name(answer),
         _bounds(answer.limits, across),
         _bounds(answer.limits, up),
-        " ".join(_notes(answer, len(dots), len(every))),
-        partial(_title, answer, across, up, _names(answer, dots)),
+        title_of=partial(_title, answer, across, up, _names(answer, dots)),
     )
+    return scatter._replace(note=" ".join(_notes(answer, scatter, len(every))))
 
 
 def sweep_panels(answer: SweepAnswer, scatter: Scatter | None) -> Panels | None:
@@ -162,12 +162,13 @@ def _description(answer: SweepAnswer, across: Quantity, up: Quantity, known: int
     )
 
 
-def _notes(answer: SweepAnswer, drawn: int, known: int) -> Iterator[str]:
-    """The meaning of the signs, and what is not drawn."""
+def _notes(answer: SweepAnswer, scatter: Scatter, known: int) -> Iterator[str]:
+    """The meaning of the signs and of the line, and how many variants are not drawn."""
     if answer.front:
         outside = ", hollow ones do not fit" if answer.fitting < answer.space.size else ""
         yield f"Coloured dots are on the front, grey ones are beaten{outside}."
-    if answer.front and len(answer.objectives) > len(("across", "up")):
+    if 1 < len(scatter.front) < len(scatter.front_dots):
         yield "The line joins the best by these two figures alone."
+    drawn = len(scatter.dots)
     if drawn < known:
         yield f"{drawn:,} of {known:,} variants are drawn: the others lie beside these."
