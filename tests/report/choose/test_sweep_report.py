@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from io import StringIO
 from typing import Any
@@ -19,6 +19,7 @@ from support.swept_spaces import (
     FIGURES,
     FVCORE,
     PARAMS,
+    PEAK,
     Place,
     at_most,
     params,
@@ -43,7 +44,6 @@ from ucseg_cli.report.pictures.scatter import Mark
 TIGHT = (at_most("params", 600_000, "600k"), at_most("fvcore", 150_000_000, "150M"))
 TRADE = {PARAMS: params, FIELD: lambda place: 100 + 10 * place[2] + place[0]}
 """A front with a benefit, so that it has many variants."""
-ONE: dict[Quantity, Callable[[Place], int]] = {PARAMS: lambda place: place[0]}
 GOALS = (Objective("params"), Objective("receptive-field", maximize=True))
 
 
@@ -216,32 +216,35 @@ def test_the_sentence_names_the_limit_that_binds_as_far_as_it_does() -> None:
     assert begins(tight, tight) == "7 of 30 variants fit"
 
 
-def test_the_sentence_says_what_beats_the_base() -> None:
-    beaten = {PARAMS: lambda place: 100 - place[2], FVCORE: lambda place: 100 - place[0]}
-    summary = sweep_report(swept_answer(figures=beaten)).summary
-    assert summary == (
-        "1 variant is on the front, and v2 is not: v2+aspp_channels=96 is better in parameters."
+def test_the_sentence_says_how_the_base_stands_to_the_front() -> None:
+    def ends(figures: Mapping[Quantity, Callable[[Place], int]], **wanted: Any) -> str:
+        axes = (BACKBONE, VariedAxis("aspp_channels", (32, 64), 64))
+        return sweep_report(swept_answer(axes, figures, **wanted)).summary
+
+    best = {PARAMS: lambda place: place[0], FVCORE: lambda place: place[1]}
+    assert ends(best) == (
+        "v2+backbone=9+aspp_channels=32 is the best in parameters and FLOPs (fvcore)."
     )
-    alone = sweep_report(swept_answer(axes=(BACKBONE,), figures={PARAMS: lambda place: -place[0]}))
-    assert alone.summary == "v2 beats all."
-    among = swept_answer(
-        axes=(BACKBONE,), figures={PARAMS: lambda p: p[0], FVCORE: lambda p: -p[0]}
+    trade = {PARAMS: lambda place: 5 + place[0], FVCORE: lambda place: 5 - place[0]}
+    assert ends(trade) == "3 variants are on the front, v2 among them."
+    wide = {**trade, PEAK: lambda place: place[1]}
+    assert ends(wide) == (
+        "3 variants are on the front, and v2 is not: v2+aspp_channels=32 is better in "
+        "peak activations."
     )
-    assert sweep_report(among).summary == "3 variants are on the front, v2 among them."
+    limit = (at_most("params", 6, "6"),)
+    assert ends(trade, limits=limit).endswith("2 variants are on the front, and v2 does not fit.")
+    single = ends(
+        {PARAMS: lambda place: place[0] * 2 + place[1]}, limits=(at_most("params", 0, "0"),)
+    )
+    assert single.endswith("; it is v2+backbone=9+aspp_channels=32.")
 
 
-def test_the_sentence_knows_a_base_that_does_not_fit_and_one_outside_of_the_space() -> None:
-    limited = swept_answer(axes=(BACKBONE,), figures=ONE, limits=(at_most("params", 1, "1"),))
-    assert sweep_report(limited).summary.endswith(
-        "; 1 variant is on the front, and v2 does not fit."
-    )
-    outside = swept_answer(axes=(VariedAxis("backbone", (9, 10), 11),), figures=ONE)
-    for figure, end in (
-        (0, "on the front."),
-        (1, "is as good as v2."),
-        (2, "better in parameters."),
-    ):
-        answer = outside._replace(base={"params": figure - 1 + ONE[PARAMS]((0,))})
+def test_the_sentence_knows_a_base_outside_of_the_space() -> None:
+    trade = {PARAMS: lambda place: 5 + place[0], FVCORE: lambda place: 5 - place[0]}
+    outside = swept_answer((VariedAxis("backbone", (9, 10), 11),), trade)
+    for params_of_base, end in ((4, "on the front."), (5, "as good as v2."), (6, "in parameters.")):
+        answer = outside._replace(base={"params": params_of_base, "fvcore": 5})
         assert sweep_report(answer).summary.endswith(end)
 
 
@@ -340,6 +343,19 @@ def test_the_picture_marks_each_variant_by_its_part_and_says_which_limits_one_br
         assert ("not within" in scatter.title_of(dot)) == (not fits)
     worst = next(dot for dot in scatter.dots if dot.variant == 24)
     assert scatter.title_of(worst).endswith("; not within params ≤ 600k, fvcore ≤ 150M")
+
+
+def test_the_note_explains_the_signs_and_a_line_that_leaves_out_a_part_of_the_front() -> None:
+    two = {PARAMS: lambda place: 9 + place[0], FVCORE: lambda place: 9 - place[0]}
+    plain = sweep_scatter(swept_answer(figures=two))
+    third = sweep_scatter(swept_answer(figures={**two, PEAK: lambda place: place[2]}))
+    dearer = {**two, PARAMS: lambda place: 9 + place[0] + place[1]}
+    part = sweep_scatter(swept_answer(figures={**dearer, PEAK: lambda place: -place[1]}))
+    assert plain is not None
+    assert third is not None
+    assert part is not None
+    assert plain.note == third.note == "Coloured dots are on the front, grey ones are beaten."
+    assert part.note.endswith(" The line joins the best by these two figures alone.")
 
 
 def test_a_crowd_is_thinned_and_keeps_the_front_and_every_part_of_the_picture() -> None:

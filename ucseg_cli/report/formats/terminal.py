@@ -26,7 +26,7 @@ from ucseg_cli.report.formats.screen import (
 if TYPE_CHECKING:
     from ucseg_cli.report.pictures.scatter import Picture
 
-TITLE = 14
+TITLE = 15
 """Cells that a column's title may take in any case."""
 INDENTS = (2, 1, 0)
 """Spaces for each level of depth; the later ones where names would have to be shortened."""

@@ -171,26 +171,37 @@ def _difference(quantity: Quantity, change: Number) -> str:
 
 
 def _about_front(answer: SweepAnswer) -> str:
-    """Whether the base is on the front, else what beats it there."""
-    count = f"{plural(len(answer.front), 'variant')} {_verb(len(answer.front))} on the front"
+    """The best variant if one is the best in everything, else how the base stands to the front."""
+    first, *others = answer.front
+    if not others:
+        return _about_best(answer, first)
+    count = f"{len(answer.front):,} variants are on the front"
     base, index = answer.space.base.name, answer.space.base_index
     if any(index in (point.variant, *point.equals) for point in answer.front):
-        return f"{count}, {base} among them" if len(answer.front) > 1 else f"{base} beats all"
+        return f"{count}, {base} among them"
     if index is not None and not answer.feasible[index]:
         return f"{count}, and {base} does not fit"
     better = next((point for point in answer.front if _beats_base(answer, point)), None)
     if better is None:
         return count
-    name = answer.space.reference_at(better.variant)
-    *others, last = _gains(answer, better) or [""]
-    if not last:
+    name, gains = answer.space.reference_at(better.variant), _gains(answer, better)
+    if not gains:
         return f"{count}, and {name} is as good as {base}"
-    gains = f"{', '.join(others)} and {last}" if others else last
-    return f"{count}, and {base} is not: {name} is better in {gains}"
+    return f"{count}, and {base} is not: {name} is better in {_listed(gains)}"
 
 
-def _verb(count: int) -> str:
-    return "is" if count == 1 else "are"
+def _about_best(answer: SweepAnswer, point: FrontPoint) -> str:
+    name = answer.space.reference_at(point.variant)
+    if answer.fitting == 1:
+        return f"it is {name}"
+    objectives = tables.objective_quantities(answer)[: len(answer.objectives)]
+    return f"{name} is the best in {_listed([one.title for one in objectives])}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    """``parameters, MACs and peak activations``."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _beats_base(answer: SweepAnswer, point: FrontPoint) -> bool:

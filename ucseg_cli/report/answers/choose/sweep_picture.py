@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 
 from ucseg_cli.analysis.space.limits import violated
 from ucseg_cli.analysis.space.sweep_answer import Limit, Number, Quantity, SweepAnswer
@@ -29,7 +29,7 @@ def sweep_scatter(answer: SweepAnswer) -> Scatter | None:
         return None
     dots = tuple(_thinned(every))
     scales = _scale(answer, across), _scale(answer, up)
-    return Scatter(
+    scatter = Scatter(
         f"{up.title} by {across.title}",
         _description(answer, across, up, len(every)),
         *scales,
@@ -38,9 +38,9 @@ def sweep_scatter(answer: SweepAnswer) -> Scatter | None:
         _base_name(answer),
         _bounds(answer.limits, across),
         _bounds(answer.limits, up),
-        " ".join(_notes(answer, len(dots), len(every))),
-        partial(_title, answer, across, up),
+        title_of=partial(_title, answer, across, up, _names(answer, dots)),
     )
+    return scatter._replace(note=" ".join(_notes(answer, scatter, len(every))))
 
 
 def sweep_panels(answer: SweepAnswer, scatter: Scatter | None) -> Panels | None:
@@ -101,10 +101,27 @@ def _ends(figures: Iterable[Number]) -> tuple[Number, Number]:
     return min(known), max(known)
 
 
-def _title(answer: SweepAnswer, across: Quantity, up: Quantity, dot: Dot) -> str:
+def _names(answer: SweepAnswer, dots: Iterable[Dot]) -> Callable[[], Mapping[int, str]]:
+    """The references of the variants drawn, made at once and only for a picture that has words."""
+    drawn = {dot.variant for dot in dots}
+
+    @cache
+    def names() -> Mapping[int, str]:
+        every = enumerate(answer.space.references())
+        return {variant: name for variant, name in every if variant in drawn}
+
+    return names
+
+
+def _title(
+    answer: SweepAnswer,
+    across: Quantity,
+    up: Quantity,
+    names: Callable[[], Mapping[int, str]],
+    dot: Dot,
+) -> str:
     """A variant with both figures, and the limits that it breaks."""
-    is_base = dot.mark is Mark.BASE
-    name = answer.space.base.name if is_base else answer.space.reference_at(dot.variant)
+    name = answer.space.base.name if dot.mark is Mark.BASE else names()[dot.variant]
     figures = ", ".join(
         f"{quantity.title} {figure_text(quantity, figure)}"
         for quantity, figure in ((across, dot.x), (up, dot.y))
@@ -145,12 +162,13 @@ def _description(answer: SweepAnswer, across: Quantity, up: Quantity, known: int
     )
 
 
-def _notes(answer: SweepAnswer, drawn: int, known: int) -> Iterator[str]:
-    """The meaning of the signs, and what is not drawn."""
+def _notes(answer: SweepAnswer, scatter: Scatter, known: int) -> Iterator[str]:
+    """The meaning of the signs and of the line, and how many variants are not drawn."""
     if answer.front:
         outside = ", hollow ones do not fit" if answer.fitting < answer.space.size else ""
         yield f"Coloured dots are on the front, grey ones are beaten{outside}."
-    if answer.front and len(answer.objectives) > len(("across", "up")):
+    if 1 < len(scatter.front) < len(scatter.front_dots):
         yield "The line joins the best by these two figures alone."
+    drawn = len(scatter.dots)
     if drawn < known:
         yield f"{drawn:,} of {known:,} variants are drawn: the others lie beside these."
