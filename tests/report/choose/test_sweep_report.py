@@ -30,8 +30,8 @@ from ucseg_cli.analysis.space.expression import parse_formula
 from ucseg_cli.analysis.space.sweep_answer import Limit, Objective, Quantity, Scores, SweepAnswer
 from ucseg_cli.references.space import VariedAxis
 from ucseg_cli.report.answers.choose.sweep import FRONT_ROWS, sweep_report
-from ucseg_cli.report.answers.choose.sweep_picture import MOST_DOTS, sweep_scatter
-from ucseg_cli.report.answers.choose.sweep_tables import spread
+from ucseg_cli.report.answers.choose.swept.sweep_picture import MOST_DOTS, sweep_scatter
+from ucseg_cli.report.answers.choose.swept.sweep_tables import spread
 from ucseg_cli.report.document import Report, Table
 from ucseg_cli.report.formats.csv import render_csv
 from ucseg_cli.report.formats.html import render_html

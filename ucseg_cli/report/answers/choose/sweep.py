@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from ucseg_cli.analysis.space.sweep_answer import FrontPoint, Nearest, Number, Quantity, SweepAnswer
 from ucseg_cli.report.answers.choose import sweep_tables as tables
-from ucseg_cli.report.answers.choose.sweep_figures import figure_text
-from ucseg_cli.report.answers.choose.sweep_payload import sweep_payload, sweep_records
-from ucseg_cli.report.answers.choose.sweep_picture import sweep_panels, sweep_scatter
+from ucseg_cli.report.answers.choose.swept.sweep_figures import figure_text
+from ucseg_cli.report.answers.choose.swept.sweep_payload import sweep_payload, sweep_records
+from ucseg_cli.report.answers.choose.swept.sweep_picture import sweep_panels, sweep_scatter
 from ucseg_cli.report.document import First, Highlight, Report, Table
 from ucseg_cli.report.parts.conditions_header import shown_conditions
 from ucseg_cli.report.pictures.scatter import Scatter

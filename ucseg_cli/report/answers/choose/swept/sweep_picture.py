@@ -7,7 +7,7 @@ from functools import cache, partial
 
 from ucseg_cli.analysis.space.limits import violated
 from ucseg_cli.analysis.space.sweep_answer import Limit, Number, Quantity, SweepAnswer
-from ucseg_cli.report.answers.choose.sweep_figures import figure_text
+from ucseg_cli.report.answers.choose.swept.sweep_figures import figure_text
 from ucseg_cli.report.pictures.scatter import Bound, Dot, Mark, Panels, Scale, Scatter
 from ucseg_cli.units import plural
 

@@ -17,7 +17,7 @@ from ucseg_cli.analysis.space.sweep_answer import (
     Quantity,
     SweepAnswer,
 )
-from ucseg_cli.report.answers.choose.sweep_figures import (
+from ucseg_cli.report.answers.choose.swept.sweep_figures import (
     effect_kind,
     figure_kind,
     figure_text,

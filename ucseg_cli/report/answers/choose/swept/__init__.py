@@ -1,0 +1,1 @@
+"""Parts of the answer of a sweep: its tables, its picture and its files."""
