@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ucseg_cli.analysis.space.sweep_answer import FrontPoint, Nearest, Number, Quantity, SweepAnswer
-from ucseg_cli.report.answers.choose import sweep_tables as tables
+from ucseg_cli.report.answers.choose.swept import sweep_tables as tables
 from ucseg_cli.report.answers.choose.swept.sweep_figures import figure_text
 from ucseg_cli.report.answers.choose.swept.sweep_payload import sweep_payload, sweep_records
 from ucseg_cli.report.answers.choose.swept.sweep_picture import sweep_panels, sweep_scatter
