@@ -60,6 +60,14 @@ class Part(NamedTuple):
     outputs: Outputs | None = None
 
 
+class _Wiring(NamedTuple):
+    """A step of a pass as far as places matter: its geometry, and the tensors in and out by tag."""
+
+    geometry: int
+    inputs: tuple[int | None, ...]
+    outputs: tuple[int, ...]
+
+
 class _Storage:
     """A storage that a part made, alive from step number *begin* up to *end*."""
 
@@ -96,7 +104,7 @@ class PartsRecorder(DispatchMode):
     def _begin(self, model: nn.Module | None, inputs: Sequence[Tensor]) -> None:
         self._model = model
         self._steps: list[Part] = []
-        self._wires: list[tuple[int | None, ...]] = []
+        self._wiring: list[_Wiring] = []
         self._made: list[_Storage] = []
         self._alive: dict[int, _Storage] = {}
         self._inputs = {address_of(tensor) for tensor in inputs}
@@ -142,7 +150,9 @@ class PartsRecorder(DispatchMode):
         self._note_freed()
         del outputs
         size = sum(storage.nbytes() for storage in inputs.values())
-        return Run(self._composed_since(0), size, self._geometry_since(0, 0, type(model), ()))
+        return Run(
+            self._composed_since(0), size, self._geometry_since(0, type(model), call.tensors)
+        )
 
     @contextmanager
     def _watching(self, *, calls: bool) -> Iterator[None]:
@@ -167,15 +177,19 @@ class PartsRecorder(DispatchMode):
         if call is None or part is None:
             return self._call_whole(module, *args, **kwargs)
         self._note_freed()
-        begin, wire = len(self._steps), self._last_wire
+        begin, wired, wires = len(self._steps), len(self._wiring), _wires(call.tensors)
         out = self._call_whole(module, *args, **kwargs)
         with torch._C.DisableTorchFunction():
             is_same = self.signatures.number_now(module) == number and call.is_unchanged()
-            part = self._closed(begin, wire, call, out, type(module)) if is_same else None
+            part = self._closed(begin, wired, call, out, type(module)) if is_same else None
             self._book[call.signature] = part
+            if part is not None:  # from outside it is one step, as it will be from now on
+                new = [wire for wire in _wires(_tensors_of(out)) if wire not in wires]
+                made = tuple(wire for wire in new if wire is not None)
+                self._wiring[wired:] = [_Wiring(part.geometry, wires, made)]
         return out
 
-    def _closed(self, begin: int, wire: int, call: Call, out: Any, kind: type) -> Part | None:
+    def _closed(self, begin: int, wired: int, call: Call, out: Any, kind: type) -> Part | None:
         """The part from step *begin* on; None where another call may do otherwise."""
         self._note_freed()
         left = {address for address, one in self._alive.items() if one.begin >= begin}
@@ -185,7 +199,7 @@ class PartsRecorder(DispatchMode):
             return None
         if left:  # kept somewhere
             return None
-        geometry = self._geometry_since(begin, wire, kind, call.tensors)
+        geometry = self._geometry_since(wired, kind, call.tensors)
         return self._written(self._composed_since(begin), geometry, outputs)
 
     def _composed_since(self, begin: int) -> facts.Composed:
@@ -202,18 +216,14 @@ class PartsRecorder(DispatchMode):
         self.parts.append(part)
         return Part(len(self.parts) - 1, geometry, outputs)
 
-    def _geometry_since(self, begin: int, wire: int, kind: type, inputs: Sequence[Tensor]) -> int:
-        """The number of what ran from step *begin* on, and of how it was wired."""
-        given = {getattr(tensor, WIRE, None): -1 - at for at, tensor in enumerate(inputs)}
-
-        def within(of: int | None) -> int | None:
-            return given.get(of, None if of is None else of - wire)
-
-        steps = tuple(
-            (part.geometry, tuple(map(within, wires)))
-            for part, wires in zip(self._steps[begin:], self._wires[begin:], strict=True)
-        )
-        return self._number_of_geometry((kind, steps))
+    def _geometry_since(self, wired: int, kind: type, inputs: Sequence[Tensor]) -> int:
+        """The number of the steps from *wired* on: what each does to places, and to which maps."""
+        known: dict[int | None, object] = {wire: at for at, wire in enumerate(_wires(inputs))}
+        steps = []
+        for number, step in enumerate(self._wiring[wired:]):
+            steps.append((step.geometry, tuple(known.get(wire) for wire in step.inputs)))
+            known.update({wire: (number, at) for at, wire in enumerate(step.outputs)})
+        return self._number_of_geometry((kind, tuple(steps)))
 
     def _number_of_geometry(self, geometry: Hashable) -> int:
         return self._geometries.setdefault(geometry, len(self._geometries))
@@ -235,8 +245,8 @@ class PartsRecorder(DispatchMode):
             return self._first(func, call, args, kwargs)
         if part.outputs is not None:
             return self._repeat(part, call)
-        self._note(part, call)
-        return self._tagged(func(*args, **kwargs))
+        self._note(part)
+        return self._tagged(func(*args, **kwargs), part, call)
 
     def _first(self, func: Any, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run an operator that is new, and record it as a network of its own."""
@@ -249,7 +259,7 @@ class PartsRecorder(DispatchMode):
         with self._watching(calls=False):
             trace = record(_OneCall(run), *args, keywords=kwargs)
         (out,) = returned
-        fresh = self._fresh_among(tree_leaves(out), call.tensors)
+        fresh = self._fresh_among(_tensors_of(out), call.tensors)
         left = set(fresh)
         try:
             outputs = describe_outputs(out, call.tensors, left)
@@ -259,15 +269,16 @@ class PartsRecorder(DispatchMode):
             outputs = None  # views, which are soon made again
         geometry = self._number_of_geometry(geometry_of(operator_name(func), args, kwargs))
         part = self._book[call.signature] = self._written(trace, geometry, outputs)
-        number = self._note(part, call)
+        number = self._note(part)
         for tensor in fresh.values():
             self._note_made(tensor, number)
-        return self._tagged(out)
+        return self._tagged(out, part, call)
 
-    def _fresh_among(self, leaves: Sequence[Any], inputs: Sequence[Tensor]) -> dict[int, Tensor]:
+    def _fresh_among(
+        self, tensors: Sequence[Tensor], inputs: Sequence[Tensor]
+    ) -> dict[int, Tensor]:
         """The outputs on new storages, by address; raises WholeOnlyError for one with data."""
         known = {*map(address_of, inputs)}
-        tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         if not all(tensor.is_meta for tensor in tensors):
             raise WholeOnlyError("it makes a tensor with data")
         return {
@@ -291,15 +302,22 @@ class PartsRecorder(DispatchMode):
 
     # Both
 
-    def _note(self, part: Part, call: Call) -> int:
+    def _note(self, part: Part) -> int:
         """Let a part have run; gives its number."""
         self._note_freed()
         self._steps.append(part)
-        self._wires.append(tuple(getattr(tensor, WIRE, None) for tensor in call.tensors))
         return len(self._steps) - 1
 
     def _repeat(self, part: Part, call: Call) -> Any:
-        return self._make(part.outputs, call.tensors, self._note(part, call))
+        number, last = self._note(part), self._last_wire
+        out = self._make(part.outputs, call.tensors, number)
+        self._wire(part, call, last)
+        return out
+
+    def _wire(self, part: Part, call: Call, last: int) -> None:
+        """Note which tensors a part took, and which it returned: those tagged after the *last*."""
+        made = tuple(range(last + 1, self._last_wire + 1))
+        self._wiring.append(_Wiring(part.geometry, _wires(call.tensors), made))
 
     def _make(self, outputs: Outputs | None, tensors: Sequence[Tensor], number: int) -> Any:
         match outputs:
@@ -314,11 +332,13 @@ class PartsRecorder(DispatchMode):
                 return outputs.gather(made)
         return None
 
-    def _tagged(self, out: Any) -> Any:
+    def _tagged(self, out: Any, part: Part, call: Call) -> Any:
         """Number the tensors that an operator returned; one that is an input has its number."""
-        for leaf in tree_leaves(out):
-            if isinstance(leaf, Tensor) and not hasattr(leaf, WIRE):
-                self._tag(leaf)
+        last = self._last_wire
+        for tensor in _tensors_of(out):
+            if not hasattr(tensor, WIRE):
+                self._tag(tensor)
+        self._wire(part, call, last)
         return out
 
     def _tag(self, tensor: Tensor) -> Tensor:
@@ -346,6 +366,15 @@ class _OneCall(nn.Module):
     def __init__(self, func: Any) -> None:
         super().__init__()
         self.forward = func
+
+
+def _tensors_of(out: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+
+
+def _wires(tensors: Sequence[Tensor]) -> tuple[int | None, ...]:
+    """The tags of tensors; None for a weight."""
+    return tuple(getattr(tensor, WIRE, None) for tensor in tensors)
 
 
 def _signed(called: Hashable, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:
