@@ -41,7 +41,7 @@ from ucseg_cli.references.variants import CATALOGUE, Variant
 Variants = SearchStrategy[Variant]
 AllConditions = SearchStrategy[Conditions]
 
-FEW = settings(max_examples=12)
+FEW = settings(max_examples=8)
 
 
 @FEW
