@@ -30,6 +30,7 @@ from support.fixture_types import (
     TraceOf,
     WriteWeights,
 )
+from support.forked_python import fork_children, forked_children, ucseg_fork
 from support.lattices import family_lattice, key_between
 from support.schema_complaints import schema_complaints
 from support.stored_counts import COUNTED, read_counts, write_counts
@@ -55,6 +56,8 @@ from ucseg_cli.project import config_file, configuration
 from ucseg_cli.project.configuration import read_settings
 from ucseg_cli.references import FromLibrary
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
+
+__all__ = ["forked_children", "ucseg_fork"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker of pytest-xdist has a core to itself
 
@@ -261,6 +264,7 @@ def fake_engine(
             for source, conditions in question.points
         )
         if any(source.revision for question in questions for source in question.sources):
+            fork_children(monkeypatch)
             with really_ask(questions, limit, patience) as children:
                 yield children
         else:

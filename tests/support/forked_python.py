@@ -24,6 +24,7 @@ from typing import IO, Any, NoReturn, Self
 
 import pytest
 
+from support.fixture_types import Run
 from ucseg_cli.gate import child_process
 
 PAUSE = 0.01
@@ -112,10 +113,31 @@ class ForkedPython:
 @pytest.fixture
 def forked_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gate's children are forks."""
+    fork_children(monkeypatch)
+
+
+def fork_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the gate's children be forks."""
     from ucseg_cli.engine import counters, trace_model  # noqa: F401 - once, for all of them
 
     replaced = SimpleNamespace(**{**vars(subprocess), "Popen": ForkedPython})
     monkeypatch.setattr(child_process, "subprocess", replaced)
+
+
+@pytest.fixture
+def ucseg_fork(forked_children: None, tmp_path: Path) -> Run:
+    """``ucseg(*arguments)`` in a fork, where nothing is faked; its children are forks, too."""
+    assert forked_children is None
+    written = (tmp_path / "written.stdout", tmp_path / "written.stderr")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "ucseg_cli", *arguments]
+        with written[0].open("wb") as out, written[1].open("wb") as err:
+            status = ForkedPython(command, stdout=out.fileno(), stderr=err.fileno()).wait()
+        texts = [path.read_text("utf-8") for path in written]
+        return subprocess.CompletedProcess(command, status, *texts)
+
+    return run
 
 
 @cache
@@ -145,6 +167,7 @@ def _be_python(
         if session:
             os.setsid()
         _default_signals()
+        _default_warnings()
         if cwd is not None:
             os.chdir(cwd)
         os.environ.clear()
@@ -165,6 +188,13 @@ def _default_signals() -> None:
                 signal.signal(number, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _default_warnings() -> None:
+    """As Python begins; in tests each is an error."""
+    warnings.resetwarnings()
+    for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", kind)
 
 
 def _open_streams(streams: Mapping[int, int | None]) -> None:
