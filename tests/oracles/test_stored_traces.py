@@ -20,9 +20,19 @@ PARTS = 8
 """In so many tests, so that every worker has its share."""
 
 
-def differing(stored: StoredTraces, passes: list[Pass]) -> list[str]:
+@pytest.fixture(scope="module")
+def stored() -> StoredTraces:
+    return StoredTraces()
+
+
+@pytest.fixture(scope="module")
+def tracer() -> Tracer:
+    """One for all: it builds each backbone once."""
+    return Tracer()
+
+
+def differing(stored: StoredTraces, tracer: Tracer, passes: list[Pass]) -> list[str]:
     """The passes whose stored trace is not what the engine records."""
-    tracer = Tracer()
     return [
         f"{known.model} on {known.conditions}"
         for known in passes
@@ -38,25 +48,27 @@ def _agree(kept: Trace | None, now: Trace) -> bool:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_every_stored_trace_is_what_the_engine_records_now(part: int) -> None:
-    stored = StoredTraces()
+def test_every_stored_trace_is_what_the_engine_records_now(
+    stored: StoredTraces, tracer: Tracer, part: int
+) -> None:
     passes = list(islice(stored.passes(), part, None, PARTS))
     assert len(passes) > 10
-    assert differing(stored, passes) == [], "if this is intended: make update-traces"
+    assert differing(stored, tracer, passes) == [], "if this is intended: make update-traces"
 
 
-def test_a_stored_trace_that_differs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    stored = StoredTraces()
+def test_a_stored_trace_that_differs_is_named(
+    stored: StoredTraces, tracer: Tracer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (known,) = islice(stored.passes(), 1)
     trace = stored.get(known)
     assert isinstance(trace, Trace)
     other = tuple(op._replace(name="relu") for op in trace.ops)
     monkeypatch.setattr(stored, "get", lambda _: replace(trace, ops=other))
-    assert differing(stored, [known]) == [f"{known.model} on {known.conditions}"]
+    assert differing(stored, tracer, [known]) == [f"{known.model} on {known.conditions}"]
 
 
-def test_every_stored_variant_has_a_trace_under_all_stored_conditions() -> None:
-    passes = set(StoredTraces().passes())
+def test_every_stored_variant_has_a_trace_under_all_stored_conditions(stored: StoredTraces) -> None:
+    passes = set(stored.passes())
     for variant in STORED_VARIANTS:
         assert {Pass(variant, conditions) for conditions in STORED_CONDITIONS} <= passes
 
