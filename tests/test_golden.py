@@ -14,6 +14,7 @@ from support.fixture_types import Golden, Number, Run, Tables, WriteWeights
 from ucseg_cli import __version__
 from ucseg_cli.references.variants import CATALOGUE
 from ucseg_cli.report.document import Report
+from ucseg_cli.report.formats.render import render
 from ucseg_cli.report.formats.screen import display_width
 from ucseg_cli.terminal import deliver, streams
 from ucseg_cli.units import format_count
@@ -109,11 +110,10 @@ def screen(ucseg: Run, known: dict[tuple[str, ...], str]) -> Callable[..., str]:
 def report_of(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Report]:
     """``report_of(name)``: the answer that a screen shows."""
     reports: list[Report] = []
-    really = deliver.render
 
     def note(report: Report, *others: Any) -> str:
         reports.append(report)
-        return really(report, *others)
+        return render(report, *others)
 
     def ask(name: str) -> Report:
         monkeypatch.setattr(deliver, "render", note)

@@ -15,7 +15,7 @@ from hypothesis.strategies import SearchStrategy
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from support.any_size import apart_from_size
+from support.any_size import shapeless
 from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counters.agreement import agreement
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
@@ -253,7 +253,7 @@ def test_the_size_changes_shapes_and_nothing_else(
 ) -> None:
     variant = data.draw(stored_variants)
     one, other = (trace_of(variant, data.draw(stored_conditions)) for _ in range(2))
-    assert apart_from_size(one) == apart_from_size(other)
+    assert shapeless(one) == shapeless(other)
 
 
 @given(st.data())

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import pytest
 
-from support.any_size import apart_from_size
+from support.any_size import shapeless
 from support.stored_counts import COUNTED, read_counts
 from support.stored_traces import Pass, StoredTraces
 from support.strategies import STORED_CONDITIONS, STORED_VARIANTS
@@ -51,7 +51,7 @@ def differing(stored: StoredTraces, tracer: Tracer, passes: Iterable[Pass]) -> l
 
 def _same_network(one: Trace | None, other: Trace | None) -> bool:
     if isinstance(one, Trace) and isinstance(other, Trace):
-        return apart_from_size(one) == apart_from_size(other)
+        return shapeless(one) == shapeless(other)
     return False
 
 

@@ -8,7 +8,7 @@ SIZES = {"output_size", "size"}
 """Attributes that hold shapes."""
 
 
-def apart_from_size(trace: Trace) -> tuple[object, ...]:
+def shapeless(trace: Trace) -> tuple[object, ...]:
     """All of a trace that does not depend on the size of its input."""
     tensors = [(tensor.dtype, tensor.storage, len(tensor.shape)) for tensor in trace.tensors]
     ends = trace.inputs, trace.outputs, trace.taps

@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any, NoReturn, Self
+from typing import IO, NoReturn, Self
 
 import pytest
 
@@ -31,7 +31,7 @@ PAUSE = 0.01
 
 
 class ForkedPython:
-    """What tests and the gate use of ``subprocess.Popen``, for ``python [-P] (-c|-m) ...``."""
+    """``subprocess.Popen`` for ``python [-P] (-c|-m) ...``, as far as tests and the gate use it."""
 
     def __init__(
         self,
@@ -210,16 +210,17 @@ def _open_streams(streams: Mapping[int, int | None]) -> None:
         setattr(sys, f"__{name}__", opened)
 
 
-def _run(command: Sequence[str]) -> object:
+def _run(command: Sequence[str]) -> None:
     words = [word for word in command[1:] if word != "-P"]
     kind, code, *arguments = words
     sys.argv[:] = ["-c" if kind == "-c" else code, *arguments]
     if kind == "-c":
-        return exec(code, {"__name__": "__main__"})
-    return runpy.run_module(code, run_name="__main__", alter_sys=False)
+        exec(code, {"__name__": "__main__"})
+    else:
+        runpy.run_module(code, run_name="__main__", alter_sys=False)
 
 
-def _status_of(run: Callable[[], Any]) -> int:
+def _status_of(run: Callable[[], None]) -> int:
     """The status with which Python ends after this."""
     status = 0
     try:
