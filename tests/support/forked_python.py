@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import select
 import signal
 import subprocess
 import sys
@@ -85,12 +86,22 @@ class ForkedPython:
         return status
 
     def communicate(self, timeout: float | None = None) -> tuple[None, bytes]:
-        """All that it writes to stderr, once it has ended."""
+        """All that it writes to stderr, once it has ended; raises subprocess.TimeoutExpired."""
         assert self.stderr is not None
+        deadline = None if timeout is None else time.monotonic() + timeout
+        written = b""
         with self.stderr:
-            written = self.stderr.read()
+            while self._has_more_by(deadline) and (part := self.stderr.read(1 << 16)):
+                written += part
         self.wait(timeout)
         return None, written
+
+    def _has_more_by(self, deadline: float | None) -> bool:
+        """Wait until something can be read, or the end; raises subprocess.TimeoutExpired."""
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not select.select([self.stderr], [], [], left)[0]:
+            raise subprocess.TimeoutExpired(list(self.command), left or 0)
+        return True
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, if it runs."""
