@@ -8,6 +8,9 @@ MODELS ?= v1 v2
 COMPILE = $(BIN)/python -m compileall -q ucseg_cli
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
+# a worker keeps neighbours, which share traces, until the other has none left
+PARALLEL = -n auto --dist worksteal
+
 # rooms whose tests run on stored traces, without torch
 TORCH_FREE = $(addprefix tests/,analysis cli commands project references report test_golden.py)
 
@@ -17,13 +20,13 @@ run: $(VENV)/.run  ## set up, then compare the real networks
 	$(BIN)/ucseg compare $(MODELS)
 
 test: $(VENV)/.dev  ## set up, then run every test but the slow ones
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 test-fast: $(VENV)/.dev  ## the tests that need no torch, in seconds
-	$(BIN)/python -m pytest -n auto -m "not torch" $(TORCH_FREE)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not torch" $(TORCH_FREE)
 
 test-slow: $(VENV)/.dev  ## networks of libraries, checked against published figures and other counters
-	$(BIN)/python -m pytest -n auto -m slow
+	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 test-wheel: $(VENV)/.dev  ## build the wheel and run what is in it, away from this folder
 	rm -rf $(VENV)/wheel
@@ -51,7 +54,7 @@ define TEST_WITH
 	.venv-pair/bin/python -m pip install --quiet --constraint .venv-pair/pair.txt \
 		--constraint .venv-pair/rest.txt --editable '.[dev]'
 	grep '^torch' .venv-pair/pair.txt
-	.venv-pair/bin/python -m pytest -n auto -m "not slow" -rfEs
+	.venv-pair/bin/python -m pytest $(PARALLEL) -m "not slow" -rfEs
 endef
 
 fuzz: INPUTS = 2000
@@ -77,7 +80,7 @@ bench: $(VENV)/.dev  ## the speed we promise, as ratios measured side by side
 	$(BIN)/python bench/bench.py
 
 update-golden: $(VENV)/.dev  ## rewrite the golden screens and the README's, then look at the diff
-	$(BIN)/python -m pytest -n auto --update-golden
+	$(BIN)/python -m pytest $(PARALLEL) --update-golden
 
 update-traces: $(VENV)/.dev  ## record the traces anew that tests without torch run on
 	$(BIN)/python -m pytest --update-traces -m "not torch" $(TORCH_FREE)

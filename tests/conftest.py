@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -29,6 +30,7 @@ from support.fixture_types import (
     TraceOf,
     WriteWeights,
 )
+from support.forked_python import fork_children, forked_children, ucseg_fork
 from support.lattices import family_lattice, key_between
 from support.schema_complaints import schema_complaints
 from support.stored_counts import COUNTED, read_counts, write_counts
@@ -56,6 +58,8 @@ from ucseg_cli.project import config_file, configuration
 from ucseg_cli.project.configuration import read_settings
 from ucseg_cli.references import FromLibrary, Model, Reference
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
+
+__all__ = ["forked_children", "ucseg_fork"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker of pytest-xdist has a core to itself
 
@@ -170,6 +174,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_finish() -> None:
+    """Look for garbage rarely, and never among modules and collected tests: a quarter of the time.
+
+    ``ucseg`` itself does the first.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--update-traces") and hasattr(config, "workerinput"):
         raise pytest.UsageError("--update-traces collects traces in one process: leave -n out")
@@ -264,6 +277,7 @@ def fake_engine(
             for source, conditions in question.points
         )
         if any(source.revision for question in questions for source in question.sources):
+            fork_children(monkeypatch)
             with really_ask(questions, limit, patience) as children:
                 yield children
         else:

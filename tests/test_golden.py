@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.fixture_types import Golden, Number, Run, Tables, WriteWeights
 from ucseg_cli import __version__
 from ucseg_cli.references.variants import CATALOGUE
+from ucseg_cli.report.document import Report
+from ucseg_cli.report.formats.render import render
 from ucseg_cli.report.formats.screen import display_width
-from ucseg_cli.terminal import streams
+from ucseg_cli.terminal import deliver, streams
 from ucseg_cli.units import format_count
 
 LINES = {
@@ -89,6 +93,42 @@ def _checkpoints(tmp_path: Path, write_weights: WriteWeights) -> None:
     (tmp_path / "other.safetensors").write_bytes(damaged.replace(b'"features.4.', b'"features_4.'))
 
 
+@pytest.fixture(scope="module")
+def known() -> dict[tuple[str, ...], str]:
+    """Screens that several tests read, each asked for once."""
+    return {}
+
+
+@pytest.fixture
+def screen(ucseg: Run, known: dict[tuple[str, ...], str]) -> Callable[..., str]:
+    """``screen(name, *options)``: as it is printed where nothing is set."""
+
+    def read(name: str, *options: str) -> str:
+        words = (*SCREENS[name], *options)
+        if words not in known:
+            known[words] = ucseg(*words).stdout
+        return known[words]
+
+    return read
+
+
+@pytest.fixture
+def report_of(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Report]:
+    """``report_of(name)``: the answer that a screen shows."""
+    reports: list[Report] = []
+
+    def note(report: Report, *others: Any) -> str:
+        reports.append(report)
+        return render(report, *others)
+
+    def ask(name: str) -> Report:
+        monkeypatch.setattr(deliver, "render", note)
+        ucseg(*SCREENS[name])
+        return reports[-1]
+
+    return ask
+
+
 def _lasting(text: str) -> str:
     return text.replace(__version__, "VERSION")
 
@@ -97,8 +137,8 @@ def _lasting(text: str) -> str:
 
 
 @pytest.mark.parametrize("name", PIPED)
-def test_piped_a_screen_is_as_it_was(ucseg: Run, golden: Golden, name: str) -> None:
-    golden(f"{name}.txt", ucseg(*SCREENS[name]).stdout)
+def test_piped_a_screen_is_as_it_was(screen: Callable[..., str], golden: Golden, name: str) -> None:
+    golden(f"{name}.txt", screen(name))
 
 
 @pytest.mark.parametrize(
@@ -129,8 +169,10 @@ def test_a_comparison_comes_in_every_form(
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_piped_a_screen_has_its_natural_width_and_no_colour(ucseg: Run, name: str) -> None:
-    text = ucseg(*SCREENS[name]).stdout
+def test_piped_a_screen_has_its_natural_width_and_no_colour(
+    screen: Callable[..., str], name: str
+) -> None:
+    text = screen(name)
     assert "\x1b" not in text
     assert "not shown at this width" not in text
     assert "…" not in text
@@ -139,12 +181,18 @@ def test_piped_a_screen_has_its_natural_width_and_no_colour(ucseg: Run, name: st
 
 @pytest.mark.parametrize("name", SCREENS)
 def test_at_no_width_is_a_line_too_wide_or_a_figure_cut(
-    ucseg: Run, monkeypatch: pytest.MonkeyPatch, name: str
+    screen: Callable[..., str],
+    report_of: Callable[[str], Report],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
-    whole = set(FIGURE.findall(ucseg(*SCREENS[name]).stdout))
+    report, whole = report_of(name), set(FIGURE.findall(screen(name)))
     for width in WIDTHS:
         monkeypatch.setenv("COLUMNS", str(width))
-        text = ucseg(*SCREENS[name]).stdout
+        capsys.readouterr()
+        deliver.deliver(report, deliver.Destination())
+        text = capsys.readouterr().out
         assert max(map(display_width, text.splitlines())) <= width
         assert set(FIGURE.findall(TICKS.sub("", text))) <= whole
         _assert_tidy(text)
@@ -196,8 +244,10 @@ def test_where_colour_is_not_welcome_there_is_none(
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_the_json_of_a_screen_is_one_object_with_raw_numbers(ucseg: Run, name: str) -> None:
-    envelope = json.loads(ucseg(*SCREENS[name], "-f", "json").stdout)
+def test_the_json_of_a_screen_is_one_object_with_raw_numbers(
+    screen: Callable[..., str], name: str
+) -> None:
+    envelope = json.loads(screen(name, "-f", "json"))
     assert list(envelope)[:4] == ["kind", "format_version", "tool", "conditions"]
     assert envelope["kind"] == f"ucseg.{SCREENS[name][0]}"
     assert re.fullmatch(r"\d+\.\d+", envelope["format_version"])
@@ -231,21 +281,26 @@ def _holds(rows: list[list[str]], path: str) -> bool:
     ("name", "metric"),
     [("params", "params"), ("flops", "fvcore"), ("compare", "params"), ("show", "params")],
 )
-def test_the_screen_and_the_json_agree_on_the_total(ucseg: Run, name: str, metric: str) -> None:
-    screen = ucseg(*SCREENS[name]).stdout
-    script = json.loads(ucseg(*SCREENS[name], "-f", "json").stdout)
+def test_the_screen_and_the_json_agree_on_the_total(
+    screen: Callable[..., str], name: str, metric: str
+) -> None:
+    script = json.loads(screen(name, "-f", "json"))
     total = script["models"][-1]["total"] if name == "compare" else script["total"]
-    row = next(line for line in screen.splitlines() if line.startswith(("total", "parameters")))
+    row = next(
+        line for line in screen(name).splitlines() if line.startswith(("total", "parameters"))
+    )
     assert format_count(total[metric]) in row.split()
 
 
 @pytest.mark.parametrize("name", SCREENS)
-def test_the_last_line_is_a_sentence_and_the_verdict_of_the_json(ucseg: Run, name: str) -> None:
+def test_the_last_line_is_a_sentence_and_the_verdict_of_the_json(
+    screen: Callable[..., str], name: str
+) -> None:
     # piped, a long sentence is wrapped
-    screen = " ".join(ucseg(*SCREENS[name]).stdout.split())
-    summary = json.loads(ucseg(*SCREENS[name], "-f", "json").stdout)["verdict"]["summary"]
+    shown = " ".join(screen(name).split())
+    summary = json.loads(screen(name, "-f", "json"))["verdict"]["summary"]
     assert summary.endswith(".")
-    assert screen.endswith(summary)
+    assert shown.endswith(summary)
 
 
 def test_no_golden_file_is_left_from_a_screen_that_is_gone() -> None:

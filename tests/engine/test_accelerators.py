@@ -275,8 +275,8 @@ def test_the_compiler_of_torch_can_be_imported_meanwhile(tmp_path: Path) -> None
     assert trace_of(tmp_path, NOTHING, CONV, before).failure is None
 
 
-def test_other_counters_run_such_a_model_too(ucseg_process: Run, tmp_path: Path) -> None:
+def test_other_counters_run_such_a_model_too(ucseg_fork: Run, tmp_path: Path) -> None:
     trace = trace_of(tmp_path, "nn.Linear(1, 1).cuda()", "self.checked(x.cuda())")
     assert total_params(trace)["params"] == 224 + 2
-    answer = ucseg_process("verify", f"{tmp_path}/net.py:Net", "--size", "32")
+    answer = ucseg_fork("verify", f"{tmp_path}/net.py:Net", "--size", "32")
     assert (answer.returncode, answer.stderr) == (0, "")

@@ -221,24 +221,24 @@ HIGHER_MACS = {
 }
 
 
-def macs_of(ucseg_process: Run, tmp_path: Path, call: str) -> int:
+def macs_of(ucseg_fork: Run, tmp_path: Path, call: str) -> int:
     """The MACs of a model that only makes this call, as the command line gives them."""
     (tmp_path / "net.py").write_text(HEAD + HIGHER.format(call=call))
-    answer = ucseg_process("flops", f"{tmp_path}/net.py:Net", "-i", "2x8", "-f", "json")
+    answer = ucseg_fork("flops", f"{tmp_path}/net.py:Net", "-i", "2x8", "-f", "json")
     assert answer.returncode == 0, answer.stderr
     return int(json.loads(answer.stdout)["total"]["macs"])
 
 
 @pytest.mark.parametrize("call", HIGHER_MACS)
 def test_a_higher_order_operator_is_recorded_by_what_it_runs(
-    ucseg_process: Run, tmp_path: Path, call: str
+    ucseg_fork: Run, tmp_path: Path, call: str
 ) -> None:
-    assert macs_of(ucseg_process, tmp_path, call) == HIGHER_MACS[call]
+    assert macs_of(ucseg_fork, tmp_path, call) == HIGHER_MACS[call]
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_scan_is_recorded_as_often_as_torch_calls_its_function(
-    ucseg_process: Run, tmp_path: Path
+    ucseg_fork: Run, tmp_path: Path
 ) -> None:
     from torch._higher_order_ops.scan import scan
 
@@ -252,7 +252,7 @@ def test_a_scan_is_recorded_as_often_as_torch_calls_its_function(
         scan(step, torch.zeros(8), torch.zeros(2, 8))
     call = "scan(lambda c, v: (c + self.a(v), c + v), torch.zeros(8), x)"
     assert len(steps) in {2, 2 + 2}  # torch 2.6 learns the shapes from two more
-    assert macs_of(ucseg_process, tmp_path, call) == len(steps) * 8 * 8
+    assert macs_of(ucseg_fork, tmp_path, call) == len(steps) * 8 * 8
 
 
 ON_A_DEVICE = {

@@ -141,9 +141,12 @@ def warm_up() -> None:
     ):
         for command in COMMANDS:
             ucseg([command, "--help"])
-        for form in FORMATS:
-            for command in LOOKING:
-                ucseg([command, "v2", *AT_SMALL, "--format", form])
+        looked = [
+            *((command, "table") for command in LOOKING),
+            *(("show", form) for form in FORMATS),
+        ]
+        for command, form in looked:
+            ucseg([command, "v2", *AT_SMALL, "--format", form])
 
 
 def main() -> int:

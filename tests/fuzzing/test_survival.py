@@ -11,16 +11,15 @@ from fuzzing.fuzz import Outcome
 from fuzzing.sorts import SORTS
 
 FUZZ = Path(__file__).parent / "fuzz.py"
-INPUTS = 12
+INPUTS = 5
 """As many of each sort; `make fuzz` tries thousands."""
 
 
-@pytest.mark.parametrize("sorts", [list(SORTS)[:3], list(SORTS)[3:]], ids=" ".join)
-def test_hostile_input_ends_in_an_answer_or_in_an_error_in_our_words(sorts: list[str]) -> None:
-    command = [sys.executable, str(FUZZ), *sorts, "--inputs", str(INPUTS)]
+def test_hostile_input_ends_in_an_answer_or_in_an_error_in_our_words() -> None:
+    command = [sys.executable, str(FUZZ), "--inputs", str(INPUTS)]
     tried = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     assert (tried.returncode, tried.stderr) == (0, ""), tried.stdout
-    for sort in sorts:
+    for sort in SORTS:
         assert f"{sort}: {INPUTS} inputs, 0 not survived" in tried.stdout
 
 

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
-from support.fixture_types import Run
+from support.forked_python import ForkedPython
+from ucseg_cli.cli.main import main
 from ucseg_cli.errors import (
     ModelError,
     UcsegError,
@@ -46,6 +47,8 @@ class Net(nn.Module):
         return self.stem(x)
 """
 AT_8 = Conditions(Size(8, 8))
+in_a_fork = pytest.mark.usefixtures("forked_children")
+"""Where it matters how the child ends, not how it begins."""
 
 
 def traces_of(child: ChildProcess) -> list[Trace]:
@@ -90,6 +93,7 @@ def test_its_trace_is_the_one_recorded_here(tmp_path: Path) -> None:
         ),
     ],
 )
+@in_a_fork
 def test_any_end_without_an_answer_is_an_error_of_the_model(
     tmp_path: Path, code: str, message: str
 ) -> None:
@@ -107,6 +111,7 @@ def test_any_end_without_an_answer_is_an_error_of_the_model(
         "import os; os.close(1)",
     ],
 )
+@in_a_fork
 def test_threads_and_hooks_that_it_leaves_do_not_delay_the_answer(
     tmp_path: Path, code: str
 ) -> None:
@@ -187,6 +192,7 @@ ENDING = [
         *((number, -number) for name in ENDING if (number := getattr(signal, name, 0))),
     ],
 )
+@in_a_fork
 def test_it_ends_with_us_and_all_that_it_started(
     tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
@@ -206,6 +212,7 @@ def test_it_ends_with_us_and_all_that_it_started(
 
 @on_linux
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+@in_a_fork
 def test_what_it_left_in_other_sessions_ends_with_us(
     tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -223,11 +230,12 @@ def test_what_it_left_in_other_sessions_ends_with_us(
     ("after", "failure"),
     [
         ("", None),
-        ("time.sleep(600)", "was not built within 15 s"),
+        ("time.sleep(600)", "was not built within 4 s"),
         ("os._exit(3)", "ended itself with status 3"),
         ("raise RuntimeError('its own')", "its own"),
     ],
 )
+@in_a_fork
 def test_what_it_left_in_other_sessions_ends_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str, failure: str | None
 ) -> None:
@@ -238,7 +246,7 @@ def test_what_it_left_in_other_sessions_ends_with_it(
             assert ask(tmp_path, f"{DAEMONS}\n{after}").failure is None
         else:
             with pytest.raises(ModelError, match=failure):
-                ask(tmp_path, f"{DAEMONS}\n{after}", limit=15)
+                ask(tmp_path, f"{DAEMONS}\n{after}", limit=4)
         pids = [int(pid) for pid in Path("pids").read_text().split()]
         assert [pid for pid in pids if not has_ended(pid)] == []
         assert of_others.poll() is None
@@ -248,6 +256,7 @@ def test_what_it_left_in_other_sessions_ends_with_it(
 
 
 @on_linux
+@in_a_fork
 def test_a_model_that_starts_nothing_costs_no_look_at_all_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -296,8 +305,8 @@ def test_it_ends_even_if_we_are_killed(tmp_path: Path) -> None:
     os.kill(helper, signal.SIGKILL)
 
 
-def start_in(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+def start_in(folder: Path, *arguments: str, **environment: str) -> ForkedPython:
+    return ForkedPython(
         [sys.executable, "-m", "ucseg_cli", *arguments],
         cwd=folder,
         env={**os.environ, **environment},
@@ -306,7 +315,7 @@ def start_in(folder: Path, *arguments: str, **environment: str) -> subprocess.Po
     )
 
 
-def wait_for_pids(path: Path, process: subprocess.Popen[bytes]) -> list[int]:
+def wait_for_pids(path: Path, process: ForkedPython) -> list[int]:
     while not path.exists():
         assert process.poll() is None
         time.sleep(0.05)
@@ -329,18 +338,19 @@ def has_ended(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("code", "what"),
     [
-        ("import time; time.sleep(600)", "Net was not built within 4 s"),
+        ("import time; time.sleep(600)", "Net was not built within 1 s"),
         (
             "def initialise(self):\n    while True: pass\nNet.__init__ = initialise",
-            "Net was not built within 4 s",
+            "Net was not built within 1 s",
         ),
     ],
 )
+@in_a_fork
 def test_a_model_that_is_never_built_is_an_error_after_the_limit(
     tmp_path: Path, code: str, what: str
 ) -> None:
     with pytest.raises(ModelError) as caught:
-        ask(tmp_path, code, limit=4)
+        ask(tmp_path, code, limit=1)
     assert (caught.value.what, caught.value.help) == (what, "--timeout N gives it more")
 
 
@@ -353,22 +363,24 @@ Net.forward = forward
 """
 
 
+@in_a_fork
 def test_of_a_pass_that_never_ends_the_modules_and_earlier_inputs_are_known(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "net.py").write_text(f"{NET}\n{NEVER_ENDS}")
     source = FromFile(str(tmp_path / "net.py"), "Net")
     inputs = [AT_8, Conditions(Size(16, 16)), Conditions(Size(4, 4))]
-    with child_processes([Question("trace", [source], inputs)], 6) as (child,):
+    with child_processes([Question("trace", [source], inputs)], 2) as (child,):
         ended, endless, never_tried = traces_of(child)
     assert (ended.failure, bool(ended.ops)) == (None, True)
     for trace in (endless, never_tried):
         assert trace.failure == (
-            "its forward pass did not end within 6 s; --timeout N gives it more"
+            "its forward pass did not end within 2 s; --timeout N gives it more"
         )
         assert [module.path for module in trace.modules] == ["", "stem"]
 
 
+@in_a_fork
 def test_where_modules_are_enough_a_pass_has_only_so_much_patience(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(f"{NET}\n{NEVER_ENDS}")
     source = FromFile(str(tmp_path / "net.py"), "Net")
@@ -380,16 +392,16 @@ def test_where_modules_are_enough_a_pass_has_only_so_much_patience(tmp_path: Pat
     assert [module.path for module in endless.modules] == ["", "stem"]
 
 
+@in_a_fork
 def test_params_of_a_pass_that_never_ends_are_counted_at_once(
-    ucseg_process: Run, tmp_path: Path
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "net.py").write_text(f"{NET}\n{NEVER_ENDS}")
-    answer = ucseg_process("params", f"{tmp_path}/net.py:Net", "--timeout", "60")
-    assert answer.returncode == 0
-    assert "has 112 parameters" in " ".join(answer.stdout.split())
-    answer = ucseg_process("show", f"{tmp_path}/net.py:Net", "--timeout", "8")
-    assert answer.returncode == 0
-    assert "has 112 parameters, and does not run" in " ".join(answer.stdout.split())
+    assert main(["params", "net.py:Net", "--timeout", "60"]) == 0
+    assert "has 112 parameters" in " ".join(capsys.readouterr().out.split())
+    assert main(["show", "net.py:Net", "--timeout", "2"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "has 112 parameters, and does not run" in printed
 
 
 @pytest.mark.parametrize(
@@ -409,6 +421,7 @@ def test_params_of_a_pass_that_never_ends_are_counted_at_once(
         b"\xff\xfe",
     ],
 )
+@in_a_fork
 def test_garbage_in_the_place_of_an_answer_is_an_error_of_the_model(
     tmp_path: Path, written: bytes
 ) -> None:
@@ -417,6 +430,7 @@ def test_garbage_in_the_place_of_an_answer_is_an_error_of_the_model(
         ask(tmp_path, code)
 
 
+@in_a_fork
 def test_a_pipe_in_the_place_of_an_answer_does_not_keep_us_waiting(tmp_path: Path) -> None:
     code = "import os, sys; os.mkfifo(sys.orig_argv[4]); os._exit(0)"
     with pytest.raises(ModelError, match="Net wrote over its answer"):
@@ -481,6 +495,7 @@ def test_a_user_s_code_is_not_run_in_the_process_that_keeps_the_cache(
         ),
     ],
 )
+@in_a_fork
 def test_an_interruption_of_the_user_s_code_is_not_ours(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], code: str, what: str
 ) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from support.forked_python import ForkedPython
 from support.repositories import BLOCKS, NET, Repository, new_repository, params, small_repository
 from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.errors import ModelError, UcsegError, UsageError
@@ -27,6 +28,8 @@ from ucseg_cli.system.checkout import Dependencies
 
 SOURCE = Path(__file__).parents[2]
 AT_8 = Conditions(Size(8, 8))
+in_forks = pytest.mark.usefixtures("forked_children")
+"""Where it matters which files a child sees, not how it begins."""
 
 
 @pytest.fixture
@@ -65,6 +68,7 @@ def error_of(name: str) -> UcsegError:
     return caught.value
 
 
+@in_forks
 def test_two_revisions_and_today_run_in_forks_of_one_process_and_then_come_from_the_cache(
     repository: Repository, ran: list[str]
 ) -> None:
@@ -127,6 +131,7 @@ def linked():
 """
 
 
+@in_forks
 def test_data_that_is_read_asked_for_or_listed_matters_and_what_cannot_be_checked_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: list[str]
 ) -> None:
@@ -170,6 +175,7 @@ def test_data_that_is_read_asked_for_or_listed_matters_and_what_cannot_be_checke
     assert measured("net.py:linked@main") == [28]
 
 
+@in_forks
 def test_files_are_as_the_commit_has_them_and_no_filter_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +192,7 @@ def test_files_are_as_the_commit_has_them_and_no_filter_runs(
     assert not (tmp_path / "PWN").exists()
 
 
+@in_forks
 def test_what_stands_for_files_elsewhere_is_refused_by_name_where_it_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +241,7 @@ def link():
     }
 
 
+@in_forks
 def test_folders_of_sys_path_are_those_of_the_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,6 +259,7 @@ def test_folders_of_sys_path_are_those_of_the_commit(
     assert measured(f"{whole}:Net@old", f"{whole}:Net") == [*map(params, (4, 8))]
 
 
+@in_forks
 def test_a_module_of_the_working_tree_or_an_installed_one_is_not_taken_for_the_revision_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +278,7 @@ spec.loader.exec_module(module)
     assert "does not come from the files of main" in error_of("torch.nn:Identity@main").what
 
 
+@in_forks
 def test_what_fails_at_a_revision_names_it_and_the_file_as_the_user_knows_it(
     repository: Repository,
 ) -> None:
@@ -321,6 +331,7 @@ def test_what_has_no_such_revision_says_what_to_type(
 
 
 @pytest.mark.usefixtures("repository")
+@in_forks
 def test_the_environment_does_not_lead_git_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -333,6 +344,7 @@ SLOW = "import sys, time\nprint('begun', file=sys.stderr, flush=True)\ntime.slee
 
 
 @pytest.mark.parametrize("how", ["INT", "KILL", "TERM"])
+@in_forks
 def test_nothing_in_the_repository_changes_even_if_it_is_ended(
     repository: Repository, how: str
 ) -> None:
@@ -342,7 +354,7 @@ def test_nothing_in_the_repository_changes_even_if_it_is_ended(
     (repository.folder / "untracked").touch()
     before = repository.state()
     command = [sys.executable, "-m", "ucseg_cli", "compare", "net.py:Net", "--since", "v1.0"]
-    with subprocess.Popen(
+    with ForkedPython(
         [*command, "--no-cache"],
         env={**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1"},
         stderr=subprocess.PIPE,
@@ -368,6 +380,7 @@ def test_nothing_in_the_repository_changes_in_the_end(repository: Repository) ->
     assert repository.state() == before
 
 
+@in_forks
 def test_a_fork_that_dies_or_takes_too_long_leaves_the_others_their_answers(
     repository: Repository,
 ) -> None:
@@ -381,15 +394,16 @@ def test_a_fork_that_dies_or_takes_too_long_leaves_the_others_their_answers(
     models = [parse_reference(f"net.py:Net@{at}").model for at in ("v1.0", "exit", "kill", "sleep")]
     requests = [Request(model, AT_8) for model in models]
     failures: Failures = {}
-    traces = trace_all(requests, None, lambda _: None, timeout=20, failures=failures)
+    traces = trace_all(requests, None, lambda _: None, timeout=2, failures=failures)
     assert [totals(trace)["params"] for trace in traces.values()] == [params(4)]
     assert [failures[request].what for request in requests[1:]] == [
         "Net ended itself with status 3, before there was an answer",
         "Net was ended by SIGSEGV, before there was an answer",
-        "Net was not built within 20 s",
+        "Net was not built within 2 s",
     ]
 
 
+@in_forks
 def test_an_answer_from_the_cache_imports_neither_torch_nor_what_lists_releases(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -444,6 +458,7 @@ def test_a_repository_that_git_refuses_or_has_in_part_says_how_to_go_on(
         assert error.help == f"git config --global --add safe.directory {repository.folder}"
 
 
+@in_forks
 def test_other_kinds_of_repositories_are_read_as_well(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: list[str]
 ) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,13 @@ from ucseg_cli.facts.trace import Trace
 
 
 class StoragesAlive(TorchDispatchMode):
-    """The most bytes of real storages alive at once, by torch's own weak references to them."""
+    """The most bytes of real storages alive at once, by torch's own weak references to them.
 
-    def __init__(self, *inputs: Tensor) -> None:
+    Those of *older* tensors do not count, but for the inputs.
+    """
+
+    def __init__(self, inputs: Sequence[Tensor], older: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        older = [thing for thing in gc.get_objects() if issubclass(type(thing), Tensor)]
         self.there_before = {storage._cdata for storage in storages_in(older)}
         self.there_before -= {storage._cdata for storage in storages_in(inputs)}
         self.alive: dict[int, tuple[StorageWeakRef, int]] = {}
@@ -57,12 +59,21 @@ def storages_in(tensors: Any) -> list[torch.UntypedStorage]:
 
 
 def has_storage(tensor: Tensor) -> bool:
-    """Tensors of other tests, still alive, may be sparse."""
+    """Whether it is in one piece: a sparse one is not."""
     return tensor.layout is torch.strided and torch._C._has_storage(tensor)
 
 
-def most_alive(model: nn.Module, *inputs: Tensor) -> int:
-    storages = StoragesAlive(*inputs)
+def tensors_of(model: nn.Module) -> Iterator[Tensor]:
+    """All that its modules hold: weights, buffers, and attributes that are neither."""
+    yield from model.parameters()
+    yield from model.buffers()
+    for module in model.modules():
+        yield from (value for value in vars(module).values() if isinstance(value, Tensor))
+
+
+def most_alive(model: nn.Module, *inputs: Tensor, older: Iterable[Tensor] = ()) -> int:
+    """The most bytes of storages alive during a pass, without the model's and *older* ones."""
+    storages = StoragesAlive(inputs, (*tensors_of(model), *older))
     with torch.no_grad(), storages:
         model(*inputs)
     return storages.most

@@ -1,9 +1,14 @@
-"""torchvision is imported without running its packages, and is the same. Each case is a process."""
+"""torchvision is imported without running its packages, and is the same. Each case is a process.
+
+Most are forks of one that has imported torch, and nothing else that is asked about.
+"""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -14,21 +19,72 @@ import ucseg_cli
 SOURCE = Path(ucseg_cli.__file__).parent.parent
 
 
-def run(*parts: str) -> subprocess.CompletedProcess[str]:
+ENVIRONMENT = {"PYTHONPATH": str(SOURCE), "PATH": ""}
+FORKING = """
+import json, os, sys, traceback, torch
+for line in sys.stdin:
+    code, *written = json.loads(line)
+    process = os.fork()
+    if not process:
+        for number, path in enumerate(written, 1):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        status = 1
+        try:
+            exec(code, {"__name__": "__main__"})
+            status = 0
+        except SystemExit as ended:
+            status = ended.code or 0
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(status)  # taking torch apart takes a while
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+"""
+"""A fork for each line, which is a code, and the files for its stdout and stderr."""
+
+Outcome = subprocess.CompletedProcess[str]
+InFork = Callable[..., Outcome]
+
+
+def run(*parts: str) -> Outcome:
     """Run Python text in a process of its own."""
-    code = "\n".join(map(dedent, parts))
     return subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
+        [sys.executable, "-W", "ignore", "-c", joined(parts)],
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
-        env={"PYTHONPATH": str(SOURCE), "PATH": ""},
+        env=ENVIRONMENT,
     )
 
 
-def assert_holds(*parts: str) -> str:
-    done = run(*parts)
+def joined(parts: Iterable[str]) -> str:
+    return "\n".join(map(dedent, parts))
+
+
+@pytest.fixture(scope="module")
+def in_fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InFork]:
+    """Run Python text in a fork of a process that has imported torch."""
+    folder = tmp_path_factory.mktemp("written")
+    written = [folder / "stdout", folder / "stderr"]
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", FORKING],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        asked, answers = process.stdin, process.stdout
+
+        def ask(*parts: str) -> Outcome:
+            print(json.dumps([joined(parts), *map(str, written)]), file=asked, flush=True)
+            status = int(answers.readline())
+            return subprocess.CompletedProcess(parts, status, *map(Path.read_text, written))
+
+        yield ask
+        asked.close()
+
+
+def assert_holds(done: Outcome) -> str:
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -45,7 +101,8 @@ OURS = """
 
 def test_building_and_tracing_import_neither_torch_s_compiler_nor_sympy() -> None:
     assert_holds(
-        """
+        run(
+            """
         import sys
         from ucseg_cli.facts.conditions import Conditions
         from ucseg_cli.engine.trace_model import trace_variant
@@ -55,6 +112,7 @@ def test_building_and_tracing_import_neither_torch_s_compiler_nor_sympy() -> Non
         heavy = {"torch._dynamo", "sympy", "torch._inductor", "torchvision.datasets"}
         assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
         """
+        )
     )
 
 
@@ -64,10 +122,11 @@ def test_that_check_can_fail() -> None:
     assert "AssertionError" in done.stderr
 
 
-def test_the_finder_is_gone_afterwards_even_after_an_error() -> None:
+def test_the_finder_is_gone_afterwards_even_after_an_error(in_fork: InFork) -> None:
     assert_holds(
-        OURS,
-        """
+        in_fork(
+            OURS,
+            """
         assert sys.meta_path == before
         try:
             with torchvision_packages_on_demand():
@@ -76,13 +135,15 @@ def test_the_finder_is_gone_afterwards_even_after_an_error() -> None:
             pass
         assert sys.meta_path == before
         """,
+        )
     )
 
 
-def test_packages_have_not_run_and_modules_are_loaded_once() -> None:
+def test_packages_have_not_run_and_modules_are_loaded_once(in_fork: InFork) -> None:
     assert_holds(
-        OURS,
-        """
+        in_fork(
+            OURS,
+            """
         from importlib import import_module
         own_names = type(sys).__dict__["__dict__"].__get__  # vars would run the package
         assert "extension" not in own_names(torchvision)
@@ -98,33 +159,36 @@ def test_packages_have_not_run_and_modules_are_loaded_once() -> None:
             from torchvision.models.mobilenetv3 import mobilenet_v3_small
         assert mobilenet_v3_small is first
         """,
+        )
     )
 
 
-def outcome(*parts: str) -> str:
+def outcome(done: Outcome) -> str:
     """The last words of a process: its exception's type and text, or its output."""
-    done = run(*parts)
     return done.stdout if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
 
 
-def test_who_asks_torchvision_afterwards_gets_what_they_would_have_got_without_us() -> None:
+def test_who_asks_torchvision_afterwards_gets_what_they_would_have_got_without_us(
+    in_fork: InFork,
+) -> None:
     ask = (
         "import torchvision\nprint(torchvision.__version__, torchvision.models.resnet18.__module__)"
     )
-    assert outcome(OURS, ask) == outcome(ask)
+    assert outcome(in_fork(OURS, ask)) == outcome(in_fork(ask))
 
 
-def test_parts_without_compiled_operators_are_there_afterwards_as_well() -> None:
+def test_parts_without_compiled_operators_are_there_afterwards_as_well(in_fork: InFork) -> None:
     """Also on a machine where torchvision's own import fails."""
     printed = assert_holds(
-        OURS, "from torchvision import transforms\nprint(transforms.Resize(3).size)"
+        in_fork(OURS, "from torchvision import transforms\nprint(transforms.Resize(3).size)")
     )
     assert printed == "3\n"
 
 
-def test_who_imported_torchvision_before_us_keeps_it() -> None:
+def test_who_imported_torchvision_before_us_keeps_it(in_fork: InFork) -> None:
     assert_holds(
-        """
+        in_fork(
+            """
         import sys
         try:
             import torchvision
@@ -132,12 +196,15 @@ def test_who_imported_torchvision_before_us_keeps_it() -> None:
             sys.exit(0)  # it cannot be imported on this machine
         import torchvision.models.mobilenetv3 as theirs
         """,
-        OURS,
-        "assert mobilenetv3 is theirs and type(torchvision).__name__ == 'module'",
+            OURS,
+            "assert mobilenetv3 is theirs and type(torchvision).__name__ == 'module'",
+        )
     )
 
 
-def test_a_package_runs_when_first_asked_and_then_is_an_ordinary_module(tmp_path: Path) -> None:
+def test_a_package_runs_when_first_asked_and_then_is_an_ordinary_module(
+    in_fork: InFork, tmp_path: Path
+) -> None:
     """With a made-up torchvision, so that it holds wherever the real one cannot be imported."""
     package = tmp_path / "torchvision"
     (package / "models").mkdir(parents=True)
@@ -149,9 +216,10 @@ def test_a_package_runs_when_first_asked_and_then_is_an_ordinary_module(tmp_path
     )
     (package / "models" / "mobilenetv3.py").write_text("net = object()\n")
     printed = assert_holds(
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
-        OURS,
-        """
+        in_fork(
+            f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
+            OURS,
+            """
         print("imported")
         assert torchvision.version == 1
         assert torchvision.models.more == 2
@@ -160,6 +228,7 @@ def test_a_package_runs_when_first_asked_and_then_is_an_ordinary_module(tmp_path
         assert type(torchvision.__loader__).__name__ == "SourceFileLoader"
         assert type(torchvision.__spec__.loader).__name__ == "SourceFileLoader"
         """,
+        )
     )
     assert printed.splitlines() == ["imported", "run torchvision", "run models"]
 
@@ -173,7 +242,9 @@ def test_a_package_runs_when_first_asked_and_then_is_an_ordinary_module(tmp_path
         "dict(__import__('inspect').getmembers(torchvision.models))",
     ],
 )
-def test_a_package_that_is_asked_for_all_its_names_runs_first(tmp_path: Path, names: str) -> None:
+def test_a_package_that_is_asked_for_all_its_names_runs_first(
+    in_fork: InFork, tmp_path: Path, names: str
+) -> None:
     """Made up, too; ``models.__dict__[name]()`` is how many programs build a network."""
     package = tmp_path / "torchvision" / "models"
     package.mkdir(parents=True)
@@ -182,17 +253,20 @@ def test_a_package_that_is_asked_for_all_its_names_runs_first(tmp_path: Path, na
     (package / "resnet.py").write_text("net = object()\n")
     (package / "mobilenetv3.py").write_text("")
     assert_holds(
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
-        OURS,
-        f"""
+        in_fork(
+            f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
+            OURS,
+            f"""
         assert type(torchvision.models).__name__ == "_PackageOnDemand"
         assert "net" in {names}
         assert type(torchvision.models).__name__ == "module"
         """,
+        )
     )
 
 
 def test_a_name_is_taken_from_its_module_and_the_register_from_all(
+    in_fork: InFork,
     tmp_path: Path,
 ) -> None:
     """Again made up. A name says where a network is; only the whole package knows them all."""
@@ -212,23 +286,27 @@ def test_a_name_is_taken_from_its_module_and_the_register_from_all(
     )
     (models / "mobilenetv3.py").write_text("")
     printed = assert_holds(
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
-        OURS,
-        """
+        in_fork(
+            f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
+            OURS,
+            """
         with torchvision_packages_on_demand():
             from torchvision.models import net
             print(net, sys.modules["torchvision.models._api"].listed)
             import torchvision.models.video
             print(torchvision.models.listed)
         """,
+        )
     )
     assert printed.splitlines() == ["1 ['net']", "['net', 'r3d']"]
 
 
-def test_without_torchvision_there_is_an_error_that_says_what_to_install(tmp_path: Path) -> None:
+def test_without_torchvision_there_is_an_error_that_says_what_to_install(
+    in_fork: InFork, tmp_path: Path
+) -> None:
     (tmp_path / "torchvision").mkdir()
     (tmp_path / "torchvision" / "__init__.py").write_text("")
-    done = run(
+    done = in_fork(
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})",
         """
         from ucseg_cli.errors import ResourceError

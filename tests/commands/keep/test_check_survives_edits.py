@@ -486,7 +486,7 @@ def test_an_edit_that_matters_is_noticed(
 
 
 @settings(
-    max_examples=50,
+    max_examples=20,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
@@ -501,7 +501,7 @@ def test_no_edits_of_the_configuration_make_check_fail_otherwise_than_it_says(
 
 
 @settings(
-    max_examples=35,
+    max_examples=20,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
@@ -518,7 +518,7 @@ def test_no_edits_of_the_lock_make_check_fail_otherwise_than_it_says(
 
 
 @settings(
-    max_examples=25,
+    max_examples=12,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

@@ -365,12 +365,12 @@ def test_types_may_be_left_out_of_the_tensors_of_a_figure(ucseg: Run) -> None:
 
 
 def test_a_figure_of_a_model_that_does_not_run_leaves_the_others_their_verdicts(
-    ucseg_process: Run,
+    ucseg_fork: Run,
 ) -> None:
     names = ("net.py:Broken params", "net.py:Text macs", "net.py:Image params")
     figures = [f"<!-- ucseg: {name} -->1<!-- /ucseg -->" for name in names]
     Path("README.md").write_text("\n".join(figures))
-    answer = ucseg_process("check", "--docs", "README.md", "--fix")
+    answer = ucseg_fork("check", "--docs", "README.md", "--fix")
     assert answer.returncode == 2
     assert verdict(answer.stdout) == (
         "1 figure fixed, in README.md. "
@@ -379,7 +379,7 @@ def test_a_figure_of_a_model_that_does_not_run_leaves_the_others_their_verdicts(
     assert "macs@1x16:int64" in answer.stdout
     figures[2] = "<!-- ucseg: net.py:Image params -->224<!-- /ucseg -->"
     assert Path("README.md").read_text() == "\n".join(figures)
-    status, found = check(ucseg_process, "--docs", "README.md", "--exit-zero")
+    status, found = check(ucseg_fork, "--docs", "README.md", "--exit-zero")
     assert status == 2
     assert [one["status"] for one in found["checks"]] == ["error", "error", "pass"]
     assert found["verdict"]["unknown"] == 2
