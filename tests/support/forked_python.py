@@ -98,6 +98,7 @@ class ForkedPython:
 
     def _has_more_by(self, deadline: float | None) -> bool:
         """Wait until something can be read, or the end; raises subprocess.TimeoutExpired."""
+        assert self.stderr is not None
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         if not select.select([self.stderr], [], [], left)[0]:
             raise subprocess.TimeoutExpired(list(self.command), left or 0)
