@@ -17,14 +17,16 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ucseg_cli.facts.encoding.encoded_trace import TraceFormatError, decode_trace, encode_trace
-from ucseg_cli.facts.swept import Swept
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.system.atomic_write import replace_file
 from ucseg_cli.system.checkout import Dependencies, decode_dependencies
 from ucseg_cli.system.plain_file import is_ours, read_plain_file
+
+if TYPE_CHECKING:
+    from ucseg_cli.facts.swept import Swept
 
 Totals = Mapping[str, Mapping[str, int]]
 """Metrics by network."""
@@ -81,6 +83,8 @@ def _decode_all_dependencies(data: Any) -> list[Dependencies]:
 
 
 def _decode_swept(data: Any) -> Swept:
+    from ucseg_cli.facts.swept import Swept  # few answers are about a space
+
     columns, reasons = data if isinstance(data, list) and len(data) == 2 else ({}, [])
     is_known = isinstance(columns, dict) and isinstance(reasons, list) and columns
     if not is_known or not all(map(_is_column, columns.values())):

@@ -12,7 +12,6 @@ from ucseg_cli.project.config_section import Section, read_text, spell
 from ucseg_cli.project.variant_sections import NAME, axis_reader, read_literal
 from ucseg_cli.references import Argument, Reference
 from ucseg_cli.references.variants import AXES, Axis, Variant
-from ucseg_cli.references.vary import family_axes, parse_values
 
 SPACE_KEYS = {
     "from": "the model whose axes are varied",
@@ -69,6 +68,8 @@ def _read_axis(axis: Axis, variant: Variant, value: Any, where: Place) -> SavedA
     """The values of an axis of the family, each of which has to be one."""
     here = where._replace(key="")
     if isinstance(value, str):
+        from ucseg_cli.references.vary import family_axes, parse_values  # few have spaces
+
         open_axis = family_axes(variant)[axis.name]
         open_axis.vary(parse_values(value.strip(), open_axis, where), where)
         return SavedAxis(axis.name, value.strip(), here)
