@@ -283,7 +283,7 @@ def test_a_name_at_a_revision_is_what_the_configuration_had_there() -> None:
 @pytest.mark.parametrize(
     ("text", "what", "fix"),
     [
-        ("v2@main+backbone=10", "v2 is built in", "write v2+backbone=10"),
+        ("v2@main+backbone=10", "v2 is built into ucseg", "net.py:Net@main"),
         ("torchvision:resnet18@main", "is torchvision's", "write torchvision:resnet18"),
         ("w.pt@main", "is a checkpoint", "git show main:./w.pt > other.pt"),
         ("runs/w.pt@main", "is a checkpoint", "git show main:./runs/w.pt"),

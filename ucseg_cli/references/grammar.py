@@ -210,8 +210,9 @@ def _named_at(
         fix = f"`git show {revision}:./{name} > other.pt` writes it as it was"
         raise UsageError(what, where=where, help=fix)
     if name in CATALOGUE:
-        what = f"{name} is built in, and no revision of this repository has it"
-        raise UsageError(what, where=where, help=f"write {plain}")
+        what = f"{name} is built into ucseg, and is the same at every revision"
+        fix = "name a model of your own, as in net.py:Net@main"
+        raise UsageError(what, where=where, help=fix)
     known = named_at(revision, where)
     if name in named and name not in known:
         notes = (f"known there: {', '.join(known)}",)

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from ucseg_cli.terminal.streams import spell_for
 
 CLEAR_LINE = "\r\x1b[2K"
+A_MOMENT = 0.5
+"""Seconds before which nothing can be said about how long the rest will take."""
 A_FEW_MINUTES = 180
 """Seconds from which on minutes are exact enough."""
 
@@ -17,7 +19,7 @@ A_FEW_MINUTES = 180
 def progress_in_words(done: int, size: int, seconds: float) -> str:
     """``34%, 12 s left`` after *seconds* for *done* of *size*; without a guess at the beginning."""
     share = f"{done * 100 // size}%"
-    if not done:
+    if not done or seconds < A_MOMENT:
         return share
     left = round(seconds * (size - done) / done)
     return f"{share}, {left // 60} min left" if left >= A_FEW_MINUTES else f"{share}, {left} s left"

@@ -33,7 +33,7 @@ def configured_models(settings: Settings) -> list[Reference]:
         raise UsageError(
             "no model of your own is configured",
             where="ucseg compare --since",
-            help="name one, or write [[tool.ucseg.budgets]] into pyproject.toml",
+            help="name one, or let `ucseg init` start a configuration with budgets",
         )
     return own
 

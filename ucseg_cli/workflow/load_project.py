@@ -76,5 +76,5 @@ def chosen_budgets(
         "there is nothing to check",
         where="ucseg check",
         help="give a limit, as in --max params=650k, "
-        "or write [[tool.ucseg.budgets]] into pyproject.toml",
+        "or let `ucseg init` start a configuration with budgets",
     )

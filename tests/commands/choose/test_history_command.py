@@ -56,7 +56,7 @@ def test_fifty_commits_with_five_networks_are_five_traces_and_then_none(
         assert len(fake_engine) == 5
     assert len(answer(ucseg, "net.py:Net", "--size", "8", "--max-count", "3")["steps"]) == 2
     shown = ucseg("history", "net.py:Net", "--size", "8", "--max-count", "7").stdout
-    assert "7 commits were looked at; `--max-count 14` goes further back." in shown
+    assert "Looked at 7 commits; `--max-count 14` goes further back." in shown
     since = answer(ucseg, "net.py:Net", "--size", "8", "--since", "HEAD~15")
     assert (since["commits"], since["end"], len(steps(since))) == (16, "since", 2)
     assert len(fake_engine) == 5
@@ -101,7 +101,7 @@ def test_a_name_of_the_configuration_changes_with_it(ucseg: Run, repository: Rep
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["v2"], "v2 is built in, and no revision of this repository has it"),
+        (["v2"], "v2 is built into ucseg, and is the same at every revision"),
         (["gone.py:Net"], "there is no file gone.py, so it is not in HEAD"),
         (["net.py:Net", "--since", "nope"], "no revision named 'nope'"),
         (["net.py:Net", "--since=--help"], "'--help' is not a revision"),

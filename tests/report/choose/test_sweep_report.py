@@ -188,7 +188,7 @@ def test_scores_are_decimals_and_a_formula_ranks() -> None:
     answer = answer._replace(scores=Scores("scores.csv", {"miou": miou}, 1, ("v3",)))
     report = sweep_report(answer)
     ranking = table(report, "ranking")
-    assert ranking.title == "Best by params / 2"
+    assert ranking.title == "Highest params / 2"
     assert column(ranking, "score")[0] == Fraction(max(map(params, plain.space.all_digits())), 2)
     assert report.notes == (
         "scores.csv has no scores of 1 variant.",

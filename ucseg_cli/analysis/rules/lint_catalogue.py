@@ -69,7 +69,7 @@ LATE_CLASSIFIER = Rule(
     "A 1×1 conv mixes channels and a bilinear upsample mixes positions, so their order does not "
     "matter: the bilinear weights at each position add up to 1, which carries the bias through. "
     "Before the upsample the conv runs on far fewer positions. A conv that makes more channels "
-    "than it takes makes the upsample dearer; it is reported only if the total falls.",
+    "than it takes makes the upsample more expensive; it is reported only if the total falls.",
     "Linear algebra; proven on real weights in float64 by this project's tests.",
 )
 UNUSED_PARAMETERS = Rule(

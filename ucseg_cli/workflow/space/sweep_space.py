@@ -105,11 +105,13 @@ def _find_base(named: str | None, settings: Settings) -> Reference:
 def _sweep(
     space: Space, measures: Sequence[Measure], settings: Settings, *, cache: Cache | None
 ) -> Swept:
-    begun = monotonic()
+    begun: list[float] = []
     with show_progress() as announce:
 
         def progress(done: int, size: int) -> None:
-            at = progress_in_words(done, size, monotonic() - begun)
+            begun.append(monotonic())  # the first is there once torch is
+            at = progress_in_words(done, size, begun[-1] - begun[0])
+            del begun[1:]
             announce(f"recording {plural(size, 'variant')}: {at}")
 
         return sweep_all(space, measures, cache, progress, settings.timeout)

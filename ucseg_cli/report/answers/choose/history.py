@@ -155,8 +155,8 @@ def _steps_table(line: Line) -> Table:
 def _notes(history: History) -> Iterator[str]:
     count = len(history.stages)
     if history.end is End.MAX_COUNT:
-        looked_at = plural(count, "commit")
-        yield f"{looked_at} were looked at; `--max-count {2 * count}` goes further back."
+        seen = plural(count, "commit")
+        yield f"Looked at {seen}; `--max-count {2 * count}` goes further back."
     if history.end is End.SHALLOW:
         yield "The clone is shallow, so older commits are not here: `git fetch --unshallow`."
 

@@ -92,7 +92,7 @@ def lint_report(
     fixes = [_fix(subject, finding, savings) for finding in findings]
     tables = [make_table("findings", "Findings", FIELDS, findings)]
     if different := {(fix.code, fix.reference): fix for fix in fixes if fix}:
-        note = "Identical means in eval mode, with any weights."
+        note = "Identical: the same output in eval mode, whatever the weights."
         if subject.known_as:
             note += f" Savings are of the built-in {subject.known_as}, with and without the fix."
         tables.append(make_table("fixes", "Fixes", FIX_FIELDS, different.values(), note))

@@ -214,7 +214,7 @@ def ranking_table(answer: SweepAnswer, room: Room) -> Table | None:
         f"{plural(count, 'variant')} without a score: {reason}."
         for reason, count in ranking.reasons.items()
     ]
-    title = f"Best by {ranking.formula}"
+    title = f"Highest {ranking.formula}"
     return Table("ranking", title, columns, tuple(rows), " ".join(notes) or None)
 
 
