@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from support.strategies import any_small_conditions, any_variant
-from ucseg_cli.analysis.counting.metrics import totals
+from ucseg_cli.analysis.counting.metrics import METRICS, totals
 from ucseg_cli.analysis.space.assembled import OutcomeFigures
 from ucseg_cli.analysis.space.benefits import BENEFITS, figure_of
 from ucseg_cli.engine.parts.parts_recorder import PartsRecorder, WholeOnlyError
@@ -119,6 +119,191 @@ class Reads(nn.Module):
         return self.conv(x) if x.sum() > 0 else x
 """
 
+STATES = """
+import random
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+SETTINGS, KEPT, REGISTRY = {"gelu": False}, [], {}
+
+class Counter(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.calls = nn.Conv2d(3, 3, 3, padding=1), 0
+
+    def forward(self, x):
+        self.calls += 1
+        for _ in range(self.calls):
+            x = self.conv(x)
+        return x
+
+class Wrapped(nn.Module):
+    def __init__(self, times=1):
+        super().__init__()
+        self.child, self.times = nn.Sequential(Counter()), times
+
+    def forward(self, x):
+        for _ in range(self.times):
+            x = self.child(x)
+        return x
+
+class Told(nn.Module):
+    def __init__(self, times=1):
+        super().__init__()
+        self.child, self.times = Counter(), times
+
+    def forward(self, x):
+        for number in range(self.times):
+            self.child.calls = number
+            x = self.child(x)
+        return x
+
+class Sampled(nn.Module):
+    def __init__(self, sampled=False):
+        super().__init__()
+        self.sampled, self.drop = sampled, nn.Dropout(0.1)
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.drop.train(self.sampled)
+        return self
+
+    def forward(self, x):
+        return self.drop(x * 2)
+
+class Act(nn.Module):
+    def forward(self, x):
+        return F.gelu(F.gelu(x)) if SETTINGS["gelu"] else F.relu(x)
+
+class Global(nn.Module):
+    def __init__(self, gelu=False):
+        super().__init__()
+        SETTINGS["gelu"] = gelu
+        self.act = Act()
+
+    def forward(self, x):
+        return self.act(x)
+
+class Head(nn.Module):
+    wide = False
+
+    def forward(self, x):
+        return torch.cat([x, x], 1) if self.wide else x * 2
+
+class OfClass(nn.Module):
+    def __init__(self, wide=False):
+        super().__init__()
+        Head.wide = wide
+        self.head = Head()
+
+    def forward(self, x):
+        return self.head(x)
+
+class Keeps(nn.Module):
+    def __init__(self, keep):
+        super().__init__()
+        self.keep, self.conv = keep, nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        x = self.conv(x)
+        self.keep(x)
+        return x
+
+def keep(x):
+    KEPT.append(x)
+
+class Hoards(nn.Module):
+    def __init__(self, times=2, bound=True):
+        super().__init__()
+        kept = KEPT if not bound else []
+        self.times, self.keeps = times, Keeps(kept.append if bound else keep)
+        self.kept = lambda: kept
+
+    def forward(self, x):
+        for _ in range(self.times):
+            x = self.keeps(x)
+        return sum(self.kept())
+
+class MaySkip(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x):
+        return x if random.random() < 0.5 else self.conv(x)
+
+class Skips(nn.Module):
+    def __init__(self, depth=8):
+        super().__init__()
+        self.layers = nn.ModuleList(MaySkip() for _ in range(depth))
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+class Chooses(nn.Module):
+    def __init__(self, index=0):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 3, 3, 2), nn.Conv2d(3, 3, 3, 2)
+        self.index = index
+
+    def forward(self, x):
+        y = self.first(x)
+        return (y, self.second(y))[self.index]
+
+class Swaps(nn.Module):
+    def __init__(self, swap=False):
+        super().__init__()
+        self.high, self.low = nn.Conv2d(3, 3, 3, 2), nn.Conv2d(3, 3, 3, 2)
+        self.swap = swap
+
+    def forward(self, x):
+        return self.high(self.low(x)) if self.swap else self.low(self.high(x))
+
+class Casts(nn.Module):
+    def __init__(self, casts=False):
+        super().__init__()
+        self.conv, self.casts = nn.Conv2d(3, 4, 3), casts
+
+    def forward(self, x):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.casts):
+            return self.conv(x)
+
+class Counted(nn.Module):
+    made = 0
+
+    def __init__(self, width=3):
+        super().__init__()
+        Counted.made += 1
+        self.conv = nn.Conv2d(3, width * Counted.made, 1)
+
+    def forward(self, x):
+        return self.conv(x)
+
+class Registered(nn.Module):
+    def __init__(self, width=3):
+        super().__init__()
+        if "net" in REGISTRY:
+            raise KeyError("net is there already")
+        REGISTRY["net"] = self
+        self.conv = nn.Conv2d(3, width, 1)
+
+    def forward(self, x):
+        return self.conv(x)
+
+class Typed(nn.Module):
+    def __init__(self, double=False):
+        super().__init__()
+        if double:
+            torch.set_default_dtype(torch.float64)
+        self.line = nn.Linear(64, 2)
+
+    def forward(self, x):
+        return self.line(x.to(self.line.weight.dtype))
+"""
+
 
 def figures_by_parts(
     models: Sequence[Model], conditions: Sequence[Conditions] = (AT_64,), *, coded: bool = False
@@ -205,6 +390,63 @@ def test_any_design_costs_by_parts_what_each_variant_costs_alone(
         assert isinstance(outcomes[0], kind)
         alone = figures_alone(trace_source(model, AT_64))  # type: ignore[arg-type]
         assert {metric: figure(0, metric) for metric in alone} == alone
+
+
+STATEFUL = [
+    ("Wrapped", {"times": (1, 2, 3)}),
+    ("Told", {"times": (1, 2, 3)}),
+    ("Sampled", {"sampled": (False, True, False)}),
+    ("Global", {"gelu": (False, True, False)}),
+    ("OfClass", {"wide": (False, True, False)}),
+    ("Hoards", {"times": (1, 3), "bound": (True, False)}),
+    ("Skips", {"depth": (8, 9)}),
+    ("Chooses", {"index": (0, 1)}),
+    ("Swaps", {"swap": (False, True)}),
+    ("Casts", {"casts": (False, True, False)}),
+    ("Counted", {"width": (3, 4)}),
+    ("Registered", {"width": (3, 4)}),
+    ("Typed", {"double": (False, True, False)}),
+]
+
+
+@pytest.mark.parametrize(("name", "axes"), STATEFUL, ids=[name for name, _ in STATEFUL])
+def test_no_variant_sees_what_another_call_or_variant_has_left(
+    tmp_path: Path, name: str, axes: dict[str, Sequence[Any]]
+) -> None:
+    path = tmp_path / "states.py"
+    path.write_text(STATES, encoding="utf-8")
+    models = variants_of(FromFile(str(path), name), **axes)
+    inputs = (AT_64, Conditions(Size(96, 64)))
+    metrics = (*METRICS, *BENEFITS, *(["output-stride:high"] if name == "Swaps" else ()))
+    alone = [[trace_source(model, at) for at in inputs] for model in models]  # type: ignore[arg-type]
+    for traces, (_, figure) in zip(alone, figures_by_parts(models, inputs), strict=True):
+        for number, trace in enumerate(traces):
+            assert {metric: figure(number, metric) for metric in metrics} == {
+                metric: figure_of(trace, metric) for metric in metrics
+            }
+
+
+def test_a_variant_that_exits_stops_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "exits.py"
+    path.write_text(
+        "from torch import nn\n"
+        "class Exits(nn.Conv2d):\n"
+        "    def __init__(self, width=1):\n"
+        "        if width == 1:\n"
+        "            raise SystemExit(3)\n"
+        "        super().__init__(3, width, 1)\n"
+        "    def forward(self, x):\n"
+        "        if self.out_channels == 2:\n"
+        "            raise SystemExit('no')\n"
+        "        return super().forward(x)\n",
+        encoding="utf-8",
+    )
+    models = variants_of(FromFile(str(path), "Exits"), width=(1, 2, 3))
+    first, second, third = (outcomes[0] for outcomes, _ in figures_by_parts(models))
+    assert str(first) == "Exits cannot be built: SystemExit: 3"
+    assert isinstance(second, Trace)
+    assert second.failure is not None
+    assert isinstance(third, Assembled)
 
 
 def test_a_network_of_a_library_too() -> None:

@@ -32,6 +32,7 @@ from ucseg_cli.engine.recording.fused_kernels import without_fast_path
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.engine.recording.restore import settings_restored
 from ucseg_cli.engine.recording.way_on_cpu import ASKS_FOR_DEVICE
+from ucseg_cli.engine.user_code.isolation import state_of_generators
 from ucseg_cli.facts import parts as facts
 
 UNSEEN: Any = object()
@@ -61,11 +62,15 @@ class Part(NamedTuple):
 
 
 class _Wiring(NamedTuple):
-    """A step of a pass as far as places matter: its geometry, and the tensors in and out by tag."""
+    """A step of a pass as far as places matter: its geometry, and the tensors in and out by tag.
+
+    *module* is the address of the module that it is a call of, if it is one.
+    """
 
     geometry: int
     inputs: tuple[int | None, ...]
     outputs: tuple[int, ...]
+    module: int | None = None
 
 
 class _Storage:
@@ -131,6 +136,24 @@ class PartsRecorder(DispatchMode):
             finally:
                 nn.Module.__call__ = whole  # type: ignore[method-assign]
 
+    @contextmanager
+    def _noticing_changes(self) -> Iterator[None]:
+        """While it lasts, a signature is worked out again after any attribute of a module is set.
+
+        A module may set on another one what that does in its next call.
+        """
+        plain = nn.Module.__setattr__
+
+        def noticed(module: nn.Module, name: str, value: Any) -> None:
+            self.signatures.forget()
+            plain(module, name, value)
+
+        nn.Module.__setattr__ = noticed  # type: ignore[assignment,method-assign]
+        try:
+            yield
+        finally:
+            nn.Module.__setattr__ = plain  # type: ignore[method-assign]
+
     def run(self, model: nn.Module, positional: Sequence[Any], keywords: Mapping[str, Any]) -> Run:
         """One forward pass on arguments without data; the model is in eval mode.
 
@@ -144,15 +167,15 @@ class PartsRecorder(DispatchMode):
                 raise WholeOnlyError("an argument that cannot be compared")
             self._begin(model, call.tensors)
             inputs = {address_of(tensor): tensor.untyped_storage() for tensor in call.tensors}
-        with torch._C._AutoDispatchBelowADInplaceOrView(), self, self._watching(calls=True):
+        below, noticing = torch._C._AutoDispatchBelowADInplaceOrView(), self._noticing_changes()
+        with below, noticing, self, self._watching(calls=True):
             # held until the end, since what it returns is not let go
             outputs = self._call_whole(model, *positional, **keywords)
         self._note_freed()
+        geometry = self._geometry_since(0, model, call.tensors, outputs)
         del outputs
         size = sum(storage.nbytes() for storage in inputs.values())
-        return Run(
-            self._composed_since(0), size, self._geometry_since(0, type(model), call.tensors)
-        )
+        return Run(self._composed_since(0), size, geometry)
 
     @contextmanager
     def _watching(self, *, calls: bool) -> Iterator[None]:
@@ -167,29 +190,34 @@ class PartsRecorder(DispatchMode):
     def _call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not self._is_watching:
             return self._call_whole(module, *args, **kwargs)
+        _refuse_casts()
         with torch._C.DisableTorchFunction():
             number = self.signatures.of_module(module)
             call = None if number is None else _signed(number, args, kwargs)
             part = UNSEEN if call is None else self._book.get(call.signature, UNSEEN)
             if call is not None and part is not UNSEEN and part is not None:
                 with torch._C._DisableTorchDispatch():
-                    return self._repeat(part, call)
+                    return self._repeat(part, call, id(module))
         if call is None or part is None:
             return self._call_whole(module, *args, **kwargs)
         self._note_freed()
+        random_state = state_of_generators()
         begin, wired, wires = len(self._steps), len(self._wiring), _wires(call.tensors)
         out = self._call_whole(module, *args, **kwargs)
         with torch._C.DisableTorchFunction():
-            is_same = self.signatures.number_now(module) == number and call.is_unchanged()
-            part = self._closed(begin, wired, call, out, type(module)) if is_same else None
+            is_same = self.signatures.look_again(module) == number and call.is_unchanged()
+            is_same &= state_of_generators() == random_state
+            part = self._closed(begin, wired, call, out, module) if is_same else None
             self._book[call.signature] = part
             if part is not None:  # from outside it is one step, as it will be from now on
                 new = [wire for wire in _wires(_tensors_of(out)) if wire not in wires]
                 made = tuple(wire for wire in new if wire is not None)
-                self._wiring[wired:] = [_Wiring(part.geometry, wires, made)]
+                self._wiring[wired:] = [_Wiring(part.geometry, wires, made, id(module))]
         return out
 
-    def _closed(self, begin: int, wired: int, call: Call, out: Any, kind: type) -> Part | None:
+    def _closed(
+        self, begin: int, wired: int, call: Call, out: Any, module: nn.Module
+    ) -> Part | None:
         """The part from step *begin* on; None where another call may do otherwise."""
         self._note_freed()
         left = {address for address, one in self._alive.items() if one.begin >= begin}
@@ -199,7 +227,7 @@ class PartsRecorder(DispatchMode):
             return None
         if left:  # kept somewhere
             return None
-        geometry = self._geometry_since(wired, kind, call.tensors)
+        geometry = self._geometry_since(wired, module, call.tensors, out)
         return self._written(self._composed_since(begin), geometry, outputs)
 
     def _composed_since(self, begin: int) -> facts.Composed:
@@ -216,14 +244,22 @@ class PartsRecorder(DispatchMode):
         self.parts.append(part)
         return Part(len(self.parts) - 1, geometry, outputs)
 
-    def _geometry_since(self, wired: int, kind: type, inputs: Sequence[Tensor]) -> int:
-        """The number of the steps from *wired* on: what each does to places, and to which maps."""
+    def _geometry_since(
+        self, wired: int, module: nn.Module, inputs: Sequence[Tensor], out: Any
+    ) -> int:
+        """The number of the steps from *wired* on: what each does to places, and to which maps.
+
+        With the names of the modules within *module* that they call, and which maps *out* has.
+        """
         known: dict[int | None, object] = {wire: at for at, wire in enumerate(_wires(inputs))}
+        names: dict[int | None, str] = {id(one): name for name, one in module.named_modules()}
         steps = []
         for number, step in enumerate(self._wiring[wired:]):
-            steps.append((step.geometry, tuple(known.get(wire) for wire in step.inputs)))
+            taken = tuple(known.get(wire) for wire in step.inputs)
+            steps.append((step.geometry, names.get(step.module), taken))
             known.update({wire: (number, at) for at, wire in enumerate(step.outputs)})
-        return self._number_of_geometry((kind, tuple(steps)))
+        given = tuple(known.get(wire) for wire in _wires(_tensors_of(out)))
+        return self._number_of_geometry((type(module), tuple(steps), given))
 
     def _number_of_geometry(self, geometry: Hashable) -> int:
         return self._geometries.setdefault(geometry, len(self._geometries))
@@ -236,6 +272,7 @@ class PartsRecorder(DispatchMode):
         kwargs = kwargs or {}
         if func is ASKS_FOR_DEVICE or isinstance(func, HigherOrderOperator):
             raise WholeOnlyError(str(func))
+        _refuse_casts()
         call = _signed(func, args, kwargs)
         if call is None:
             raise WholeOnlyError(str(func))
@@ -308,16 +345,16 @@ class PartsRecorder(DispatchMode):
         self._steps.append(part)
         return len(self._steps) - 1
 
-    def _repeat(self, part: Part, call: Call) -> Any:
+    def _repeat(self, part: Part, call: Call, module: int | None = None) -> Any:
         number, last = self._note(part), self._last_wire
         out = self._make(part.outputs, call.tensors, number)
-        self._wire(part, call, last)
+        self._wire(part, call, last, module)
         return out
 
-    def _wire(self, part: Part, call: Call, last: int) -> None:
+    def _wire(self, part: Part, call: Call, last: int, module: int | None = None) -> None:
         """Note which tensors a part took, and which it returned: those tagged after the *last*."""
         made = tuple(range(last + 1, self._last_wire + 1))
-        self._wiring.append(_Wiring(part.geometry, _wires(call.tensors), made))
+        self._wiring.append(_Wiring(part.geometry, _wires(call.tensors), made, module))
 
     def _make(self, outputs: Outputs | None, tensors: Sequence[Tensor], number: int) -> Any:
         match outputs:
@@ -375,6 +412,12 @@ def _tensors_of(out: Any) -> list[Tensor]:
 def _wires(tensors: Sequence[Tensor]) -> tuple[int | None, ...]:
     """The tags of tensors; None for a weight."""
     return tuple(getattr(tensor, WIRE, None) for tensor in tensors)
+
+
+def _refuse_casts() -> None:
+    """Raise WholeOnlyError under autocast, which casts no tensor that is on meta."""
+    if torch.is_autocast_enabled("cpu"):
+        raise WholeOnlyError("autocast")
 
 
 def _signed(called: Hashable, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call | None:

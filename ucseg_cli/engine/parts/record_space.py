@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from typing import Any, NamedTuple, cast
 
@@ -17,7 +17,7 @@ from ucseg_cli.engine.recording.build_on_meta import building_on_meta, values_le
 from ucseg_cli.engine.recording.record import has_lazy_modules, trace_modules
 from ucseg_cli.engine.trace_model import Tracer, function_of, trace_built
 from ucseg_cli.engine.user_code.accelerators import accelerators_on_meta
-from ucseg_cli.engine.user_code.import_model import model_builders
+from ucseg_cli.engine.user_code.import_model import model_builders, user_state
 from ucseg_cli.engine.user_code.isolation import seed_generators
 from ucseg_cli.errors import UcsegError
 from ucseg_cli.facts.conditions import Conditions
@@ -39,10 +39,14 @@ class Built(NamedTuple):
 
 
 class Design(NamedTuple):
-    """How the variants of a design come about: by *build*, or traced as a *whole*."""
+    """How the variants of a design come about: by *build*, or traced as a *whole*.
+
+    While *fresh* lasts, what a variant changes besides itself may change: no other one sees it.
+    """
 
     build: Callable[[Any], Built]
     whole: Callable[[Any, Conditions], Trace]
+    fresh: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class SpaceRecorder:
@@ -82,20 +86,23 @@ class SpaceRecorder:
                 yield own
 
     def _outcomes(self, design: Design, model: Model) -> list[Outcome]:
-        try:
-            built = design.build(model)
-        except Exception:  # noqa: BLE001 - recorded as a whole it gives the better message
-            return [_whole(design, model, conditions) for conditions in self._conditions]
         numbered = enumerate(self._conditions)
-        return [self._outcome(design, model, built, *conditions) for conditions in numbered]
+        return [self._outcome(design, model, *conditions) for conditions in numbered]
 
     def _outcome(
-        self, design: Design, model: Model, built: Built, number: int, conditions: Conditions
+        self, design: Design, model: Model, number: int, conditions: Conditions
+    ) -> Outcome:
+        with design.fresh():
+            return self._outcome_of(design, model, number, conditions)
+
+    def _outcome_of(
+        self, design: Design, model: Model, number: int, conditions: Conditions
     ) -> Outcome:
         try:
+            built = design.build(model)
             arguments = argument_maker(conditions)("meta")
             run = self._recorder.run(built.network, arguments.positional, arguments.keywords)
-        except Exception:  # noqa: BLE001 - recorded as a whole it gives the better message
+        except (Exception, SystemExit):  # noqa: BLE001 - as a whole it gives the better message
             return _whole(design, model, conditions)
         if self._keeps_wholes and (number, run.geometry) not in self.wholes:
             whole = _whole(design, model, conditions)
@@ -107,7 +114,8 @@ class SpaceRecorder:
 
 def _whole(design: Design, model: Model, conditions: Conditions) -> Outcome:
     try:
-        return design.whole(model, conditions)
+        with design.fresh():
+            return design.whole(model, conditions)
     except UcsegError as error:
         return error
 
@@ -203,7 +211,7 @@ def _own_design(
             return trace_built(builder_of(model), argument_maker(at))
 
         with values_left_alone():
-            yield Design(build, whole)
+            yield Design(build, whole, user_state(source).restored)
 
 
 class _Weights:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from types import BuiltinFunctionType, FunctionType, NoneType
+from enum import Enum
+from types import BuiltinFunctionType, CellType, FunctionType, ModuleType, NoneType
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from ucseg_cli.engine.parts.hidden_reads import HiddenReads
+
 PLAIN = {
-    *(bool, int, float, complex, str, bytes, NoneType, type, FunctionType, BuiltinFunctionType),
+    *(bool, int, float, complex, str, bytes, NoneType, type),
     *(torch.dtype, torch.device, torch.layout, torch.memory_format),
 }
 """Types of values that are equal where their uses are."""
@@ -20,8 +23,9 @@ CHANNELS_FROM = {**dict.fromkeys((f"conv{rank}d" for rank in (1, 2, 3)), 6), "co
 """The position of the groups, the last argument of a convolution, by operator."""
 SEQUENCE = 3
 """The rank of a row of positions, with batch and channels on either side."""
-OF_TORCH = frozenset(vars(nn.Module()))
-"""The attributes that every module has."""
+OF_TORCH = frozenset(vars(nn.Module())) - {"training"}
+"""The attributes that every module has, and that say nothing about how it runs."""
+HIDDEN = HiddenReads()
 
 
 class UnknownValueError(Exception):
@@ -43,24 +47,45 @@ class Signatures:
         """Its number; None where it holds something that cannot be compared."""
         number = self._known.get(id(module), -1)
         if number == -1:
-            number = self._known[id(module)] = self.number_now(module)
+            number = self._number_now(module)
+            if number is None or self._is_noticed(module):
+                self._known[id(module)] = number
         return number
 
-    def number_now(self, module: nn.Module) -> int | None:
-        """The same, looked at again: a call may have changed it."""
+    def look_again(self, module: nn.Module) -> int | None:
+        """The same after a call, which may have changed the module or those inside."""
+        for inside in module.modules():
+            self._known.pop(id(inside), None)
+        return self.of_module(module)
+
+    def _is_noticed(self, module: nn.Module) -> bool:
+        """Whether nothing changes about it, or in it, but by setting an attribute of a module."""
+        if type(module).__module__.partition(".")[0] != "torch":
+            changes = any(type(value) in {list, dict} for value in _own_attributes(module).values())
+            if changes or HIDDEN.of_class(type(module)):
+                return False
+        return all(id(child) in self._known for child in module.children())
+
+    def _number_now(self, module: nn.Module) -> int | None:
         try:
             kind: Any = type(module)
-            found = (kind, *self._attributes(module), *self._registered(module))
+            found = (kind, *self._hidden(kind), *self._attributes(module))
+            found += tuple(self._registered(module))
         except UnknownValueError:
             return None
         return self._numbers.setdefault(found, len(self._numbers))
 
+    def _hidden(self, kind: type) -> Iterable[Hashable]:
+        for place in HIDDEN.of_class(kind):
+            yield place.name
+            yield from plain_values(place.value)
+
     def _attributes(self, module: nn.Module) -> Iterable[Hashable]:
+        for name, value in _own_attributes(module).items():
+            yield name
+            yield from plain_values(value)
         for name, value in vars(module).items():
-            if name not in OF_TORCH:
-                yield name
-                yield from plain_values(value)
-            elif name.endswith("_hooks") and value:
+            if name.endswith("_hooks") and value:
                 raise UnknownValueError(name)
 
     def _registered(self, module: nn.Module) -> Iterable[Hashable]:
@@ -75,6 +100,10 @@ class Signatures:
             if child is not None and number is None:
                 raise UnknownValueError(name)
             yield (name, number)
+
+
+def _own_attributes(module: nn.Module) -> dict[str, Any]:
+    return {name: value for name, value in vars(module).items() if name not in OF_TORCH}
 
 
 class Call(NamedTuple):
@@ -165,9 +194,37 @@ def plain_values(value: Any) -> list[Hashable]:
         for one in value:
             found += plain_values(one)
         return found
+    if isinstance(value, Enum):
+        return [type(value), value.name]
+    if type(value) in {FunctionType, BuiltinFunctionType}:
+        return _function_values(value)
     if type(value) is dict and all(type(key) in PLAIN for key in value):
         return ["dict", *plain_values(list(value)), *plain_values(list(value.values()))]
     raise UnknownValueError(type(value).__name__)
+
+
+def _function_values(function: Any) -> list[Hashable]:
+    """A function with all that it reads; a method of an object may change that object."""
+    if isinstance(function, BuiltinFunctionType):
+        if not isinstance(function.__self__, ModuleType | NoneType | type):
+            raise UnknownValueError(function.__name__)
+        return [function]
+    found: list[Hashable] = [function]
+    try:
+        for value in (function.__defaults__, *map(_content, function.__closure__ or ())):
+            found += plain_values(value)
+        for place in HIDDEN.of_function(function):
+            found += plain_values(place.value)
+    except RecursionError:  # it reads itself
+        raise UnknownValueError(function.__name__) from None
+    return found
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        raise UnknownValueError("nothing yet") from None
 
 
 def address_of(tensor: Tensor) -> int:

@@ -90,11 +90,11 @@ class Snapshot:
         """Note one value; gives its parts."""
         if type(value) in MAPPINGS:
             contents = dict(value)
-            self._undo.append(partial(_restore_contents, value, contents))
+            self._undo.append(partial(restore_contents, value, contents))
             return contents.values()
         if type(value) in OTHER_CONTAINERS:
             parts = list(value)
-            self._undo.append(partial(_restore_contents, value, parts))
+            self._undo.append(partial(restore_contents, value, parts))
             return parts
         return value if isinstance(value, tuple) else self._note_object(value)
 
@@ -136,7 +136,8 @@ def _has_fields(value: Any) -> bool:
     return is_dataclass(value) and hasattr(value, "__dict__")
 
 
-def _restore_contents(container: Any, contents: Collection[Any]) -> None:
+def restore_contents(container: Any, contents: Collection[Any]) -> None:
+    """Let a mapping, list, set or deque hold *contents* again."""
     # Most containers are hooks that were never set: empty before and after.
     if container or contents:
         container.clear()

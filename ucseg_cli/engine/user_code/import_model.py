@@ -6,7 +6,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -26,6 +26,7 @@ from ucseg_cli.engine.user_code.refuse_downloads import (
     DownloadRefusedError,
     without_weights,
 )
+from ucseg_cli.engine.user_code.user_state import UserState
 from ucseg_cli.errors import (
     ModelError,
     UcsegError,
@@ -113,6 +114,17 @@ def model_builders(
     """The same for any variant of the model's design: its code is imported once for all."""
     with _importing(source, example):
         yield _builder
+
+
+def user_state(source: Buildable) -> UserState:
+    """The state of its own code, once that is imported."""
+    if isinstance(source, FromLibrary):
+        return UserState(())
+    with suppress(UcsegError):  # each variant says so itself
+        file = getattr(_import(source), "__file__", None)
+        beside = [Path(file).resolve().parent] if file else []
+        return UserState([*beside, *_folders_of(source), Path.cwd()])
+    return UserState(())
 
 
 def designs_in(source: Buildable) -> list[Design]:

@@ -43,6 +43,16 @@ def seed_generators() -> None:
         numpy_random.seed(0)
 
 
+def state_of_generators() -> tuple[object, ...]:
+    """The state of those that give numbers without torch; another one after each draw."""
+    found: tuple[object, ...] = (random.getstate(),)
+    if "numpy" in sys.modules:
+        numpy_random: Any = import_module("numpy.random")
+        state = numpy_random.get_state()
+        found += (state[1].tobytes(), state[2])
+    return found
+
+
 @contextmanager
 def _importable(folders: Sequence[Path]) -> Iterator[None]:
     """Modules of *folders* are forgotten again, so two files may each have a ``blocks`` module."""
