@@ -54,6 +54,7 @@ def read_scores(text: str, file: str, space: Space, find: Find) -> Scores:
     if not lines:
         raise ConfigurationError("it is empty", where=Place(file, 1), help=_HEAD)
     heading, *rows = lines
+    _refuse_long_lines(rows, len(heading.cells), file)
     names = [score_name(cell) for cell in heading.cells]
     column = next((names.index(name) for name in REFERENCE_NAMES if name in names), 0)
     joined, outside = _join(rows, file, column, space, find)
@@ -83,6 +84,15 @@ def _lines(text: str, file: str) -> Iterator[_Line]:
     except csv.Error as error:
         what = f"it is not CSV: {error}"
         raise ConfigurationError(what, where=Place(file, reader.line_num)) from None
+
+
+def _refuse_long_lines(rows: Sequence[_Line], length: int, file: str) -> None:
+    """Raise ConfigurationError for cells beyond the heading, as of ``1,000`` without quotes."""
+    for row in rows:
+        if any(cell.strip() for cell in row.cells[length:]):
+            what = f"the line has {len(row.cells)} cells, and the heading {length}"
+            fix = "write numbers without thousands separators, and texts with commas in quotes"
+            raise ConfigurationError(what, where=Place(file, row.number), help=fix)
 
 
 def _join(
