@@ -6,6 +6,7 @@ anything. Only how it begins is not the same, so some tests start real ones.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import runpy
 import select
@@ -29,6 +30,8 @@ from support.fixture_types import Run
 from ucseg_cli.gate import child_process
 
 PAUSE = 0.01
+AT_START = ("ucseg_cli.engine.user_code.releases", "ucseg_cli.engine.user_code.watch_files")
+"""Modules that take those before them for the interpreter's own: a fork imports them anew."""
 
 
 class ForkedPython:
@@ -179,6 +182,7 @@ def _be_python(
             os.setsid()
         _default_signals()
         _default_warnings()
+        faulthandler.disable()
         if cwd is not None:
             os.chdir(cwd)
         os.environ.clear()
@@ -186,6 +190,8 @@ def _be_python(
         tempfile.tempdir = None  # TMPDIR may be another
         _open_streams(streams)
         sys.path[:] = path
+        for name in AT_START:
+            sys.modules.pop(name, None)
         sys.orig_argv[:] = command
         status = _status_of(lambda: _run(command))
     finally:
