@@ -94,17 +94,17 @@ class ForkedPython:
         deadline = None if timeout is None else time.monotonic() + timeout
         written = b""
         with self.stderr:
-            while self._has_more_by(deadline) and (part := self.stderr.read(1 << 16)):
+            while part := self._next_part(self.stderr, deadline):
                 written += part
         self.wait(timeout)
         return None, written
 
-    def _has_more_by(self, deadline: float | None) -> bool:
-        """Wait until something can be read, or the end; raises subprocess.TimeoutExpired."""
+    def _next_part(self, stream: IO[bytes], deadline: float | None) -> bytes:
+        """All that can be read, nothing at the end; raises subprocess.TimeoutExpired."""
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if not select.select([self.stderr], [], [], left)[0]:
+        if not select.select([stream], [], [], left)[0]:
             raise subprocess.TimeoutExpired(list(self.command), left or 0)
-        return True
+        return stream.read(1 << 16)
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, if it runs."""
