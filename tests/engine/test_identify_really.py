@@ -92,7 +92,7 @@ def of_another_type(weights: Weights, name: str) -> None:
 MUTATIONS = [without, with_another, longer, sparse, as_number, of_one, of_another_type]
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_whatever_is_changed_the_verdict_is_what_loading_says(
     identified: Callable[[Weights], Identification],

@@ -116,7 +116,7 @@ def test_those_that_look_at_operators_print_what_we_say(trace_of: TraceOf, refer
     assert derived(trace_of(variant, conditions), ("fvcore", "torch")) == theirs
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(data=st.data())
 def test_we_predict_the_figures_of_others_for_any_variant_at_any_size(
     trace_of: TraceOf,

@@ -69,7 +69,7 @@ def test_every_fix_of_a_named_variant_silences_its_rule_and_saves_what_is_said(
     assert_fixes_keep_their_word(trace_of, subject, conditions)
 
 
-@settings(max_examples=12, phases=PHASES)
+@settings(max_examples=6, phases=PHASES)
 @given(st.data())
 def test_every_fix_of_any_variant_silences_its_rule_and_saves_what_is_said(
     variants: SearchStrategy[Variant],
@@ -89,7 +89,7 @@ def test_a_fix_leaves_alone_the_dilated_convs_of_the_backbone(trace_of: TraceOf)
     assert_fixes_keep_their_word(trace_of, subject_of(trace_of, reference, conditions), conditions)
 
 
-@settings(max_examples=12, phases=PHASES)
+@settings(max_examples=6, phases=PHASES)
 @given(st.data())
 def test_moving_the_classifier_is_suggested_exactly_where_that_saves_something(
     variants: SearchStrategy[Variant],

@@ -720,7 +720,7 @@ def test_at_a_size_a_branch_of_v2_adds_its_rate_only_where_its_kernel_reads_data
     ]  # fmt: skip
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.data())
 def test_at_no_size_does_a_map_see_more_than_its_receptive_field(
     variants: SearchStrategy[Variant],

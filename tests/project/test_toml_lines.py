@@ -252,7 +252,7 @@ def paths(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
         yield from paths(inner, (*path, key))
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(documents())
 def test_every_key_that_tomllib_reads_has_the_line_where_it_first_stands(document: Written) -> None:
     lines = key_lines(document.text)

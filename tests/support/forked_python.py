@@ -6,6 +6,7 @@ anything. Only how it begins is not the same, so some tests start real ones.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import runpy
 import select
@@ -29,6 +30,8 @@ from support.fixture_types import Run
 from ucseg_cli.gate import child_process
 
 PAUSE = 0.01
+AT_START = ("ucseg_cli.engine.user_code.releases", "ucseg_cli.engine.user_code.watch_files")
+"""Modules that take those before them for the interpreter's own: a fork imports them anew."""
 
 
 class ForkedPython:
@@ -91,18 +94,17 @@ class ForkedPython:
         deadline = None if timeout is None else time.monotonic() + timeout
         written = b""
         with self.stderr:
-            while self._has_more_by(deadline) and (part := self.stderr.read(1 << 16)):
+            while part := self._next_part(self.stderr, deadline):
                 written += part
         self.wait(timeout)
         return None, written
 
-    def _has_more_by(self, deadline: float | None) -> bool:
-        """Wait until something can be read, or the end; raises subprocess.TimeoutExpired."""
-        assert self.stderr is not None
+    def _next_part(self, stream: IO[bytes], deadline: float | None) -> bytes:
+        """All that can be read, nothing at the end; raises subprocess.TimeoutExpired."""
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if not select.select([self.stderr], [], [], left)[0]:
+        if not select.select([stream], [], [], left)[0]:
             raise subprocess.TimeoutExpired(list(self.command), left or 0)
-        return True
+        return stream.read(1 << 16)
 
     def send_signal(self, number: int) -> None:
         """Send it a signal, if it runs."""
@@ -180,6 +182,7 @@ def _be_python(
             os.setsid()
         _default_signals()
         _default_warnings()
+        faulthandler.disable()
         if cwd is not None:
             os.chdir(cwd)
         os.environ.clear()
@@ -187,6 +190,8 @@ def _be_python(
         tempfile.tempdir = None  # TMPDIR may be another
         _open_streams(streams)
         sys.path[:] = path
+        for name in AT_START:
+            sys.modules.pop(name, None)
         sys.orig_argv[:] = command
         status = _status_of(lambda: _run(command))
     finally:

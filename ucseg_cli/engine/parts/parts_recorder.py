@@ -94,11 +94,15 @@ class Run(NamedTuple):
 
 
 class PartsRecorder(DispatchMode):
-    """Runs variants of a design one after the other, and remembers their parts."""
+    """Runs variants of a design one after the other, and remembers their parts.
 
-    def __init__(self, parts: list[facts.Part]) -> None:
+    Without *geometry*, that of each is 0.
+    """
+
+    def __init__(self, parts: list[facts.Part], *, geometry: bool = True) -> None:
         super().__init__()
         self.parts = parts
+        self._has_geometry = geometry
         self.signatures = Signatures()
         self._book: dict[Hashable, Part | None] = {}
         self._geometries: dict[Hashable, int] = {}
@@ -120,39 +124,33 @@ class PartsRecorder(DispatchMode):
 
     @contextmanager
     def watching_calls(self) -> Iterator[None]:
-        """While it lasts, a module that *run* calls may be answered for by what is known of it."""
+        """While it lasts, a module that *run* calls may be answered for by what is known of it.
+
+        Its signature is worked out again after any attribute of a module is set: a module may set
+        on another one what that does in its next call.
+        """
         whole = self._call_whole = nn.Module.__call__
+        plain = nn.Module.__setattr__
 
         def called(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
             return self._call(module, args, kwargs)
+
+        def noticed(module: nn.Module, name: str, value: Any) -> None:
+            if self._is_watching:
+                self.signatures.forget()
+            plain(module, name, value)
 
         with ExitStack() as stack:
             stack.enter_context(settings_restored())
             stack.enter_context(without_fast_path())
             stack.enter_context(torch.no_grad())
             nn.Module.__call__ = called  # type: ignore[method-assign]
+            nn.Module.__setattr__ = noticed  # type: ignore[assignment,method-assign]
             try:
                 yield
             finally:
                 nn.Module.__call__ = whole  # type: ignore[method-assign]
-
-    @contextmanager
-    def _noticing_changes(self) -> Iterator[None]:
-        """While it lasts, a signature is worked out again after any attribute of a module is set.
-
-        A module may set on another one what that does in its next call.
-        """
-        plain = nn.Module.__setattr__
-
-        def noticed(module: nn.Module, name: str, value: Any) -> None:
-            self.signatures.forget()
-            plain(module, name, value)
-
-        nn.Module.__setattr__ = noticed  # type: ignore[assignment,method-assign]
-        try:
-            yield
-        finally:
-            nn.Module.__setattr__ = plain  # type: ignore[method-assign]
+                nn.Module.__setattr__ = plain  # type: ignore[method-assign]
 
     def run(self, model: nn.Module, positional: Sequence[Any], keywords: Mapping[str, Any]) -> Run:
         """One forward pass on arguments without data; the model is in eval mode.
@@ -167,8 +165,7 @@ class PartsRecorder(DispatchMode):
                 raise WholeOnlyError("an argument that cannot be compared")
             self._begin(model, call.tensors)
             inputs = {address_of(tensor): tensor.untyped_storage() for tensor in call.tensors}
-        below, noticing = torch._C._AutoDispatchBelowADInplaceOrView(), self._noticing_changes()
-        with below, noticing, self, self._watching(calls=True):
+        with torch._C._AutoDispatchBelowADInplaceOrView(), self, self._watching(calls=True):
             # held until the end, since what it returns is not let go
             outputs = self._call_whole(model, *positional, **keywords)
         self._note_freed()
@@ -251,6 +248,8 @@ class PartsRecorder(DispatchMode):
 
         With the names of the modules within *module* that they call, and which maps *out* has.
         """
+        if not self._has_geometry:
+            return 0
         known: dict[int | None, object] = {wire: at for at, wire in enumerate(_wires(inputs))}
         names: dict[int | None, str] = {id(one): name for name, one in module.named_modules()}
         steps = []
@@ -353,6 +352,8 @@ class PartsRecorder(DispatchMode):
 
     def _wire(self, part: Part, call: Call, last: int, module: int | None = None) -> None:
         """Note which tensors a part took, and which it returned: those tagged after the *last*."""
+        if not self._has_geometry:
+            return
         made = tuple(range(last + 1, self._last_wire + 1))
         self._wiring.append(_Wiring(part.geometry, _wires(call.tensors), made, module))
 

@@ -61,7 +61,7 @@ class SpaceRecorder:
         self.wholes: dict[tuple[int, int], Trace] = {}
         self._conditions = conditions
         self._keeps_wholes = whole
-        self._recorder = PartsRecorder(self.book.parts)
+        self._recorder = PartsRecorder(self.book.parts, geometry=whole)
 
     def record(self, models: Iterable[Model]) -> Iterator[list[Outcome]]:
         """The outcome of each variant on each input."""
