@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ucseg_cli.engine import trace_model
 from ucseg_cli.engine.trace_model import trace_source
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.references import FromFile, FromLibrary
@@ -78,7 +79,11 @@ def test_an_argument_is_idle_if_the_trace_is_the_same_without(
     ],
 )
 def test_a_network_of_torchvision_may_ignore_an_argument_too(
-    network: str, argument: Argument, expected: tuple[str, ...]
+    network: str,
+    argument: Argument,
+    expected: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(trace_model, "FAST", 60.0)  # whatever else this machine does
     trace = trace_source(FromLibrary("torchvision", network, (argument,)), Conditions(Size(32, 32)))
     assert trace.idle == expected

@@ -276,6 +276,11 @@ def test_with_a_yes_any_number_is_swept(ucseg: Run, monkeypatch: pytest.MonkeyPa
     assert ucseg("sweep", "v1", *VARY).returncode == 0
 
 
+def test_a_limit_of_nothing_is_missed_without_a_share(ucseg: Run) -> None:
+    shown = " ".join(ucseg("sweep", "v1", *VARY, "--max", "params=0").stdout.split())
+    assert " comes closest to params ≤ 0." in shown
+
+
 def test_a_checkpoint_has_no_axes(ucseg: Run) -> None:
     done = ucseg("sweep", "weights.pt", "--vary", "width=1")
     assert (done.returncode, done.stdout) == (2, "")

@@ -46,6 +46,10 @@ class Net(nn.Module):
 
 def build(depth, width=4, **rest):
     return nn.Sequential(*(nn.Conv2d(3 if not i else width, width, 1) for i in range(depth)))
+
+
+def switched(wide=False):
+    return nn.Conv2d(3, 8 if wide else 4, 1)
 """
 
 Sweep = Callable[..., dict[str, Any]]
@@ -104,6 +108,12 @@ def test_a_factory_that_needs_an_argument_is_varied_over_it(sweep: Sweep) -> Non
     references = [one["reference"] for one in found["variants"]]
     assert references == [f"net.py:build+depth={depth}" for depth in (1, 2, 3)]
     assert [one["metrics"]["params"] for one in found["variants"]] == [16, 36, 56]
+
+
+def test_an_argument_that_is_a_switch_by_default_has_two_values(sweep: Sweep) -> None:
+    found = sweep("net.py:switched", "wide=*")
+    assert [one["axes"]["wide"] for one in found["variants"]] == [False, True]
+    assert [one["metrics"]["params"] for one in found["variants"]] == [16, 32]
 
 
 def test_an_argument_that_goes_into_the_rest_is_varied(sweep: Sweep) -> None:

@@ -163,7 +163,10 @@ def _open_axis(row: ConstructorAxis, given: str | None) -> OpenAxis:
     """An argument of a constructor as an axis; *given* is what the base sets it to."""
     default = None if row.default == REQUIRED else Argument.of(row.name, row.default).text
     is_sequence = isinstance(row.default, tuple) or _SEQUENCE.search(row.accepts) is not None
-    return OpenAxis(row.name, given if given is not None else default, is_sequence, row.choices)
+    # an argument that is True or False by default, without an annotation, is meant as a switch
+    switch = () if row.accepts or type(row.default) is not bool else ("False", "True")
+    value = given if given is not None else default
+    return OpenAxis(row.name, value, is_sequence, row.choices or switch)
 
 
 def _spellings(text: str) -> set[str]:

@@ -121,7 +121,8 @@ def _summary(answer: SweepAnswer) -> str:
         parts.append(_about_nearest(answer, answer.nearest[0]))
     else:
         parts.append(_about_front(answer))
-    return f"{'; '.join(parts)}."
+    sentence = "; ".join(parts)
+    return f"{'It' if sentence.startswith('it is ') else sentence[:2]}{sentence[2:]}."
 
 
 def _none_fits(answer: SweepAnswer) -> str:
@@ -131,8 +132,9 @@ def _none_fits(answer: SweepAnswer) -> str:
     if (least := answer.least) is None:
         return f"None of {size} fits."
     name = answer.space.reference_at(least.variant)
-    beyond = format_percent(least.excess)
-    return f"None of {size} fits; {name} comes closest, {beyond} beyond {least.limit}."
+    # no share of nothing says how far it is
+    beyond = f", {format_percent(least.excess)} beyond" if least.limit.bound else " to"
+    return f"None of {size} fits; {name} comes closest{beyond} {least.limit}."
 
 
 def _fitting(answer: SweepAnswer) -> str:
