@@ -52,8 +52,8 @@ def shrink(
     """
     from ucseg_cli.analysis.counting.metrics import find_metric
     from ucseg_cli.report.answers.choose.shrink import shrink_report
-    from ucseg_cli.workflow.choosing.shrink_steps import shrink
     from ucseg_cli.workflow.measure import measure
+    from ucseg_cli.workflow.space.shrink_steps import shrink
 
     settings = at.project()
     metric = find_metric(sort or settings.convention, f"--sort {sort}").name

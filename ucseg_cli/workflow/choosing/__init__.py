@@ -1,1 +1,0 @@
-"""Use cases that measure many variants of a design, to choose among them."""
