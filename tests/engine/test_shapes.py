@@ -100,9 +100,6 @@ def test_a_convolution_that_fits_is_answered_by_the_rule() -> None:
         (1, meta(6, 4, 3, 3, dtype=torch.float64)),
         (1, meta(5, 2, 3, 3)),  # five filters in two groups
         (2, meta(7)),  # bias
-        (3, [0, 1]),
-        (4, [-1, 0]),
-        (5, [0, 1]),
         (6, True),
         (8, 0),
         (8, 3),
@@ -487,3 +484,22 @@ def test_recording_what_cannot_run_raises_torch_s_own_error(
     with pytest.raises(type(theirs.value)) as ours:
         record(module.to(device), torch.zeros(shape, device=device))
     assert str(ours.value) == str(theirs.value)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"dilation": 0}, {"dilation": (2, -1)}, {"stride": 0}, {"padding": -1}]
+)
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_convolution_that_torch_refuses_with_data_does_not_run_without(
+    setting: dict[str, Any], device: str, *, transposed: bool
+) -> None:
+    call = nn.functional.conv_transpose2d if transposed else nn.functional.conv2d
+
+    class Net(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = call(x, torch.ones(3, 3, 3, 3, device=x.device), **setting)
+            return out
+
+    with pytest.raises((RuntimeError, ValueError)):
+        record(Net(), torch.ones(1, 3, 8, 8, device=device))

@@ -92,14 +92,17 @@ class ChildProcess(NamedTuple):
         return [self._or_error(source, result) for (source, _), result in pairs]
 
     def wait_for_traces(self) -> list[Trace | UcsegError]:
-        """The same as traces; raises ModelError for what is not one for each input."""
+        """The same as traces, or the error of one that cannot be read."""
+        return [
+            result if isinstance(result, UcsegError) else self._decoded(result)
+            for result in self.wait_for_results()
+        ]
+
+    def _decoded(self, result: Any) -> Trace | UcsegError:
         try:
-            return [
-                result if isinstance(result, UcsegError) else decode_trace(result)
-                for result in self.wait_for_results()
-            ]
-        except TraceFormatError as error:
-            raise _garbled(self.question.source) from error
+            return decode_trace(result)
+        except TraceFormatError:
+            return self.garbled()
 
     def wait_for_designs(self) -> list[Design]:
         """The designs there are, if that was the question; raises as the others do."""

@@ -25,12 +25,24 @@ CLASSES = {Tensor, nn.Parameter}
 
 def output_on_meta(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The output of operator *name* (ATen's, without overload); None where torch must answer."""
+    if name == "convolution":
+        _refuse_steps(*args[3:6])
     if kwargs:
         return _filled(*args, **kwargs) if name in {"zeros", "ones"} else None
     if (rule := _RULES.get(name)) is not None:
         return rule(*args) if _are_plain(args) else None
     rule = _RULES_THAT_LOOK.get(name)
     return None if rule is None else rule(*args)
+
+
+def _refuse_steps(stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int]) -> None:
+    """Raise as torch does on the CPU, where it is asked for what its kernel on meta lets pass."""
+    if min(dilation, default=1) <= 0:
+        raise RuntimeError(f"dilation should be greater than zero, but got {list(dilation)}")
+    if min(stride, default=1) <= 0:
+        raise RuntimeError("non-positive stride is not supported")
+    if min(padding, default=0) < 0:
+        raise RuntimeError("negative padding is not supported")
 
 
 def _are_plain(args: Sequence[Any]) -> bool:
