@@ -96,7 +96,7 @@ def test_protocol_0_of_torch_says_that_torch_cannot_load_it(tmp_path: Path) -> N
         remarks = " ".join(read_state_dict(str(tmp_path / "weights.pt")).remarks)
         assert ("torch.load cannot find them" in remarks) == (protocol == 0)
         if protocol == 0:
-            with pytest.raises(AssertionError, match="must be a tuple"):
+            with pytest.raises(AssertionError):  # torch 2.6 gives no reason
                 torch.load(tmp_path / "weights.pt", weights_only=False)
 
 
