@@ -37,7 +37,7 @@ Mistakes = Callable[[str], list[Mistake]]
 BEYOND_A_SCHEMA = re.compile(
     r"no variant named|no axis named|does not say|neither a Python file"
     r"|is not a value of the axis '\w+'$|circle|two budgets have|is not a whole number$"
-    r"|has an empty value$|there is no end of|cannot be the name"
+    r"|has an empty value$|has no list of choices|cannot be the name"
     r"|warn beyond|out of range|leaves nothing|absurdly large|has a length of 0"
 )
 """Mistakes between two places or in arithmetic, such as a number in a text out of range."""

@@ -86,7 +86,7 @@ def test_the_base_is_written_as_the_value_that_it_equals() -> None:
         ("backbone", "11..9", "the range '11..9' has no values"),
         ("aspp_channels", "8..16/0", "the range '8..16/0' has no values"),
         ("dropout", "0..0.5", "the range '0..0.5' needs a step"),
-        ("backbone", "*", "'*' is every value, and there is no end of those of backbone"),
+        ("backbone", "*", "'*' is every choice, and backbone has no list of choices"),
         ("conv", "seperable", "'seperable' is not a value of the axis 'conv'"),
         ("aspp_channels", "1..999999999", "has more than 200,000 values"),
         ("aspp_channels", "|".join(["1..150000"] * 2), "has more than 200,000 values"),

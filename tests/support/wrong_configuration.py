@@ -45,7 +45,7 @@ backbone = "9..14"            #! spaces.strange.backbone: '14' is not a value of
 conv = ["regular", "foo"]     #! spaces.strange.conv: 'foo' is not a value of the axis 'conv'
 rates = []                    #! spaces.strange.rates: it is empty
 low_skip = { from = 0 }       #! spaces.strange.low_skip: is not a list of values
-classes = "*"                 #! spaces.strange.classes: there is no end of those of classes
+classes = "*"                 #! spaces.strange.classes: classes has no list of choices
 widths = 3                    #! spaces.strange.widths: no key named 'widths'
 
 [spaces.mine]

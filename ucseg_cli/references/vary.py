@@ -88,7 +88,7 @@ def parse_values(text: str, axis: OpenAxis, where: Where) -> list[str]:
     """The values of an axis as texts, ranges spread out; raises UsageError."""
     if text == "*":
         if not axis.closed:
-            what = f"'*' is every value, and there is no end of those of {axis.name}"
+            what = f"'*' is every choice, and {axis.name} has no list of choices"
             raise UsageError(what, where=where, help=_example(axis))
         return list(axis.closed)
     parts = text.split("|") if "|" in text or axis.holds_commas else split_outside(text)

@@ -127,7 +127,7 @@ def test_an_argument_that_goes_into_the_rest_is_varied(sweep: Sweep) -> None:
         ("widht=3,4", ["no argument of Net named 'widht'", "did you mean 'width'?"]),
         ("act=RELU", ["no value of act named 'RELU'", "did you mean 'ReLU'?"]),
         ("norm=gn,BACH", ["no value of norm named 'BACH'", "did you mean 'BATCH'?"]),
-        ("width=*", ["there is no end of those of width", "write a range as width=6..8"]),
+        ("width=*", ["width has no list of choices", "write a range as width=6..8"]),
     ],
 )
 def test_an_unknown_axis_or_value_is_refused_with_the_nearest(
