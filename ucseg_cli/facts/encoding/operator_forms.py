@@ -45,7 +45,7 @@ def _are_whole(value: Any) -> bool:
 
 
 def _are_steps(value: Any) -> bool:
-    return _are_whole(value) and min(value, default=1) > 0
+    return _are_whole(value) and min(value, default=0) > 0
 
 
 def _is_factor(value: Any) -> bool:
@@ -74,6 +74,7 @@ ATTRIBUTES: Mapping[str, Check] = {
     "dim": lambda value: value is None or _is_whole(value) or _are_whole(value),
     "dim0": _is_whole,
     "dim1": _is_whole,
+    "output_mask": lambda value: isinstance(value, tuple) and len(value) == len("xwb"),
     "groups": lambda value: _is_whole(value) and value > 0,
     "transposed": lambda value: isinstance(value, bool),
     "equation": lambda value: isinstance(value, str),
@@ -96,6 +97,13 @@ FORMS: Mapping[str, Form] = {
         alike=True,
         attributes={"stride", "padding", "dilation", "transposed", "groups"},
     ),
+    "convolution_backward": Form(
+        *(3, 3, (3, 3, 3), 1), attributes={"transposed", "groups", "output_mask"}
+    ),
+    **{
+        f"_scaled_dot_product_flash_attention_for_cpu{end}": Form(places, places, ranks)
+        for end, places, ranks in (("", 3, (4, 4, 4)), ("_backward", 4, (4, 4, 4, 4)))
+    },
     **{f"conv{rank}d": Form(3, 2, (rank + 1, rank + 2)) for rank in (1, 2, 3)},
     "linear": Form(3, 2, (1, 1)),
     "mm": Form(2, 2, (2, 2), alike=True),
