@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
@@ -28,17 +28,18 @@ class Numbering:
         self._index: dict[int, int] = {}
         self._watched: dict[int, _Watch] = {}
         self._storage_index: dict[int, int] = {}
-        self._holders: list[int] = []
+        self._held: dict[int, _Watch] = {}
 
     def index(self, tensor: Tensor) -> int:
         """The tensor's number, the same for one object as long as its shape is the same."""
         # An in-place operator may change the shape: the object is then another row.
         number, shape = self._index.get(id(tensor)), shape_of(tensor)
         if number is None or self.rows[number].shape != shape:
-            storage, identity = self._storage(tensor)
+            storage = self._storage(tensor)
             number = self._index[id(tensor)] = len(self.rows)
             self.rows.append(trace.Tensor(shape, name_of(tensor.dtype), storage))
-            self._watch(tensor, storage, identity)
+            if id(tensor) not in self._watched:
+                self._watched[id(tensor)] = _watch(tensor, self._forget, id(tensor))
         return number
 
     def indices(self, value: Any) -> tuple[int, ...]:
@@ -47,7 +48,7 @@ class Numbering:
             return (self.index(value),)
         return tuple(self.index(tensor) for _, tensor in named_tensors_in(value))
 
-    def _storage(self, tensor: Tensor) -> tuple[int, int]:
+    def _storage(self, tensor: Tensor) -> int:
         held = storage_of(tensor)
         if held is None:
             identity, size = -id(tensor), tensor.numel() * tensor.element_size()
@@ -58,41 +59,35 @@ class Numbering:
             number = self._storage_index[identity] = len(self.storages)
             self.storages.append(size)
             self.freed.append(None)
-            self._holders.append(0)
+            # Not the tensors on it: autograd keeps some that Python never sees. Torch keeps its
+            # Python object for as long as the storage is there.
+            self._held[identity] = _watch(tensor if held is None else held, self._free, identity)
         elif size > self.storages[number]:  # a tensor given as ``out=`` was too small and grew
             self.storages[number] = size
-        return number, identity
+        return number
 
-    def _watch(self, tensor: Tensor, storage: int, identity: int) -> None:
-        self._holders[storage] += 1
-        # The new watch first: releasing the old one may free the storage that both are on.
-        before = self._watched.get(id(tensor))
-        watch = self._watched[id(tensor)] = _Watch(tensor, self._gone)
-        watch.tensor, watch.storage, watch.identity = id(tensor), storage, identity
-        if before is not None:
-            self._release(before)
-
-    def _gone(self, watch: _Watch) -> None:
+    def _forget(self, watch: _Watch) -> None:
         """Forget a tensor, since another may get its identity."""
-        del self._index[watch.tensor], self._watched[watch.tensor]
-        self._release(watch)
+        del self._index[watch.identity], self._watched[watch.identity]
 
-    def _release(self, watch: _Watch) -> None:
-        """The last tensor on a storage frees it."""
-        self._holders[watch.storage] -= 1
-        if not self._holders[watch.storage]:
-            self.freed[watch.storage] = len(self._ops)
-            self._storage_index.pop(watch.identity, None)
+    def _free(self, watch: _Watch) -> None:
+        """Note when a storage went, and forget it, since another may get its address."""
+        self.freed[self._storage_index.pop(watch.identity)] = len(self._ops)
+        del self._held[watch.identity]
 
 
-class _Watch(weakref.ref[Tensor]):
+class _Watch(weakref.ref[Any]):
     """A weak reference that knows what it refers to, which is cheaper than a closure."""
 
-    __slots__ = ("identity", "storage", "tensor")
-
-    tensor: int
-    storage: int
+    __slots__ = ("identity",)
     identity: int
+
+
+def _watch(value: Any, gone: Callable[[Any], None], identity: int) -> _Watch:
+    """Call *gone* with the watch once a value is no more."""
+    watch = _Watch(value, gone)
+    watch.identity = identity
+    return watch
 
 
 @cache
