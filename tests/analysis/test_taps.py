@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from ucseg_cli.analysis.geometry.tap_shapes import choose_taps, default_taps
-from ucseg_cli.analysis.path_pattern import path_pattern
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.trace import Tap, Trace
+from ucseg_cli.references.path_pattern import path_pattern
 from ucseg_cli.references.variants import Variant, as_variant
 
 TraceOf = Callable[[Variant, Conditions], Trace]

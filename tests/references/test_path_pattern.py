@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ucseg_cli.analysis.path_pattern import is_pattern, path_pattern
+from ucseg_cli.references.path_pattern import is_pattern, path_pattern
 
 SIGNS = ("a", "b", ".", "*", "**", "?", "[ab]")
 MEANING = {"*": "[^.]*", "**": ".*", "?": "[^.]", "[ab]": "[ab]", ".": r"\."}

@@ -31,21 +31,22 @@ class StoragesAlive(TorchDispatchMode):
         self.there_before = {storage._cdata for storage in storages_in(older)}
         self.there_before -= {storage._cdata for storage in storages_in(inputs)}
         self.alive: dict[int, tuple[StorageWeakRef, int]] = {}
-        self.most = 0
+        self.now = self.most = 0
         self.note(inputs)
 
     def note(self, tensors: Any) -> None:
         for storage in storages_in(tensors):
-            if storage._cdata not in self.there_before:
+            if storage._cdata not in self.there_before and storage._cdata not in self.alive:
                 reference = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
-                self.alive.setdefault(storage._cdata, (reference, storage.nbytes()))
-        self.most = max(self.most, sum(size for _, size in self.alive.values()))
+                self.alive[storage._cdata] = (reference, storage.nbytes())
+                self.now += storage.nbytes()
+        self.most = max(self.most, self.now)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         references: Any = {key: reference for key, (reference, _) in self.alive.items()}
         dead = [key for key, reference in references.items() if reference.expired()]
         for key in dead:
-            del self.alive[key]
+            self.now -= self.alive.pop(key)[1]
         # One that no operator made, and that is not older, was made of Python's values.
         self.note((args, kwargs))
         out = func(*args, **(kwargs or {}))

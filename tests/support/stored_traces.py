@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
 from ucseg_cli.facts.encoding.encoded_trace import decode_trace, encode_trace
 from ucseg_cli.facts.trace import Trace
+from ucseg_cli.facts.training import Training
 from ucseg_cli.references import Argument, FromLibrary
 from ucseg_cli.references.variants import Variant
 
@@ -72,11 +73,15 @@ def write_traces(traces: Mapping[Pass, Trace], path: Path = TRACES) -> None:
 
 def encode_pass(stored: Pass) -> str:
     """A pass as one line of JSON."""
-    size, batch, given = stored.conditions
+    size, batch, given, training = stored.conditions
+    step = [training] if training else []
     if isinstance(given, Tensors):  # without the names that most do not have
         inputs = [one if one.name else (one.shape, one.dtype) for one in given.inputs]
-        return json.dumps([type(stored.model).__name__, stored.model, (size, batch, [inputs])])
-    return json.dumps([type(stored.model).__name__, *stored])
+        return json.dumps(
+            [type(stored.model).__name__, stored.model, (size, batch, [inputs], *step)]
+        )
+    conditions = (size, batch, given, *step)
+    return json.dumps([type(stored.model).__name__, stored.model, conditions])
 
 
 def decode_pass(text: str) -> Pass:
@@ -92,9 +97,15 @@ def _decode_model(kind: str, model: list[Any]) -> Variant | FromLibrary:
     return FromLibrary(library, name, tuple(Argument(*argument) for argument in arguments))
 
 
-def _decode_conditions(size: list[int], batch: int, given: list[Any] | None) -> Conditions:
-    if given is None:
-        return Conditions(Size(*size), batch)
-    (inputs,) = given
-    tensors = Tensors(tuple(Input(tuple(shape), *others) for shape, *others in inputs))
-    return Conditions(Size(*size), batch, tensors)
+def _decode_conditions(
+    size: list[int], batch: int, given: list[Any] | None, step: list[Any] | None = None
+) -> Conditions:
+    tensors = None
+    if given is not None:
+        (inputs,) = given
+        tensors = Tensors(tuple(Input(tuple(shape), *others) for shape, *others in inputs))
+    if step is None:
+        return Conditions(Size(*size), batch, tensors)
+    optimizer, loss, amp, frozen, checkpointed = step
+    training = Training(optimizer, loss, amp, tuple(frozen), tuple(checkpointed))
+    return Conditions(Size(*size), batch, tensors, training)

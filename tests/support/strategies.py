@@ -58,4 +58,6 @@ def any_variant() -> SearchStrategy[Variant]:
 def any_small_conditions() -> SearchStrategy[Conditions]:
     """Inputs odd and even, rarely square, down to one pixel, of one to three images."""
     side = st.one_of(st.integers(1, 9), st.integers(10, 100))
-    return st.builds(Conditions, st.builds(Size, side, side), st.integers(1, 3), st.none())
+    return st.builds(
+        Conditions, st.builds(Size, side, side), st.integers(1, 3), st.none(), st.none()
+    )

@@ -12,11 +12,11 @@ from typer._click.formatting import HelpFormatter
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from ucseg_cli.cli.command_groups import GROUPS
-from ucseg_cli.cli.options import ARGUMENT, JUDGE, MEASURE, MODEL, OUTPUT
+from ucseg_cli.cli.options import ARGUMENT, JUDGE, MEASURE, MODEL, OUTPUT, TRAINING
 from ucseg_cli.cli.output_options import Output, format_help
 from ucseg_cli.errors import UsageError
 
-PANELS = (ARGUMENT, MODEL, MEASURE, JUDGE, OUTPUT, None)
+PANELS = (ARGUMENT, MODEL, MEASURE, TRAINING, JUDGE, OUTPUT, None)
 EXAMPLES = "\nExamples:\n"
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ucseg_cli.references import Reference
     from ucseg_cli.report.parts.module_table import Arrangement
 
-ARGUMENT, MODEL, MEASURE, JUDGE, OUTPUT = "Argument", "Model", "Measure", "Judge", "Output"
+ARGUMENT, MODEL, MEASURE, TRAINING = "Argument", "Model", "Measure", "Train"
+JUDGE, OUTPUT = "Judge", "Output"
 """The groups of options in a command's help."""
 
 ORDERS = ("tree", "count", "path")

@@ -19,6 +19,7 @@ from ucseg_cli.engine.user_code.import_model import Builder, example_caller
 from ucseg_cli.engine.user_code.isolation import seed_generators
 from ucseg_cli.errors import ModelError, UcsegError, UsageError, nearest_name
 from ucseg_cli.facts.conditions import OTHER_ARGUMENTS, Conditions, Example, Input
+from ucseg_cli.facts.training import Training
 from ucseg_cli.units import plural
 
 NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
@@ -49,10 +50,14 @@ class Arguments(NamedTuple):
 
 
 class ArgumentMaker(NamedTuple):
-    """Makes the arguments of a forward pass: of given shapes, or by a user's function."""
+    """Makes the arguments of a forward pass: of given shapes, or by a user's function.
+
+    *training* is the step that the pass is part of, if it is.
+    """
 
     inputs: Sequence[Input] = ()
     function: Builder | None = None
+    training: Training | None = None
 
     def __call__(self, device: str) -> Arguments:
         """The arguments on ``meta``, without data, or on ``cpu``; the same ones every time.
@@ -69,9 +74,11 @@ def argument_maker(conditions: Conditions) -> ArgumentMaker:
 
     Raises UsageError or ModelError where there is no such function.
     """
+    training = conditions.training
     if isinstance(conditions.given, Example):
-        return ArgumentMaker(function=example_caller(conditions.given.function))
-    return ArgumentMaker(conditions.inputs)
+        function = example_caller(conditions.given.function)
+        return ArgumentMaker(function=function, training=training)
+    return ArgumentMaker(conditions.inputs, training=training)
 
 
 def _of_shapes(inputs: Sequence[Input], device: str) -> Arguments:

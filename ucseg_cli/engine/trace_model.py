@@ -32,6 +32,7 @@ from ucseg_cli.engine.user_code.import_model import (
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, UsageError, behind
 from ucseg_cli.facts.conditions import Conditions, Example
 from ucseg_cli.facts.trace import Trace
+from ucseg_cli.facts.training import Training
 from ucseg_cli.nets import Backbone, SegmentationNetwork, build_backbone
 from ucseg_cli.nets import build_model as build_variant
 from ucseg_cli.references import Buildable, OwnCode
@@ -41,6 +42,8 @@ from ucseg_cli.units import format_bytes
 from ucseg_cli.zoo.torchvision_models import missing_operators
 
 COMPILER = "torch._dynamo"
+ONE_VALUE = "more than 1 value per channel"
+WITH_MORE_IMAGES = "batch norm has no statistics of one value: train with --batch 2 or more"
 FAST = 2.0
 """Seconds within which a model is built and run that is worth doing so again."""
 ACTIVATIONS = 64
@@ -93,14 +96,16 @@ def trace_variant(variant: Variant, conditions: Conditions) -> Trace:
 def trace_module(model: nn.Module, conditions: Conditions, *, taps: dict[str, str]) -> Trace:
     """Run a module on meta once on the input of *conditions*; raises ModelError where it cannot."""
     try:
-        return _record(model, argument_maker(conditions)("meta"), taps)
+        return _record_without_data(model, argument_maker(conditions), taps)
     except UcsegError:
         raise
     except Exception as error:
         raise ModelError(
             f"the network cannot run on this input: {first_line(error)}",
             where=f"forward of {type(model).__name__} on {conditions}",
-            help="if the message is about sizes, try a larger --size, or a multiple of 32",
+            help=WITH_MORE_IMAGES
+            if ONE_VALUE in str(error)
+            else "if the message is about sizes, try a larger --size, or a multiple of 32",
         ) from error
 
 
@@ -187,7 +192,7 @@ def _record_anywhere(
         if (trace := record_on_meta(model, make)) is not None:
             return trace
         runnable = real or _build_for_real(build, model, make)
-        return _record(runnable, make("cpu"))
+        return _record(runnable, make("cpu"), make.training)
     except Exception:
         if compiler_was_there or COMPILER not in sys.modules:
             raise
@@ -234,23 +239,44 @@ def _build_for_real(build: Builder, model: nn.Module, make: ArgumentMaker) -> nn
 def record_on_meta(model: nn.Module, make: ArgumentMaker) -> Trace | None:
     """The trace on meta; None for a model that cannot run there, or not at all."""
     try:
-        arguments = make("meta")
-        with moved_to_meta(model), accelerators_on_meta() as elsewhere:
-            trace = _record(model, arguments)
-        if not elsewhere.casts:
-            return trace
-        # Autocast asks where a tensor is; all of torch then takes longer.
-        arguments = make("meta").each(on_cpu)
-        with moved_to_meta(model, on_cpu), accelerators_on_meta():
-            return _record(model, arguments)
+        return _record_without_data(model, make)
     except (Exception, SystemExit) as error:
         if behind(error, REFUSALS) is not None:
             raise
         return None  # a run on real tensors gives the better message
 
 
-def _record(model: nn.Module, arguments: Arguments, taps: dict[str, str] | None = None) -> Trace:
-    return record(model, *arguments.positional, keywords=arguments.keywords, taps=taps)
+def _record_without_data(
+    model: nn.Module, make: ArgumentMaker, taps: dict[str, str] | None = None
+) -> Trace:
+    """The trace on meta, of tensors that say they are on the CPU if the model's way needs that."""
+    if make.training is None or not make.training.amp:
+        with moved_to_meta(model), accelerators_on_meta() as elsewhere:
+            trace = _record(model, make("meta"), make.training, taps)
+        if not elsewhere.casts and not _trains_attention(trace):
+            return trace
+    # Autocast and attention ask where a tensor is; all of torch then takes longer.
+    with moved_to_meta(model, on_cpu), accelerators_on_meta():
+        return _record(model, make("meta").each(on_cpu), make.training, taps)
+
+
+def _trains_attention(trace: Trace) -> bool:
+    """Whether attention ran as the parts that it has on meta, beneath autograd's view of it."""
+    return trace.trained is not None and any(op.name == "_safe_softmax" for op in trace.ops)
+
+
+def _record(
+    model: nn.Module,
+    arguments: Arguments,
+    training: Training | None,
+    taps: dict[str, str] | None = None,
+) -> Trace:
+    if training is None:
+        return record(model, *arguments.positional, keywords=arguments.keywords, taps=taps)
+    from ucseg_cli.engine.training.record_step import record_step  # few answers are about training
+
+    given = arguments.positional
+    return record_step(model, *given, training=training, keywords=arguments.keywords, taps=taps)
 
 
 def _reason(error: BaseException, source: Buildable) -> str:

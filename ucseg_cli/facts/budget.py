@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ucseg_cli.errors import Place
 from ucseg_cli.facts.conditions import Given, Size
+from ucseg_cli.facts.training import Training
 from ucseg_cli.references import Reference
 from ucseg_cli.units import Quantity, parse_quantity
 
@@ -20,13 +21,22 @@ BUDGET_KEYS = {
     "metric": "see `ucseg explain metrics`",
     "dtype": "for bytes and peak-memory: as if floating-point tensors were of that type",
     "size": "one or several; else those of the configuration",
+    "batch": "images in the input; else that of the command line",
     "input": "what goes in instead of an image, as `--input` takes it; instead of size",
+    "optimizer": "of the step that train-memory is of: sgd, momentum, adam, adamw",
+    "loss": "of that step: cross-entropy or mean; else by the output",
+    "amp": "true for that step under autocast to bfloat16",
+    "freeze": "patterns of modules without gradients in that step",
+    "checkpoint": "patterns of modules that run again in its backward",
     "max": "the largest value that passes",
     "vs-baseline": "how much more than the baseline there may be: +2%, +50k, -10%",
     "warn": "a value beyond it is reported and passes; written as the limit is",
     "message": "what to say if it is exceeded",
 }
 """The keys of a budget in a configuration, and what each means."""
+
+TRAINING_KEYS = ("optimizer", "loss", "amp", "freeze", "checkpoint")
+"""Its keys that are about a training step."""
 
 LIMITS = ("max", "vs-baseline", "warn")
 """Its keys that limit something; a budget has at least one."""
@@ -75,7 +85,9 @@ class Budget(NamedTuple):
         variants: the models that it limits.
         module: a path or a pattern of paths; None for the whole network.
         sizes: the inputs; empty if those of the command or the configuration apply.
+        batch: images in an input; None for as many as the command has.
         input: what goes in instead of images of *sizes*.
+        training: the step that it is about, if it is about one.
         max: fails beyond it. warn: is reported beyond it, and passes.
         figure: instead of limits, what is written about the model; fails if it is another.
         place: the line to edit; module_place and warn_place those of module and warn.
@@ -87,7 +99,9 @@ class Budget(NamedTuple):
     module: str | None = None
     dtype: str | None = None
     sizes: tuple[Size, ...] = ()
+    batch: int | None = None
     input: Given | None = None
+    training: Training | None = None
     max: Bound | None = None
     warn: Bound | None = None
     figure: Figure | None = None

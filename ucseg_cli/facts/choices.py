@@ -10,6 +10,18 @@ CONVENTION_NAMES = (DEFAULT_CONVENTION, "macs", "torch")
 DTYPE = "float32"
 DTYPES = (DTYPE, "float16", "bfloat16", "float64")
 
+DEFAULT_OPTIMIZER = "sgd"
+OPTIMIZERS = {
+    DEFAULT_OPTIMIZER: "SGD",
+    "momentum": "SGD with momentum",
+    "adam": "Adam",
+    "adamw": "AdamW",
+}
+"""Optimizers by the word on the command line, with the name of each."""
+
+CROSS_ENTROPY, MEAN = "cross-entropy", "mean"
+LOSSES = (CROSS_ENTROPY, MEAN)
+
 TIMEOUT, A_MOMENT, A_DAY = 300.0, 0.001, 86_400
 """Seconds that a user's code may take: by default, at least and at most."""
 SECONDS = f"a number of seconds from {A_MOMENT} to {A_DAY:,}"

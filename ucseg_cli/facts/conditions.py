@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ucseg_cli.errors import UnknownNameError, UsageError, Where
-from ucseg_cli.facts.choices import DTYPE, DTYPES
+from ucseg_cli.facts.choices import CROSS_ENTROPY, DTYPE, DTYPES, MEAN
+from ucseg_cli.facts.training import Training
 from ucseg_cli.references import OwnCode, Reference, find_source, is_source
 from ucseg_cli.units import format_shape
 
@@ -142,11 +143,15 @@ Given = Tensors | Example
 
 
 class Conditions(NamedTuple):
-    """The input of a model in eval mode: N×3×H×W in float32, unless something else is *given*."""
+    """The input of a model: N×3×H×W in float32, unless something else is *given*.
+
+    The model runs forward in eval mode, unless a step of its *training* is asked for.
+    """
 
     size: Size = Size()
     batch: int = 1
     given: Given | None = None
+    training: Training | None = None
 
     @property
     def inputs(self) -> tuple[Input, ...]:
@@ -186,21 +191,31 @@ class Conditions(NamedTuple):
         """The same tensors without their names, for a variant that a user's model is, too."""
         if self.given is None:
             return self
-        return Conditions(given=Tensors(tuple(one._replace(name="") for one in self.inputs)))
+        return self._replace(given=Tensors(tuple(one._replace(name="") for one in self.inputs)))
 
     def as_run(self, *traces: Trace) -> Conditions:
-        """With the tensors that a function returned for the first pass; as it is without one."""
+        """With what the first pass shows: the tensors that a function returned, and the loss."""
         trace = next((trace for trace in traces if trace.failure is None), None)
-        if not isinstance(self.given, Example) or trace is None:
+        if trace is None:
             return self
+        training = self.training
+        if training is not None and trace.trained is not None:
+            loss = CROSS_ENTROPY if trace.trained.targets else MEAN
+            training = training._replace(loss=loss)
+        return self._replace(given=self._given_to(trace), training=training)
+
+    def _given_to(self, trace: Trace) -> Given | None:
+        if not isinstance(self.given, Example):
+            return self.given
         rows = [trace.tensors[index] for index in trace.inputs]
         names = trace.input_names or ("",) * len(rows)
         inputs = (Input(row.shape, row.dtype, name) for row, name in zip(rows, names, strict=True))
-        return self._replace(given=self.given._replace(inputs=tuple(inputs)))
+        return self.given._replace(inputs=tuple(inputs))
 
     def __str__(self) -> str:
         tensors = ", ".join(map(str, self.inputs))
-        return f"{self.at if isinstance(self.given, Example) else tensors}, eval mode"
+        mode = "eval mode" if self.training is None else f"train mode, {self.training}"
+        return f"{self.at if isinstance(self.given, Example) else tensors}, {mode}"
 
 
 class Point(NamedTuple):

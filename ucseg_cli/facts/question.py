@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.conditions import Conditions, Example, Given, Input, Size, Tensors
+from ucseg_cli.facts.training import Training
 from ucseg_cli.references import Argument, FromFile, FromModule, OwnCode
 from ucseg_cli.system.checkout import Checkout
 
@@ -93,7 +94,7 @@ def dependencies_file(answer: Path, number: int) -> Path:
 def encode_question(question: Question) -> str:
     """The question as text."""
     sources = list(map(_encode_source, question.sources))
-    conditions = [(size, batch, _encode_given(given)) for size, batch, given in question.conditions]
+    conditions = [one._replace(given=_encode_given(one.given)) for one in question.conditions]
     files = dict(question.checkouts), question.limit
     return json.dumps([question.task, sources, conditions, *files])
 
@@ -126,8 +127,17 @@ def _decode_source(kind: str, row: list[Any]) -> OwnCode:
     return kinds[kind](place, name, tuple(starmap(Argument, arguments)), revision)
 
 
-def _decode_conditions(size: list[int], batch: int, given: Any) -> Conditions:
-    return Conditions(Size(*size), batch, _decode_given(given))
+def _decode_conditions(
+    size: list[int], batch: int, given: Any, training: list[Any] | None
+) -> Conditions:
+    return Conditions(Size(*size), batch, _decode_given(given), _decode_training(training))
+
+
+def _decode_training(row: list[Any] | None) -> Training | None:
+    if row is None:
+        return None
+    optimizer, loss, amp, frozen, checkpointed = row
+    return Training(optimizer, loss, amp, tuple(frozen), tuple(checkpointed))
 
 
 def _decode_given(given: Any) -> Given | None:

@@ -129,6 +129,24 @@ class ConstructorAxis(NamedTuple):
     choices: tuple[str, ...] = ()
 
 
+class Trained(NamedTuple):
+    """The rest of a training step, beside its forward pass.
+
+    Args:
+        loss, backward, update: the first operators of these parts of the step.
+        targets: tensors that the loss compares outputs with.
+        gradients: those of the parameters that got one.
+        state: what the optimizer keeps between steps.
+    """
+
+    loss: int
+    backward: int
+    update: int
+    targets: tuple[int, ...] = ()
+    gradients: tuple[int, ...] = ()
+    state: tuple[int, ...] = ()
+
+
 REQUIRED = "required"
 """The default of an argument that has none."""
 
@@ -150,6 +168,9 @@ class Trace:
     A state dict has what the modules own, without the names *unsaved* (buffers that are not
     persistent), and with the entries *beside* it (extra state, packed weights).
 
+    *trained* is there if it was a training step, with all operators of forward, loss, backward and
+    update.
+
     *axes* are the arguments that the model can be built with, in their order; *idle* are those of
     them that were given and change nothing of all this.
     """
@@ -169,6 +190,7 @@ class Trace:
     idle: tuple[str, ...] = ()
     failure: str | None = None
     input_names: tuple[str, ...] = ()
+    trained: Trained | None = None
 
     @cached_property
     def by_path(self) -> dict[str, Module]:

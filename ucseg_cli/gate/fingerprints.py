@@ -21,6 +21,7 @@ OUR_SOURCES = (
     *("facts/choices.py", "facts/conditions.py", "facts/trace.py", "references/variants"),
     *("nets", "zoo/mobilenet_v3.py", "engine/recording"),
     *("engine/forward_arguments.py", "engine/trace_model.py"),
+    *("engine/training", "facts/training.py"),
 )
 """Files and folders of this package that every trace depends on."""
 

@@ -8,12 +8,13 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from ucseg_cli.analysis.counting.metrics import METRICS, find_metric
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, TRAIN_MEMORY, find_metric
 from ucseg_cli.errors import ConfigurationError, Place, UnknownNameError
-from ucseg_cli.facts.budget import BUDGET_KEYS, LIMITS, LOCK_ID, Bound, Budget
-from ucseg_cli.facts.choices import DTYPES
-from ucseg_cli.facts.conditions import Given, Size, parse_size
+from ucseg_cli.facts.budget import BUDGET_KEYS, LIMITS, LOCK_ID, TRAINING_KEYS, Bound, Budget
+from ucseg_cli.facts.choices import DEFAULT_OPTIMIZER, DTYPES, LOSSES, OPTIMIZERS
+from ucseg_cli.facts.conditions import MAX_BATCH, Given, Size, parse_size
 from ucseg_cli.facts.settings import Settings
+from ucseg_cli.facts.training import Training
 from ucseg_cli.project.config_section import Section, read_known, read_text, spell
 from ucseg_cli.references import Reference
 from ucseg_cli.units import parse_count
@@ -40,7 +41,9 @@ def read_budget(section: Section, known: Settings) -> Budget:
         module=section.read("module", read_text, None),
         dtype=section.read("dtype", partial(read_known, "dtype", DTYPES), None),
         sizes=section.read_each("size", read_size, ()),
+        batch=section.read("batch", _read_batch, None),
         input=section.read("input", partial(_read_input, known), None),
+        training=_read_training(section, metric),
         max=most,
         warn=warn,
         message=section.read("message", read_text, None),
@@ -50,6 +53,38 @@ def read_budget(section: Section, known: Settings) -> Budget:
     )
     _refuse_contradictions(section, budget)
     return budget
+
+
+def _read_training(section: Section, metric: str) -> Training | None:
+    """The step that the metric is of; what says something of a step is a mistake without one."""
+    of_training = metric == TRAIN_MEMORY.name
+    for key in TRAINING_KEYS:
+        if metric and key in section and not of_training:
+            fix = f'write metric = "{TRAIN_MEMORY.name}"'
+            section.mistaken(f"{metric} is not of a training step", key, help=fix)
+    if not of_training:
+        return None
+    return Training(
+        section.read("optimizer", partial(read_known, "optimizer", OPTIMIZERS), DEFAULT_OPTIMIZER),
+        section.read("loss", partial(read_known, "loss", LOSSES), None),
+        section.read("amp", _read_switch, default=False),
+        section.read_each("freeze", read_text, ()),
+        section.read_each("checkpoint", read_text, ()),
+    )
+
+
+def _read_batch(value: Any, where: Place) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_BATCH:
+        fix = f"write a number from 1 to {MAX_BATCH:,}"
+        raise ConfigurationError(f"{spell(value)} is not a batch", where=where, help=fix)
+    return value
+
+
+def _read_switch(value: Any, where: Place) -> bool:
+    if not isinstance(value, bool):
+        fix = "write true or false"
+        raise ConfigurationError(f"{spell(value)} is not a switch", where=where, help=fix)
+    return value
 
 
 def read_size(value: Any, where: Place) -> Size:
@@ -87,7 +122,7 @@ def _read_bounds(section: Section, metric: str) -> tuple[Bound | None, Bound | N
         section.mistaken("'max' and 'vs-baseline' are two budgets", help=fix)
         return None, None
     # an unknown metric is mistake enough: its limit is read whether or not it is in bytes
-    in_bytes = metric not in METRICS or METRICS[metric].in_bytes
+    in_bytes = metric not in EVERY_METRIC or EVERY_METRIC[metric].in_bytes
     is_change = "vs-baseline" in section
 
     def read(value: Any, where: Place) -> Bound:
@@ -105,7 +140,7 @@ def _read_input(known: Settings, value: Any, where: Place) -> Given:
 
 
 def _read_metric(value: Any, where: Place) -> str:
-    return find_metric(read_text(value, where), where).name
+    return find_metric(read_text(value, where), where, EVERY_METRIC).name
 
 
 def _read_quantity(value: Any, where: Place) -> str:
@@ -140,7 +175,7 @@ def _is_beyond(warn: Bound, most: Bound) -> bool:
 
 
 def _refuse_contradictions(section: Section, budget: Budget) -> None:
-    metric = METRICS.get(budget.metric)
+    metric = EVERY_METRIC.get(budget.metric)
     if budget.id == LOCK_ID:
         fix = "choose another id"
         section.mistaken(f"'{LOCK_ID}' is the lock's id among budgets", "id", help=fix)
@@ -148,7 +183,10 @@ def _refuse_contradictions(section: Section, budget: Budget) -> None:
         section.mistaken(f"{budget.metric} is of a whole network, not of a module", "module")
     if budget.input is not None and budget.sizes:
         section.mistaken("'size' and 'input' are two inputs", "input", help="keep one of them")
-    if budget.dtype is not None and metric is not None and not metric.in_bytes:
+    if budget.input is not None and budget.batch is not None:
+        section.mistaken("the input has its own batch", "batch", help="leave it out")
+    takes_dtype = metric is None or (metric.in_bytes and not metric.of_training)
+    if budget.dtype is not None and metric is not None and not takes_dtype:
         section.mistaken(f"{budget.metric} does not depend on a dtype", "dtype")
     if budget.max is not None and budget.warn is not None and _is_beyond(budget.warn, budget.max):
         what = f"it would warn beyond {budget.warn.text}, but fails beyond {budget.max.text}"

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
-from ucseg_cli.analysis.counting.metrics import METRICS, SYNONYMS, Metric
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, SYNONYMS, Metric
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
-from ucseg_cli.facts.budget import BUDGET_KEYS, LIMITS, LOCK_ID
-from ucseg_cli.facts.choices import A_DAY, DTYPES, FAIL_ON
-from ucseg_cli.facts.conditions import INPUT_DTYPES, MAX_SIDE, SHAPE, SIDES
+from ucseg_cli.facts.budget import BUDGET_KEYS, LIMITS, LOCK_ID, TRAINING_KEYS
+from ucseg_cli.facts.choices import A_DAY, DTYPES, FAIL_ON, LOSSES, OPTIMIZERS
+from ucseg_cli.facts.conditions import INPUT_DTYPES, MAX_BATCH, MAX_SIDE, SHAPE, SIDES
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.project.budget_section import PERCENT
 from ucseg_cli.project.config_file import SHARED_NAME
@@ -168,9 +168,15 @@ def _budget() -> Schema:
         "id": {**_TEXT, "not": {"const": LOCK_ID}},
         "variant": _REFERENCE,
         "module": _TEXT,
-        "metric": {"anyOf": [{"enum": [*METRICS]}, _metric_names(METRICS.values())]},
+        "metric": {"anyOf": [{"enum": [*EVERY_METRIC]}, _metric_names(EVERY_METRIC.values())]},
         "dtype": {"enum": [*DTYPES]},
         "size": _one_or_several(_SIZES),
+        "batch": {"type": "integer", "minimum": 1, "maximum": MAX_BATCH},
+        "optimizer": {"enum": [*OPTIMIZERS]},
+        "loss": {"enum": [*LOSSES]},
+        "amp": {"type": "boolean"},
+        "freeze": _one_or_several([_TEXT]),
+        "checkpoint": _one_or_several([_TEXT]),
         "input": _text(rf"{_TENSOR}(?:\s*,\s*{_TENSOR})*|{_FUNCTION}"),
         "message": _TEXT,
     }
@@ -179,7 +185,7 @@ def _budget() -> Schema:
         **_table(BUDGET_KEYS, values),
         "required": ["id", "metric"],
         "anyOf": [{"required": [key]} for key in LIMITS],
-        "dependencies": {"input": {"properties": {"size": False}}},
+        "dependencies": {"input": {"properties": {"size": False, "batch": False}}},
         **_metric_rules(),
     }
 
@@ -189,21 +195,28 @@ def _metric_rules() -> Schema:
 
     Editors complete no key of a table with ``allOf``.
     """
-    rules = _allowed(in_bytes=True, additive=True)  # with an unknown metric
-    for in_bytes, additive in sorted({(one.in_bytes, one.additive) for one in METRICS.values()}):
-        alike = [m for m in METRICS.values() if (m.in_bytes, m.additive) == (in_bytes, additive)]
+    rules = _allowed(in_bytes=True, additive=True, of_training=True)  # with an unknown metric
+    kinds = {_kind(metric) for metric in EVERY_METRIC.values()}
+    for kind in sorted(kinds):
+        alike = [metric for metric in EVERY_METRIC.values() if _kind(metric) == kind]
         is_one = {"required": ["metric"], "properties": {"metric": _metric_names(alike)}}
-        then = _allowed(in_bytes=in_bytes, additive=additive)
+        in_bytes, additive, of_training = kind
+        then = _allowed(in_bytes=in_bytes, additive=additive, of_training=of_training)
         rules = {"if": is_one, "then": then, "else": rules}
     return rules
 
 
-def _allowed(*, in_bytes: bool, additive: bool) -> Schema:
+def _kind(metric: Metric) -> tuple[bool, bool, bool]:
+    return metric.in_bytes, metric.additive, metric.of_training
+
+
+def _allowed(*, in_bytes: bool, additive: bool, of_training: bool) -> Schema:
     quantity = BYTES if in_bytes else COUNT
     count = _number_or(quantity, minimum=0)
     change = _number_or(rf"[+-]\s*(?:{quantity})|[+-]?\s*(?:{PERCENT})|0", maximum=0)
     properties: dict[str, Any] = {"max": count, "vs-baseline": change}
-    properties |= {} if in_bytes else {"dtype": False}
+    properties |= {} if in_bytes and not (of_training and not additive) else {"dtype": False}
+    properties |= {} if of_training else dict.fromkeys(TRAINING_KEYS, False)
     properties |= {} if additive else {"module": False}
     return {
         "properties": properties,

@@ -106,6 +106,35 @@ def attention_macs(trace: Trace, op: Op) -> int:
     return prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
 
 
+def conv_backward_macs(trace: Trace, op: Op) -> int:
+    """Each gradient that is wanted, of input and weight, takes as many as the forward pass did.
+
+    Every product of an input and a weight is an output's term, and a term of both gradients.
+    """
+    wanted: int = sum(op.attributes["output_mask"][:2])
+    return _forward_macs(trace, op) * wanted
+
+
+def _forward_macs(trace: Trace, backward: Op) -> int:
+    """The cost of the convolution whose gradients these are."""
+    gradient, x, weight = backward.inputs[:3]
+    placed = x if backward.attributes["transposed"] else gradient
+    return shape(trace, x)[0] * prod(shape(trace, weight)) * prod(shape(trace, placed)[2:])
+
+
+def _conv_backward_flops(trace: Trace, op: Op) -> int:
+    """As FlopCounterMode counts: the weight's gradient as if without groups, so too many times."""
+    of_input, of_weight, _ = map(int, op.attributes["output_mask"])
+    groups: int = op.attributes["groups"]
+    return 2 * _forward_macs(trace, op) * (of_input + groups * of_weight)
+
+
+def attention_backward_macs(trace: Trace, op: Op) -> int:
+    """Each of the two products has two gradients, and each of these takes as many as it did."""
+    query, key, value = (shape(trace, tensor) for tensor in op.inputs[1:4])
+    return 2 * prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
+
+
 def _doubled(cost: Cost) -> Cost:
     return lambda trace, op: 2 * cost(trace, op)
 
@@ -146,10 +175,15 @@ ATTENTION = tuple(
 )
 """Kernels that compute a whole attention. Recording avoids them; a model may still call them."""
 
+CPU_ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
+"""The kernel of a training step on the CPU; priced as the products that it is made of elsewhere."""
+
 _TORCH: dict[str, Cost] = {
     "convolution": conv_macs,
+    "convolution_backward": conv_backward_macs,
     **dict.fromkeys(("mm", "addmm", "bmm", "baddbmm", "_scaled_mm"), matmul_macs),
-    **dict.fromkeys(ATTENTION, attention_macs),
+    **dict.fromkeys((*ATTENTION, CPU_ATTENTION), attention_macs),
+    f"{CPU_ATTENTION}_backward": attention_backward_macs,
 }
 _MACS: dict[str, Cost] = {
     **_TORCH,
@@ -202,10 +236,21 @@ _TABLES = (
         meaning="The prices of torch.utils.flop_counter.FlopCounterMode, which `ucseg verify` "
         "runs: conv and matmul, 2 per multiply-add.",
         level=Level.KERNELS,
-        prices={name: _doubled(cost) for name, cost in _TORCH.items()},
+        prices={
+            **{name: _doubled(cost) for name, cost in _TORCH.items()},
+            "convolution_backward": _conv_backward_flops,
+        },
     ),
 )
 CONVENTIONS = {convention.name: convention for convention in _TABLES}
+
+
+def conventions_of(trace: Trace) -> dict[str, Convention]:
+    """Those that can count a trace: of a training step only the kernels are seen."""
+    tables = CONVENTIONS.items()
+    if trace.trained is None:
+        return dict(tables)
+    return {name: convention for name, convention in tables if convention.level is Level.KERNELS}
 
 
 def price_label(operator: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS, conventions_of
 from ucseg_cli.analysis.counting.module_tree import Figures
 from ucseg_cli.analysis.counting.operations import own_flops
-from ucseg_cli.analysis.counting.parameters import own_params, total_params
+from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, own_params, total_params
 from ucseg_cli.analysis.memo import once_per_trace
 from ucseg_cli.analysis.memory.peak_memory import peak_memory
 from ucseg_cli.errors import UnknownNameError, UsageError, Where
@@ -27,6 +27,7 @@ class Metric(NamedTuple):
         in_bytes: whether it counts bytes.
         depends_on_size: whether it changes with the input.
         additive: whether a network has the sum of its modules' figures; a peak is not a sum.
+        of_training: whether it is of a training step, not of a forward pass.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Metric(NamedTuple):
     in_bytes: bool = False
     depends_on_size: bool = False
     additive: bool = True
+    of_training: bool = False
 
 
 _METRICS = (
@@ -67,6 +69,20 @@ _METRICS = (
     ),
 )
 METRICS = {metric.name: metric for metric in _METRICS}
+"""Those of a forward pass, which every trace of one has."""
+
+TRAIN_MEMORY = Metric(
+    name="train-memory",
+    title="training memory",
+    meaning="Bytes of all storages alive at once in a training step: weights, gradients, "
+    "the optimizer's state, activations, input.",
+    in_bytes=True,
+    depends_on_size=True,
+    additive=False,
+    of_training=True,
+)
+EVERY_METRIC = {**METRICS, TRAIN_MEMORY.name: TRAIN_MEMORY}
+"""With that of a training step, which has a trace of its own."""
 
 _SYNONYMS = {
     "params": ("parameters", "param"),
@@ -77,6 +93,7 @@ _SYNONYMS = {
     "macs": ("mac", "multiply-accumulates"),
     "torch": ("torch-flops",),
     "peak-memory": ("peak-activations", "peak", "memory"),
+    "train-memory": ("training-memory",),
 }
 SYNONYMS = {synonym: name for name, synonyms in _SYNONYMS.items() for synonym in synonyms}
 """Other names that users type, each for one metric alone."""
@@ -84,7 +101,7 @@ OPERATIONS = frozenset({"flop", "flops", "ops", "operations"})
 """Names that every convention could answer to."""
 
 
-def find_metric(name: str, where: Where) -> Metric:
+def find_metric(name: str, where: Where, known: Mapping[str, Metric] = METRICS) -> Metric:
     """The metric of that name or synonym, in any case, with ``_`` or ``-`` between words.
 
     Raises UsageError for a name that every convention could answer to, and UnknownNameError.
@@ -98,9 +115,9 @@ def find_metric(name: str, where: Where) -> Metric:
             notes=[f"{table.name}: {table.unit}" for table in CONVENTIONS.values()],
             help=f"which? {', '.join(others)} or {last}",
         )
-    found = METRICS.get(SYNONYMS.get(spelled, spelled))
+    found = known.get(SYNONYMS.get(spelled, spelled))
     if found is None:
-        raise UnknownNameError("metric", name, METRICS, where=where)
+        raise UnknownNameError("metric", name, known, where=where)
     return found
 
 
@@ -133,7 +150,14 @@ def totals(trace: Trace) -> dict[str, int]:
     """Every metric of the whole network by name; only those that need no run if it cannot run."""
     if trace.failure is not None:
         return total_params(trace)
-    return {**add_up(own_figures(trace).values()), "peak-memory": peak_memory(trace).bytes}
+    summed = add_up(own_figures(trace).values())
+    if trace.trained is None:
+        return {**summed, "peak-memory": peak_memory(trace).bytes}
+    from ucseg_cli.analysis.memory.training_memory import training_peak  # few answers need it
+
+    known = {*PARAM_METRICS, *conventions_of(trace)}
+    counted = {metric: count for metric, count in summed.items() if metric in known}
+    return {**counted, TRAIN_MEMORY.name: training_peak(trace).bytes}
 
 
 def add_up(figures: Iterable[Figures]) -> dict[str, int]:

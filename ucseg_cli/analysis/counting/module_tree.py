@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -55,6 +56,14 @@ def roll_up(trace: Trace, own: Mapping[str, Figures]) -> dict[str, dict[str, int
             for metric, figure in totals[path].items():
                 above[metric] += figure
     return totals
+
+
+def sum_figures(rows: Iterable[Figures]) -> Figures:
+    """Every metric of any, summed."""
+    total: Counter[str] = Counter()
+    for figures in rows:
+        total.update(figures)
+    return total
 
 
 def parent_path(path: str) -> str:

@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from itertools import starmap
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, Level, price_label
+from ucseg_cli.analysis.counting.conventions import Convention, Level, conventions_of, price_label
 from ucseg_cli.analysis.geometry.operator_kinds import COMPUTES_NOTHING, plain_name
 from ucseg_cli.facts.trace import Op, Trace
 
 TAKEN_APART = frozenset(f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3))
 """Composites that a torch.jit trace does not show, only the convolution inside."""
+
+
+FORWARD, BACKWARD = "forward", "backward"
+"""Parts of a training step, of which the second also recomputes what is checkpointed."""
 
 
 class Charge(NamedTuple):
@@ -41,18 +45,27 @@ def charges(trace: Trace, convention: Convention) -> Iterator[Charge]:
 
 def own_flops(trace: Trace) -> dict[str, Counter[str]]:
     """The cost of each module's own forward under every convention, by path, without children."""
-    nothing = dict.fromkeys(CONVENTIONS, 0)
-    own = {module.path: Counter(nothing) for module in trace.modules}
-    for name, convention in CONVENTIONS.items():
+    known = conventions_of(trace)
+    own = {module.path: Counter(dict.fromkeys(known, 0)) for module in trace.modules}
+    for name, convention in known.items():
         for charge in charges(trace, convention):
             own[charge.module][name] += charge.cost
     return own
 
 
+def own_flops_by_phase(trace: Trace, convention: Convention) -> dict[str, Counter[str]]:
+    """The cost of each module in FORWARD and BACKWARD of a training step, by path, own alone."""
+    begin = trace.trained.backward if trace.trained else len(trace.ops)
+    own: dict[str, Counter[str]] = {module.path: Counter() for module in trace.modules}
+    for charge in charges(trace, convention):
+        own[charge.module][BACKWARD if charge.op >= begin else FORWARD] += charge.cost
+    return own
+
+
 def total_flops(trace: Trace) -> dict[str, int]:
-    """The whole network's figure under every convention."""
+    """The whole network's figure under every convention that can count it."""
     own = own_flops(trace).values()
-    return {name: sum(figures[name] for figures in own) for name in CONVENTIONS}
+    return {name: sum(figures[name] for figures in own) for name in conventions_of(trace)}
 
 
 def flops_by_operator(trace: Trace, convention: Convention) -> dict[str, tuple[int, int]]:

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from ucseg_cli.analysis.counting.module_tree import parent_path, path_depth
 from ucseg_cli.analysis.geometry.grid import HEIGHT, TIME, WIDTH, places
 from ucseg_cli.analysis.geometry.stride import Stride, grids, strides, whole_stride
-from ucseg_cli.analysis.path_pattern import is_pattern, path_pattern
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.errors import UsageError, nearest_name
 from ucseg_cli.facts.trace import Module, Tap, Trace
+from ucseg_cli.references.path_pattern import is_pattern, path_pattern
 
 MODEL = "(model)"
 """The name of the tap of a model without parts."""

@@ -156,7 +156,7 @@ def _lives_inside(trace: Trace, call: int, dtype: str | None) -> Iterator[Life]:
         if known != element and op.name == ATTENTION and sides == _rows_of_scores(trace, op):
             known = max(known, "float32", key=BITS.__getitem__)  # the kernel adds them up in this
         bytes_then = size if known == element else size * BITS[known] // BITS[element]
-        held = Held(bytes_then, sides, known, *_call(trace, call), needed=True)
+        held = Held(bytes_then, sides, known, *call_at(trace, call), needed=True)
         yield Life(INSIDE, held, call, call + 1, call + 1)
 
 
@@ -206,9 +206,9 @@ def _held(trace: Trace, index: int, maker: int, dtype: str | None) -> Held:
 
 def _maker(trace: Trace, index: int, kernel: int) -> tuple[str, str]:
     """The module and the call that made a tensor, first seen at a *kernel*."""
-    if index in trace.inputs:
+    if index in given_tensors(trace):
         return "", ""
-    module, call = _call(trace, kernel)
+    module, call = call_at(trace, kernel)
     return module, MADE_OF_VALUES if index in trace.ops[kernel].inputs else call
 
 
@@ -224,8 +224,8 @@ def _inside_of(trace: Trace, calls: Collection[int]) -> frozenset[int]:
 
 def _first_tensors(trace: Trace) -> dict[int, tuple[int, int]]:
     """By storage that is an input or made in the pass: the first tensor on it, the operator."""
-    first = {trace.tensors[tensor].storage: (tensor, 0) for tensor in trace.inputs}
-    there_before, outlives = _weights_storages(trace), _outlives_the_pass(trace)
+    first = {trace.tensors[tensor].storage: (tensor, 0) for tensor in given_tensors(trace)}
+    there_before, outlives = weights_storages(trace), _outlives_the_pass(trace)
     calls = calls_on_cpu(trace)
     for index, op in enumerate(trace.ops):
         if op.composite and index not in calls:
@@ -239,7 +239,14 @@ def _first_tensors(trace: Trace) -> dict[int, tuple[int, int]]:
     return first
 
 
-def _weights_storages(trace: Trace) -> set[int]:
+def given_tensors(trace: Trace) -> tuple[int, ...]:
+    """The tensors that are there when the pass begins, besides weights."""
+    trained = trace.trained
+    return trace.inputs if trained is None else trace.inputs + trained.targets + trained.state
+
+
+def weights_storages(trace: Trace) -> set[int]:
+    """The storages of parameters and buffers."""
     owned = (weight for module in trace.modules for weight in (*module.parameters, *module.buffers))
     return set(_storages(trace, (weight.tensor for weight in owned)))
 
@@ -251,10 +258,10 @@ def _outlives_the_pass(trace: Trace) -> set[int]:
 
 
 def _peak(trace: Trace, lives: Sequence[Life]) -> Peak:
-    moment = _fullest_moment(trace, lives)
+    moment = fullest_moment(trace, lives)
     alive = [life for life in lives if life.begin <= moment < life.end]
     inputs = set(_storages(trace, trace.inputs))
-    module, op = _call(trace, moment) if trace.ops else ("", "")
+    module, op = call_at(trace, moment) if trace.ops else ("", "")
     held = [life.held._replace(needed=moment < life.used) for life in alive]
     return Peak(
         bytes=sum(storage.bytes for storage in held),
@@ -265,7 +272,7 @@ def _peak(trace: Trace, lives: Sequence[Life]) -> Peak:
     )
 
 
-def _fullest_moment(trace: Trace, lives: Iterable[Life]) -> int:
+def fullest_moment(trace: Trace, lives: Iterable[Life]) -> int:
     """The first operator during which most bytes are alive."""
     # The sum of all changes up to an operator is what is alive during it: one pass, any length.
     changes = [0] * (len(trace.ops) + 2)
@@ -276,7 +283,7 @@ def _fullest_moment(trace: Trace, lives: Iterable[Life]) -> int:
     return alive.index(max(alive))
 
 
-def _call(trace: Trace, kernel: int) -> tuple[str, str]:
+def call_at(trace: Trace, kernel: int) -> tuple[str, str]:
     """The module whose forward runs a kernel, and the operator as the model called it."""
     module = trace.modules[trace.ops[kernel].module]
     return module.path, trace.ops[whole_call(trace, kernel)].name

@@ -7,11 +7,10 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.metrics import METRICS, find_metric, own_figures, totals
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, find_metric, own_figures, totals
 from ucseg_cli.analysis.counting.module_tree import roll_up
 from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, known_metrics, own_params
 from ucseg_cli.analysis.memory.peak_memory import peak_memory
-from ucseg_cli.analysis.path_pattern import path_pattern
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.errors import (
     AbsentError,
@@ -27,7 +26,9 @@ from ucseg_cli.errors import (
 from ucseg_cli.facts.budget import Bound, Budget, Figure
 from ucseg_cli.facts.conditions import OTHER_ARGUMENTS, Conditions, Point, make_conditions
 from ucseg_cli.facts.trace import NO_FORWARD, Trace
+from ucseg_cli.facts.training import Training
 from ucseg_cli.references import Reference
+from ucseg_cli.references.path_pattern import path_pattern
 from ucseg_cli.units import exact_ratio, parse_count
 
 BEYOND_ANY_SHARE = 10**30
@@ -146,7 +147,7 @@ def parse_limit(text: str, variants: Sequence[Reference]) -> Budget:
         raise UsageError(
             f"'{text}' is not a limit", where=where, help="write METRIC=QUANTITY, as in params=650k"
         )
-    metric = find_metric(name, where)
+    metric = find_metric(name, where, EVERY_METRIC)
     count = parse_count(quantity, in_bytes=metric.in_bytes, where=where)
     return Budget(None, tuple(variants), metric.name, max=Bound(Fraction(0), count, quantity))
 
@@ -181,10 +182,22 @@ def points_needed(
 
 def _inputs(budget: Budget, inputs: Sequence[Conditions]) -> Sequence[Conditions]:
     """The inputs of a budget; one is enough for a metric that does not depend on it."""
+    metric = EVERY_METRIC[budget.metric]
     if budget.input is not None:
-        return [Conditions(given=budget.input)]
-    own = [make_conditions(size, inputs[0].batch) for size in budget.sizes] or inputs
-    return own if METRICS[budget.metric].depends_on_size else own[:1]
+        own: Sequence[Conditions] = [Conditions(given=budget.input)]
+    else:
+        batch = budget.batch or inputs[0].batch
+        own = [make_conditions(size, batch) for size in budget.sizes]
+        own = own or [_with_batch(one, budget.batch) for one in inputs]
+    if metric.of_training:
+        own = [one._replace(training=budget.training or Training()) for one in own]
+    return own if metric.depends_on_size else own[:1]
+
+
+def _with_batch(conditions: Conditions, batch: int | None) -> Conditions:
+    if batch is None or conditions.given is not None:
+        return conditions
+    return make_conditions(conditions.size, batch)
 
 
 def judge(
@@ -320,7 +333,7 @@ def _make(
     bounds: Sequence[int | None],
 ) -> Check:
     """A check of a budget, without a value; a limit of the command line is named by itself."""
-    at = str(conditions.at) if METRICS[budget.metric].depends_on_size else None
+    at = str(conditions.at) if EVERY_METRIC[budget.metric].depends_on_size else None
     most, warn = bounds
     return Check(
         id=budget.id or f"{model}{f'@{at}' if at else ''}:{budget.metric}<={most}",
@@ -343,7 +356,7 @@ def _make(
 def _unknown(budget: Budget, subject: Subject) -> ModelError | None:
     """Why a model has no such metric, if it has none."""
     failure = subject.trace.failure
-    if failure is not None and METRICS[budget.metric].depends_on_size:
+    if failure is not None and EVERY_METRIC[budget.metric].depends_on_size:
         # as a user writes it, where the budget is written
         way = "--input" if budget.id is None else 'a key such as input = "1x16:int64"'
         if budget.figure is not None:
@@ -368,7 +381,7 @@ def _values(trace: Trace, budget: Budget) -> Mapping[str, int]:
     """The metric by path, the whole network's under the empty one; of modules with their parts."""
     if budget.module is None and budget.dtype is None:
         return {"": totals(trace)[budget.metric]}
-    if not METRICS[budget.metric].additive:
+    if not EVERY_METRIC[budget.metric].additive:
         return {"": peak_memory(trace, budget.dtype).bytes}
     own = own_params(trace, budget.dtype) if budget.dtype else own_figures(trace)
     return {path: figures.get(budget.metric, 0) for path, figures in roll_up(trace, own).items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ucseg_cli.analysis.counting.metrics import METRICS, Metric, find_metric, totals
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, Metric, find_metric, totals
 from ucseg_cli.analysis.geometry.dilated_reach import reaches
 from ucseg_cli.analysis.geometry.receptive_field import receptive_fields
 from ucseg_cli.analysis.geometry.tap_shapes import MODEL, default_taps, tap_shapes
@@ -50,9 +50,9 @@ def find_any_metric(text: str, where: Where) -> tuple[Metric, str]:
     metric = BENEFITS.get(name.strip().casefold().replace("_", "-"))
     if metric is None:
         try:
-            metric = find_metric(name, where)
+            metric = find_metric(name, where, EVERY_METRIC)
         except UnknownNameError:
-            known = (*METRICS, *BENEFITS)
+            known = (*EVERY_METRIC, *BENEFITS)
             raise UnknownNameError("metric", name, known, where=where) from None
     if not colon:
         return metric, metric.name
@@ -64,7 +64,7 @@ def find_any_metric(text: str, where: Where) -> tuple[Metric, str]:
 
 def figure_of(trace: Trace, metric: str) -> int | None:
     """The figure of a metric by its name; None for a network that has none."""
-    if metric in METRICS:
+    if metric in EVERY_METRIC:
         return totals(trace).get(metric)
     if trace.failure is not None:
         return None

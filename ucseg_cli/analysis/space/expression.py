@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
 from ucseg_cli.analysis.space.benefits import BENEFITS
 from ucseg_cli.analysis.space.sweep_answer import Number
 from ucseg_cli.errors import UnknownNameError, UsageError
@@ -22,7 +22,7 @@ from ucseg_cli.errors import UnknownNameError, UsageError
 LONGEST, DEEPEST = 1_000, 100
 """Letters of a formula, and levels of operations in it."""
 _HELP = "write one such as miou - 0.02*log2(params); `ucseg explain metrics` has the names"
-_HYPHENATED = [name.replace("-", "[-_]") for name in (*METRICS, *BENEFITS) if "-" in name]
+_HYPHENATED = [name.replace("-", "[-_]") for name in (*EVERY_METRIC, *BENEFITS) if "-" in name]
 _NAME = re.compile(
     rf"(?<![\w.])(?:{'|'.join(_HYPHENATED)}|[^\W\d]\w*)(?::[^\W\d][\w.]*)?(?:@[0-9]+(?:x[0-9]+)?)?"
 )

@@ -23,10 +23,10 @@ from ucseg_cli.errors import ExitStatus
 
 def complete_any_metric(incomplete: str) -> list[str]:
     """Shell completion of the name of a cost or a benefit."""
-    from ucseg_cli.analysis.counting.metrics import METRICS
+    from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
     from ucseg_cli.analysis.space.benefits import BENEFITS
 
-    return [name for name in (*METRICS, *BENEFITS) if name.startswith(incomplete)]
+    return [name for name in (*EVERY_METRIC, *BENEFITS) if name.startswith(incomplete)]
 
 
 def complete_limited_metric(incomplete: str) -> list[str]:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 def complete_limit(incomplete: str) -> list[str]:
     """Shell completion of a limit's metric."""
-    from ucseg_cli.analysis.counting.metrics import METRICS
+    from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
 
-    return [f"{metric}=" for metric in METRICS if metric.startswith(incomplete)]
+    return [f"{metric}=" for metric in EVERY_METRIC if metric.startswith(incomplete)]
 
 
 MaxOption = Annotated[

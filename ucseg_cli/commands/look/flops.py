@@ -11,7 +11,8 @@ from ucseg_cli.cli.options import (
     Rows,
 )
 from ucseg_cli.cli.output_options import Output
-from ucseg_cli.errors import ExitStatus
+from ucseg_cli.cli.training_options import TrainingOptions
+from ucseg_cli.errors import ExitStatus, UsageError
 
 
 def flops(
@@ -21,27 +22,47 @@ def flops(
     convention: ConventionOption = None,
     deploy: DeployOption = False,
     reconcile: ReconcileOption = False,
+    training: TrainingOptions,
     rows: Rows,
     output: Output,
 ) -> int:
     """Count operations by module and operator.
 
-    Under a convention, with what the convention leaves out.
+    Under a convention, with what the convention leaves out; with --train of forward and backward.
 
     Examples:
       ucseg flops v2 --size 512
-      ucseg flops torchvision:resnet50 --depth 1 --convention macs
-      ucseg flops v2 --reconcile
+      ucseg flops torchvision:resnet50 --depth 1 --reconcile
+      ucseg flops v2 --train --batch 8
     """
     from ucseg_cli.analysis.counting.conventions import CONVENTIONS
     from ucseg_cli.report.answers.look.flops import flops_report
     from ucseg_cli.workflow.measure import measure
 
     settings = at.project()
-    conditions, cache = at.conditions(settings), at.open_cache()
+    conditions, cache = training.applied_to(at.conditions(settings)), at.open_cache()
+    if conditions.training is not None:
+        _refuse_for_training(convention, deploy=deploy, reconcile=reconcile)
+        convention = convention or TRAINED
     (subject,) = measure([of.find(settings)], [conditions], settings, cache=cache, deploy=deploy)
     priced = CONVENTIONS[convention or settings.convention]
     conditions = conditions.as_run(subject.trace)
     report = flops_report(subject, conditions, priced, rows.arrangement, reconciled=reconcile)
     output.deliver(report, [subject])
     return ExitStatus.OK
+
+
+TRAINED = "torch"
+"""The convention of a training step, unless another is named."""
+
+
+def _refuse_for_training(convention: str | None, *, deploy: bool, reconcile: bool) -> None:
+    from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Level
+
+    if convention is not None and CONVENTIONS[convention].level is not Level.KERNELS:
+        what, fix = f"{convention} counts no backward pass", "write --convention torch, or macs"
+        raise UsageError(what, where=f"--convention {convention}", help=fix)
+    for option, is_given in (("--deploy", deploy), ("--reconcile", reconcile)):
+        if is_given:
+            what, fix = f"{option} is of inference", "leave it or --train out"
+            raise UsageError(what, where=option, help=fix)

@@ -92,6 +92,8 @@ class SpaceRecorder:
     def _outcome(
         self, design: Design, model: Model, number: int, conditions: Conditions
     ) -> Outcome:
+        if conditions.training is not None:
+            return _whole(design, model, conditions)
         with design.fresh():
             return self._outcome_of(design, model, number, conditions)
 

@@ -13,7 +13,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors  # the calls that take a default device
 
 from ucseg_cli.engine.recording.dispatch import DispatchMode, operator_name, running_through
-from ucseg_cli.engine.recording.meta_shapes import META, output_on_meta
+from ucseg_cli.engine.recording.meta_shapes import output_on_meta
+from ucseg_cli.engine.recording.plain_tensors import META
 
 FILLS = {"constant_", "fill_", "kaiming_uniform_", "normal_", "trunc_normal_", "uniform_", "zero_"}
 FILLS |= {"erfinv_", "clamp_"}  # torch 2.6 shows what trunc_normal_ runs, not the call itself

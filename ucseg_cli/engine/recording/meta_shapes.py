@@ -9,25 +9,29 @@ every rule with torch's kernel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-ShapeRule = Callable[..., Any]
-
-META = torch.device("meta")
-CLASSES = {Tensor, nn.Parameter}
-"""Only these: a subclass decides itself what its operators return."""
+from ucseg_cli.engine.recording import backward_shapes
+from ucseg_cli.engine.recording.plain_tensors import (
+    CLASSES,
+    META,
+    ShapeRule,
+    empty,
+    is_of,
+    is_plain,
+)
 
 
 def output_on_meta(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The output of operator *name* (ATen's, without overload); None where torch must answer."""
     if name == "convolution":
         _refuse_steps(*args[3:6])
-    if kwargs:
+    if kwargs and name not in backward_shapes.WEIGHTED:
         return _filled(*args, **kwargs) if name in {"zeros", "ones"} else None
     if (rule := _RULES.get(name)) is not None:
         return rule(*args) if _are_plain(args) else None
@@ -48,31 +52,16 @@ def _refuse_steps(stride: Sequence[int], padding: Sequence[int], dilation: Seque
 def _are_plain(args: Sequence[Any]) -> bool:
     for arg in args:
         if isinstance(arg, Tensor):
-            if not _is_plain(arg):
+            if not is_plain(arg):
                 return False
         elif isinstance(arg, (list, tuple)) and not _are_plain(arg):
             return False
     return True
 
 
-def _empty(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.empty(shape, dtype=dtype, device=META)
-
-
 def _filled(size: Sequence[int], **settings: Any) -> Tensor | None:
     """A new tensor of zeros or ones: torch 2.6 has no fast kernel for these on meta."""
     return torch.empty(size, **settings) if settings.get("device") == META else None
-
-
-def _is_plain(tensor: Tensor) -> bool:
-    return _is_of(tensor, torch.float32) and tensor.is_contiguous()
-
-
-def _is_of(tensor: Any, dtype: torch.dtype) -> bool:
-    """Whether it is a meta tensor of an element type, with any strides."""
-    if type(tensor) not in CLASSES or not tensor.is_meta:
-        return False
-    return tensor.dtype is dtype and tensor.layout is torch.strided
 
 
 def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, *settings: Any) -> Tensor | None:
@@ -96,7 +85,7 @@ def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, *settings: Any)
     sides = [(side + 2 * pad - d * (k - 1) - 1) // step + 1 for side, k, step, pad, d in each_axis]
     if min(sides) <= 0:
         raise RuntimeError(_too_large(x, kernel, padding, dilation))
-    return _empty((x.shape[0], outputs, *sides))
+    return empty((x.shape[0], outputs, *sides))
 
 
 def _too_large(x: Tensor, kernel: list[int], padding: list[int], dilation: list[int]) -> str:
@@ -113,14 +102,15 @@ def _too_large(x: Tensor, kernel: list[int], padding: list[int], dilation: list[
 def _native_batch_norm(
     x: Tensor, *vectors_and_settings: Any
 ) -> tuple[Tensor, Tensor, Tensor] | None:
-    """In eval mode: the input's shape, and two empty statistics."""
+    """The input's shape, and its statistics, which are empty in eval mode."""
     weight, bias, mean, variance, training, _momentum, _eps = vectors_and_settings
     given = [vector for vector in (weight, bias, mean, variance) if vector is not None]
-    if training or mean is None or variance is None or x.dim() < 2:
+    if mean is None or variance is None or x.dim() < 2:
         return None
     if any(vector.shape != (x.shape[1],) for vector in given):
         return None
-    return _empty(x.shape), _empty((0,)), _empty((0,))
+    statistic = (x.shape[1] if training else 0,)
+    return empty(x.shape), empty(statistic), empty(statistic)
 
 
 def _upsample_bilinear2d(
@@ -132,7 +122,7 @@ def _upsample_bilinear2d(
 ) -> Tensor | None:
     if x.dim() != 4 or len(output_size) != 2 or min(*output_size, *x.shape) <= 0:
         return None
-    return _empty((*x.shape[:2], *output_size))
+    return empty((*x.shape[:2], *output_size))
 
 
 def _cat(tensors: list[Tensor], dim: int = 0) -> Tensor | None:
@@ -143,17 +133,17 @@ def _cat(tensors: list[Tensor], dim: int = 0) -> Tensor | None:
     if not 0 <= dim < first.dim() or any(shape != rest[0] for shape in rest) or first.numel() == 0:
         return None
     joined = sum(tensor.shape[dim] for tensor in tensors)
-    return _empty((*first.shape[:dim], joined, *first.shape[dim + 1 :]))
+    return empty((*first.shape[:dim], joined, *first.shape[dim + 1 :]))
 
 
-def _mean(x: Tensor, dim: list[int] | None = None, keepdim: bool = False) -> Tensor | None:
+def _reduced(x: Tensor, dim: list[int] | None = None, keepdim: bool = False) -> Tensor | None:
     if not dim or any(not -x.dim() <= axis < x.dim() for axis in dim) or x.numel() == 0:
         return None
     gone = {axis % x.dim() for axis in dim}
     if len(gone) != len(dim):  # torch refuses an axis named twice
         return None
     sides = [1 if axis in gone else side for axis, side in enumerate(x.shape)]
-    return _empty([side for axis, side in enumerate(sides) if keepdim or axis not in gone])
+    return empty([side for axis, side in enumerate(sides) if keepdim or axis not in gone])
 
 
 def _layer_norm(
@@ -167,52 +157,52 @@ def _layer_norm(
     if any(vector is not None and vector.shape != sides for vector in (weight, bias)):
         return None
     statistic = (*x.shape[:kept], *[1] * len(sides))
-    return _empty(x.shape), _empty(statistic), _empty(statistic)
+    return empty(x.shape), empty(statistic), empty(statistic)
 
 
 def _addmm(bias: Tensor, x: Tensor, weight: Tensor) -> Tensor | None:
     """A matrix product with any strides, such as of a transposed weight, plus a vector."""
-    if not all(_is_of(tensor, torch.float32) for tensor in (bias, x, weight)):
+    if not all(is_of(tensor, torch.float32) for tensor in (bias, x, weight)):
         return None
     if x.dim() != 2 or weight.dim() != 2 or x.shape[1] != weight.shape[0]:
         return None
-    return _empty((x.shape[0], weight.shape[1])) if bias.shape == weight.shape[1:] else None
+    return empty((x.shape[0], weight.shape[1])) if bias.shape == weight.shape[1:] else None
 
 
 def _roll(x: Tensor, shifts: list[int], dims: Sequence[int] = ()) -> Tensor | None:
     fits = dims and len(shifts) == len(dims) and all(-x.dim() <= axis < x.dim() for axis in dims)
-    return _empty(x.shape) if fits else None
+    return empty(x.shape) if fits else None
 
 
 def _index(x: Tensor, indices: list[Tensor | None]) -> Tensor | None:
     """Rows of a table, by one map of row numbers with any strides."""
     rows = indices[0] if len(indices) == 1 else None
-    if rows is None or not _is_of(rows, torch.int64) or not _is_plain(x):
+    if rows is None or not is_of(rows, torch.int64) or not is_plain(x):
         return None
-    return _empty((*rows.shape, *x.shape[1:])) if x.dim() > 0 and x.numel() > 0 else None
+    return empty((*rows.shape, *x.shape[1:])) if x.dim() > 0 and x.numel() > 0 else None
 
 
 def _masked_fill(x: Tensor, mask: Tensor, value: Any) -> Tensor | None:
     """A number where the mask is true; the mask may lack sides or have sides of 1."""
-    if isinstance(value, Tensor) or not (_is_plain(x) and _is_of(mask, torch.bool)):
+    if isinstance(value, Tensor) or not (is_plain(x) and is_of(mask, torch.bool)):
         return None
-    return _empty(x.shape) if _broadcast_shape(x.shape, mask.shape) == x.shape else None
+    return empty(x.shape) if _broadcast_shape(x.shape, mask.shape) == x.shape else None
 
 
 def _softmax(x: Tensor, dim: int, _: object = None) -> Tensor | None:
-    return _empty(x.shape) if -x.dim() <= dim < x.dim() and not _ else None
+    return empty(x.shape) if -x.dim() <= dim < x.dim() and not _ else None
 
 
 def _same_shape(x: Tensor) -> Tensor:
-    return _empty(x.shape)
+    return empty(x.shape)
 
 
 def _broadcast(x: Tensor, other: Any) -> Tensor | None:
     """Two tensors, or a tensor and a real number."""
     if isinstance(other, (int, float)):
-        return _empty(x.shape)
+        return empty(x.shape)
     shape = _broadcast_shape(x.shape, other.shape) if isinstance(other, Tensor) else None
-    return None if shape is None else _empty(shape)
+    return None if shape is None else empty(shape)
 
 
 def _broadcast_shape(one: torch.Size, other: torch.Size) -> tuple[int, ...] | None:
@@ -232,7 +222,7 @@ def _broadcast_in_place(x: Tensor, other: Any) -> Tensor | None:
 
 
 def _compare(x: Tensor, other: Any) -> Tensor | None:
-    return _empty(x.shape, torch.bool) if isinstance(other, (int, float)) else None
+    return empty(x.shape, torch.bool) if isinstance(other, (int, float)) else None
 
 
 def _in_place(x: Tensor) -> Tensor:
@@ -263,14 +253,17 @@ _RULES: dict[str, ShapeRule] = {
     "native_layer_norm": _layer_norm,
     "upsample_bilinear2d": _upsample_bilinear2d,
     "cat": _cat,
-    "mean": _mean,
+    **dict.fromkeys(("mean", "sum"), _reduced),
     "roll": _roll,
-    **dict.fromkeys(("_softmax", "_safe_softmax"), _softmax),
+    **dict.fromkeys(("_softmax", "_safe_softmax", "_log_softmax"), _softmax),
     **dict.fromkeys(("add", "sub", "mul", "div"), _broadcast),
     **dict.fromkeys(("add_", "mul_"), _broadcast_in_place),
     **dict.fromkeys(("eq", "ne"), _compare),
-    **dict.fromkeys(("gelu", "hardsigmoid", "hardswish", "relu", "sigmoid", "silu"), _same_shape),
+    **dict.fromkeys(
+        ("gelu", "hardsigmoid", "hardswish", "relu", "sigmoid", "silu", "sqrt"), _same_shape
+    ),
     **dict.fromkeys(("hardsigmoid_", "hardswish_", "relu_", "sigmoid_", "silu_"), _in_place),
+    **backward_shapes.PLAIN,
 }
 """Rules for calls whose tensors are all plain: float32 and contiguous."""
 
@@ -281,5 +274,6 @@ _RULES_THAT_LOOK = {
     "masked_fill": _masked_fill,
     **{name: _made_larger(name) for name in ("col2im", "im2col", "mse_loss", "smooth_l1_loss")},
     **{name: _made_larger(name) for name in ("binary_cross_entropy", "soft_margin_loss")},
+    **backward_shapes.LOOKING,
 }
 """Rules that check the tensors themselves, since not all of them need be plain."""

@@ -77,41 +77,32 @@ def record(
 
     Raises RuntimeError where the model runs in a thread of its own, and whatever forward raises.
     """
-    model, keywords = _not_compiled(model), dict(keywords or {})
+    model, keywords = not_compiled(model), dict(keywords or {})
     names = argument_names(inputs, keywords)
     with ExitStack() as stack:
         snapshot = stack.enter_context(restored_afterwards(model, *inputs, keywords))
         model = without_lazy_modules(model, inputs, keywords)
-        recorder = _Recorder(model, (*inputs, keywords), snapshot)
+        recorder = Recorder(model, (*inputs, keywords), snapshot)
         stack.enter_context(_measuring(model))
         stack.enter_context(recorder.modules.following_calls())
         # Autograd would take composites apart before the recorder sees them, and a tensor would
         # count its versions: this is what inference_mode is made of.
         stack.enter_context(torch._C._AutoDispatchBelowADInplaceOrView())
         stack.enter_context(recorder)
-        try:
-            outputs = model(
-                *inputs, **keywords
-            )  # held until the end, since what it returns is not let go
-        except Exception as error:
-            error.add_note(recorder.modules.progress())
-            raise
-        modules, tensors = recorder.modules.rows(), recorder.tensors
-        _refuse_unseen_layers(model, modules, recorder.ops)
-        return trace.Trace(
-            modules=modules,
-            outputs=tensors.indices(outputs),
-            tensors=tuple(tensors.rows),
-            storages=tuple(tensors.storages),
-            freed=tuple(tensors.freed),
-            ops=tuple(recorder.ops),
-            inputs=recorder.inputs,
-            input_names=names,
-            taps=tuple(starmap(trace.Tap, (taps or {}).items())),
-            device=_device(model, (*inputs, keywords)),
-            unsaved=recorder.modules.unsaved,
-            beside=recorder.modules.beside,
-        )
+        with passing(recorder):
+            # held until the end, since what it returns is not let go
+            outputs = model(*inputs, **keywords)
+        return recorder.traced(model, outputs, names, taps)
+
+
+@contextmanager
+def passing(recorder: Recorder) -> Iterator[None]:
+    """While it lasts, an error gets the last modules that ran as a note."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(recorder.modules.progress())
+        raise
 
 
 def _refuse_unseen_layers(
@@ -134,7 +125,7 @@ def trace_modules(model: nn.Module, failure: str | None = None) -> trace.Trace:
 
     Raises ModelError where one is lazy.
     """
-    model = _not_compiled(model)
+    model = not_compiled(model)
     if lazy := _lazy_modules(model):
         raise ModelError(
             f"no forward pass gives {lazy} a shape",
@@ -155,20 +146,52 @@ def trace_modules(model: nn.Module, failure: str | None = None) -> trace.Trace:
     )
 
 
-class _Recorder(DispatchMode):
+class Recorder(DispatchMode):
     """Sees every operator and keeps it as a row."""
 
-    def __init__(self, model: nn.Module, arguments: Sequence[Any], snapshot: Snapshot) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        arguments: Sequence[Any],
+        snapshot: Snapshot,
+        tree: type[ModuleTree] = ModuleTree,
+    ) -> None:
         super().__init__()
         self.ops: list[trace.Op] = []
         self.tensors = Numbering(self.ops)
         self.inputs = self.tensors.indices(arguments)
-        self.modules = ModuleTree(model, self.tensors)
+        self.modules = tree(model, self.tensors)
+        self.device = _device(model, arguments)
         self._snapshot = snapshot
         self._composite: int | None = None
         self._within = ""
         tensors = _tensors_of(model, arguments)
         self._run = run_on_cpu if any(isinstance(x, OnCpu) for x in tensors) else run
+
+    def traced(
+        self,
+        model: nn.Module,
+        outputs: Any,
+        input_names: tuple[str, ...],
+        taps: Mapping[str, str] | None,
+    ) -> trace.Trace:
+        """The pass as it was seen; raises RuntimeError where a layer of torch ran unseen."""
+        modules, tensors = self.modules.rows(), self.tensors
+        _refuse_unseen_layers(model, modules, self.ops)
+        return trace.Trace(
+            modules=modules,
+            outputs=tensors.indices(outputs),
+            tensors=tuple(tensors.rows),
+            storages=tuple(tensors.storages),
+            freed=tuple(tensors.freed),
+            ops=tuple(self.ops),
+            inputs=self.inputs,
+            input_names=input_names,
+            taps=tuple(starmap(trace.Tap, (taps or {}).items())),
+            device=self.device,
+            unsaved=self.modules.unsaved,
+            beside=self.modules.beside,
+        )
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None
@@ -270,11 +293,11 @@ def _differs(value: Any, default: Any) -> bool:
     return default is None or bool(value != default)
 
 
-def _not_compiled(model: nn.Module) -> nn.Module:
+def not_compiled(model: nn.Module) -> nn.Module:
     """The module inside ``torch.compile(model)``; any other is itself."""
     compiler = sys.modules.get("torch._dynamo.eval_frame")
     if compiler is not None and isinstance(model, compiler.OptimizedModule):
-        return _not_compiled(model._orig_mod)
+        return not_compiled(model._orig_mod)
     return model
 
 
@@ -315,13 +338,20 @@ def has_lazy_modules(model: nn.Module, *, recurse: bool = True) -> bool:
 @contextmanager
 def _measuring(model: nn.Module) -> Iterator[None]:
     """In eval mode, without gradients or compiling; the caller puts the modules' flags back."""
-    with ExitStack() as stack:
-        stack.enter_context(torch.no_grad())
-        if "torch._dynamo" in sys.modules:  # else nothing can have been compiled
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-            # torch warns of global hooks, and ours are among them.
-            warnings.filterwarnings("ignore", "Using `torch.compile", UserWarning)
+    with torch.no_grad(), without_compiling():
         model.eval()
+        yield
+
+
+@contextmanager
+def without_compiling() -> Iterator[None]:
+    """While it lasts, ``torch.compile`` compiles nothing; the caller restores the warnings."""
+    if "torch._dynamo" not in sys.modules:  # then nothing can have been compiled
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        # torch warns of global hooks, and ours are among them.
+        warnings.filterwarnings("ignore", "Using `torch.compile", UserWarning)
         yield
 
 

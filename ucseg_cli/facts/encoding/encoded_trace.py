@@ -14,7 +14,17 @@ from types import NoneType
 from typing import Any
 
 from ucseg_cli.facts.encoding.operator_forms import LARGEST, has_its_form
-from ucseg_cli.facts.trace import ConstructorAxis, Module, Op, Saved, Tap, Tensor, Trace, Weight
+from ucseg_cli.facts.trace import (
+    ConstructorAxis,
+    Module,
+    Op,
+    Saved,
+    Tap,
+    Tensor,
+    Trace,
+    Trained,
+    Weight,
+)
 
 FORMAT = 6
 """Version of encoded traces; raise it when their fields change, so that older ones are ignored."""
@@ -30,8 +40,10 @@ class TraceFormatError(ValueError):
 def encode_trace(trace: Trace) -> dict[str, Any]:
     """The trace as JSON can hold it; rows become lists there, which keeps it small."""
     found = {field.name: getattr(trace, field.name) for field in fields(trace)}
-    if not trace.input_names:  # as in nearly every trace, and in those from before there were any
-        del found["input_names"]
+    # left out where they say nothing, as in nearly every trace, and in those from before them
+    for name in ("input_names", "trained"):
+        if not found[name]:
+            del found[name]
     return {"format": FORMAT, **found}
 
 
@@ -57,6 +69,7 @@ def decode_trace(data: Any) -> Trace:
             idle=tuple(data["idle"]),
             failure=data["failure"],
             input_names=tuple(data.get("input_names", ())),
+            trained=_decode_trained(data.get("trained")),
         )
         _refuse_impossible(trace)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -73,6 +86,13 @@ def _decode_module(row: Any) -> Module:
 
 def _decode_saved(name: str, shape: list[int] | None) -> Saved:
     return Saved(name, None if shape is None else tuple(shape))
+
+
+def _decode_trained(row: Any) -> Trained | None:
+    if row is None:
+        return None
+    loss, backward, update, *tensors = row
+    return Trained(loss, backward, update, *map(tuple, tensors))
 
 
 def decode_axis(
@@ -109,9 +129,20 @@ def _refuse_impossible(trace: Trace) -> None:
     if trace.input_names and len(trace.input_names) != len(trace.inputs):
         raise TraceFormatError("names of inputs that are not there")
     _refuse_axes(trace)
+    _refuse_step(trace)
     _refuse_numbers(chain.from_iterable(saved.shape or () for saved in trace.beside), LARGEST)
     if not all(tap.module in paths for tap in trace.taps):
         raise TraceFormatError("a tap of a module that is not there")
+
+
+def _refuse_step(trace: Trace) -> None:
+    if trace.trained is None:
+        return
+    loss, backward, update, *tensors = trace.trained
+    _refuse_numbers((loss, backward, update), len(trace.ops) + 1)
+    if not loss <= backward <= update:
+        raise TraceFormatError("parts of a step that are out of order")
+    _refuse_numbers(chain.from_iterable(tensors), len(trace.tensors))
 
 
 def _refuse_axes(trace: Trace) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from ucseg_cli.analysis.counting.conventions import Convention
 from ucseg_cli.facts.choices import DTYPE
 from ucseg_cli.facts.conditions import Conditions, Example, Input
+from ucseg_cli.facts.training import Training
 
 
 def shown_conditions(
@@ -17,7 +18,7 @@ def shown_conditions(
     return {
         **({"input": ", ".join(condition.shown for condition in conditions)} if conditions else {}),
         "dtype": _dtypes(conditions),
-        "mode": "eval",
+        **_mode(conditions),
         **({"convention": f"{convention.name} ({convention.unit})"} if convention else {}),
     }
 
@@ -29,7 +30,7 @@ def raw_conditions(
 
     ``input_names`` are their keywords and keys, ``examples`` the functions, where there are any.
     """
-    inputs = _inputs(conditions)
+    inputs, training = _inputs(conditions), _training(conditions)
     names = [tensor.name for tensor in inputs]
     examples = [str(one.given) for one in conditions if isinstance(one.given, Example)]
     return {
@@ -37,9 +38,19 @@ def raw_conditions(
         **({"input_names": names} if any(names) else {}),
         **({"examples": examples} if examples else {}),
         "dtype": _dtypes(conditions),
-        "mode": "eval",
+        "mode": "train" if training else "eval",
+        **({"training": training._asdict()} if training else {}),
         **({"convention": convention.name} if convention else {}),
     }
+
+
+def _mode(conditions: Sequence[Conditions]) -> dict[str, str]:
+    training = _training(conditions)
+    return {"mode": "train", "step": str(training)} if training else {"mode": "eval"}
+
+
+def _training(conditions: Sequence[Conditions]) -> Training | None:
+    return next((one.training for one in conditions if one.training), None)
 
 
 def _inputs(conditions: Sequence[Conditions]) -> list[Input]:

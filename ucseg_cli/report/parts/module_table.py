@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.metrics import add_up
-from ucseg_cli.analysis.counting.module_tree import TreeRow, partition
+from ucseg_cli.analysis.counting.module_tree import TreeRow, partition, sum_figures
 from ucseg_cli.report.document import Cell, Kind, Role, Table
 from ucseg_cli.report.fields import Field, Fields, Output, make_records, make_row, make_table
 from ucseg_cli.units import exact_ratio, plural
@@ -53,7 +52,9 @@ def module_table(
     shown, folded = _arrange(rows, arrangement, metric)
     body = [make_row(fields, row, depth=row.depth - 1) for row in shown]
     if folded:
-        others = TreeRow(plural(len(folded), "other"), "", 1, add_up(row.figures for row in folded))
+        others = TreeRow(
+            plural(len(folded), "other"), "", 1, sum_figures(row.figures for row in folded)
+        )
         body.append(make_row(fields, others, role=Role.FOLDED))
     if total is not None:
         body.append(make_row(fields, total, role=Role.TOTAL))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
 from ucseg_cli.analysis.space.benefits import figure_of
 from ucseg_cli.analysis.space.sweep_answer import Limit
 from ucseg_cli.errors import ConfigurationError, UsageError
@@ -13,6 +13,7 @@ from ucseg_cli.facts.budget import Bound, Budget
 from ucseg_cli.facts.conditions import Conditions, make_conditions
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.swept import Measure
+from ucseg_cli.facts.training import Training
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.references import Reference
 from ucseg_cli.units import write_quantity
@@ -60,6 +61,8 @@ def _reason_to_leave_out(budget: Budget) -> str | None:
         return f"it is about the module {budget.module}, and a sweep limits whole networks"
     if budget.dtype is not None:
         return f"it counts as if tensors were {budget.dtype}"
+    if budget.training not in {None, Training()}:
+        return "its step of training is not the one of a sweep"
     return None if budget.max is not None else "it only warns"
 
 
@@ -69,7 +72,8 @@ def _measures(budget: Budget, conditions: Conditions) -> Iterator[Measure]:
     if budget.input is not None:
         inputs = [Conditions(given=budget.input)]
     elif budget.sizes:
-        inputs = [make_conditions(size, conditions.batch) for size in budget.sizes]
+        batch = budget.batch or conditions.batch
+        inputs = [make_conditions(size, batch) for size in budget.sizes]
     yield from dict.fromkeys(measure_of(budget.metric, conditions, at) for at in inputs)
 
 
@@ -85,5 +89,5 @@ def _bound(
         what = f"the baseline {baseline.name} has no {asked.label}"
         raise ConfigurationError(what, where=budget.place)
     limit = most.limit(figure)
-    text = write_quantity(max(limit, 0), in_bytes=METRICS[asked.metric].in_bytes)
+    text = write_quantity(max(limit, 0), in_bytes=EVERY_METRIC[asked.metric].in_bytes)
     return Limit(asked.label, limit, is_max=True, text=text, budget=budget.id)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
-from ucseg_cli.analysis.counting.metrics import METRICS, Metric
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, Metric
 from ucseg_cli.analysis.space.benefits import BENEFITS, find_any_metric
 from ucseg_cli.analysis.space.conclude_sweep import Wanted
 from ucseg_cli.analysis.space.expression import Formula, NamedFigure, parse_formula
@@ -15,6 +15,7 @@ from ucseg_cli.analysis.space.sweep_answer import Limit, Objective, Quantity, Sc
 from ucseg_cli.errors import UnknownNameError, UsageError, Where
 from ucseg_cli.facts.conditions import Conditions, make_conditions, parse_conditions
 from ucseg_cli.facts.swept import Measure
+from ucseg_cli.facts.training import Training
 from ucseg_cli.units import parse_count
 
 ALWAYS = ("params", *CONVENTIONS, "peak-memory")
@@ -58,7 +59,7 @@ def read_wishes(
     for name in scores.columns if scores else ():
         known.find(name, None)
     for measure, _ in limits:
-        known.add(measure, METRICS[measure.metric])
+        known.add(measure, EVERY_METRIC[measure.metric])
     typed = [known.limit(text, is_max=True) for text in wishes.maximum]
     typed += [known.limit(text, is_max=False) for text in wishes.minimum]
     minimize = wishes.minimize or ("params", convention, "peak-memory")
@@ -82,11 +83,15 @@ def read_wishes(
 
 
 def measure_of(metric: str, conditions: Conditions, at: Conditions | None = None) -> Measure:
-    """A metric on an input; on that of the command if it has none of its own or needs none."""
-    known = METRICS.get(metric) or BENEFITS[metric.partition(":")[0]]
-    if at is None or at == conditions or not known.depends_on_size:
-        return Measure(metric, conditions, metric)
-    return Measure(metric, at, f"{metric}@{at.written}")
+    """A metric on an input; on that of the command if it has none of its own or needs none.
+
+    One of training is of a step with the default optimizer.
+    """
+    known = EVERY_METRIC.get(metric) or BENEFITS[metric.partition(":")[0]]
+    is_own = at is not None and at != conditions and known.depends_on_size
+    given, label = (at, f"{metric}@{at.written}") if at and is_own else (conditions, metric)
+    step = Training() if known.of_training else None
+    return Measure(metric, given._replace(training=given.training or step), label)
 
 
 class _Known:
@@ -143,7 +148,7 @@ class _Known:
         try:
             return find_any_metric(name, where)
         except UnknownNameError:
-            known = (*self.scores, *METRICS, *BENEFITS)
+            known = (*self.scores, *EVERY_METRIC, *BENEFITS)
             noun = "metric or score" if self.scores else "metric"
             raise UnknownNameError(noun, name, known, where=where) from None
 

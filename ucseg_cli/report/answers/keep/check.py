@@ -7,7 +7,7 @@ from operator import attrgetter
 
 from ucseg_cli.analysis.comparing.drift import Drift
 from ucseg_cli.analysis.comparing.lock_changes import LockState, is_lowered
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
 from ucseg_cli.analysis.rules.budget_checks import Check
 from ucseg_cli.facts.budget import LOCK_ID
 from ucseg_cli.facts.conditions import Conditions
@@ -139,7 +139,9 @@ def _limits(checks: Sequence[Check]) -> Table:
     if "id" not in empty:  # which names the size, too
         shown = [field._replace(tier=2) if field.key == "size" else field for field in shown]
     units = {True: Unit.BYTES, False: Unit.COUNT}
-    rows = (make_row(shown, check, unit=units[METRICS[check.metric].in_bytes]) for check in checks)
+    rows = (
+        make_row(shown, check, unit=units[EVERY_METRIC[check.metric].in_bytes]) for check in checks
+    )
     return make_table("checks", "Limits", shown, rows)
 
 

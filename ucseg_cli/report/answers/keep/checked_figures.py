@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
 from ucseg_cli.analysis.rules.budget_checks import Check
 from ucseg_cli.report.document import Kind, Table
 from ucseg_cli.report.fields import Field, make_table
@@ -15,12 +15,12 @@ from ucseg_cli.units import format_bytes, format_count, plural
 
 def writer_of(check: Check) -> Callable[..., str]:
     """How its figures are written: as bytes or as counts."""
-    return format_bytes if METRICS[check.metric].in_bytes else format_count
+    return format_bytes if EVERY_METRIC[check.metric].in_bytes else format_count
 
 
 def noun_of(check: Check) -> str:
     """A metric after its figure: ``parameters``, ``FLOPs (fvcore)``, ``of peak activations``."""
-    metric = METRICS[check.metric]
+    metric = EVERY_METRIC[check.metric]
     noun = {"trainable": "trainable parameters", "frozen": "frozen parameters"}.get(
         metric.name, metric.title
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
 from ucseg_cli.facts.budget import Bound, Budget
 from ucseg_cli.facts.settings import SavedSpace, Settings
 from ucseg_cli.references import Model
@@ -122,7 +122,7 @@ def config_report(settings: Settings, path: str | None, lock: str | None) -> Rep
 
 def _with_sizes(budget: Budget, settings: Settings) -> Budget:
     """The budget at the sizes at which it is judged: its own, else the project's."""
-    depends = METRICS[budget.metric].depends_on_size and budget.input is None
+    depends = EVERY_METRIC[budget.metric].depends_on_size and budget.input is None
     return budget._replace(sizes=budget.sizes or settings.sizes) if depends else budget
 
 

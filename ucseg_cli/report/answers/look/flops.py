@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.counters.peers import reconcile
 from ucseg_cli.analysis.counters.switches import plain_notes
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention
-from ucseg_cli.analysis.counting.module_tree import TreeRow, module_rows
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, conventions_of
+from ucseg_cli.analysis.counting.module_tree import Figures, TreeRow, module_rows, sum_figures
 from ucseg_cli.analysis.counting.operations import (
+    BACKWARD,
+    FORWARD,
     Uncounted,
     flops_by_operator,
     own_flops,
+    own_flops_by_phase,
     total_flops,
     uncounted,
 )
@@ -51,9 +54,9 @@ def flops_report(
     trace, metric = subject.trace, convention.name
     others = reconcile(trace) if reconciled else ()
     total, missed = total_flops(trace), uncounted(trace, convention)
-    rows = module_rows(trace, own_flops(trace), max_depth=arrangement.depth)
-    sum_row = TreeRow("total", trace.modules[0].type, 1, total)
-    fields, title = _module_fields(convention, total[metric]), "Operations by module"
+    rows = module_rows(trace, _own(trace, convention), max_depth=arrangement.depth)
+    sum_row = TreeRow("total", trace.modules[0].type, 1, {**total, **_phases(trace, convention)})
+    fields, title = _module_fields(trace, convention, total[metric]), "Operations by module"
     return Report(
         kind="ucseg.flops",
         title=f"flops {subject.name}",
@@ -69,6 +72,7 @@ def flops_report(
             "conditions": raw_conditions([conditions], convention),
             "model": subject.name,
             "total": total,
+            **({"train": dict(_phases(trace, convention))} if trace.trained else {}),
             "modules": make_entries(fields, rows),
             "operators": _operators(trace),
             "uncounted": make_entries(UNCOUNTED, missed),
@@ -86,6 +90,22 @@ def flops_report(
     )
 
 
+def _own(trace: Trace, convention: Convention) -> dict[str, Figures]:
+    """The operations of each module itself, by convention and by the parts of a training step."""
+    own: dict[str, Figures] = {**own_flops(trace)}
+    if trace.trained is None:
+        return own
+    phases = own_flops_by_phase(trace, convention)
+    return {path: {**figures, **phases[path]} for path, figures in own.items()}
+
+
+def _phases(trace: Trace, convention: Convention) -> Figures:
+    """The whole network's figures by the parts of a training step; none of a forward pass."""
+    if trace.trained is None:
+        return {}
+    return sum_figures(own_flops_by_phase(trace, convention).values())
+
+
 def _unseen(trace: Trace, convention: Convention) -> tuple[str, ...]:
     """A sentence where fvcore leaves out what a reader would expect it to count."""
     words = any(isinstance(op.attributes.get("padding"), str) for op in trace.ops)
@@ -94,11 +114,13 @@ def _unseen(trace: Trace, convention: Convention) -> tuple[str, ...]:
     return ("fvcore does not see convs whose padding is a word; -c macs and -c torch count them.",)
 
 
-def _module_fields(convention: Convention, whole: int) -> list[Field[TreeRow]]:
+def _module_fields(trace: Trace, convention: Convention, whole: int) -> list[Field[TreeRow]]:
     name = convention.name
-    others = [other for other in CONVENTIONS.values() if other is not convention]
+    others = [other for other in conventions_of(trace).values() if other is not convention]
+    phases = (FORWARD, BACKWARD) if trace.trained else ()
     return [
         *PLACE,
+        *(Field(phase, phase, count_of(phase), Kind.QUANTITY, tier=2) for phase in phases),
         Field(name, convention.title, count_of(name), Kind.QUANTITY),
         Field("share", "share", share_of(name, whole), Kind.SHARE, tier=1),
         *(
@@ -132,7 +154,8 @@ def _operator_table(trace: Trace, convention: Convention, whole: int) -> Table:
 
 def _operators(trace: Trace) -> list[dict[str, Any]]:
     """An entry for each operator that any convention prices; null under those that do not."""
-    counted = {name: flops_by_operator(trace, priced) for name, priced in CONVENTIONS.items()}
+    known = conventions_of(trace).items()
+    counted = {name: flops_by_operator(trace, priced) for name, priced in known}
     labels = dict.fromkeys(label for by_operator in counted.values() for label in by_operator)
     entries = []
     for label in labels:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.counters.peers import PEERS
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, Level, price_label
-from ucseg_cli.analysis.counting.metrics import METRICS, SYNONYMS
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, SYNONYMS
 from ucseg_cli.analysis.rules.lint_catalogue import RULES, Rule
 from ucseg_cli.errors import ExitStatus, UnknownNameError
 from ucseg_cli.facts.budget import BUDGET_KEYS
@@ -47,11 +47,11 @@ def topics() -> Mapping[str, Topic]:
     every = [
         Topic(name, text["sentence"], tuple(text.get("more", ())), tables.get(name))
         for name, text in written.items()
-        if name not in METRICS
+        if name not in EVERY_METRIC
     ]
     every += map(_convention, CONVENTIONS.values())
     every += map(_rule, RULES.values())
-    for metric in METRICS.values():
+    for metric in EVERY_METRIC.values():
         if metric.name not in CONVENTIONS:
             more = written.get(metric.name, {}).get("more", ())
             every.append(Topic(metric.name, metric.meaning, tuple(more)))
@@ -96,7 +96,7 @@ def _tables() -> dict[str, Table]:
     axes = ((axis.name, axis.accepts, axis.meaning) for axis in AXES)
     conventions = ((one.name, one.meaning) for one in CONVENTIONS.values())
     rules = ((rule.code, rule.severity.name.lower(), rule.title) for rule in RULES.values())
-    metrics = ((metric.name, metric.meaning) for metric in METRICS.values())
+    metrics = ((metric.name, metric.meaning) for metric in EVERY_METRIC.values())
     peers = ((peer.name, peer.unit, peer.call, peer.why) for peer in PEERS)
     others = ("counter", "unit", "read with", "how it counts")
     return {

@@ -1,0 +1,117 @@
+"""``ucseg memory --train`` and ``ucseg flops --train``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from support.fixture_types import Run
+from support.screens import verdict
+
+STEP = ("v2", "--batch", "8", "--train", "--optimizer", "adamw")
+
+
+def answer(ucseg: Run, command: str, *arguments: str) -> Any:
+    return json.loads(ucseg(command, *arguments, "-f", "json").stdout)
+
+
+def test_json_has_the_keys_that_scripts_rely_on(ucseg: Run) -> None:
+    said = answer(ucseg, "memory", *STEP)
+    assert said["kind"] == "ucseg.memory"
+    train = said["train"]
+    assert train.keys() == {"peak", "parts", "activations", "at"}
+    assert list(train["parts"]) == ["weights", "gradients", "optimizer", "activations", "input"]
+    assert sum(train["parts"].values()) == train["peak"]
+    assert sum(train["activations"].values()) == train["parts"]["activations"]
+    assert train["at"] == {
+        "phase": "backward",
+        "module": "classifier.1",
+        "op": "convolution_backward",
+    }
+    assert said["largest_batch"] is None
+    assert said["conditions"]["mode"] == "train"
+    assert said["conditions"]["training"] == {
+        "optimizer": "adamw",
+        "loss": "cross-entropy",
+        "amp": False,
+        "frozen": [],
+        "checkpointed": [],
+    }
+
+
+def test_what_is_saved_adds_up_by_module_at_every_level(ucseg: Run) -> None:
+    said = answer(ucseg, "memory", *STEP)
+    rows = said["saved"]
+    top = [row for row in rows if "." not in row["path"] and not (row["own"] and row["path"])]
+    assert sum(row["saved"] for row in top) == said["train"]["activations"]["saved"]
+    for parent in ("features", "aspp", "decoder"):
+        whole = next(row for row in rows if row["path"] == parent and not row["own"])
+        below = [row for row in rows if row["path"].startswith(f"{parent}.")]
+        below += [row for row in rows if row["path"] == parent and row["own"]]
+        assert sum(row["saved"] for row in below) == whole["saved"]
+
+
+def test_the_sentence_names_the_step_its_peak_and_where_it_stands(ucseg: Run) -> None:
+    said = ucseg("memory", *STEP).stdout
+    assert verdict(said).startswith(
+        "A training step of v2 with AdamW on 8×3×224×224 needs at most 527.5 MB, in backward of "
+        "classifier.1; 71.1% is saved for backward."
+    )
+    assert "step AdamW, cross-entropy" in said
+    assert "gradients set to none, forward, loss, backward, update" in said
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("limit", ["100MB", "8GB"])
+def test_the_largest_batch_fits_and_the_next_one_does_not(ucseg: Run, limit: str) -> None:
+    said = answer(ucseg, "memory", "v2", "--size", "32", "--train", "--fits", limit)
+    found = said["largest_batch"]
+    half, fits, too_large = found["tried"]
+    assert (half["batch"], too_large["batch"]) == (found["batch"] // 2, found["batch"] + 1)
+    assert half["peak"] < fits["peak"] <= found["limit"] < too_large["peak"]
+    assert said["train"]["peak"] == fits["peak"]
+    assert said["conditions"]["inputs"] == [[found["batch"], 3, 32, 32]]
+
+
+@pytest.mark.torch
+def test_no_batch_that_fits_is_a_failed_gate(ucseg: Run) -> None:
+    said = ucseg("memory", "v2", "--size", "32", "--train", "--fits", "1MB")
+    assert said.returncode == 1
+    assert verdict(said.stdout).startswith("No batch of a training step of v2 with SGD at 32 fits")
+
+
+def test_operations_of_forward_and_backward_add_up(ucseg: Run) -> None:
+    said = answer(ucseg, "flops", "v2", "--batch", "8", "--train", "--optimizer", "adamw")
+    total = said["total"]
+    assert total.keys() == {"macs", "torch"}
+    assert sum(said["train"].values()) == total["torch"]
+    inference = answer(ucseg, "flops", "v2")["total"]  # of one image
+    assert said["train"]["forward"] == 8 * inference["torch"]
+    assert total["macs"] < 3 * 8 * inference["macs"]  # the image itself needs no gradient
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("memory", "v2", "--optimizer", "adam"), "--optimizer is of a training step"),
+        (("memory", "v2", "--amp"), "--amp is of a training step"),
+        (("memory", "v2", "--freeze", "features"), "--freeze is of a training step"),
+        (("memory", "v2", "--fits", "8GB"), "--fits is of a training step"),
+        (("memory", "v2", "--train", "--optimizer", "adm"), "no optimizer named 'adm'"),
+        (("memory", "v2", "--train", "--dtype", "float16"), "--dtype is not of a training step"),
+        (("memory", "v2", "--train", "--fits", "8 parsecs"), "'8 parsecs' is not a quantity"),
+        (("memory", "v2", "--train", "--fits", "8GB", "--batch", "4"), "--fits finds the batch"),
+        (("memory", "v2", "--train", "--fits", "8GB", "--input", "2x3x9x9"), "has no batch"),
+        (("flops", "v2", "--train", "--batch", "8", "-c", "fvcore"), "counts no backward pass"),
+        (("flops", "v2", "--train", "--batch", "8", "--deploy"), "--deploy is of inference"),
+        (("flops", "v2", "--train", "--batch", "8", "--reconcile"), "--reconcile is of inference"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    ucseg: Run, arguments: tuple[str, ...], said: str
+) -> None:
+    done = ucseg(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr

@@ -1,0 +1,1 @@
+"""Recording a training step: forward, loss, backward, update."""

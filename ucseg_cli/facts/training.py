@@ -1,0 +1,35 @@
+"""A training step as conditions name it: what is minimised, how, and with which savings."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ucseg_cli.facts.choices import DEFAULT_OPTIMIZER, OPTIMIZERS
+
+
+class Training(NamedTuple):
+    """One step: gradients set to none, forward, loss, backward, update without foreach.
+
+    Args:
+        optimizer: one of OPTIMIZERS, with torch's defaults; it has taken a step before.
+        loss: CROSS_ENTROPY or MEAN; None for cross-entropy on outputs N×C×…, else the mean.
+        amp: whether forward and loss run under autocast, in bfloat16.
+        frozen: patterns of modules and parameters that get no gradient.
+        checkpointed: patterns of modules that keep only their inputs, and run again in backward.
+    """
+
+    optimizer: str = DEFAULT_OPTIMIZER
+    loss: str | None = None
+    amp: bool = False
+    frozen: tuple[str, ...] = ()
+    checkpointed: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        parts = [OPTIMIZERS[self.optimizer], self.loss or "loss by output"]
+        if self.amp:
+            parts.append("autocast to bfloat16")
+        if self.frozen:
+            parts.append(f"frozen {' '.join(self.frozen)}")
+        if self.checkpointed:
+            parts.append(f"checkpointed {' '.join(self.checkpointed)}")
+        return ", ".join(parts)
