@@ -1,7 +1,7 @@
 """``make bench``: the speed we promise, as ratios of whole processes.
 
 Both are measured in turn, so that a noisy machine cancels out. The work after imports, in one
-process, is measured by sweeping.py and recording.py, which run last.
+process, is measured by sweeping.py, training.py and recording.py, which run last.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SPACE = {
 }
 VARY = (word for axis, values in SPACE.items() for word in ("--vary", f"{axis}={values}"))
 SWEEP = (*UCSEG, "sweep", "v2", "--size", "512", *VARY)
-LAST = ((PYTHON, str(HERE / "sweeping.py")), (PYTHON, str(HERE / "recording.py")))
+LAST = tuple((PYTHON, str(HERE / f"{name}.py")) for name in ("sweeping", "training", "recording"))
 RUNS = 7
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,14 +28,15 @@ from ucseg_cli.analysis.memory.training_memory import (
     WEIGHTS,
     training_peak,
 )
-from ucseg_cli.engine.trace_model import Tracer, trace_module
+from ucseg_cli.engine.trace_model import Tracer, trace_module, trace_source
 from ucseg_cli.engine.training.record_step import record_step
 from ucseg_cli.errors import ModelError, UsageError
 from ucseg_cli.facts.choices import OPTIMIZERS
-from ucseg_cli.facts.conditions import Conditions, Size
+from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.facts.training import Training
 from ucseg_cli.nets import build_model
+from ucseg_cli.references import FromFile
 from ucseg_cli.references.variants import as_variant
 from ucseg_cli.zoo.torchvision_models import build_torchvision
 
@@ -347,3 +349,12 @@ def test_the_conventions_of_a_step_are_those_that_look_at_kernels() -> None:
     known = totals(step_of("v2", Training()))
     assert {name for name in CONVENTIONS if name in known} == {"macs", "torch"}
     assert "peak-memory" not in known
+
+
+def test_a_pattern_is_refused_in_a_model_of_the_users_own(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("import torch\nNet = lambda: torch.nn.Linear(2, 2)\n")
+    source = FromFile(str(tmp_path / "net.py"), "Net")
+    given = Conditions(given=Tensors((Input((3, 2)),)))
+    with pytest.raises(UsageError, match="no module is named 'nope'") as caught:
+        trace_source(source, given._replace(training=Training(frozen=("nope",))))
+    assert caught.value.where == "--freeze nope"

@@ -32,7 +32,7 @@ from ucseg_cli.engine.user_code.import_model import (
 from ucseg_cli.errors import ModelError, ResourceError, UcsegError, UsageError, behind
 from ucseg_cli.facts.conditions import Conditions, Example
 from ucseg_cli.facts.trace import Trace
-from ucseg_cli.facts.training import Training
+from ucseg_cli.facts.training import Training, help_for
 from ucseg_cli.nets import Backbone, SegmentationNetwork, build_backbone
 from ucseg_cli.nets import build_model as build_variant
 from ucseg_cli.references import Buildable, OwnCode
@@ -42,8 +42,7 @@ from ucseg_cli.units import format_bytes
 from ucseg_cli.zoo.torchvision_models import missing_operators
 
 COMPILER = "torch._dynamo"
-ONE_VALUE = "more than 1 value per channel"
-WITH_MORE_IMAGES = "batch norm has no statistics of one value: train with --batch 2 or more"
+OTHER_SIZE = "if the message is about sizes, try a larger --size, or a multiple of 32"
 FAST = 2.0
 """Seconds within which a model is built and run that is worth doing so again."""
 ACTIVATIONS = 64
@@ -103,9 +102,7 @@ def trace_module(model: nn.Module, conditions: Conditions, *, taps: dict[str, st
         raise ModelError(
             f"the network cannot run on this input: {first_line(error)}",
             where=f"forward of {type(model).__name__} on {conditions}",
-            help=WITH_MORE_IMAGES
-            if ONE_VALUE in str(error)
-            else "if the message is about sizes, try a larger --size, or a multiple of 32",
+            help=help_for(str(error)) or OTHER_SIZE,
         ) from error
 
 
@@ -130,6 +127,7 @@ def trace_source(
         model, real = _build(build)
         if not has_lazy_modules(model):
             before_pass(trace_modules(model))
+        _refuse_unknown_modules(model, conditions.training)
         make = argument_maker(conditions)
         make("meta")  # if the function fails, that is not the model's failure
         trace = _trace(build, model, real, make)
@@ -263,6 +261,14 @@ def _record_without_data(
 def _trains_attention(trace: Trace) -> bool:
     """Whether attention ran as the parts that it has on meta, beneath autograd's view of it."""
     return trace.trained is not None and any(op.name == "_safe_softmax" for op in trace.ops)
+
+
+def _refuse_unknown_modules(model: nn.Module, training: Training | None) -> None:
+    """Raise UsageError for a name in *training* that the model does not have."""
+    if training is not None:
+        from ucseg_cli.engine.training.record_step import refuse_unknown_modules
+
+        refuse_unknown_modules(model, training)
 
 
 def _record(

@@ -33,3 +33,10 @@ class Training(NamedTuple):
         if self.checkpointed:
             parts.append(f"checkpointed {' '.join(self.checkpointed)}")
         return ", ".join(parts)
+
+
+def help_for(failure: str) -> str | None:
+    """The way out of a failure that training alone has; None for another."""
+    if "more than 1 value per channel" in failure:
+        return "batch norm has no statistics of one value: train with --batch 2 or more"
+    return None

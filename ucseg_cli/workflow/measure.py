@@ -9,6 +9,7 @@ from ucseg_cli.errors import ModelError, UcsegError
 from ucseg_cli.facts.conditions import OTHER_ARGUMENTS, Conditions, Point
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.trace import NO_FORWARD
+from ucseg_cli.facts.training import help_for
 from ucseg_cli.gate import tracing
 from ucseg_cli.gate.cache import Cache, default_directory
 from ucseg_cli.references import Reference
@@ -114,10 +115,11 @@ def refuse_failure(subject: Subject, conditions: Conditions) -> None:
     if failure is None:
         return
     other_input = "" if failure == NO_FORWARD else f"; {INPUT_OPTION}"
+    counted = f"`ucseg params {subject.name}` counts its parameters all the same{other_input}"
     raise ModelError(
         f"{subject.name} does not run: {failure}",
         where=f"forward on {conditions}",
-        help=f"`ucseg params {subject.name}` counts its parameters all the same{other_input}",
+        help=help_for(failure) or counted,
     )
 
 

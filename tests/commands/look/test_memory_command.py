@@ -138,7 +138,7 @@ def test_twice_the_batch_is_twice_the_activations_and_as_many_weights(ucseg: Run
 
 def test_the_summary_says_how_much_where_and_of_what(ucseg: Run) -> None:
     assert verdict(ucseg("memory", "v2", "--size", "512").stdout) == (
-        "v2 at 512 needs at most 95.3 MB for activations, in classifier.1; "
+        "Inference of v2 at 512 needs at most 95.3 MB for activations, in classifier.1; "
         "70.5% of it is the 1×64×512×512 that upsample_bilinear2d makes in the model itself. "
         "Weights add 2.62 MB."
     )

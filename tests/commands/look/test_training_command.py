@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.fixture_types import Run
 from support.screens import verdict
+from ucseg_cli.units import format_count
 
 STEP = ("v2", "--batch", "8", "--train", "--optimizer", "adamw")
 
@@ -90,6 +92,63 @@ def test_operations_of_forward_and_backward_add_up(ucseg: Run) -> None:
     inference = answer(ucseg, "flops", "v2")["total"]  # of one image
     assert said["train"]["forward"] == 8 * inference["torch"]
     assert total["macs"] < 3 * 8 * inference["macs"]  # the image itself needs no gradient
+
+
+def test_what_flop_counter_mode_counts_too_often_is_said_and_how_much_it_is(ucseg: Run) -> None:
+    step = ("flops", "v2", "--batch", "8", "--train", "--optimizer", "adamw")
+    total = json.loads(ucseg(*step, "-f", "json").stdout)["total"]
+    excess = format_count(total["torch"] - 2 * total["macs"])
+    assert f"{excess} of these are counted too often" in ucseg(*step).stdout
+    assert "too often" not in ucseg(*step, "-c", "macs").stdout
+
+
+def test_a_budget_has_the_step_beside_it(ucseg: Run, tmp_path: Path) -> None:
+    budget = """[[tool.ucseg.budgets]]
+id = "fits"
+metric = "train-memory"
+batch = 8
+optimizer = "adamw"
+max = "527MB"
+"""
+    (tmp_path / "pyproject.toml").write_text(budget)
+    done = ucseg("check", "-f", "json")
+    (check,) = json.loads(done.stdout)["checks"]
+    assert done.returncode == 1
+    assert check["value"] == answer(ucseg, "memory", *STEP)["train"]["peak"]
+    assert (check["metric"], check["status"]) == ("train-memory", "fail")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('metric = "params"\noptimizer = "adam"', "params is not of a training step"),
+        ('metric = "peak-memory"\nfreeze = "a"', "peak-memory is not of a training step"),
+        ('metric = "train-memory"\noptimizer = "adm"', "no optimizer named 'adm'"),
+        ('metric = "train-memory"\namp = "yes"', "'yes' is not a switch"),
+        ('metric = "train-memory"\ndtype = "float16"', "does not depend on a dtype"),
+        ('metric = "train-memory"\nmodule = "aspp"', "is of a whole network"),
+        ('metric = "macs"\nbatch = 0', "0 is not a batch"),
+        ('metric = "macs"\nbatch = 2\ninput = "1x3x8x8"', "the input has its own batch"),
+    ],
+)
+def test_a_budget_that_cannot_be_meant_is_refused(
+    ucseg: Run, tmp_path: Path, line: str, said: str
+) -> None:
+    budget = f'[[tool.ucseg.budgets]]\nid = "b"\nmax = 5\n{line}\n'
+    (tmp_path / "pyproject.toml").write_text(budget)
+    done = ucseg("check")
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+@pytest.mark.torch
+def test_training_memory_is_a_limit_and_an_objective_of_a_sweep(ucseg: Run) -> None:
+    options = ("--vary", "head=*", "--batch", "2", "--size", "32", "--minimize", "train-memory")
+    said = answer(ucseg, "sweep", "v2", *options)
+    for variant in said["variants"]:
+        step = (variant["reference"], "--batch", "2", "--size", "32", "--train")
+        peak = answer(ucseg, "memory", *step)["train"]["peak"]
+        assert variant["metrics"]["train-memory"] == peak
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def record_step(
     with ExitStack() as stack:
         snapshot = stack.enter_context(restored_afterwards(model, *inputs, keywords))
         model = without_lazy_modules(model, inputs, keywords)
+        refuse_unknown_modules(model, training)
         _freeze(model, training.frozen)
         recorder = StepRecorder(model, (*inputs, keywords), snapshot)
         stack.enter_context(without_compiling())
@@ -117,16 +118,26 @@ def _autocast(training: Training) -> Any:
     return torch.autocast("cpu", AUTOCAST) if training.amp else nullcontext()
 
 
-def _freeze(model: nn.Module, patterns: tuple[str, ...]) -> None:
-    """Let the parameters that patterns fit, or that lie in a module they fit, need no gradient."""
-    named = dict(model.named_parameters(remove_duplicate=False))
-    for pattern in patterns:
-        fits = path_pattern(pattern)
-        paths = [path for path in named if any(map(fits.fullmatch, _around(path)))]
-        if not paths:
+def refuse_unknown_modules(model: nn.Module, training: Training) -> None:
+    """Raise UsageError for a pattern that fits no module, or nothing to freeze."""
+    for pattern in training.frozen:
+        if not _frozen_by(model, pattern):
             raise _fits_nothing(model, "--freeze", pattern)
-        for path in paths:
-            named[path].requires_grad_(False)  # noqa: FBT003 - its only argument
+    for pattern in training.checkpointed:
+        if not _segments(model, pattern):
+            raise _fits_nothing(model, "--checkpoint", pattern)
+
+
+def _freeze(model: nn.Module, patterns: tuple[str, ...]) -> None:
+    for pattern in patterns:
+        for parameter in _frozen_by(model, pattern):
+            parameter.requires_grad = False
+
+
+def _frozen_by(model: nn.Module, pattern: str) -> list[nn.Parameter]:
+    """The parameters that a pattern fits, and those in a module that it fits."""
+    fits, named = path_pattern(pattern), model.named_parameters(remove_duplicate=False)
+    return [one for path, one in named if any(map(fits.fullmatch, _around(path)))]
 
 
 def _around(path: str) -> Iterator[str]:
@@ -140,14 +151,15 @@ def _checkpoint(model: nn.Module, patterns: tuple[str, ...], modules: TrainedMod
     """Let the outermost modules that patterns fit run as checkpointed segments."""
     chosen: dict[str, nn.Module] = {}
     for pattern in patterns:
-        fits = path_pattern(pattern)
-        found = {path: one for path, one in model.named_modules() if fits.fullmatch(path) and path}
-        if not found:
-            raise _fits_nothing(model, "--checkpoint", pattern)
-        chosen.update(found)
+        chosen.update(_segments(model, pattern))
     for path, module in chosen.items():
         if not any(around in chosen for around in _around(path.rpartition(".")[0])):
             module.forward = _segment(module, modules)
+
+
+def _segments(model: nn.Module, pattern: str) -> dict[str, nn.Module]:
+    fits = path_pattern(pattern)
+    return {path: one for path, one in model.named_modules() if path and fits.fullmatch(path)}
 
 
 def _segment(module: nn.Module, modules: TrainedModules) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.counters.peers import reconcile
@@ -13,6 +13,7 @@ from ucseg_cli.analysis.counting.operations import (
     BACKWARD,
     FORWARD,
     Uncounted,
+    charges,
     flops_by_operator,
     own_flops,
     own_flops_by_phase,
@@ -85,6 +86,7 @@ def flops_report(
         notes=(
             convention.meaning,
             *_unseen(trace, convention),
+            *_many_times(trace, convention),
             *plain_notes(trace, convention),
         ),
     )
@@ -104,6 +106,25 @@ def _phases(trace: Trace, convention: Convention) -> Figures:
     if trace.trained is None:
         return {}
     return sum_figures(own_flops_by_phase(trace, convention).values())
+
+
+def _many_times(trace: Trace, convention: Convention) -> Iterator[str]:
+    """A sentence where FlopCounterMode counts the backward pass of grouped convs too often."""
+    if convention.name != "torch":
+        return
+    macs = CONVENTIONS["macs"].prices["convolution_backward"]
+    grouped = (
+        charge
+        for charge in charges(trace, convention)
+        if trace.ops[charge.op].name == "convolution_backward"
+    )
+    excess = sum(charge.cost - 2 * macs(trace, trace.ops[charge.op]) for charge in grouped)
+    if excess:
+        yield (
+            f"{format_count(excess)} of these are counted too often: FlopCounterMode takes the "
+            "gradient of a grouped conv's weight for that of a conv without groups; -c macs does "
+            "not."
+        )
 
 
 def _unseen(trace: Trace, convention: Convention) -> tuple[str, ...]:

@@ -199,7 +199,8 @@ def _peak(fields: Fields[Held], peak: Peak) -> dict[str, Any]:
 
 
 def _summary(subject: Subject, conditions: Conditions, peak: Peak, weights: int) -> str:
-    needs = f"{subject.name} at {conditions.at} needs at most {format_bytes(peak.bytes)}"
+    inference = f"Inference of {subject.name} at {conditions.at}"
+    needs = f"{inference} needs at most {format_bytes(peak.bytes)}"
     where = f", in {peak.module or 'the model itself'}" if peak.op else ""
     largest = f"; {_largest(peak)}" if peak.alive else ""
     added = f"Weights add {format_bytes(weights)}."

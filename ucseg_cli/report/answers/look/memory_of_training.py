@@ -25,7 +25,7 @@ from ucseg_cli.facts.choices import OPTIMIZERS
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.facts.training import Training
-from ucseg_cli.report.answers.look.memory import UNSEEN
+from ucseg_cli.report.answers.look.memory import NAMED, UNSEEN
 from ucseg_cli.report.document import Cell, Highlight, Kind, Report, Role, Row, Table, Unit
 from ucseg_cli.report.fields import Field, Fields, make_entries, make_records, make_row, make_table
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
@@ -37,7 +37,7 @@ from ucseg_cli.report.parts.module_table import (
     module_table,
     share_of,
 )
-from ucseg_cli.units import exact_ratio, format_bytes, format_percent
+from ucseg_cli.units import exact_ratio, format_bytes, format_percent, plural
 
 TITLES = {
     WEIGHTS: "weights and buffers",
@@ -52,7 +52,8 @@ THE_STEP = (
     "The step, after one like it: gradients set to none, forward, loss, backward, update parameter "
     "by parameter (foreach=False). Outputs and loss are held to the end."
 )
-IN_FORMATS = "Autocast as on the CPU, in bfloat16; CUDA casts other operators."
+RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
+AUTOCAST = "Autocast as on the CPU, in bfloat16; CUDA casts other operators."
 
 
 class Part(NamedTuple):
@@ -124,8 +125,26 @@ def training_memory_report(
             Highlight(TITLES[SAVED], peak.parts[SAVED], Unit.BYTES),
             *([Highlight("largest batch", batches.largest)] if batches and batches.largest else ()),
         ),
-        notes=(THE_STEP, *([IN_FORMATS] if training.amp else ()), UNSEEN),
+        notes=(
+            THE_STEP,
+            *([AUTOCAST] if training.amp else ()),
+            *_recurrent_notes(trace),
+            UNSEEN,
+        ),
     )
+
+
+def _recurrent_notes(trace: Trace) -> Iterator[str]:
+    """A sentence where layers run as their parts that the CPU runs otherwise."""
+    layers = [one.path for one in trace.modules if one.type in RECURRENT and one.calls]
+    if layers:
+        shown = ", ".join(path or "the model itself" for path in layers[:NAMED])
+        others = [plural(len(layers) - NAMED, "other")] if len(layers) > NAMED else []
+        yield (
+            f"Not exact, since recurrent layers run as their parts here: {shown}"
+            + "".join(f" and {one}" for one in others)
+            + "."
+        )
 
 
 def _saved_fields(whole: int) -> Fields[TreeRow]:
