@@ -120,9 +120,22 @@ def _linear(trace: Trace, op: Op) -> int:
 
 def _recurrent_cell(trace: Trace, op: Op) -> int:
     """The two matmuls of a recurrent cell, of its input and of its state."""
-    first = 3 if op.name == "lstm_cell" else 2  # its state is two tensors; the weights follow
+    return sum(prod(given) * weight[0] for given, weight in _cell_matmuls(trace, op))
+
+
+def _cell_outputs(trace: Trace, op: Op) -> int:
+    """Elements of the outputs of these two."""
+    return sum(prod(given[:-1]) * weight[0] for given, weight in _cell_matmuls(trace, op))
+
+
+def _cell_matmuls(trace: Trace, op: Op) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The shapes that a recurrent cell multiplies: of its input and of its state, each by weights.
+
+    A state of two tensors stands before the weights of an LSTM.
+    """
+    first = 3 if op.name == "lstm_cell" else 2
     pairs = zip(op.inputs[:2], op.inputs[first : first + 2], strict=True)
-    return sum(prod(shape(trace, x)) * shape(trace, weight)[0] for x, weight in pairs)
+    return [(shape(trace, given), shape(trace, weight)) for given, weight in pairs]
 
 
 def _norm(trace: Trace, op: Op) -> int:
@@ -146,6 +159,8 @@ ATTENTION = tuple(
 )
 """Kernels that compute a whole attention. Recording avoids them; a model may still call them."""
 
+CELLS = ("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
+
 _TORCH: dict[str, Cost] = {
     "convolution": conv_macs,
     **dict.fromkeys(("mm", "addmm", "bmm", "baddbmm", "_scaled_mm"), matmul_macs),
@@ -161,7 +176,7 @@ _MACS: dict[str, Cost] = {
 _FVCORE: dict[str, Cost] = {
     "convolution": conv_macs,
     "linear": _linear,
-    **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), _recurrent_cell),
+    **dict.fromkeys(CELLS, _recurrent_cell),
     **dict.fromkeys(("addmm", "mm", "bmm", "matmul"), matmul_macs),
     "einsum": _einsum,
     "batch_norm": _batch_norm,
@@ -206,6 +221,24 @@ _TABLES = (
     ),
 )
 CONVENTIONS = {convention.name: convention for convention in _TABLES}
+
+ACTIVATIONS = Convention(
+    name="activations",
+    title="activations (fvcore)",
+    noun="activations",
+    unit="elements",
+    meaning="Elements of the outputs of convs and matmuls, as fvcore's ActivationCountAnalysis "
+    "counts them.",
+    level=Level.CALLS,
+    prices={
+        **dict.fromkeys(
+            ("convolution", "linear", "addmm", "bmm", "matmul", "einsum"), elements_out
+        ),
+        **dict.fromkeys(CELLS, _cell_outputs),
+    },
+)
+"""A table of prices like the conventions, but what it counts are not operations."""
+PRICED = {**CONVENTIONS, ACTIVATIONS.name: ACTIVATIONS}
 
 
 def price_label(operator: str) -> str:

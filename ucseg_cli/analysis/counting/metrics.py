@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.conventions import ACTIVATIONS, CONVENTIONS, PRICED
 from ucseg_cli.analysis.counting.module_tree import Figures
 from ucseg_cli.analysis.counting.operations import own_flops
-from ucseg_cli.analysis.counting.parameters import own_params, total_params
+from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, own_params, total_params
 from ucseg_cli.analysis.memo import once_per_trace
+from ucseg_cli.analysis.memory.moved_bytes import own_moved_bytes
 from ucseg_cli.analysis.memory.peak_memory import peak_memory
 from ucseg_cli.errors import UnknownNameError, UsageError, Where
 from ucseg_cli.facts.conditions import Conditions, parse_conditions
@@ -37,6 +38,8 @@ class Metric(NamedTuple):
     additive: bool = True
 
 
+MOVED_BYTES = "moved-bytes"
+
 _METRICS = (
     Metric("params", "parameters", "Elements of all parameters; what is shared counts once."),
     Metric("trainable", "trainable", "Elements of parameters that require a gradient."),
@@ -54,7 +57,15 @@ _METRICS = (
     ),
     *(
         Metric(convention.name, convention.title, convention.meaning, depends_on_size=True)
-        for convention in CONVENTIONS.values()
+        for convention in PRICED.values()
+    ),
+    Metric(
+        name=MOVED_BYTES,
+        title="bytes moved",
+        meaning="Bytes of every kernel's inputs, weights and outputs, each read or written once: "
+        "a lower bound of the traffic with memory where no kernels are fused.",
+        in_bytes=True,
+        depends_on_size=True,
     ),
     Metric(
         name="peak-memory",
@@ -76,6 +87,8 @@ _SYNONYMS = {
     "fvcore": ("fvcore-flops",),
     "macs": ("mac", "multiply-accumulates"),
     "torch": ("torch-flops",),
+    ACTIVATIONS.name: ("macts", "activation-count"),
+    MOVED_BYTES: ("traffic", "memory-traffic"),
     "peak-memory": ("peak-activations", "peak", "memory"),
 }
 SYNONYMS = {synonym: name for name, synonyms in _SYNONYMS.items() for synonym in synonyms}
@@ -124,8 +137,20 @@ def own_figures(trace: Trace) -> dict[str, Figures]:
     """
     if trace.failure is not None:
         return {**own_params(trace)}
-    flops = own_flops(trace)
-    return {path: {**own, **flops[path]} for path, own in own_params(trace).items()}
+    priced, moved = own_flops(trace, PRICED), own_moved_bytes(trace)
+    return {
+        path: {**own, **priced[path], MOVED_BYTES: moved[path]}
+        for path, own in own_params(trace).items()
+    }
+
+
+def own_figures_as(trace: Trace, metric: str, dtype: str | None) -> Mapping[str, Figures]:
+    """The same of one metric; with *dtype*, as if floating-point tensors were of that type."""
+    if dtype is None:
+        return own_figures(trace)
+    if metric in PARAM_METRICS:
+        return own_params(trace, dtype)
+    return {path: {metric: size} for path, size in own_moved_bytes(trace, dtype).items()}
 
 
 @once_per_trace

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import starmap
 from typing import NamedTuple
 
@@ -39,20 +39,22 @@ def charges(trace: Trace, convention: Convention) -> Iterator[Charge]:
             yield Charge(index, trace.modules[op.module].path, price_label(op.name), cost)
 
 
-def own_flops(trace: Trace) -> dict[str, Counter[str]]:
-    """The cost of each module's own forward under every convention, by path, without children."""
-    nothing = dict.fromkeys(CONVENTIONS, 0)
+def own_flops(
+    trace: Trace, tables: Mapping[str, Convention] = CONVENTIONS
+) -> dict[str, Counter[str]]:
+    """The cost of each module's own forward under every table, by path, without children."""
+    nothing = dict.fromkeys(tables, 0)
     own = {module.path: Counter(nothing) for module in trace.modules}
-    for name, convention in CONVENTIONS.items():
+    for name, convention in tables.items():
         for charge in charges(trace, convention):
             own[charge.module][name] += charge.cost
     return own
 
 
-def total_flops(trace: Trace) -> dict[str, int]:
-    """The whole network's figure under every convention."""
-    own = own_flops(trace).values()
-    return {name: sum(figures[name] for figures in own) for name in CONVENTIONS}
+def total_flops(trace: Trace, tables: Mapping[str, Convention] = CONVENTIONS) -> dict[str, int]:
+    """The whole network's figure under every table."""
+    own = own_flops(trace, tables).values()
+    return {name: sum(figures[name] for figures in own) for name in tables}
 
 
 def flops_by_operator(trace: Trace, convention: Convention) -> dict[str, tuple[int, int]]:

@@ -7,9 +7,9 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.metrics import METRICS, find_metric, own_figures, totals
+from ucseg_cli.analysis.counting.metrics import METRICS, find_metric, own_figures_as, totals
 from ucseg_cli.analysis.counting.module_tree import roll_up
-from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, known_metrics, own_params
+from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, known_metrics
 from ucseg_cli.analysis.memory.peak_memory import peak_memory
 from ucseg_cli.analysis.path_pattern import path_pattern
 from ucseg_cli.analysis.subject import Subject
@@ -370,7 +370,7 @@ def _values(trace: Trace, budget: Budget) -> Mapping[str, int]:
         return {"": totals(trace)[budget.metric]}
     if not METRICS[budget.metric].additive:
         return {"": peak_memory(trace, budget.dtype).bytes}
-    own = own_params(trace, budget.dtype) if budget.dtype else own_figures(trace)
+    own = own_figures_as(trace, budget.metric, budget.dtype)
     return {path: figures.get(budget.metric, 0) for path, figures in roll_up(trace, own).items()}
 
 
