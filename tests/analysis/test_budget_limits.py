@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, METRICS, totals
+from ucseg_cli.analysis.memory.moved_bytes import moved_bytes
 from ucseg_cli.analysis.memory.peak_memory import peak_memory, weights_bytes
 from ucseg_cli.analysis.rules.budget_checks import (
     Baseline,
@@ -288,6 +289,21 @@ def test_bytes_are_judged_as_of_a_dtype(judged: Judge, trace_of: TraceOf, dtype:
     assert weights.value != totals(trace)["bytes"]
 
 
+def test_bytes_moved_are_judged_as_of_a_dtype_in_total_and_by_module(
+    judged: Judge, trace_of: TraceOf
+) -> None:
+    trace, budget = trace_of(as_variant("v2"), Conditions(SMALL[0])), Budget("b", named("v2"), "")
+    limits = [
+        budget._replace(
+            id=str(module), metric="moved-bytes", module=module, dtype="float16", max=at_most(1)
+        )
+        for module in (None, "decoder", "decoder.0", "decoder.1")
+    ]
+    whole, decoder, *blocks = (check.value for check in judged(limits))
+    assert whole == moved_bytes(trace, "float16") == totals(trace)["moved-bytes"] // 2
+    assert decoder == sum(block or 0 for block in blocks) > 0
+
+
 def test_no_budget_is_hidden_by_another_s_checks(judged: Judge) -> None:
     every = Budget("p", named("v1", "v2"), "params", max=at_most(10**7))
     hidden = Budget("p[v1]", named("v1"), "params", max=at_most(1), place=Place("ucseg.toml", 9))
@@ -312,9 +328,10 @@ def test_every_metric_is_judged_by_the_total_that_every_other_screen_shows(
 def test_every_convention_and_the_peak_depend_on_the_input_and_nothing_else_does() -> None:
     assert {name for name, metric in METRICS.items() if metric.depends_on_size} == {
         *CONVENTIONS,
-        "peak-memory",
+        *("activations", "moved-bytes", "peak-memory"),
     }
-    assert {name for name, metric in METRICS.items() if metric.in_bytes} == {"bytes", "peak-memory"}
+    in_bytes = {name for name, metric in METRICS.items() if metric.in_bytes}
+    assert in_bytes == {"bytes", "moved-bytes", "peak-memory"}
 
 
 def test_the_mistakes_of_several_budgets_are_reported_at_once(judged: Judge) -> None:

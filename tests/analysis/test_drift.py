@@ -13,7 +13,7 @@ from support.fixture_types import TraceOf
 from support.locked_trees import TreeOf, trees_from
 from ucseg_cli.analysis.comparing.drift import Drift, drift, locked_tree
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
-from ucseg_cli.analysis.counting.metrics import METRICS, own_figures, totals
+from ucseg_cli.analysis.counting.metrics import own_figures, totals
 from ucseg_cli.analysis.counting.parameters import PARAM_METRICS
 from ucseg_cli.analysis.geometry.tap_shapes import tap_shapes
 from ucseg_cli.analysis.subject import Subject
@@ -74,7 +74,8 @@ def test_every_figure_of_a_module_is_its_own(any_model: Models, data: st.DataObj
     _, trace, tree = any_model(data)
     kept = (table(tree, "weights"), table(tree, "sizes", "here", "modules"))
     for path, figures in own_figures(trace).items():
-        own = {name: count for name, count in figures.items() if count and METRICS[name].additive}
+        kept_by_module = (*PARAM_METRICS, *CONVENTIONS)
+        own = {name: figures[name] for name in kept_by_module if figures[name]}
         assert {**kept[0].get(path, {}), **kept[1].get(path, {})} == own
     assert kept[0].keys() | kept[1].keys() <= own_figures(trace).keys()
 
@@ -162,6 +163,10 @@ def test_figures_that_depend_on_the_input_are_reported_by_size_and_the_rest_once
         ("64", "macs"),
         ("32", "torch"),
         ("64", "torch"),
+        ("32", "activations"),
+        ("64", "activations"),
+        ("32", "moved-bytes"),
+        ("64", "moved-bytes"),
         ("32", "peak-memory"),
         ("64", "peak-memory"),
     ]

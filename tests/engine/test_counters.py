@@ -95,7 +95,7 @@ def test_our_counts_equal_those_of_other_counters(
     x = torch.zeros(shape)
     trace = record(module, x)
     counts = count_model(module.eval(), x)
-    assert [agreement(trace, count).differences for count in counts] == [(), (), ()]
+    assert [agreement(trace, count).differences for count in counts] == [()] * 4
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
@@ -140,7 +140,7 @@ def test_a_block_that_torch_has_one_kernel_for_costs_what_it_is_made_of_with_dat
     x = torch.zeros(shape)
     counts = count_model(module.to("cpu").eval(), x)
     trace = record(module.to(device), x.to(device))
-    assert [agreement(trace, count).differences for count in counts] == [(), (), ()]
+    assert [agreement(trace, count).differences for count in counts] == [()] * 4
 
 
 def test_multi_head_attention_costs_its_projections_and_two_matmuls_a_head() -> None:
@@ -179,7 +179,7 @@ def test_an_attention_kernel_that_is_called_by_its_own_name_has_torch_s_price(ke
 
 def test_a_module_that_nobody_prices_counts_nothing_everywhere() -> None:
     counts = count_model(nn.Hardswish(), torch.zeros(X))
-    assert [count.total for count in counts] == [0, 0, 0]
+    assert [count.total for count in counts] == [0] * 4
 
 
 def test_the_counters_leave_the_model_without_hooks_and_in_its_mode() -> None:
@@ -277,7 +277,10 @@ def test_a_figure_of_nothing_may_be_left_out(trace: Trace, counts: dict[str, Cou
 @pytest.mark.parametrize(("cell", "gates"), [(nn.LSTMCell, 4), (nn.GRUCell, 3), (nn.RNNCell, 1)])
 def test_a_recurrent_cell_costs_its_two_matmuls(cell: type[nn.Module], gates: int) -> None:
     module, x = cell(3, 4).eval(), torch.zeros(2, 3)
-    for count in count_model(module, x)[1:]:
+    _, fvcore, activations, torch_s = count_model(module, x)
+    assert agreement(record(module, x), activations).agrees
+    assert activations.total == 2 * 2 * gates * 4
+    for count in (fvcore, torch_s):
         result = agreement(record(module, x), count)
         assert result.agrees
         assert result.ours == 2 * gates * (3 * 4 + 4 * 4) * (2 if count.counter == "torch" else 1)
@@ -302,8 +305,8 @@ def test_parametrized_layers_are_counted_by_every_counter(name: str) -> None:
     layer, shape = PARAMETRIZED[name]
     model, x = nn.Sequential(layer, nn.ReLU()).eval(), torch.zeros(shape)
     counts = count_model(model, x)
-    assert [count.failure for count in counts] == [None, None, None]
-    assert [agreement(record(model, x), count).differences for count in counts] == [(), (), ()]
+    assert [count.failure for count in counts] == [None] * 4
+    assert [agreement(record(model, x), count).differences for count in counts] == [()] * 4
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
@@ -331,8 +334,8 @@ class ViewOfWeight(nn.Module):
 def test_a_view_of_a_weight_that_goes_through_a_module_stops_no_counter(way: str) -> None:
     model, x = ViewOfWeight(way).eval(), torch.zeros(2, 3, 8)
     counts = count_model(model, x)
-    assert [count.failure for count in counts] == [None, None, None]
-    assert [agreement(record(model, x), count).differences for count in counts] == [(), (), ()]
+    assert [count.failure for count in counts] == [None] * 4
+    assert [agreement(record(model, x), count).differences for count in counts] == [()] * 4
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
@@ -350,8 +353,8 @@ LAZY: dict[str, Callable[[], nn.Module]] = {
 def test_lazy_layers_are_counted_by_every_counter_and_stay_lazy(name: str) -> None:
     model, x = LAZY[name]().eval(), torch.zeros(1, 3, 8, 8)
     counts = count_model(model, x)
-    assert [count.failure for count in counts] == [None, None, None]
-    assert [agreement(record(model, x), count).differences for count in counts] == [(), (), ()]
+    assert [count.failure for count in counts] == [None] * 4
+    assert [agreement(record(model, x), count).differences for count in counts] == [()] * 4
     assert has_lazy_modules(model)
 
 
@@ -377,7 +380,7 @@ def test_a_counter_that_fails_leaves_the_others_their_counts() -> None:
             return super().forward(x)
 
     model, x = OnlyWithoutTracing(4, 2).eval(), torch.zeros(3, 4)
-    numel, fvcore, torch_s = count_model(model, x)
+    numel, fvcore, _, torch_s = count_model(model, x)
     assert (numel.failure, torch_s.failure, torch_s.total) == (None, None, 2 * 3 * 4 * 2)
     assert fvcore.failure == "not while tracing"
     assert agreement(record(model, x), fvcore).agrees is None
@@ -596,9 +599,9 @@ def test_a_module_of_two_names_is_compared_as_one(name: str) -> None:
     model, x = build().eval(), torch.zeros(2, 8)
     counts = count_model(model, x)
     found = [agreement(record(model, x), count) for count in counts]
-    assert [agrees.differences for agrees in found] == [(), (), ()]
+    assert [agrees.differences for agrees in found] == [()] * 4
     # Only a counter that follows calls means another thing by a container.
-    assert [agrees.left_out for agrees in found] == [(), (), sharing]
+    assert [agrees.left_out for agrees in found] == [(), (), (), sharing]
     assert all(agrees.compared > 2 for agrees in found)
 
 

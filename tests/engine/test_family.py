@@ -18,12 +18,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from support.any_size import shapeless
 from support.fixture_types import TraceOf
 from ucseg_cli.analysis.counters.agreement import agreement
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS
-from ucseg_cli.analysis.counting.metrics import own_figures
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS, PRICED
+from ucseg_cli.analysis.counting.metrics import MOVED_BYTES, own_figures
 from ucseg_cli.analysis.counting.module_tree import module_rows, parent_path, partition, roll_up
 from ucseg_cli.analysis.counting.operations import charges, own_flops, total_flops
 from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, own_params, total_params
 from ucseg_cli.analysis.geometry.tap_shapes import tap_shapes
+from ucseg_cli.analysis.memory.moved_bytes import moved_bytes
 from ucseg_cli.analysis.memory.peak_memory import (
     minimum_memory,
     peak_memory,
@@ -56,6 +57,7 @@ def test_every_other_counter_agrees_in_total_by_module_and_by_operator(
     assert {result.counter: result.differences for result in results} == {
         "numel": (),
         "fvcore": (),
+        "activations": (),
         "torch": (),
     }
 
@@ -185,7 +187,8 @@ def test_children_and_own_are_the_whole_at_every_level_for_every_metric(
     assert {path: +figures for path, figures in parts.items()} == {
         path: +Counter(f) for path, f in whole.items()
     }
-    assert +Counter(whole[""]) == +Counter({**total_params(trace), **total_flops(trace)})
+    priced, moved = total_flops(trace, PRICED), {MOVED_BYTES: moved_bytes(trace)}
+    assert +Counter(whole[""]) == +Counter({**total_params(trace), **priced, **moved})
 
 
 @given(st.data())
@@ -375,4 +378,4 @@ def test_one_pixel_is_enough(variant: Variant, trace_of: TraceOf) -> None:
     assert trace.tensors[trace.outputs[0]].shape == (1, variant.classes, 1, 1)
     assert [
         agreement(trace, count).agrees for count in count_model_of(variant, Conditions(Size(1, 1)))
-    ] == [True] * 3
+    ] == [True] * 4

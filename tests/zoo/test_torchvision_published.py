@@ -21,7 +21,12 @@ from torch import Tensor, nn
 from ucseg_cli.analysis.counters.agreement import agreement
 from ucseg_cli.analysis.counting.operations import total_flops
 from ucseg_cli.analysis.counting.parameters import total_params
-from ucseg_cli.engine.counters import count_with_fvcore, count_with_torch
+from ucseg_cli.engine.counters import (
+    count_activations,
+    count_with_fvcore,
+    count_with_torch,
+    tracing_once,
+)
 from ucseg_cli.engine.recording.build_on_meta import building_on_meta
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.references.libraries import network_names
@@ -231,8 +236,10 @@ def test_other_counters_agree_in_total_by_module_and_by_operator(name: str) -> N
         model.to_empty(device="cpu")
         for tensor in (*model.parameters(), *model.buffers()):
             tensor.detach().zero_()
-        with torch.no_grad():
-            results.append(agreement(trace, count_with_fvcore(model, *map(torch.zeros, shapes))))
+        real = [torch.zeros(shape) for shape in shapes]
+        with torch.no_grad(), tracing_once():
+            counts = [count(model, *real) for count in (count_with_fvcore, count_activations)]
+        results += [agreement(trace, count) for count in counts]
     for result in results:
         assert result.agrees, (result.counter, result.differences[:3])
         assert result.ours > 0

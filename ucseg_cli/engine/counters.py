@@ -28,6 +28,8 @@ from ucseg_cli.facts.count import Count
 from ucseg_cli.references import Buildable
 from ucseg_cli.references.variants import Variant
 
+ACTIVATIONS = "activations"
+"""The metric that is fvcore's count of activations."""
 TORCH_LABELS = {"convolution": "conv"}
 """FlopCounterMode's operator names where they differ from ours."""
 
@@ -57,7 +59,8 @@ def count_model(model: nn.Module, /, *inputs: Any, **keywords: Any) -> tuple[Cou
     """The counts of every other counter for a module in eval mode on its arguments."""
     with torch.no_grad():
         model = without_lazy_modules(model, inputs, keywords)
-        return tuple(_count(counter, model, *inputs, **keywords) for counter in COUNTERS)
+        with tracing_once():
+            return tuple(_count(counter, model, *inputs, **keywords) for counter in COUNTERS)
 
 
 def _count(
@@ -88,19 +91,59 @@ def count_parameters(model: nn.Module, /, *_inputs: Any, **_keywords: Any) -> Co
 
 def count_with_fvcore(model: nn.Module, /, *inputs: Any, **keywords: Any) -> Count:
     """Fvcore's FlopCountAnalysis, by module and by operator."""
+    return _fvcore_count("FlopCountAnalysis", count_with_fvcore, model, inputs, keywords)
+
+
+def count_activations(model: nn.Module, /, *inputs: Any, **keywords: Any) -> Count:
+    """Fvcore's ActivationCountAnalysis, by module and by operator."""
+    return _fvcore_count("ActivationCountAnalysis", count_activations, model, inputs, keywords)
+
+
+def _fvcore_count(
+    analysis: str,
+    counter: Callable[..., Count],
+    model: nn.Module,
+    inputs: Sequence[Any],
+    keywords: Mapping[str, Any],
+) -> Count:
     of_tensors = _OfTensors(model, inputs, keywords)
     # It would list the operators it does not count; ours are listed elsewhere.
     logging.getLogger("fvcore").setLevel(logging.ERROR)
     with warnings.catch_warnings(), _without_fused_kernels(model):
         # torch.jit is deprecated, and warns of shapes read while tracing.
         warnings.simplefilter("ignore")
-        from fvcore.nn import FlopCountAnalysis
+        from fvcore import nn as fvcore
 
-        counts = FlopCountAnalysis(of_tensors, of_tensors.tensors)
+        counts = getattr(fvcore, analysis)(of_tensors, of_tensors.tensors)
         counts = counts.unsupported_ops_warnings(enabled=False)
         counts = counts.uncalled_modules_warnings(enabled=False)
         total, modules = int(counts.total()), of_tensors.by_path(_integers(counts.by_module()))
-        return Count("fvcore", "fvcore", total, modules, _integers(counts.by_operator()))
+        return Count(*NAMES[counter], total, modules, _integers(counts.by_operator()))
+
+
+@contextmanager
+def tracing_once() -> Iterator[None]:
+    """While it lasts, fvcore's analyses of one model on one input share the graph of its trace.
+
+    Nearly all of their time goes into that graph, and they only read it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.jit is deprecated
+        from fvcore.nn import jit_analysis
+
+    really, graphs = jit_analysis._get_scoped_trace_graph, {}
+
+    def trace(module: Any, inputs: Any, aliases: Any) -> Any:
+        key = id(getattr(module, "model", module))
+        if key not in graphs:
+            graphs[key] = really(module, inputs, aliases)
+        return graphs[key]
+
+    jit_analysis._get_scoped_trace_graph = trace
+    try:
+        yield
+    finally:
+        jit_analysis._get_scoped_trace_graph = really
 
 
 class _OfTensors(nn.Module):
@@ -166,6 +209,7 @@ def _flop_counter(
 NAMES: dict[Callable[..., Count], tuple[str, str | None]] = {
     count_parameters: ("numel", None),
     count_with_fvcore: ("fvcore", "fvcore"),
+    count_activations: (ACTIVATIONS, ACTIVATIONS),
     count_with_torch: ("torch", "torch"),
 }
 COUNTERS = tuple(NAMES)

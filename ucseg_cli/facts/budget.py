@@ -19,7 +19,7 @@ BUDGET_KEYS = {
     "variant": "a name, a reference, or a pattern of names; else the default model",
     "module": "a path or pattern: * is within a name, ** crosses names; else the whole network",
     "metric": "see `ucseg explain metrics`",
-    "dtype": "for bytes and peak-memory: as if floating-point tensors were of that type",
+    "dtype": "for bytes, moved-bytes and peak-memory: as if floating-point tensors were of it",
     "size": "one or several; else those of the configuration",
     "batch": "images in the input; else that of the command line",
     "input": "what goes in instead of an image, as `--input` takes it; instead of size",

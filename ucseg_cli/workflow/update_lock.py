@@ -160,7 +160,9 @@ def _change(
     if before is None:
         return ModelChange(name, written, None)
     raised = tuple(one for one in drift(name, before.tree, tree) if one.raised)
-    return ModelChange(name, written, drift(name, before.tree, _only_on(inputs, tree)), raised)
+    now = _only_on(inputs, tree)
+    drifts = drift(name, before.tree, now)
+    return ModelChange(name, written, drifts, raised, extended=before.tree != now)
 
 
 def _only_on(inputs: Sequence[Conditions], tree: Tree) -> Tree:
@@ -171,11 +173,11 @@ def _only_on(inputs: Sequence[Conditions], tree: Tree) -> Tree:
 
 
 def _locked(before: Locked | None, now: Locked, change: ModelChange, reason: str | None) -> Locked:
-    """The model as it is now; if nothing differs, as it was locked before."""
+    """The model as it is now; if nothing differs, since the day on which it was locked before."""
     if before is None:
         return now
     if not change.drifts:
-        return before
+        return before._replace(tree=now.tree)
     raises = before.raises
     if reason is not None and change.raised:
         raises = (*raises, Raise(now.since, reason.strip()))

@@ -515,7 +515,10 @@ def test_what_is_not_shown_first_is_counted_and_shown_with_full(ucseg: Run) -> N
     first, full = (ucseg("compare", "v1", "v2", *options).stdout for options in ((), ("--full",)))
     said = " ".join(first.split())
     assert "Unchanged: 1 metric, 7 axes, 16 modules, 2 taps, 3 findings." in said
-    assert "Also changed: buffers, MACs, FLOPs (torch), 2 findings. `--full` shows all." in said
+    assert (
+        "Also changed: buffers, MACs, FLOPs (torch), activations (fvcore), bytes moved, "
+        "2 findings. `--full` shows all."
+    ) in said
     for row in ("buffers", "MACs", "FLOPs (torch)", "peak activations"):
         assert not re.search(f"^{re.escape(row)} ", first, re.MULTILINE)
         assert re.search(f"^{re.escape(row)} ", full, re.MULTILINE)

@@ -68,13 +68,11 @@ def compared(ucseg: Run, tmp_path: Path) -> Any:
     [
         ("dilation=2", "padding 1 → 2 and dilation 1 → 2 in body"),
         ("act=GELU", "class ReLU → GELU in backbone.2"),
-        ("pool=Avg", "class MaxPool2d → AvgPool2d in pool"),
         ("drop=0.5", "p 0.1 → 0.5 in drop"),
         ("eps=1e-3", "eps 1e-05 → 0.001 in backbone.1"),
         ("corners=true", "align_corners false → true in the model itself"),
         ("slope=0.2", "negative_slope default → 0.2 in the model itself"),
         ("swap=true", "order: right runs before left, not after left"),
-        ("early=true", "inputs right, right → right, body in the model itself"),
         (
             "dilation=2+act=GELU+drop=0.5",
             (
@@ -119,10 +117,20 @@ def test_several_modules_that_changed_alike_are_counted(compared: Any) -> None:
     assert said.endswith("more of them are frozen, in 5 modules.")
 
 
-def test_an_operator_that_is_added_is_named_beside_what_it_costs(compared: Any) -> None:
-    said = compared("extra=true")["verdict"]["summary"]
-    assert said.endswith("no cost differs.")
-    assert "class Identity → Softmax in soft" in said
+@pytest.mark.parametrize(
+    ("arguments", "cost", "difference"),
+    [
+        ("extra=true", "rise by 2.3%", "class Identity → Softmax in soft"),
+        ("pool=Avg", "fall by 2.3%", "class MaxPool2d → AvgPool2d in pool"),
+        ("early=true", "rise by 4.7%", "inputs right, right → right, body in the model itself"),
+    ],
+)
+def test_what_moves_more_or_fewer_bytes_alone_is_named_beside_them(
+    compared: Any, arguments: str, cost: str, difference: str
+) -> None:
+    said = compared(arguments)["verdict"]["summary"]
+    same = "has as many parameters as net.py:Net and as many fvcore FLOPs"
+    assert said.endswith(f"{same}; bytes moved {cost}; it differs in {difference}.")
 
 
 def test_a_kernel_that_was_turned_is_as_many_parameters_of_another_shape(compared: Any) -> None:
@@ -157,7 +165,7 @@ def test_the_screen_shows_the_settings_that_the_json_has(
     ]
     screen = ucseg("compare", *models, "-s", "32").stdout
     assert verdict(screen) == json_summary
-    assert "Unchanged: 7 metrics, 12 axes, 10 modules" in screen
+    assert "Unchanged: 9 metrics, 12 axes, 10 modules" in screen
 
 
 def test_totals_that_agree_while_modules_do_not_say_between_which_parameters_move(

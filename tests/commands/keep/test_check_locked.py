@@ -77,6 +77,24 @@ def test_models_that_are_as_locked_pass_and_are_counted(ucseg: Run, locked: Path
     assert payload["verdict"]["status"] == "pass"
 
 
+def test_a_lock_without_the_newer_metrics_is_as_locked_and_one_with_them_is_compared(
+    ucseg: Run, locked: Path, edit: Edit
+) -> None:
+    assert locked.is_file()
+    edit(lambda models: models["mine"]["sizes"]["32"]["total"].pop("activations"))
+    assert ucseg("check", "--locked").returncode == 0
+    edit(lambda models: models["mine"]["sizes"]["32"]["total"].update({"moved-bytes": 1}))
+    answer = ucseg("check", "--locked", "-f", "json")
+    assert answer.returncode == 1
+    assert [(one["figure"], one["before"]) for one in drifts(answer)] == [("moved-bytes", 1)]
+
+
+def test_a_total_that_every_release_locks_is_missed(ucseg: Run, locked: Path, edit: Edit) -> None:
+    assert locked.is_file()
+    edit(lambda models: models["mine"]["sizes"]["32"]["total"].pop("fvcore"))
+    assert [one["figure"] for one in drifts(ucseg("check", "--locked", "-f", "json"))] == ["fvcore"]
+
+
 def test_a_dilation_that_no_count_shows_fails_and_is_shown(
     ucseg: Run, locked: Path, configure: Configure, read_tables: Tables
 ) -> None:

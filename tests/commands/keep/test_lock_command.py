@@ -18,7 +18,10 @@ from hypothesis.strategies import SearchStrategy
 
 from support.fixture_types import Run, TraceOf
 from support.screens import verdict
+from ucseg_cli.analysis.comparing.drift import NEWER
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.metrics import own_figures, totals
+from ucseg_cli.analysis.counting.parameters import PARAM_METRICS
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.project.lock_file import NAME
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
@@ -115,7 +118,8 @@ def test_every_number_in_the_lock_is_what_the_other_commands_say(
         assert {**block["total"], **here["total"]} == totals(trace)
         for module, figures in own_figures(trace).items():
             own = {**block["weights"].get(module, {}), **here["modules"].get(module, {})}
-            assert own == {metric: count for metric, count in figures.items() if count}
+            kept = (*PARAM_METRICS, *CONVENTIONS)
+            assert own == {metric: figures[metric] for metric in kept if figures[metric]}
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -143,6 +147,40 @@ def test_locking_what_did_not_change_leaves_the_file_and_its_day_as_they_are(
     assert path.read_bytes() == before
     assert ucseg("lock", "v1", "--reason", "none was needed").returncode == 0
     assert path.read_bytes() == before
+
+
+def as_an_earlier_release_wrote_it(path: Path) -> None:
+    """Take the newer metrics out of a lock."""
+    document = json.loads(path.read_text("utf-8"))
+    for model in document["models"].values():
+        for size in model["sizes"].values():
+            size["total"] = {name: n for name, n in size["total"].items() if name not in NEWER}
+    path.write_text(json.dumps(document), encoding="utf-8")
+
+
+def test_a_lock_of_an_earlier_release_gains_the_newer_metrics_and_keeps_its_days(
+    ucseg: Run, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ucseg("lock", "small", "v1")
+    before = path.read_bytes()
+    as_an_earlier_release_wrote_it(path)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", SECOND)
+    answer = ucseg("lock")
+    assert (answer.returncode, path.read_bytes()) == (0, before)
+    assert verdict(answer.stdout) == "ucseg.lock.json updated: 2 extended."
+    assert "without activations and moved-bytes, which are locked from now on" in answer.stdout
+
+
+def test_what_an_earlier_release_did_not_lock_is_no_raise_when_all_else_changes(
+    ucseg: Run, path: Path, configure: Callable[..., None]
+) -> None:
+    ucseg("lock", "small")
+    as_an_earlier_release_wrote_it(path)
+    configure(("aspp_channels = 16", "aspp_channels = 8"))
+    answer = ucseg("lock", "-f", "json")
+    assert states(answer) == {"small": "lowered"}
+    assert not {drift["figure"] for drift in json.loads(answer.stdout)["drift"]} & NEWER
+    assert all(size["total"].keys() > NEWER for size in models(path)["small"]["sizes"].values())
 
 
 def test_a_lock_is_the_same_bytes_whoever_writes_it_and_in_whichever_order(

@@ -320,7 +320,7 @@ def test_a_comparison_and_other_counters_run_on_the_same_arguments(ucseg: Run) -
     assert "is compared with itself: nothing differs" in " ".join(compared.stdout.split())
     verified = ucseg("verify", *arguments)
     assert verified.returncode == 0
-    assert "3 counters and ucseg agree" in verified.stdout
+    assert "4 counters and ucseg agree" in verified.stdout
     assert "input net.py:example+rows=2 (batch.x 2×16)" in verified.stdout
     reconciled = json.loads(ucseg("flops", *arguments, "--reconcile", "-f", "json").stdout)
     assert reconciled["total"]["macs"] == 2 * TEXT

@@ -14,7 +14,7 @@ from ucseg_cli.gate import tracing
 from ucseg_cli.system import free_memory
 
 
-def test_three_counters_agree_to_the_last_unit(ucseg: Run) -> None:
+def test_four_counters_agree_to_the_last_unit(ucseg: Run) -> None:
     answer = ucseg("verify", "v2", "--size", "16", "--format", "json")
     assert answer.returncode == 0
     said = json.loads(answer.stdout)
@@ -23,6 +23,7 @@ def test_three_counters_agree_to_the_last_unit(ucseg: Run) -> None:
     assert [(counter["name"], counter["convention"]) for counter in said["counters"]] == [
         ("numel", None),
         ("fvcore", "fvcore"),
+        ("activations", "activations"),
         ("torch", "torch"),
     ]
     assert all(
@@ -74,9 +75,9 @@ def test_a_counter_that_is_off_by_one_is_noticed_and_the_place_named(tampered: R
 def test_the_screen_lists_the_differences_and_exit_zero_forgives_them(tampered: Run) -> None:
     answer = tampered("verify", "v2", "--size", "16", "--exit-zero")
     assert answer.returncode == 0
-    assert answer.stdout.count("✗ differs") == 3
+    assert answer.stdout.count("✗ differs") == 4
     assert "\nDifferences\n" in answer.stdout
-    assert " differ on v2 at 16 in 6 of " in verdict(answer.stdout)
+    assert " differ on v2 at 16 in 8 of " in verdict(answer.stdout)
 
 
 def test_what_does_not_fit_is_refused_before_it_is_tried(
@@ -143,8 +144,8 @@ def test_a_counter_that_could_not_run_is_named_beside_those_that_did(
     answer = ucseg("verify", "v2", "--size", "16")
     assert answer.returncode == 0
     assert "torch could not count it: AttributeError: no weight" in answer.stdout
-    assert verdict(answer.stdout).startswith("2 counters and ucseg agree on v2 at 16")
+    assert verdict(answer.stdout).startswith("3 counters and ucseg agree on v2 at 16")
     assert verdict(answer.stdout).endswith("; torch could not count it.")
     counters = json.loads(ucseg("verify", "v2", "--size", "16", "-f", "json").stdout)["counters"]
-    assert [counter["agrees"] for counter in counters] == [True, True, None]
-    assert counters[2]["failure"] == "AttributeError: no weight"
+    assert [counter["agrees"] for counter in counters] == [True, True, True, None]
+    assert counters[-1]["failure"] == "AttributeError: no weight"

@@ -10,8 +10,8 @@ from ucseg_cli.analysis.comparing.loading import Loading, as_loaded, loading_bet
 from ucseg_cli.analysis.comparing.match_modules import Pair, match_modules
 from ucseg_cli.analysis.comparing.setting_changes import SettingChange, partners, setting_changes
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
-from ucseg_cli.analysis.counting.metrics import METRICS, own_figures, totals
-from ucseg_cli.analysis.counting.module_tree import TreeRow, module_rows, partition
+from ucseg_cli.analysis.counting.metrics import METRICS, MOVED_BYTES, own_figures, totals
+from ucseg_cli.analysis.counting.module_tree import TreeRow, module_rows, of_metrics, partition
 from ucseg_cli.analysis.geometry.tap_shapes import TapShape, tap_shapes
 from ucseg_cli.analysis.rules.lint_checks import LintChanges, lint_changes
 from ucseg_cli.analysis.subject import Subject
@@ -28,6 +28,8 @@ from ucseg_cli.references.variants.axis_values import AnyText
 from ucseg_cli.units import exact_ratio
 
 MODULE_METRICS = ("params", *CONVENTIONS)
+ROW_METRICS = tuple(name for name in METRICS if name != MOVED_BYTES)
+"""Those of which a module's remainder beside its children is a row; nearly all move some bytes."""
 
 
 class Delta(NamedTuple):
@@ -195,7 +197,8 @@ def _axes_in_common(baseline: Subject, model: Subject) -> tuple[AxisValues, Axis
 
 
 def _rows(subject: Subject, depth: int) -> list[TreeRow]:
-    return partition(module_rows(subject.trace, own_figures(subject.trace), max_depth=depth))
+    own = of_metrics(own_figures(subject.trace), ROW_METRICS)
+    return partition(module_rows(subject.trace, own, max_depth=depth))
 
 
 def _module_delta(

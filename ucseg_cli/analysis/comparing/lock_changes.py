@@ -28,12 +28,16 @@ class LockState(NamedTuple):
 
 
 class ModelChange(NamedTuple):
-    """The effect of locking a model: *drifts* is None for a new one, *raised* are higher totals."""
+    """The effect of locking a model: *drifts* is None for a new one, *raised* are higher totals.
+
+    *extended* is one that has not changed, but was locked by a release with fewer metrics.
+    """
 
     model: str
     sizes: Sequence[str]
     drifts: Sequence[Drift] | None
     raised: tuple[Drift, ...] = ()
+    extended: bool = False
 
     @property
     def state(self) -> str:
@@ -42,4 +46,6 @@ class ModelChange(NamedTuple):
             return "new"
         if self.raised:
             return "raised"
-        return "lowered" if is_lowered(self.drifts) else "changed" if self.drifts else "unchanged"
+        if self.drifts:
+            return "lowered" if is_lowered(self.drifts) else "changed"
+        return "extended" if self.extended else "unchanged"

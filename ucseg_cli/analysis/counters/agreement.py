@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.conventions import PRICED
 from ucseg_cli.analysis.counting.module_tree import Figures, parent_path, roll_up
 from ucseg_cli.analysis.counting.operations import flops_by_operator, own_flops
 from ucseg_cli.analysis.counting.parameters import own_params
@@ -50,15 +50,20 @@ class Agreement(NamedTuple):
 
 def our_count(trace: Trace, convention: str | None) -> Count:
     """Our own count of a trace under a convention, or its parameters."""
-    own: Mapping[str, Figures] = own_params(trace) if convention is None else own_flops(trace)
-    rolled_up = roll_up(trace, own)
+    rolled_up = roll_up(trace, _own(trace, convention))
     metric = convention or "params"
     modules = {path: figures.get(metric, 0) for path, figures in rolled_up.items()}
     if convention is None:
         return Count("ucseg", None, modules[""], modules)
-    by_operator = flops_by_operator(trace, CONVENTIONS[convention])
+    by_operator = flops_by_operator(trace, PRICED[convention])
     operators = {label: count for label, (_, count) in by_operator.items()}
     return Count("ucseg", convention, modules[""], modules, operators)
+
+
+def _own(trace: Trace, convention: str | None) -> Mapping[str, Figures]:
+    if convention is None:
+        return own_params(trace)
+    return own_flops(trace, {convention: PRICED[convention]})
 
 
 def agreement(trace: Trace, theirs: Count) -> Agreement:

@@ -149,9 +149,22 @@ def _linear(trace: Trace, op: Op) -> int:
 
 def _recurrent_cell(trace: Trace, op: Op) -> int:
     """The two matmuls of a recurrent cell, of its input and of its state."""
-    first = 3 if op.name == "lstm_cell" else 2  # its state is two tensors; the weights follow
+    return sum(prod(given) * weight[0] for given, weight in _cell_matmuls(trace, op))
+
+
+def _cell_outputs(trace: Trace, op: Op) -> int:
+    """Elements of the outputs of these two."""
+    return sum(prod(given[:-1]) * weight[0] for given, weight in _cell_matmuls(trace, op))
+
+
+def _cell_matmuls(trace: Trace, op: Op) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The shapes that a recurrent cell multiplies: of its input and of its state, each by weights.
+
+    A state of two tensors stands before the weights of an LSTM.
+    """
+    first = 3 if op.name == "lstm_cell" else 2
     pairs = zip(op.inputs[:2], op.inputs[first : first + 2], strict=True)
-    return sum(prod(shape(trace, x)) * shape(trace, weight)[0] for x, weight in pairs)
+    return [(shape(trace, given), shape(trace, weight)) for given, weight in pairs]
 
 
 def _norm(trace: Trace, op: Op) -> int:
@@ -177,6 +190,7 @@ ATTENTION = tuple(
 
 CPU_ATTENTION = "_scaled_dot_product_flash_attention_for_cpu"
 """The kernel of a training step on the CPU; priced as the products that it is made of elsewhere."""
+CELLS = ("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
 
 _TORCH: dict[str, Cost] = {
     "convolution": conv_macs,
@@ -195,7 +209,7 @@ _MACS: dict[str, Cost] = {
 _FVCORE: dict[str, Cost] = {
     "convolution": conv_macs,
     "linear": _linear,
-    **dict.fromkeys(("lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"), _recurrent_cell),
+    **dict.fromkeys(CELLS, _recurrent_cell),
     **dict.fromkeys(("addmm", "mm", "bmm", "matmul"), matmul_macs),
     "einsum": _einsum,
     "batch_norm": _batch_norm,
@@ -244,13 +258,32 @@ _TABLES = (
 )
 CONVENTIONS = {convention.name: convention for convention in _TABLES}
 
+ACTIVATIONS = Convention(
+    name="activations",
+    title="activations (fvcore)",
+    noun="activations",
+    unit="elements",
+    meaning="Elements of the outputs of convs and matmuls, as fvcore's ActivationCountAnalysis "
+    "counts them.",
+    level=Level.CALLS,
+    prices={
+        **dict.fromkeys(
+            ("convolution", "linear", "addmm", "bmm", "matmul", "einsum"), elements_out
+        ),
+        **dict.fromkeys(CELLS, _cell_outputs),
+    },
+)
+"""A table of prices like the conventions, but what it counts are not operations."""
+PRICED = {**CONVENTIONS, ACTIVATIONS.name: ACTIVATIONS}
 
-def conventions_of(trace: Trace) -> dict[str, Convention]:
+
+def tables_of(
+    trace: Trace, tables: Mapping[str, Convention] = CONVENTIONS
+) -> Mapping[str, Convention]:
     """Those that can count a trace: of a training step only the kernels are seen."""
-    tables = CONVENTIONS.items()
     if trace.trained is None:
-        return dict(tables)
-    return {name: convention for name, convention in tables if convention.level is Level.KERNELS}
+        return tables
+    return {name: table for name, table in tables.items() if table.level is Level.KERNELS}
 
 
 def price_label(operator: str) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS, conventions_of
+from ucseg_cli.analysis.counting.conventions import ACTIVATIONS, CONVENTIONS, PRICED, tables_of
 from ucseg_cli.analysis.counting.module_tree import Figures
 from ucseg_cli.analysis.counting.operations import own_flops
 from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, own_params, total_params
 from ucseg_cli.analysis.memo import once_per_trace
+from ucseg_cli.analysis.memory.moved_bytes import own_moved_bytes
 from ucseg_cli.analysis.memory.peak_memory import peak_memory
 from ucseg_cli.errors import UnknownNameError, UsageError, Where
 from ucseg_cli.facts.conditions import Conditions, parse_conditions
@@ -39,6 +40,8 @@ class Metric(NamedTuple):
     of_training: bool = False
 
 
+MOVED_BYTES = "moved-bytes"
+
 _METRICS = (
     Metric("params", "parameters", "Elements of all parameters; what is shared counts once."),
     Metric("trainable", "trainable", "Elements of parameters that require a gradient."),
@@ -56,7 +59,15 @@ _METRICS = (
     ),
     *(
         Metric(convention.name, convention.title, convention.meaning, depends_on_size=True)
-        for convention in CONVENTIONS.values()
+        for convention in PRICED.values()
+    ),
+    Metric(
+        name=MOVED_BYTES,
+        title="bytes moved",
+        meaning="Bytes of every kernel's inputs, weights and outputs, each read or written once: "
+        "a lower bound of the traffic with memory where no kernels are fused.",
+        in_bytes=True,
+        depends_on_size=True,
     ),
     Metric(
         name="peak-memory",
@@ -92,6 +103,8 @@ _SYNONYMS = {
     "fvcore": ("fvcore-flops",),
     "macs": ("mac", "multiply-accumulates"),
     "torch": ("torch-flops",),
+    ACTIVATIONS.name: ("macts", "activation-count"),
+    MOVED_BYTES: ("traffic", "memory-traffic"),
     "peak-memory": ("peak-activations", "peak", "memory"),
     "train-memory": ("training-memory",),
 }
@@ -141,8 +154,20 @@ def own_figures(trace: Trace) -> dict[str, Figures]:
     """
     if trace.failure is not None:
         return {**own_params(trace)}
-    flops = own_flops(trace)
-    return {path: {**own, **flops[path]} for path, own in own_params(trace).items()}
+    priced, moved = own_flops(trace, PRICED), own_moved_bytes(trace)
+    return {
+        path: {**own, **priced[path], MOVED_BYTES: moved[path]}
+        for path, own in own_params(trace).items()
+    }
+
+
+def own_figures_as(trace: Trace, metric: str, dtype: str | None) -> Mapping[str, Figures]:
+    """The same of one metric; with *dtype*, as if floating-point tensors were of that type."""
+    if dtype is None:
+        return own_figures(trace)
+    if metric in PARAM_METRICS:
+        return own_params(trace, dtype)
+    return {path: {metric: size} for path, size in own_moved_bytes(trace, dtype).items()}
 
 
 @once_per_trace
@@ -155,7 +180,7 @@ def totals(trace: Trace) -> dict[str, int]:
         return {**summed, "peak-memory": peak_memory(trace).bytes}
     from ucseg_cli.analysis.memory.training_memory import training_peak  # few answers need it
 
-    known = {*PARAM_METRICS, *conventions_of(trace)}
+    known = {*PARAM_METRICS, *tables_of(trace), MOVED_BYTES}
     counted = {metric: count for metric, count in summed.items() if metric in known}
     return {**counted, TRAIN_MEMORY.name: training_peak(trace).bytes}
 

@@ -41,6 +41,15 @@ def module_rows(trace: Trace, own: Mapping[str, Figures], *, max_depth: int) -> 
     return rows
 
 
+def of_metrics(own: Mapping[str, Figures], metrics: Iterable[str]) -> dict[str, Figures]:
+    """Only some of the figures, so that a module without any of them has no remainder to show."""
+    names = tuple(metrics)
+    return {
+        path: {name: figures[name] for name in names if name in figures}
+        for path, figures in own.items()
+    }
+
+
 def partition(rows: Iterable[TreeRow]) -> list[TreeRow]:
     """Only the rows that do not contain another, at one level: they add up to the total."""
     return [row._replace(depth=1) for row in rows if row.leaf]

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import starmap
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.conventions import Convention, Level, conventions_of, price_label
+from ucseg_cli.analysis.counting.conventions import (
+    CONVENTIONS,
+    Convention,
+    Level,
+    price_label,
+    tables_of,
+)
 from ucseg_cli.analysis.geometry.operator_kinds import COMPUTES_NOTHING, plain_name
 from ucseg_cli.facts.trace import Op, Trace
 
@@ -43,9 +49,11 @@ def charges(trace: Trace, convention: Convention) -> Iterator[Charge]:
             yield Charge(index, trace.modules[op.module].path, price_label(op.name), cost)
 
 
-def own_flops(trace: Trace) -> dict[str, Counter[str]]:
-    """The cost of each module's own forward under every convention, by path, without children."""
-    known = conventions_of(trace)
+def own_flops(
+    trace: Trace, tables: Mapping[str, Convention] = CONVENTIONS
+) -> dict[str, Counter[str]]:
+    """The cost of each module's own forward under every table, by path, without children."""
+    known = tables_of(trace, tables)
     own = {module.path: Counter(dict.fromkeys(known, 0)) for module in trace.modules}
     for name, convention in known.items():
         for charge in charges(trace, convention):
@@ -62,10 +70,10 @@ def own_flops_by_phase(trace: Trace, convention: Convention) -> dict[str, Counte
     return own
 
 
-def total_flops(trace: Trace) -> dict[str, int]:
-    """The whole network's figure under every convention that can count it."""
-    own = own_flops(trace).values()
-    return {name: sum(figures[name] for figures in own) for name in conventions_of(trace)}
+def total_flops(trace: Trace, tables: Mapping[str, Convention] = CONVENTIONS) -> dict[str, int]:
+    """The whole network's figure under every table that can count it."""
+    own = own_flops(trace, tables).values()
+    return {name: sum(figures[name] for figures in own) for name in tables_of(trace, tables)}
 
 
 def flops_by_operator(trace: Trace, convention: Convention) -> dict[str, tuple[int, int]]:

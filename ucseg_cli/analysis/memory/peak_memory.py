@@ -141,7 +141,7 @@ def storage_lives(trace: Trace, dtype: str | None = None, *, fused: bool = True)
         # one that is dropped at once was alive while its operator ran
         last = end if freed is None else max(freed, begin + 1)
         lives.append(Life(storage, _held(trace, tensor, begin, dtype), begin, last, used[storage]))
-    lives = _without_copies(lives, _moves_between_devices(trace))
+    lives = _without_copies(lives, moves_between_devices(trace))
     return [*lives, *chain.from_iterable(_lives_inside(trace, call, dtype) for call in calls)]
 
 
@@ -175,7 +175,7 @@ def _without_copies(lives: list[Life], copies: Mapping[int, int]) -> list[Life]:
     return list(by_storage.values())
 
 
-def _moves_between_devices(trace: Trace) -> dict[int, int]:
+def moves_between_devices(trace: Trace) -> dict[int, int]:
     """Copies that only take a tensor to meta, by storage with that of the original.
 
     A tensor made on the CPU goes there by ``.to(x.device)``. Where both are one device this returns

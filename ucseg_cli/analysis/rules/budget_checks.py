@@ -7,9 +7,9 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, find_metric, own_figures, totals
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, find_metric, own_figures_as, totals
 from ucseg_cli.analysis.counting.module_tree import roll_up
-from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, known_metrics, own_params
+from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, known_metrics
 from ucseg_cli.analysis.memory.peak_memory import peak_memory
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.errors import (
@@ -383,7 +383,7 @@ def _values(trace: Trace, budget: Budget) -> Mapping[str, int]:
         return {"": totals(trace)[budget.metric]}
     if not EVERY_METRIC[budget.metric].additive:
         return {"": peak_memory(trace, budget.dtype).bytes}
-    own = own_params(trace, budget.dtype) if budget.dtype else own_figures(trace)
+    own = own_figures_as(trace, budget.metric, budget.dtype)
     return {path: figures.get(budget.metric, 0) for path, figures in roll_up(trace, own).items()}
 
 

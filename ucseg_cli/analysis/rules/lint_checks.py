@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.counting.metrics import own_figures, totals
-from ucseg_cli.analysis.counting.module_tree import module_rows, partition
+from ucseg_cli.analysis.counting.module_tree import module_rows, of_metrics, partition
 from ucseg_cli.analysis.geometry.dilated_reach import Reach, reaches
 from ucseg_cli.analysis.geometry.stride import strides
 from ucseg_cli.analysis.rules.late_convs import late_convs, made_by
@@ -295,7 +295,8 @@ def _norms_of_one_value(subject: Subject) -> Iterator[Finding]:
 
 
 def _heavy_blocks(subject: Subject) -> Iterator[Finding]:
-    own, whole = own_figures(subject.trace), totals(subject.trace)
+    whole = totals(subject.trace)
+    own = of_metrics(own_figures(subject.trace), ("params", DEFAULT_CONVENTION))
     rows = partition(module_rows(subject.trace, own, max_depth=BLOCK_DEPTH))
     for metric, noun in (("params", "parameters"), (DEFAULT_CONVENTION, "FLOPs")):
         for row in rows if len(rows) > 1 else ():

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS
+from ucseg_cli.analysis.counting.conventions import PRICED
+from ucseg_cli.analysis.counting.metrics import MOVED_BYTES
 from ucseg_cli.analysis.counting.operations import total_flops
 from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, total_params
+from ucseg_cli.analysis.memory.moved_bytes import moved_bytes
 from ucseg_cli.analysis.memory.peak_memory import peak_memory
 from ucseg_cli.analysis.space.benefits import BENEFITS, LIVE_POSITIONS, figure_of, live_positions
 from ucseg_cli.facts.parts import Assembled, Composed, Made, Outcome, Part, PartBook
 from ucseg_cli.facts.trace import Trace
 
-ADDITIVE = (*CONVENTIONS, LIVE_POSITIONS.name)
+ADDITIVE = (*PRICED, MOVED_BYTES, LIVE_POSITIONS.name)
 """The figures of a pass that are the sum of its parts'."""
 WITH_WHOLES = frozenset(BENEFITS) - {LIVE_POSITIONS.name}
 """Benefits that depend on the way from the input, and so on no channel: on the geometry alone."""
@@ -89,7 +91,8 @@ class OutcomeFigures:
             return self._composed(part)
         given = {part.tensors[tensor].storage for tensor in part.inputs}
         inputs = sum(part.storages[storage] for storage in given)
-        additive = (*total_flops(part).values(), live_positions(part))
+        priced = total_flops(part, PRICED).values()
+        additive = (*priced, moved_bytes(part), live_positions(part))
         return PartFigures(additive, peak_memory(part).bytes - inputs)
 
     def _composed(self, part: Composed) -> PartFigures:

@@ -6,11 +6,18 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 
-from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, MOVED_BYTES
 from ucseg_cli.analysis.rules.budget_checks import Check
 from ucseg_cli.report.document import Kind, Table
 from ucseg_cli.report.fields import Field, make_table
 from ucseg_cli.units import format_bytes, format_count, plural
+
+NOUNS = {
+    "trainable": "trainable parameters",
+    "frozen": "frozen parameters",
+    MOVED_BYTES: "moved",
+}
+"""Metrics that are not called by their title behind a figure."""
 
 
 def writer_of(check: Check) -> Callable[..., str]:
@@ -21,11 +28,9 @@ def writer_of(check: Check) -> Callable[..., str]:
 def noun_of(check: Check) -> str:
     """A metric after its figure: ``parameters``, ``FLOPs (fvcore)``, ``of peak activations``."""
     metric = EVERY_METRIC[check.metric]
-    noun = {"trainable": "trainable parameters", "frozen": "frozen parameters"}.get(
-        metric.name, metric.title
-    )
+    title = f"of {metric.title}" if metric.in_bytes else metric.title
     dtype = f" ({check.dtype})" if check.dtype else ""
-    return f"{'of ' if metric.in_bytes else ''}{noun}{dtype}"
+    return f"{NOUNS.get(metric.name, title)}{dtype}"
 
 
 def figure_table(figures: Sequence[Check]) -> Table:

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
+from ucseg_cli.analysis.comparing.drift import NEWER
 from ucseg_cli.analysis.comparing.lock_changes import ModelChange
+from ucseg_cli.analysis.counting.metrics import METRICS
 from ucseg_cli.report.document import Kind, Report, Row
 from ucseg_cli.report.fields import Field, Output, make_entries, make_table
 from ucseg_cli.report.parts.drift_tables import drift_payload, drift_table, rise
@@ -43,14 +45,13 @@ def lock_report(
     tables = [make_table("models", "Models", FIELDS, models)]
     if drifts:
         tables.append(drift_table(drifts, "What differs from the lock before"))
-    unneeded = accepted and reason is not None and not any(change.raised for change in changes)
     return Report(
         kind="ucseg.lock",
         title=f"lock {path}",
         conditions={"dtype": "float32", "mode": "eval"},
         tables=tuple(tables),
         summary="".join(_summary(path, changes, dropped, accepted=accepted)),
-        notes=("No total is higher than before, so the reason is not kept.",) if unneeded else (),
+        notes=tuple(_notes(changes, reason if accepted else None)),
         payload={
             "path": path,
             "models": make_entries(FIELDS, changes),
@@ -59,6 +60,14 @@ def lock_report(
             "verdict": {"status": "pass" if accepted else "fail"},
         },
     )
+
+
+def _notes(changes: Sequence[ModelChange], reason: str | None) -> Iterator[str]:
+    if any(change.state == "extended" for change in changes):
+        newer = " and ".join(metric for metric in METRICS if metric in NEWER)
+        yield f"An earlier release locked models without {newer}, which are locked from now on."
+    if reason is not None and not any(change.raised for change in changes):
+        yield "No total is higher than before, so the reason is not kept."
 
 
 def _summary(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.counters.peers import reconcile
 from ucseg_cli.analysis.counters.switches import plain_notes
-from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, conventions_of
+from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, tables_of
 from ucseg_cli.analysis.counting.module_tree import Figures, TreeRow, module_rows, sum_figures
 from ucseg_cli.analysis.counting.operations import (
     BACKWARD,
@@ -137,7 +137,7 @@ def _unseen(trace: Trace, convention: Convention) -> tuple[str, ...]:
 
 def _module_fields(trace: Trace, convention: Convention, whole: int) -> list[Field[TreeRow]]:
     name = convention.name
-    others = [other for other in conventions_of(trace).values() if other is not convention]
+    others = [other for other in tables_of(trace).values() if other is not convention]
     phases = (FORWARD, BACKWARD) if trace.trained else ()
     return [
         *PLACE,
@@ -175,7 +175,7 @@ def _operator_table(trace: Trace, convention: Convention, whole: int) -> Table:
 
 def _operators(trace: Trace) -> list[dict[str, Any]]:
     """An entry for each operator that any convention prices; null under those that do not."""
-    known = conventions_of(trace).items()
+    known = tables_of(trace).items()
     counted = {name: flops_by_operator(trace, priced) for name, priced in known}
     labels = dict.fromkeys(label for by_operator in counted.values() for label in by_operator)
     entries = []

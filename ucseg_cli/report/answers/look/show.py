@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention
 from ucseg_cli.analysis.counting.metrics import METRICS, own_figures, totals
-from ucseg_cli.analysis.counting.module_tree import TreeRow, module_rows
+from ucseg_cli.analysis.counting.module_tree import TreeRow, module_rows, of_metrics
 from ucseg_cli.analysis.geometry.tap_shapes import TapShape, tap_shapes
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions
@@ -157,8 +157,9 @@ def _tap_fields(taps: tuple[TapShape, ...]) -> Fields[TapShape]:
 
 def _heaviest_table(subject: Subject, convention: Convention, figures: Mapping[str, int]) -> Table:
     """By operations; of a model that does not run, by parameters."""
-    rows = module_rows(subject.trace, own_figures(subject.trace), max_depth=DEPTH)
     shown = [name for name in (convention.name, "params") if name in figures]
+    own = of_metrics(own_figures(subject.trace), shown)
+    rows = module_rows(subject.trace, own, max_depth=DEPTH)
     fields: list[Field[TreeRow]] = [field for field in PLACE if field.key == "path"]
     for tier, name in enumerate(shown, start=1):
         share = share_of(name, figures[name])

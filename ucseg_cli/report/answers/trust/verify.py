@@ -19,6 +19,7 @@ from ucseg_cli.units import plural
 NAMES = {
     "numel": "sum(p.numel())",
     "fvcore": "FlopCountAnalysis",
+    "activations": "ActivationCountAnalysis",
     "torch": "FlopCounterMode",
 }
 SWITCHED = f"Run as a trace is recorded: {', '.join(SWITCHES)}."
@@ -103,10 +104,9 @@ def _notes(subject: Subject, agreements: Sequence[Agreement]) -> Iterator[str]:
                 f"one is not compared: {', '.join(agreement.left_out)}"
             )
     yield SWITCHED
-    names = (agreement.convention for agreement in agreements)
-    yield from plain_notes(
-        subject.trace, *(CONVENTIONS[name] for name in names if name is not None)
-    )
+    compared = {agreement.convention for agreement in agreements}
+    conventions = (one for name, one in CONVENTIONS.items() if name in compared)
+    yield from plain_notes(subject.trace, *conventions)
 
 
 def _judgement(subject: Subject, agreement: Agreement) -> Judgement:
