@@ -76,6 +76,20 @@ def test_the_data_of_a_large_pickle_is_passed_over(tmp_path: Path, protocol: int
     assert len(read_state_dict(str(tmp_path / "arrays.pkl")).entries) == 30
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_array_whose_axes_are_permuted_has_its_own_shape(tmp_path: Path, protocol: int) -> None:
+    arrays = {
+        "a": np.zeros((5, 7, 3, 2)).transpose(2, 0, 3, 1),
+        "b": np.zeros((5, 7, 3)).transpose(),
+        "c": np.zeros((5, 7, 3)).transpose(0, 2, 1)[1:],
+    }
+    (tmp_path / "arrays.pkl").write_bytes(pickle.dumps({"model": arrays}, protocol=protocol))
+    shapes = {
+        entry.name: entry.shape for entry in read_state_dict(str(tmp_path / "arrays.pkl")).entries
+    }
+    assert shapes == {name: array.shape for name, array in arrays.items()}
+
+
 def test_a_pickle_of_python_2_is_read(tmp_path: Path) -> None:
     array = (
         b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"

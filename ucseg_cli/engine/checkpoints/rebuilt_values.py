@@ -249,10 +249,20 @@ def _of_subclass(function: Any, _: Any, arguments: Any, *__: Any) -> Any:
     return function(*arguments)
 
 
-def _frombuffer(data: Any, dtype: Any, shape: Any, *_: Any) -> Placeholder:
+def _frombuffer(
+    data: Any, dtype: Any, shape: Any, order: Any = "C", axes: Any = None
+) -> Placeholder:
+    """An array as protocol 5 writes it; those that are neither C's nor Fortran's are permuted."""
     array = Placeholder("numpy.ndarray")
-    array.tensor = _array(shape, dtype, data)
+    tensor = _array(shape, dtype, data)
+    array.tensor = _permuted(tensor, _shape(axes)) if tensor and order == "K" and axes else tensor
     return array
+
+
+def _permuted(tensor: StoredTensor, axes: tuple[int, ...]) -> StoredTensor:
+    if sorted(axes) != list(range(len(tensor.shape))):
+        raise pickle.UnpicklingError("the axes of an array are not a permutation")
+    return tensor._replace(shape=tuple(tensor.shape[axis] for axis in axes))
 
 
 def _items(*items: Any) -> tuple[Any, ...]:
