@@ -131,13 +131,13 @@ def test_a_part_of_a_part_has_the_order_that_is_left() -> None:
     in_turn = layouts.part(rows, 3, "why", 3)
     assert in_turn is not None
     assert places(layouts, in_turn) == [0, 0, 1, 1]
-    across = layouts.part(rows, 2, "why")  # one half of the elements, which are not told apart
+    across = layouts.part(rows, 2, "why")  # one half of the elements, which are not distinguished
     assert across is not None
     assert places(layouts, across) is None
     assert layouts.length(across) == 6
 
 
-def test_elements_in_two_orders_at_once_are_not_told_apart() -> None:
+def test_elements_in_two_orders_at_once_are_not_distinguished() -> None:
     layouts = Layouts()
     one, other = layouts.new(3), layouts.new(3)
     layouts.equate(layouts.multiply(one, 2), layouts.multiply(other, 2, 2), "why")

@@ -33,7 +33,7 @@ from ucseg_cli.zoo.torchvision_models import build_torchvision
 
 
 def zeros_of(model: nn.Module, trace: Trace) -> dict[int, Zeros]:
-    """What torch says is zero in the weights of a network, by tensor of its trace."""
+    """The zeros that torch finds in the weights of a network, by tensor of its trace."""
     state = model.state_dict()
     found = {}
     for module in trace.modules:
@@ -173,7 +173,7 @@ def test_channels_that_stay_zero_are_removable_even_if_they_depend_on_others(
     assert totals(removal.after)["macs"] < totals(removal.before)["macs"]
 
 
-# What stands in the way
+# Reasons why a channel is kept
 
 
 def kept(model: nn.Module, given: Tensor | None = None) -> dict[str, tuple[str, ...]]:
@@ -199,7 +199,7 @@ def zero_first(model: nn.Module, *paths: str) -> None:
 def test_a_zero_channel_that_a_batch_norm_shifts_is_a_constant_and_is_kept() -> None:
     model = settled(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 2, 1)))
     zero_first(model, "0")
-    norm: Any = model[1]
+    norm: Any = model.get_submodule("1")
     norm.bias.data[0] = norm.running_mean[0] = 0
     assert kept(model) == {}
     norm.running_mean[0] = 0.5
@@ -225,7 +225,7 @@ def test_an_activation_may_make_zero_of_a_constant_again() -> None:
         layers = (nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), activation, nn.Conv2d(8, 2, 1))
         model = settled(nn.Sequential(*layers))
         zero_first(model, "0")
-        norm: Any = model[1]
+        norm: Any = model.get_submodule("1")
         norm.running_mean[0], norm.bias.data[0] = 0, shift
         assert (kept(model) == {}) is is_zero, activation
 
@@ -243,9 +243,10 @@ def test_a_bias_that_is_not_zero_keeps_a_channel() -> None:
     model = settled(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 2, 1)))
     zero_first(model, "0")
     assert kept(model) == {}
-    model[0].bias.data[0] = 0.25  # type: ignore[index]
+    first: Any = model.get_submodule("0")
+    first.bias.data[0] = 0.25
     assert kept(model) == {"0": ("the bias of 0 is not zero",)}
-    model[0].bias.data[0] = -0.25  # type: ignore[index]
+    first.bias.data[0] = -0.25
     assert kept(model) == {}
 
 
@@ -279,7 +280,7 @@ def test_a_depthwise_follower_goes_with_the_channel_that_it_reads() -> None:
 def test_in_groups_a_channel_goes_only_with_its_like_in_every_group() -> None:
     layers = (nn.Conv2d(3, 8, 1), nn.Conv2d(8, 12, 3, groups=4), nn.Conv2d(12, 2, 1))
     model = settled(nn.Sequential(*layers))
-    first: Any = model[0]
+    first: Any = model.get_submodule("0")
     first.weight.data[[0, 2, 4]], first.bias.data[[0, 2, 4]] = 0, 0
     assert kept(model) == {"0": ("channels that would go with it are not zero",)}
     first.weight.data[6], first.bias.data[6] = 0, 0
@@ -325,7 +326,7 @@ def test_a_mean_over_channels_keeps_them_and_a_sum_does_not() -> None:
 
 def test_one_channel_stays_even_if_all_are_zero() -> None:
     model = settled(nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.Conv2d(4, 2, 1)))
-    model[0].weight.data.zero_()  # type: ignore[operator,union-attr]
+    model.get_submodule("0").weight.data.zero_()  # type: ignore[operator]
     removal = assert_is_the_same(model, torch.randn(1, 3, 5, 5, dtype=torch.double))
     assert removal.layers[0].removable == (0, 1, 2)
     assert removal.layers[0].kept == (("one channel has to stay", 1),)
@@ -333,7 +334,8 @@ def test_one_channel_stays_even_if_all_are_zero() -> None:
 
 def test_channels_that_nothing_reads_are_removable() -> None:
     model = settled(nn.Sequential(conv(3, 8), nn.Conv2d(8, 2, 1)))
-    model[1].weight.data[:, 3] = 0  # type: ignore[index]
+    last: Any = model.get_submodule("1")
+    last.weight.data[:, 3] = 0
     removal = assert_is_the_same(model, torch.randn(1, 3, 5, 5, dtype=torch.double))
     (layer,) = removal.layers
     assert (layer.path, layer.zero, layer.removable) == ("0.0", (), (3,))

@@ -46,6 +46,7 @@ class Values(NamedTuple):
         strides, offset: in elements, as torch has them.
         order: of bytes, ``<`` or ``>``.
         zero: the stored number that stands for zero, or where such numbers are; None if unknown.
+        dtype: of the values, where that is not the entry's.
     """
 
     region: Region
@@ -54,10 +55,11 @@ class Values(NamedTuple):
     offset: int = 0
     order: str = "<"
     zero: int | Values | None = 0
+    dtype: str = ""
 
 
 class Zeros(NamedTuple):
-    """What the data of an entry says, as far as it can be read; None where it cannot.
+    """The zeros in the data of an entry, as far as it can be read; None where it cannot.
 
     Args:
         total: its elements that are zero; -0.0 is.
@@ -124,6 +126,13 @@ def buffer_names(names: Collection[str]) -> set[str]:
         if last in BUFFERS or normed or parametrized or quantized or pruned or observed:
             found.add(name)
     return found
+
+
+def pruning_masks(names: Collection[str]) -> dict[str, str]:
+    """The mask of each weight that ``torch.nn.utils.prune`` multiplies by one."""
+    names = set(names)
+    pairs = {name: f"{name.removesuffix('orig')}mask" for name in names if name.endswith("_orig")}
+    return {weight: mask for weight, mask in pairs.items() if mask in names}
 
 
 class StateDict(NamedTuple):

@@ -13,14 +13,14 @@ UNKNOWN = 0
 class Term(NamedTuple):
     """A variable, so many *times*: as in a flattened map, or in as many groups of channels.
 
-    *each* is the order: so many copies of an element stand side by side. A map of 7×7 flattened has
+    *run* is the order: so many copies of an element stand side by side. A map of 7×7 flattened has
     each channel 49 times in a row, groups have all their channels once, again and again. It may be
     UNKNOWN.
     """
 
     variable: int
     times: int = 1
-    each: int = 1
+    run: int = 1
 
 
 Layout = tuple[Term, ...]
@@ -61,26 +61,26 @@ class Layouts:
         for term in self._leaves(layout):
             if terms and terms[-1].variable == term.variable:
                 before = terms.pop()
-                each = term.each if term.each == before.each else UNKNOWN
-                terms.append(Term(term.variable, before.times + term.times, each))
+                run = term.run if term.run == before.run else UNKNOWN
+                terms.append(Term(term.variable, before.times + term.times, run))
             else:
                 terms.append(term)
         return tuple(terms)
 
     def is_in_order(self, layout: Layout) -> bool:
-        """Whether it is known what stands at each place of an axis."""
+        """Whether it is known which element stands at each place of an axis."""
         terms = self.resolve(layout)
-        return all(term.each != UNKNOWN and term.variable not in self._mixed for term in terms)
+        return all(term.run != UNKNOWN and term.variable not in self._mixed for term in terms)
 
     def elements(self, layout: Layout) -> list[Element] | None:
-        """What stands at each place of an axis; None if the order of any of it is unknown."""
+        """The element at each place of an axis; None if the order of any part of it is unknown."""
         if not self.is_in_order(layout):
             return None
         found: list[Element] = []
-        for variable, times, each in self.resolve(layout):
+        for variable, times, run in self.resolve(layout):
             places = range(self.lengths[variable])
-            once = [(variable, place) for place in places for _ in range(each)]
-            found += once * (times // each)
+            once = [(variable, place) for place in places for _ in range(run)]
+            found += once * (times // run)
         return found
 
     def reason(self, variable: int) -> str | None:
@@ -92,11 +92,11 @@ class Layouts:
         for term in self.resolve(layout):
             self._fixed.setdefault(term.variable, reason)
 
-    def multiply(self, layout: Layout, times: int, each: int = 1) -> Layout:
-        """The axis so many times, *each* copies of an element side by side."""
-        in_order = each == times or len(layout) == 1
+    def multiply(self, layout: Layout, times: int, run: int = 1) -> Layout:
+        """The axis so many times, *run* copies of an element side by side."""
+        in_order = run == times or len(layout) == 1
         return tuple(
-            Term(term.variable, term.times * times, term.each * each if in_order else UNKNOWN)
+            Term(term.variable, term.times * times, term.run * run if in_order else UNKNOWN)
             for term in layout
         )
 
@@ -131,10 +131,10 @@ class Layouts:
             parts.append(tuple(part))
         return parts
 
-    def part(self, layout: Layout, count: int, reason: str, each: int = 1) -> Layout | None:
+    def part(self, layout: Layout, count: int, reason: str, run: int = 1) -> Layout | None:
         """One of *count* parts that stay equally long; None if there is no such part.
 
-        *each* neighbours are of different parts: 1 if every part is in one piece, *count* if the
+        *run* neighbours are of different parts: 1 if every part is in one piece, *count* if the
         first elements of all parts stand before the second ones.
         """
         terms = self.resolve(layout)
@@ -142,13 +142,13 @@ class Layouts:
         if length % count:
             return None
         if len(terms) == 1:
-            return self._part_of_one(terms[0], count, each)
+            return self._part_of_one(terms[0], count, run)
         parts = self.cut(terms, [length // count] * count)
         if parts is None:
             return None
         for other in parts[1:]:
             self.equate(parts[0], other, reason)
-        if each != 1:
+        if run != 1:
             self._mix(layout)
         return self.resolve(parts[0])
 
@@ -158,7 +158,7 @@ class Layouts:
             if inner is None:
                 yield term
             else:
-                yield from self.multiply(tuple(self._leaves(inner)), term.times, term.each)
+                yield from self.multiply(tuple(self._leaves(inner)), term.times, term.run)
 
     def _fix_all(self, terms: Layout | tuple[Term, ...], reason: str) -> None:
         self.fix(tuple(terms), reason)
@@ -175,29 +175,29 @@ class Layouts:
         if variable in self._mixed:
             self._mix(layout)
 
-    def _part_of_one(self, term: Term, count: int, each: int) -> Layout | None:
+    def _part_of_one(self, term: Term, count: int, run: int) -> Layout | None:
         shared = gcd(term.times, count)
         share = count // shared
         if share > 1:
             if self.lengths[term.variable] % share:
                 return None
             inner = self.new(self.lengths[term.variable] // share)
-            in_order = term.each == 1 if each == 1 else term.times == 1 and each == count
-            order = (each if each == 1 else share) if in_order else UNKNOWN
+            in_order = term.run == 1 if run == 1 else term.times == 1 and run == count
+            order = (run if run == 1 else share) if in_order else UNKNOWN
             self._make_of(term.variable, self.multiply(inner, share, order))
             return self.multiply(inner, term.times // shared, 1 if in_order else UNKNOWN)
-        return (Term(term.variable, term.times // count, _order_of_part(term, count, each)),)
+        return (Term(term.variable, term.times // count, _order_of_part(term, count, run)),)
 
     def _cut_first(self, terms: list[Term], length: int) -> bool:
         """Cut the first term after *length*, if it can be cut there."""
-        variable, times, each = terms[0]
+        variable, times, run = terms[0]
         own = self.lengths[variable]
         if times == 1:
             pieces = (*self.new(length), *self.new(own - length))
             self._make_of(variable, pieces)
         elif length % own == 0:
             first = length // own
-            order = UNKNOWN if each == UNKNOWN or first % each else each
+            order = UNKNOWN if run == UNKNOWN or first % run else run
             pieces = (Term(variable, first, order), Term(variable, times - first, order))
         else:
             return False
@@ -206,7 +206,7 @@ class Layouts:
 
     def _equate_terms(self, one: Term, other: Term) -> None:
         """Two of one length: each is made of what divides both."""
-        if one.each != other.each and one.times == other.times:
+        if one.run != other.run and one.times == other.times:
             self._mix((one, other))
         if one.variable == other.variable:
             return
@@ -221,19 +221,19 @@ class Layouts:
         self._make_of(other.variable, self.multiply(inner, second, orders[1]))
 
 
-def _order_of_part(term: Term, count: int, each: int) -> int:
+def _order_of_part(term: Term, count: int, run: int) -> int:
     """The order in one of *count* parts of a term, which has as many times *count* copies."""
-    if each == 1 and term.each != UNKNOWN and term.times // count % term.each == 0:
-        return term.each
-    if each == count and term.each % count == 0:
-        return term.each // count
+    if run == 1 and term.run != UNKNOWN and term.times // count % term.run == 0:
+        return term.run
+    if run == count and term.run % count == 0:
+        return term.run // count
     return UNKNOWN
 
 
 def _orders_of_shared(one: Term, other: Term, first: int, second: int) -> tuple[int, int]:
     """The orders in which two terms of one length are *first* and *second* times the same."""
-    if one.each == other.each == 1:
+    if one.run == other.run == 1:
         return 1, 1
-    if one.each == one.times and other.each == other.times:
+    if one.run == one.times and other.run == other.times:
         return first, second
     return UNKNOWN, UNKNOWN

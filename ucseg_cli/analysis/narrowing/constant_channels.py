@@ -30,8 +30,8 @@ class ConstantChannels:
 
     *read* has each element of a variable that a pass needs, with the operator that reads it first
     where it is not zero. *blocked* has each variable with an operator that works across all its
-    elements, and *unordered* those whose elements cannot be told apart. *met* are the elements that
-    are zero somewhere, and *lost* has the operators that make something else of such an element.
+    elements; in *unordered* ones elements are not distinguished. *met* are the elements that are
+    zero somewhere, and *lost* has the operators that make something else of such an element.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class ConstantChannels:
             self._follow(index, op)
 
     def elements(self, tensor: int, axis: int) -> list[Element]:
-        """What stands at each place of an axis; none if it has no channels, or none in order."""
+        """The element at each place of an axis; none if it has no channels, or none in order."""
         if tensor not in self._axes:
             return []
         layout = self._axes[tensor][axis]

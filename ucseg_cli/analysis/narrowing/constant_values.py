@@ -1,4 +1,4 @@
-"""What operators make of values that are the same everywhere: mostly whether zero stays zero."""
+"""Values that are the same everywhere, after an operator: mostly whether zero stays zero."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def combined(op: Op, values: Sequence[Known]) -> Known:
 def normalised(
     value: Known, scale: Known, shift: Known, mean: Known, variance: Known, eps: float
 ) -> Known:
-    """What a batch norm with fixed statistics makes of a value.
+    """The value after a batch norm with fixed statistics.
 
     It is known to be zero only if the shift is, and nothing is left to be scaled.
     """

@@ -39,7 +39,7 @@ class LayerChannels(NamedTuple):
 
 
 class Removal(NamedTuple):
-    """What can be removed from a network without another result.
+    """The channels that can be removed from a network without another result.
 
     Args:
         layers: each one that has channels to remove, or that are zero, in the order they ran.
@@ -147,7 +147,7 @@ class _Kept(NamedTuple):
         return SHARED_MEMORY if not self.removed else LAST
 
     def _loss(self, index: int) -> str:
-        """What an operator makes of a channel that was zero."""
+        """The way in which an operator makes something else of a zero channel."""
         op = self.axes.trace.ops[index]
         path = self.axes.trace.modules[op.module].path or "the model"
         name = plain_name(op)
