@@ -144,6 +144,24 @@ def refusal(path: Path) -> str:
     return " | ".join((error.value.what, *error.value.notes, error.value.help or ""))
 
 
+class Wrapped(torch.Tensor):
+    """Pickled as torch pickles a tensor whose values are those of others, such as torchao's."""
+
+    def __reduce_ex__(self, _: object) -> Any:
+        rebuild: Any = torch._utils._rebuild_wrapper_subclass
+        arguments = Wrapped, torch.bfloat16, (2, 3), (3, 1), 0, None, "cpu", False
+        inner = {"inner": torch.zeros(2, 3, dtype=torch.int8)}
+        return torch._tensor._rebuild_from_type_v2, (rebuild, Wrapped, arguments, inner)
+
+
+def test_a_tensor_that_wraps_others_is_of_its_class(tmp_path: Path) -> None:
+    torch.save({"a.weight": Wrapped(), "a.bias": torch.zeros(2)}, tmp_path / "w.pt")
+    weight, bias = read_state_dict(str(tmp_path / "w.pt")).entries
+    assert (weight.shape, weight.dtype, weight.values) == ((2, 3), "bfloat16", None)
+    assert weight.layout.endswith(".Wrapped")
+    assert bias.layout == "strided"
+
+
 class Harmful:
     """An object that makes a folder when it is unpickled."""
 

@@ -357,6 +357,42 @@ def test_tensors_that_overlap_again_and_again_are_refused(tmp_path: Path) -> Non
     assert zeros_of(tmp_path / "w.pt")["49"].total == (1 << 12) - 49
 
 
+class Rebuilt:
+    """Pickled as a call of one of torch's functions."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self._call = function, arguments
+
+    def __reduce__(self) -> Any:
+        return self._call
+
+
+def test_a_length_below_zero_is_damage(tmp_path: Path) -> None:
+    rebuild: Any = torch._utils._rebuild_meta_tensor_no_storage
+    arguments = torch.float32, (-3, 2), (2, 1), False
+    tensor = Rebuilt(rebuild, *arguments)
+    (tmp_path / "w.pt").write_bytes(pickle.dumps({"a": tensor}))
+    with pytest.raises(ModelError) as error:
+        read_state_dict(str(tmp_path / "w.pt"))
+    assert "below zero" in " ".join(error.value.notes)
+
+
+def test_a_sparse_tensor_with_too_many_values_is_not_counted(tmp_path: Path) -> None:
+    rebuild: Any = torch._utils._rebuild_sparse_tensor
+    data = torch.zeros(2, 5, dtype=torch.int64), torch.ones(5), torch.Size((2, 1)), True
+    (tmp_path / "w.pt").write_bytes(
+        pickle.dumps({"a": Rebuilt(rebuild, Layout(), data), "b": torch.zeros(2)})
+    )
+    assert zeros_of(tmp_path / "w.pt")["a"] == Zeros(None)
+
+
+class Layout:
+    """Pickled as the layout of a sparse tensor."""
+
+    def __reduce__(self) -> Any:
+        return torch.serialization._get_layout, ("torch.sparse_coo",)
+
+
 @pytest.mark.parametrize("form", ["safetensors", "zip", "old"])
 def test_a_file_that_is_cut_while_it_is_read_is_damage(tmp_path: Path, form: str) -> None:
     path = tmp_path / "w"

@@ -185,7 +185,7 @@ class _Counter:
         counted = _count(flags, grid, values.shape)
         if entry.layout not in {DENSE, "quantized"}:  # all but its values are zero
             nonzero = prod(values.shape) - (counted.total or 0)
-            return Zeros(entry.numel - nonzero)
+            return Zeros(entry.numel - nonzero if nonzero <= entry.numel else None)
         return counted._replace(numbers=self._numbers(entry, values, grid))
 
     def _with_mask(

@@ -152,7 +152,11 @@ _NOUNS: dict[type, str] = {
 
 
 def _shape(sizes: Any) -> tuple[int, ...]:
-    return tuple(int(size) for size in sizes)
+    """Lengths or strides; raises UnpicklingError where one is below zero, which torch refuses."""
+    found = tuple(int(size) for size in sizes)
+    if min(found, default=0) < 0:
+        raise pickle.UnpicklingError("a tensor has a length below zero")
+    return found
 
 
 def _name(value: Any) -> str:
