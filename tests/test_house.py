@@ -48,7 +48,7 @@ DISTRIBUTIONS = {
     "commands": {"typer"},
     "cli": {"typer"},
     "gate": {"torch", "platformdirs"},
-    "engine": {"torch", "fvcore", "safetensors"},
+    "engine": {"torch", "fvcore", "numpy", "safetensors"},
     "nets": {"torch"},
     "zoo": {"torch", "torchvision"},
     "report.formats.terminal": {"rich"},

@@ -8,7 +8,7 @@ from ucseg_cli.analysis.narrowing.channel_layouts import Layout, Layouts
 
 def lengths(layouts: Layouts, layout: Layout) -> list[tuple[int, int]]:
     """The length of each variable of a layout, and how many times it stands there."""
-    return [(layouts.lengths[variable], times) for variable, times in layouts.resolve(layout)]
+    return [(layouts.lengths[term.variable], term.times) for term in layouts.resolve(layout)]
 
 
 def test_two_axes_that_are_equated_are_one() -> None:
@@ -84,6 +84,90 @@ def test_a_cut_inside_what_repeats_is_made_between_repetitions_only() -> None:
     assert layouts.cut(repeated, (8, 4)) is not None
     assert layouts.cut(repeated, (6, 6)) is None
     assert layouts.cut(layouts.new(4), (3, 2)) is None
+
+
+# The order of elements
+
+
+def places(layouts: Layouts, layout: Layout) -> list[int] | None:
+    """The place in its variable of what stands at each place of an axis."""
+    found = layouts.elements(layout)
+    return None if found is None else [place for _, place in found]
+
+
+def test_a_flattened_axis_has_each_element_in_a_row_and_a_repeated_one_all_in_turn() -> None:
+    layouts = Layouts()
+    own = layouts.new(3)
+    assert places(layouts, layouts.multiply(own, 2, 2)) == [0, 0, 1, 1, 2, 2]
+    assert places(layouts, layouts.multiply(own, 2)) == [0, 1, 2, 0, 1, 2]
+    in_groups = layouts.multiply(layouts.multiply(own, 2), 2, 2)
+    assert places(layouts, in_groups) == [0, 0, 1, 1, 2, 2] * 2
+    assert layouts.length(in_groups) == len(places(layouts, in_groups) or ())
+
+
+def test_axes_one_after_the_other_keep_their_order_if_each_element_is_repeated() -> None:
+    layouts = Layouts()
+    both = (*layouts.new(2), *layouts.new(1))
+    assert places(layouts, layouts.multiply(both, 2, 2)) == [0, 0, 1, 1, 0, 0]
+    assert places(layouts, layouts.multiply(both, 2)) is None
+    assert layouts.length(layouts.multiply(both, 2)) == 6
+
+
+def test_a_part_has_neighbours_or_every_so_many_th_element() -> None:
+    layouts = Layouts()
+    whole, other = layouts.new(6), layouts.new(6)
+    in_pieces, in_turn = layouts.part(whole, 3, "why"), layouts.part(other, 3, "why", 3)
+    assert in_pieces is not None
+    assert in_turn is not None
+    assert places(layouts, whole) == [0, 1, 0, 1, 0, 1]
+    assert places(layouts, other) == [0, 0, 0, 1, 1, 1]
+    assert places(layouts, in_pieces) == places(layouts, in_turn) == [0, 1]
+
+
+def test_a_part_of_a_part_has_the_order_that_is_left() -> None:
+    layouts = Layouts()
+    own = layouts.new(2)
+    rows = layouts.multiply(own, 6, 6)
+    in_turn = layouts.part(rows, 3, "why", 3)
+    assert in_turn is not None
+    assert places(layouts, in_turn) == [0, 0, 1, 1]
+    across = layouts.part(rows, 2, "why")  # one half of the elements, which are not distinguished
+    assert across is not None
+    assert places(layouts, across) is None
+    assert layouts.length(across) == 6
+
+
+def test_elements_in_two_orders_at_once_are_not_distinguished() -> None:
+    layouts = Layouts()
+    one, other = layouts.new(3), layouts.new(3)
+    layouts.equate(layouts.multiply(one, 2), layouts.multiply(other, 2, 2), "why")
+    assert layouts.elements(one) is layouts.elements(other) is None
+    assert layouts.reason(layouts.resolve(one)[0].variable) is None
+    own = layouts.new(3)
+    layouts.equate(layouts.multiply(own, 2), layouts.multiply(own, 2, 2), "why")
+    assert layouts.elements(own) is None
+
+
+def test_axes_that_share_what_divides_both_share_elements() -> None:
+    layouts = Layouts()
+    one, other = layouts.new(6), layouts.new(4)
+    layouts.equate(layouts.multiply(one, 2, 2), layouts.multiply(other, 3, 3), "why")
+    assert places(layouts, one) == [0, 0, 0, 1, 1, 1]
+    assert places(layouts, other) == [0, 0, 1, 1]
+    grouped, flat = layouts.new(6), layouts.new(4)
+    layouts.equate(layouts.multiply(grouped, 2), layouts.multiply(flat, 3, 3), "why")
+    assert layouts.elements(grouped) is None
+
+
+def test_a_cut_between_repetitions_keeps_the_order() -> None:
+    layouts = Layouts()
+    rows = layouts.multiply(layouts.new(4), 3)
+    parts = layouts.cut(rows, (8, 4))
+    assert parts is not None
+    assert [places(layouts, part) for part in parts] == [[0, 1, 2, 3] * 2, [0, 1, 2, 3]]
+    in_turn = layouts.cut(layouts.multiply(layouts.new(4), 3, 3), (8, 4))
+    assert in_turn is not None
+    assert [places(layouts, part) for part in in_turn] == [None, None]
 
 
 cuts = st.lists(st.integers(1, 5), min_size=1, max_size=6)

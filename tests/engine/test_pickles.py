@@ -76,6 +76,20 @@ def test_the_data_of_a_large_pickle_is_passed_over(tmp_path: Path, protocol: int
     assert len(read_state_dict(str(tmp_path / "arrays.pkl")).entries) == 30
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_array_whose_axes_are_permuted_has_its_own_shape(tmp_path: Path, protocol: int) -> None:
+    arrays = {
+        "a": np.zeros((5, 7, 3, 2)).transpose(2, 0, 3, 1),
+        "b": np.zeros((5, 7, 3)).transpose(),
+        "c": np.zeros((5, 7, 3)).transpose(0, 2, 1)[1:],
+    }
+    (tmp_path / "arrays.pkl").write_bytes(pickle.dumps({"model": arrays}, protocol=protocol))
+    shapes = {
+        entry.name: entry.shape for entry in read_state_dict(str(tmp_path / "arrays.pkl")).entries
+    }
+    assert shapes == {name: array.shape for name, array in arrays.items()}
+
+
 def test_a_pickle_of_python_2_is_read(tmp_path: Path) -> None:
     array = (
         b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
@@ -128,6 +142,24 @@ def refusal(path: Path) -> str:
     with pytest.raises(UcsegError) as error:
         read_state_dict(str(path))
     return " | ".join((error.value.what, *error.value.notes, error.value.help or ""))
+
+
+class Wrapped(torch.Tensor):
+    """Pickled as torch pickles a tensor whose values are those of others, such as torchao's."""
+
+    def __reduce_ex__(self, _: object) -> Any:
+        rebuild: Any = torch._utils._rebuild_wrapper_subclass
+        arguments = Wrapped, torch.bfloat16, (2, 3), (3, 1), 0, None, "cpu", False
+        inner = {"inner": torch.zeros(2, 3, dtype=torch.int8)}
+        return torch._tensor._rebuild_from_type_v2, (rebuild, Wrapped, arguments, inner)
+
+
+def test_a_tensor_that_wraps_others_is_of_its_class(tmp_path: Path) -> None:
+    torch.save({"a.weight": Wrapped(), "a.bias": torch.zeros(2)}, tmp_path / "w.pt")
+    weight, bias = read_state_dict(str(tmp_path / "w.pt")).entries
+    assert (weight.shape, weight.dtype, weight.values) == ((2, 3), "bfloat16", None)
+    assert weight.layout.endswith(".Wrapped")
+    assert bias.layout == "strided"
 
 
 class Harmful:

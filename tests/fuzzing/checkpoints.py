@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from fuzzing.mutations import damage_bytes, damage_json
 from fuzzing.small import FORMATS
@@ -30,8 +31,10 @@ def make_checkpoint(random: Random, folder: Path) -> Sequence[str]:
     (folder / kind).write_bytes(data)
     if kind.endswith(".json"):
         (folder / "part.safetensors").write_bytes(_good_checkpoints()["w.safetensors"])
-    words = [random.choice(("params", "show", "identify")), kind]
-    if random.random() < 0.2:
+    words = [random.choice(("params", "params", "show", "identify")), kind]
+    if words[0] == "params" and random.random() < 0.7:
+        words += ["--sparsity", *(("--model", "v2") if random.random() < 0.1 else ())]
+    elif random.random() < 0.2:
         words = ["compare", kind, "v2"]
     key = ["--key", "state_dict"] if words[0] == "identify" and random.random() < 0.1 else []
     return [*words, *key, "--format", random.choice(FORMATS)]
@@ -60,13 +63,36 @@ def _good_checkpoints() -> dict[str, bytes]:
             )
             found[f"{protocol}{name}"] = stream.getvalue()
     arrays = {name: one.numpy() for name, one in state.items()}
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)
-    found["a.npz"] = stream.getvalue()
+    for name, save_arrays in (("a.npz", np.savez), ("c.npz", np.savez_compressed)):
+        stream = io.BytesIO()
+        save_arrays(stream, **arrays)
+        found[name] = stream.getvalue()
+    for name, is_zip in (("v.pt", True), ("x.pt", False)):
+        stream = io.BytesIO()
+        torch.save(_views(), stream, _use_new_zipfile_serialization=is_zip)
+        found[name] = stream.getvalue()
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         found[f"a{protocol}.pkl"] = pickle.dumps(arrays, protocol=protocol)
         found[f"s{protocol}.pkl"] = pickle.dumps(state, protocol=protocol)
     return found
+
+
+def _views() -> dict[str, Any]:
+    """Tensors that are parts of storages, in odd orders and types, with a NaN."""
+    import torch
+
+    whole = torch.arange(48.0).reshape(6, 8)
+    whole[3] = float("nan")
+    return {
+        "part.weight": whole[1:5, ::2],
+        "turned.weight": whole.t(),
+        "endless.weight": torch.zeros(1).expand(1 << 40, 3),
+        "windows.weight": torch.zeros(9).unfold(0, 3, 1),
+        "small.weight": torch.ones(4, 2).to(torch.float8_e5m2),
+        "sparse.weight": torch.eye(3).to_sparse(),
+        "conv.weight_orig": whole[:2],
+        "conv.weight_mask": torch.zeros(2, 8),
+    }
 
 
 def _damage_member(random: Random, data: bytes) -> bytes:

@@ -1,9 +1,10 @@
-"""A state dict as a value: names, shapes and element types in a checkpoint, without its data."""
+"""A state dict as a value: names, shapes, types and places of data in a checkpoint, without it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
+from math import prod
 from typing import NamedTuple
 
 from ucseg_cli.facts.element_types import size_in_bytes
@@ -21,6 +22,57 @@ META = "meta"
 ROOT_TYPE = "state dict"
 
 
+class Region(NamedTuple):
+    """Bytes in a file: *size* of them from *start* on, in a *member* if it is a zip archive.
+
+    *inline* are the bytes themselves, where they are few and stand in a pickle. With *skip* they
+    are a text, each letter of which is a byte of the data, and the data begins so many letters in.
+    """
+
+    file: str
+    start: int
+    size: int
+    member: str | None = None
+    inline: bytes | None = None
+    skip: int | None = None
+
+
+class Values(NamedTuple):
+    """Where a tensor's values are.
+
+    Args:
+        region: the memory that they lie in.
+        shape: of the tensor, or of the values that a sparse one has.
+        strides, offset: in elements, as torch has them.
+        order: of bytes, ``<`` or ``>``.
+        zero: the stored number that stands for zero, or where such numbers are; None if unknown.
+        dtype: of the values, where that is not the entry's.
+    """
+
+    region: Region
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int = 0
+    order: str = "<"
+    zero: int | Values | None = 0
+    dtype: str = ""
+
+
+class Zeros(NamedTuple):
+    """The zeros in the data of an entry, as far as it can be read; None where it cannot.
+
+    Args:
+        total: its elements that are zero; -0.0 is.
+        slices: the places along its first axis, then along its second, at which all are zero. None
+            for a tensor with fewer axes, or with a very long one.
+        numbers: the elements of a short vector.
+    """
+
+    total: int | None
+    slices: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    numbers: tuple[float, ...] | None = None
+
+
 class Entry(NamedTuple):
     """One tensor of a state dict.
 
@@ -31,6 +83,7 @@ class Entry(NamedTuple):
         layout: ``strided`` for most, else as ``sparse_coo``, ``quantized`` or META.
         packed_in: the name of the file's entry that holds it with others, as a quantized layer's
             weight and bias; None for an entry of its own.
+        values: where they are; None where that is unknown, or nowhere.
     """
 
     name: str
@@ -39,6 +92,12 @@ class Entry(NamedTuple):
     memory: int | None = None
     layout: str = DENSE
     packed_in: str | None = None
+    values: Values | None = None
+
+    @property
+    def numel(self) -> int:
+        """How many elements it has."""
+        return prod(self.shape)
 
 
 OBSERVER = "activation_post_process"
@@ -67,6 +126,13 @@ def buffer_names(names: Collection[str]) -> set[str]:
         if last in BUFFERS or normed or parametrized or quantized or pruned or observed:
             found.add(name)
     return found
+
+
+def pruning_masks(names: Collection[str]) -> dict[str, str]:
+    """The mask of each weight that ``torch.nn.utils.prune`` multiplies by one."""
+    names = set(names)
+    pairs = {name: f"{name.removesuffix('orig')}mask" for name in names if name.endswith("_orig")}
+    return {weight: mask for weight, mask in pairs.items() if mask in names}
 
 
 class StateDict(NamedTuple):

@@ -21,7 +21,7 @@ from ucseg_cli.references.variants import Variant
 if TYPE_CHECKING:
     from ucseg_cli.facts.design import Design
     from ucseg_cli.facts.question import Question
-    from ucseg_cli.facts.state_dict import StateDict
+    from ucseg_cli.facts.state_dict import Entry, StateDict, Zeros
     from ucseg_cli.gate.committed import Committed
     from ucseg_cli.system.checkout import Dependencies
 
@@ -145,6 +145,15 @@ def read_state_dict(source: FromCheckpoint) -> StateDict:
     from ucseg_cli.engine.checkpoints.read_checkpoint import read_state_dict
 
     return read_state_dict(source.path, source.key)
+
+
+def count_zeros(
+    entries: Iterable[Entry], masks: Mapping[str, str], announce: Callable[[int, int], None]
+) -> dict[str, Zeros]:
+    """The zeros of each entry of a state dict, by name; see the engine's count_zeros."""
+    from ucseg_cli.engine.checkpoints.count_zeros import count_zeros
+
+    return count_zeros(entries, masks, announce)
 
 
 def _find_all(requests: Iterable[Request], cache: Cache) -> dict[Request, Trace]:

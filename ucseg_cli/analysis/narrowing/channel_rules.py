@@ -143,10 +143,12 @@ def _halved(axes: ChannelAxes, op: Op) -> bool:
 
 
 def _shuffled_channels(axes: ChannelAxes, op: Op) -> bool:
-    groups = op.attributes.get("groups", 1)
-    return axes.layouts.part(_first(axes, op)[1], groups, axes.reason(op)) is not None and _kept(
-        axes, op
-    )
+    groups, source = op.attributes.get("groups", 1), list(_first(axes, op))
+    part = axes.layouts.part(source[1], groups, axes.reason(op))
+    if part is None:
+        return False
+    source[1] = axes.layouts.multiply(part, groups, groups)
+    return _make(axes, op, source)
 
 
 # Convolutions and products
@@ -187,9 +189,10 @@ def _depthwise(
     axes.layouts.fix(second, NO_CHANNELS)
     if transposed:
         axes.equate(op, [first], [channels])
-        return axes.layouts.multiply(channels, axes.layouts.length(second))
+        times = axes.layouts.length(second)
+        return axes.layouts.multiply(channels, times, times)
     times = axes.layouts.length(first) // axes.layouts.length(channels)
-    axes.equate(op, [first], [axes.layouts.multiply(channels, times)])
+    axes.equate(op, [first], [axes.layouts.multiply(channels, times, times)])
     return first
 
 
@@ -356,15 +359,15 @@ def _reshaped(axes: ChannelAxes, op: Op) -> bool:
 
 
 def _pixels_shuffled(axes: ChannelAxes, op: Op) -> bool:
-    source, factor = list(_first(axes, op)), op.attributes["upscale_factor"]
-    part = axes.layouts.part(source[-3], factor * factor, axes.reason(op))
+    source, count = list(_first(axes, op)), op.attributes["upscale_factor"] ** 2
+    part = axes.layouts.part(source[-3], count, axes.reason(op), count)
     spatial = axes.fresh(axes.shape(op.outputs[0])[-2:], NO_CHANNELS)
     return part is not None and _make(axes, op, [*source[:-3], part, *spatial])
 
 
 def _pixels_unshuffled(axes: ChannelAxes, op: Op) -> bool:
-    source, factor = list(_first(axes, op)), op.attributes["downscale_factor"]
-    more = axes.layouts.multiply(source[-3], factor * factor)
+    source, count = list(_first(axes, op)), op.attributes["downscale_factor"] ** 2
+    more = axes.layouts.multiply(source[-3], count, count)
     spatial = axes.fresh(axes.shape(op.outputs[0])[-2:], NO_CHANNELS)
     return _make(axes, op, [*source[:-3], more, *spatial])
 

@@ -51,12 +51,23 @@ class Narrowed(NamedTuple):
     fixed: list[NotNarrowable]
 
 
-class _Producer(NamedTuple):
-    """A layer that makes its output channels anew: any but a depthwise conv."""
+class Producer(NamedTuple):
+    """A conv or linear layer and its output channels.
+
+    Args:
+        path: of the module that owns its weight. channels: how many. layout: of these.
+        weight: a tensor, and its *axis* of output channels; None if they are on two axes of it.
+        is_depthwise: whether each channel makes its own outputs, so that it makes none anew.
+        op: its first call.
+    """
 
     path: str
     channels: int
     layout: Layout
+    weight: int
+    axis: int | None
+    is_depthwise: bool
+    op: int
 
 
 def narrow_each_layer(trace: Trace) -> Narrowed:
@@ -66,13 +77,13 @@ def narrow_each_layer(trace: Trace) -> Narrowed:
     """
     axes = channel_axes(trace)
     narrower = Narrower(axes)
-    producers = list(_producers(axes, narrower.axes))
+    producers = [layer for layer in find_producers(axes, narrower.axes) if not layer.is_depthwise]
     steps: list[tuple[LayerStep, Trace]] = []
     reasons = {variable: _reason(axes, variable) for variable in _variables(producers)}
     for variable in [variable for variable, reason in reasons.items() if reason is None]:
         length = axes.layouts.lengths[variable]
         fewer = quarter_fewer(length)
-        after = narrower.trace(variable, fewer)
+        after = narrower.trace({variable: fewer})
         if after is None:
             reasons[variable] = SHARED_MEMORY
         else:
@@ -81,7 +92,7 @@ def narrow_each_layer(trace: Trace) -> Narrowed:
     return Narrowed(steps, list(_not_narrowable(producers, reasons)))
 
 
-def _variables(producers: list[_Producer]) -> dict[int, None]:
+def _variables(producers: list[Producer]) -> dict[int, None]:
     return {term.variable: None for producer in producers for term in producer.layout}
 
 
@@ -93,7 +104,7 @@ def _reason(axes: ChannelAxes, variable: int) -> str | None:
 
 
 def _not_narrowable(
-    producers: list[_Producer], reasons: Mapping[int, str | None]
+    producers: list[Producer], reasons: Mapping[int, str | None]
 ) -> Iterator[NotNarrowable]:
     """The layers none of whose channels can become fewer."""
     for producer in producers:
@@ -103,7 +114,7 @@ def _not_narrowable(
 
 
 def _step(
-    trace: Trace, after: Trace, producers: list[_Producer], variable: int, fewer: int
+    trace: Trace, after: Trace, producers: list[Producer], variable: int, fewer: int
 ) -> LayerStep:
     layers = tuple(
         Layer(producer.path, producer.channels, producer.channels - fewer * times)
@@ -123,16 +134,16 @@ def _step(
     return LayerStep(layers, tuple(dependent))
 
 
-def _producers(axes: ChannelAxes, resolved: Mapping[int, Axes]) -> Iterator[_Producer]:
+def find_producers(axes: ChannelAxes, resolved: Mapping[int, Axes]) -> Iterator[Producer]:
     """Each layer once, even if it runs several times."""
     trace = axes.trace
     owners = {
         weight.tensor: module.path for module in trace.modules for weight in module.parameters
     }
     seen = set()
-    for op in trace.ops:
+    for index, op in enumerate(trace.ops):
         weight = op.inputs[1] if _is_layer(trace, op) else None
-        if weight is None or weight in seen or _is_depthwise(trace, op):
+        if weight is None or weight in seen:
             continue
         seen.add(weight)
         out = op.outputs[0]
@@ -140,7 +151,26 @@ def _producers(axes: ChannelAxes, resolved: Mapping[int, Axes]) -> Iterator[_Pro
         spatial = 0 if op.name == "linear" else len(trace.tensors[weight].shape) - 2
         place = rank - 1 - spatial
         path = owners.get(weight, trace.modules[op.module].path)
-        yield _Producer(path, trace.tensors[out].shape[place], resolved[out][place])
+        yield Producer(
+            path,
+            trace.tensors[out].shape[place],
+            resolved[out][place],
+            weight,
+            _axis_of_outputs(trace, op, out),
+            _is_depthwise(trace, op),
+            index,
+        )
+
+
+def _axis_of_outputs(trace: Trace, op: Op, out: int) -> int | None:
+    """The axis of a layer's weight that has its output channels."""
+    weight = trace.tensors[op.inputs[1] or 0].shape
+    transposed = "conv_transpose" in op.name or op.attributes.get("transposed")
+    place = len(trace.tensors[out].shape) - 1 - (len(weight) - 2 if op.name != "linear" else 0)
+    channels = trace.tensors[out].shape[place]
+    if transposed and op.attributes.get("groups", 1) == 1:
+        return 1
+    return 0 if weight[0] == channels else None
 
 
 def _is_layer(trace: Trace, op: Op) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ucseg_cli.analysis.narrowing.channel_axes import Axes, ChannelAxes, fills_storage
+from ucseg_cli.analysis.narrowing.channel_layouts import Layout
 from ucseg_cli.facts.element_types import size_in_bytes
 from ucseg_cli.facts.trace import Op, Tensor, Trace
 
@@ -16,7 +17,7 @@ SIZES = ("size", "shape")
 
 
 class Narrower:
-    """Rewrites a trace for another length of one variable of its linked *axes*."""
+    """Rewrites a trace for other lengths of variables of its linked *axes*."""
 
     def __init__(self, axes: ChannelAxes) -> None:
         self._trace, self._lengths = axes.trace, axes.layouts.lengths
@@ -34,12 +35,15 @@ class Narrower:
             if fills_storage(self._trace, row):
                 self._filling[row.storage].append(index)
 
-    def trace(self, variable: int, length: int) -> Trace | None:
-        """The trace with that *length*; None if the tensors on a storage disagree on its size."""
-        changed = self._tensors[variable]
+    def trace(self, lengths: Mapping[int, int]) -> Trace | None:
+        """The trace with these *lengths* of variables.
+
+        None if the tensors on a storage disagree on its size.
+        """
+        changed = {tensor: None for variable in lengths for tensor in self._tensors[variable]}
         tensors = list(self._trace.tensors)
         for tensor in changed:
-            shape = (self._length(axis, variable, length) for axis in self.axes[tensor])
+            shape = (self._length(axis, lengths) for axis in self.axes[tensor])
             tensors[tensor] = tensors[tensor]._replace(shape=tuple(shape))
         storages = self._storages(tensors, changed)
         if storages is None:
@@ -51,9 +55,9 @@ class Narrower:
             self._trace, tensors=tuple(tensors), storages=tuple(storages), ops=tuple(ops)
         )
 
-    def _length(self, axis: Iterable[tuple[int, int]], variable: int, length: int) -> int:
+    def _length(self, axis: Layout, lengths: Mapping[int, int]) -> int:
         return sum(
-            times * (length if own == variable else self._lengths[own]) for own, times in axis
+            term.times * lengths.get(term.variable, self._lengths[term.variable]) for term in axis
         )
 
     def _storages(self, tensors: Sequence[Tensor], changed: Iterable[int]) -> list[int] | None:

@@ -70,8 +70,9 @@ def _joined(layouts: Layouts, source: list[Layout]) -> Layout | None:
     if len(free) > 1:
         return None
     own = free[0] if free else 0
-    others = prod(layouts.length(layout) for place, layout in enumerate(source) if place != own)
-    return layouts.multiply(source[own], others)
+    lengths = [layouts.length(layout) for layout in source]
+    beside = prod(lengths[own + 1 :])
+    return layouts.multiply(source[own], prod(lengths[:own]) * beside, beside)
 
 
 def _unflattened(
@@ -85,7 +86,10 @@ def _unflattened(
         place for place, own in enumerate(shape) if _has_parts(layouts, source, count // own)
     )
     place = next(fitting, None)
-    part = None if place is None else layouts.part(source, count // shape[place], reason)
+    part = None
+    if place is not None:
+        beside = prod(shape[place + 1 :])
+        part = layouts.part(source, count // shape[place], reason, beside)
     if part is None:
         return None
     numbers = (layouts.new(length, NO_CHANNELS) for length in shape)
@@ -103,4 +107,4 @@ def _has_parts(layouts: Layouts, source: Layout, count: int) -> bool:
 
 
 def _is_fixed(layouts: Layouts, layout: Layout) -> bool:
-    return all(layouts.reason(variable) is not None for variable, _ in layouts.resolve(layout))
+    return all(layouts.reason(variable) is not None for variable, *_ in layouts.resolve(layout))

@@ -68,7 +68,7 @@ def compare(
     from ucseg_cli.analysis.counting.conventions import CONVENTIONS
     from ucseg_cli.report.answers.choose.compare import compare_report
     from ucseg_cli.workflow.attribute_axes import attribute_axes
-    from ucseg_cli.workflow.find_checkpoint import with_state_dicts
+    from ucseg_cli.workflow.checkpoints.find_checkpoint import with_state_dicts
     from ucseg_cli.workflow.measure import measure
 
     settings = at.project()

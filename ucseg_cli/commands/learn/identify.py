@@ -37,7 +37,7 @@ def identify(
     """
     from ucseg_cli.analysis.family.fit_checkpoint import identify, propose
     from ucseg_cli.report.answers.learn.identify import identify_report
-    from ucseg_cli.workflow.find_checkpoint import read_checkpoint, trace_candidate
+    from ucseg_cli.workflow.checkpoints.find_checkpoint import read_checkpoint, trace_candidate
     from ucseg_cli.workflow.load_project import load_project
 
     settings = load_project()

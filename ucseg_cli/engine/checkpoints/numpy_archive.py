@@ -8,9 +8,9 @@ from math import prod
 from typing import Any
 from zipfile import ZipFile
 
-from ucseg_cli.engine.checkpoints.rebuilt_values import NUMPY
+from ucseg_cli.engine.checkpoints.rebuilt_values import NUMPY, dense_strides
 from ucseg_cli.facts.element_types import size_in_bytes
-from ucseg_cli.facts.state_dict import Entry, StateDict
+from ucseg_cli.facts.state_dict import Entry, Region, StateDict, Values
 
 MAGIC = b"\x93NUMPY"
 ENDING = ".npy"
@@ -24,7 +24,7 @@ def is_numpy_archive(names: Iterable[str]) -> bool:
     return bool(names) and all(name.endswith(ENDING) for name in names)
 
 
-def read_numpy_archive(archive: ZipFile, sizes: Mapping[str, int]) -> StateDict:
+def read_numpy_archive(archive: ZipFile, sizes: Mapping[str, int], path: str) -> StateDict:
     """Every array of numbers; raises ValueError for a member that is not an array, or cut short.
 
     The header of numpy's format (numpy.lib.format): a mark, a version, its length, and a dictionary
@@ -38,13 +38,18 @@ def read_numpy_archive(archive: ZipFile, sizes: Mapping[str, int]) -> StateDict:
             if mark != MAGIC or length > LONGEST_HEADER:
                 raise ValueError(f"{name} is not an array of numpy")
             header = literal_eval(file.read(length).decode("utf-8"))
-            left = sizes[name] - file.tell()
-        dtype = NUMPY.get(str(header["descr"]).lstrip("<>=|"))
+            start = file.tell()
+        left, code = sizes[name] - start, str(header["descr"])
+        dtype = NUMPY.get(code.lstrip("<>=|"))
         if dtype is None:
             left_out.append(name.removesuffix(ENDING))
         else:
             shape = _shape(name, header["shape"], dtype, left)
-            entries.append(Entry(name.removesuffix(ENDING), shape, dtype))
+            strides = dense_strides(shape, first_axis_fastest=header.get("fortran_order") is True)
+            order = ">" if code.startswith(">") else "<"
+            region = Region(path, start, left, name)
+            values = Values(region, shape, strides, order=order)
+            entries.append(Entry(name.removesuffix(ENDING), shape, dtype, values=values))
     return StateDict(tuple(entries), "numpy", left_out=tuple(left_out))
 
 

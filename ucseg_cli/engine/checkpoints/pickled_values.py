@@ -45,6 +45,8 @@ PID_TEXT = re.compile(
 """How protocol 0 writes the storage of a tensor: as Python prints the tuple of other protocols."""
 
 
+LENGTH_OF_STORAGE = 8
+"""Bytes before the data of a storage in a file before torch 1.6, which say how long it is."""
 BEGINNING_OF_LINE = 4 * LONGEST_BYTES
 """Bytes that are kept of a text as protocol 0 writes it, six bytes for a zero."""
 
@@ -61,19 +63,26 @@ class Pickle:
         size: of the file, which is not read beyond.
         is_inner: whether it lies in another, where there can be no third.
 
-    *storages* are those that it has met, by key; *is_text* says that it names them as protocol 0
-    does, from which torch itself cannot find them.
+    *storages* are those that it has met, by key, and *dtypes* the types of these and of any of
+    which it has met a part; *is_text* says that it names them as protocol 0 does, from which torch
+    itself cannot find them.
     """
 
     def __init__(self, file: BinaryIO, size: int, *, is_inner: bool = False) -> None:
         self.storages: dict[object, Storage] = {}
+        self.dtypes: dict[object, str] = {}
         self.is_text = False
         self._file = _Bounded(file, size)
         self._is_inner = is_inner
 
+    @property
+    def position(self) -> int:
+        """Bytes that have been read or passed over."""
+        return self._file.position
+
     def read(self) -> Any:
         """The next value. Raises CutShortError or UnpicklingError, and other errors for damage."""
-        reader = _Reader(self._file, self.storages, is_inner=self._is_inner)
+        reader = _Reader(self._file, self.storages, self.dtypes, is_inner=self._is_inner)
         value = reader.load()
         self.is_text |= reader.has_text_storages
         return value
@@ -84,8 +93,13 @@ class _Bounded:
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
-        self._left = size
+        self._size = self._left = size
         self._most = MOST_INSTRUCTIONS
+
+    @property
+    def position(self) -> int:
+        """Bytes from where the file stood at first."""
+        return self._size - self._left
 
     def read(self, count: int) -> bytes:
         self._take(count)
@@ -141,11 +155,19 @@ class _Reader(_PythonUnpickler):  # type: ignore[misc]
 
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(_PythonUnpickler.dispatch)
 
-    def __init__(self, file: _Bounded, storages: dict[object, Storage], *, is_inner: bool) -> None:
+    def __init__(
+        self,
+        file: _Bounded,
+        storages: dict[object, Storage],
+        dtypes: dict[object, str],
+        *,
+        is_inner: bool,
+    ) -> None:
         # Python 2 wrote names and data alike as byte strings.
         super().__init__(file, encoding="utf-8", errors="surrogateescape")
         self._bounded = file
         self._storages = storages
+        self._dtypes = dtypes
         self._is_inner = is_inner
         self.has_text_storages = False
 
@@ -169,7 +191,11 @@ class _Reader(_PythonUnpickler):  # type: ignore[misc]
         inner = Pickle(io.BytesIO(beginning), len(beginning), is_inner=True)
         *_, storage = (inner.read() for _ in range(4))
         refuse_short(storage.length, storage.dtype, data)
-        return storage
+        try:
+            inner.read()  # the keys of all storages in it, which is one
+        except Exception:  # noqa: BLE001 - damage raises anything, and only the place is lost
+            return storage
+        return storage._replace(data=data, start=inner.position + LENGTH_OF_STORAGE)
 
     def persistent_load(self, pid: Any) -> Any:
         if isinstance(pid, str) and (text := PID_TEXT.fullmatch(pid)):
@@ -180,6 +206,7 @@ class _Reader(_PythonUnpickler):  # type: ignore[misc]
         _, kind, key, _, length, *view = pid
         view_key, offset, _ = view[0] if view and view[0] else (None, 0, 0)
         storage = Storage(key, storage_dtype(kind), int(length), int(offset))
+        self._dtypes[key] = storage.dtype
         if view_key is None:
             self._storages[key] = storage
         return storage
@@ -243,9 +270,10 @@ class _Reader(_PythonUnpickler):  # type: ignore[misc]
     def _load_data(self, layout: str, longest: int, decode: Callable[[bytes], Any]) -> None:
         (length,) = struct.unpack(layout, self.read(struct.calcsize(layout)))
         if length > longest:
+            start = self._bounded.position
             beginning = self.read(LONGEST_BYTES)
             self._bounded.skip(length - LONGEST_BYTES)
-            self.append(Data(beginning, length))
+            self.append(Data(beginning, length, start, is_text=decode is _text))
         else:
             self.append(decode(self.read(length)))
 

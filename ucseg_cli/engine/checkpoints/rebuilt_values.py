@@ -36,13 +36,44 @@ NUMPY = {
 """Torch's names for numpy's element types."""
 
 
+class Data(NamedTuple):
+    """A long text or byte string, of which only the beginning is kept.
+
+    *length* counts its bytes in the file, which a text of protocol 0 or 1 has more of than it says.
+    *start* is where it begins in the pickle; None for such a text. *is_text* says that it is UTF-8,
+    whose letters are the bytes of the data.
+    """
+
+    beginning: Any
+    length: int
+    start: int | None = None
+    is_text: bool = False
+
+
 class Storage(NamedTuple):
-    """Memory that tensors lie in: its key in the file, its element type and length."""
+    """Memory that tensors lie in: its key in the file, its element type and length.
+
+    One that stands in the pickle itself is in *data*, from the byte *start* of it on.
+    """
 
     key: object
     dtype: str
     length: int
     offset: int = 0
+    data: Data | bytes | None = None
+    start: int | None = None
+
+
+class Held(NamedTuple):
+    """Where the values of a tensor are, as Values has it, with a *source* yet to be found."""
+
+    source: Storage | Data | bytes
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int = 0
+    order: str = "<"
+    zero: int | Held | None = 0
+    dtype: str = ""
 
 
 class StoredTensor(NamedTuple):
@@ -52,16 +83,7 @@ class StoredTensor(NamedTuple):
     dtype: str
     memory: Memory | None = None
     layout: str = "strided"
-
-
-class Data(NamedTuple):
-    """A long text or byte string, of which only the beginning is kept.
-
-    *length* counts its bytes in the file, which a text of protocol 0 or 1 has more of than it says.
-    """
-
-    beginning: Any
-    length: int
+    held: Held | None = None
 
 
 class Placeholder(dict[Any, Any]):
@@ -80,8 +102,8 @@ class Placeholder(dict[Any, Any]):
     def __setstate__(self, state: Any) -> None:
         self.state = state
         if self.name in ARRAYS and isinstance(state, tuple) and len(state) == ARRAY_STATE:
-            _, shape, dtype, _, data = state
-            self.tensor = _array(shape, dtype, data)
+            _, shape, dtype, is_fortran, data = state
+            self.tensor = _array(shape, dtype, data, first_axis_fastest=is_fortran is True)
 
     def append(self, _: object) -> None:
         """Take part in the protocol of lists, and forget it."""
@@ -130,7 +152,11 @@ _NOUNS: dict[type, str] = {
 
 
 def _shape(sizes: Any) -> tuple[int, ...]:
-    return tuple(int(size) for size in sizes)
+    """Lengths or strides; raises UnpicklingError where one is below zero, which torch refuses."""
+    found = tuple(int(size) for size in sizes)
+    if min(found, default=0) < 0:
+        raise pickle.UnpicklingError("a tensor has a length below zero")
+    return found
 
 
 def _name(value: Any) -> str:
@@ -155,13 +181,35 @@ def _numpy_dtype(dtype: Any) -> str:
     return NUMPY.get(text.lstrip("<>=|"), text)
 
 
-def _array(shape: Any, dtype: Any, data: Any) -> StoredTensor | None:
+def _numpy_order(dtype: Any) -> str:
+    """The order of bytes, which stands in the state of a type, or before its code."""
+    code = dtype.arguments[0] if isinstance(dtype, Placeholder) and dtype.arguments else dtype
+    state = dtype.state if isinstance(dtype, Placeholder) else None
+    named = (state[1],) if isinstance(state, tuple) and len(state) > 1 else ()
+    return ">" if ">" in named or b">" in named or str(code).lstrip("b'").startswith(">") else "<"
+
+
+def _array(
+    shape: Any, dtype: Any, data: Any, *, first_axis_fastest: bool = False
+) -> StoredTensor | None:
     """An array of numpy; None for one of objects or texts."""
     found = StoredTensor(_shape(shape), _numpy_dtype(dtype))
     if found.dtype not in BITS:
         return None
     refuse_short(prod(found.shape), found.dtype, data)
-    return found
+    source = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+    if not isinstance(source, bytes | Data):
+        return found
+    strides = dense_strides(found.shape, first_axis_fastest=first_axis_fastest)
+    held = Held(source, found.shape, strides, order=_numpy_order(dtype))
+    return found._replace(held=held)
+
+
+def dense_strides(shape: tuple[int, ...], *, first_axis_fastest: bool = False) -> tuple[int, ...]:
+    """The strides of a tensor without gaps, whose last axis is the fastest, or the first one."""
+    if first_axis_fastest:
+        return tuple(prod(shape[:axis]) for axis in range(len(shape)))
+    return tuple(prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
 def refuse_short(elements: int, dtype: str, data: Any) -> None:
@@ -181,7 +229,7 @@ def _encoded(text: Any, *_: Any) -> Any:
         beginning = text.beginning
         if isinstance(beginning, bytes):  # of UTF-8, cut anywhere
             beginning = beginning.decode("utf-8", "ignore")
-        return Data(beginning.encode("latin-1", "replace"), text.length)
+        return text._replace(beginning=beginning.encode("latin-1", "replace"))
     return text.encode("latin-1")
 
 
@@ -207,7 +255,9 @@ def _strided(storage: Any, offset: int, size: Any, stride: Any, dtype: str = "")
         return StoredTensor(shape, dtype)
     if min(reach, default=0) < 0 or first + sum(reach) >= storage.offset + storage.length:
         raise pickle.UnpicklingError("a tensor reaches beyond its storage")
-    return StoredTensor(shape, dtype, (storage.key, first, first + sum(reach)))
+    held = Held(storage, shape, _shape(stride), first)
+    memory = (storage.key, first, first + sum(reach))
+    return StoredTensor(shape, dtype, memory, held=held)
 
 
 def _rebuild(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> StoredTensor:
@@ -222,15 +272,28 @@ def _rebuild_typed(storage: Any, offset: int, size: Any, stride: Any, *more: Any
     return _strided(storage, offset, size, stride, dtype)
 
 
-def _rebuild_quantized(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> StoredTensor:
-    return _strided(storage, offset, size, stride)._replace(layout="quantized")
+def _rebuild_quantized(
+    storage: Any, offset: int, size: Any, stride: Any, quantizer: Any = (), *_: Any
+) -> StoredTensor:
+    """A scheme, scales and zero points, which are numbers or have one for each channel."""
+    tensor = _strided(storage, offset, size, stride)._replace(layout="quantized")
+    point = quantizer[2] if isinstance(quantizer, tuple) and len(quantizer) > 2 else None
+    zero: int | Held | None = point if isinstance(point, int) else None
+    if isinstance(point, StoredTensor) and point.held is not None:
+        zero = point.held._replace(dtype=point.dtype)
+    return tensor._replace(held=tensor.held and tensor.held._replace(zero=zero))
 
 
 def _rebuild_sparse(layout: Any, data: Any) -> StoredTensor:
-    """Indices, of which compressed layouts have two kinds, values and the size."""
+    """Indices, of which compressed layouts have two kinds, values and the size.
+
+    Where an element may have several values, which are added, none of them says whether it is zero.
+    """
     *_, values = (part for part in data if isinstance(part, StoredTensor))
-    size = next(part for part in data if not isinstance(part, StoredTensor))
-    return StoredTensor(_shape(size), values.dtype, None, _name(layout))
+    size, *more = (part for part in data if not isinstance(part, StoredTensor))
+    adds = _name(layout) == "sparse_coo" and True not in more
+    held = None if adds else values.held
+    return StoredTensor(_shape(size), values.dtype, None, _name(layout), held)
 
 
 def _rebuild_meta(dtype: Any, size: Any, *_: Any) -> StoredTensor:
@@ -245,20 +308,40 @@ def _first(value: Any, *_: Any) -> Any:
     return value
 
 
-def _of_subclass(function: Any, _: Any, arguments: Any, *__: Any) -> Any:
-    return function(*arguments)
+def _of_subclass(function: Any, kind: Any, arguments: Any, *_: Any) -> Any:
+    """A tensor of a class of its own; one that only wraps others has that as its layout."""
+    made = function(*arguments)
+    if isinstance(made, StoredTensor) and getattr(function, "name", None) == WRAPPER:
+        return made._replace(layout=shortened(_name_of(kind), LONGEST_SHOWN))
+    return made
 
 
-def _frombuffer(data: Any, dtype: Any, shape: Any, *_: Any) -> Placeholder:
+def _frombuffer(
+    data: Any, dtype: Any, shape: Any, order: Any = "C", axes: Any = None
+) -> Placeholder:
+    """An array as protocol 5 writes it; those that are neither C's nor Fortran's are permuted."""
     array = Placeholder("numpy.ndarray")
-    array.tensor = _array(shape, dtype, data)
+    tensor = _array(shape, dtype, data, first_axis_fastest=order == "F")
+    array.tensor = _permuted(tensor, _shape(axes)) if tensor and order == "K" and axes else tensor
     return array
+
+
+def _permuted(tensor: StoredTensor, axes: tuple[int, ...]) -> StoredTensor:
+    if sorted(axes) != list(range(len(tensor.shape))):
+        raise pickle.UnpicklingError("the axes of an array are not a permutation")
+    shape = tuple(tensor.shape[axis] for axis in axes)
+    held = tensor.held
+    if held is not None:
+        held = held._replace(shape=shape, strides=tuple(held.strides[axis] for axis in axes))
+    return tensor._replace(shape=shape, held=held)
 
 
 def _items(*items: Any) -> tuple[Any, ...]:
     return tuple(items[0]) if items else ()
 
 
+WRAPPER = "torch._utils._rebuild_wrapper_subclass"
+"""The function that makes a tensor whose values are those of others, such as torchao's."""
 ARRAY_STATE = 5
 """The state of an array has so many parts: version, shape, type, order and data."""
 ARRAYS = {f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")} | {"numpy.ndarray"}
@@ -273,7 +356,7 @@ _REBUILDERS: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_sparse_csr_tensor": _rebuild_sparse,
     "torch._utils._rebuild_nested_tensor": _first,
     "torch._utils._rebuild_meta_tensor_no_storage": _rebuild_meta,
-    "torch._utils._rebuild_wrapper_subclass": _rebuild_wrapper,
+    WRAPPER: _rebuild_wrapper,
     "torch._utils._rebuild_device_tensor_from_numpy": _first,
     "torch._utils._rebuild_device_tensor_from_cpu_tensor": _first,
     "torch._tensor._rebuild_from_type": _of_subclass,

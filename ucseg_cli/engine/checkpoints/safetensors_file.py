@@ -10,8 +10,9 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from ucseg_cli.engine.checkpoints.other_formats import FETCH_AGAIN, SAFETENSORS_LENGTH
+from ucseg_cli.engine.checkpoints.rebuilt_values import dense_strides
 from ucseg_cli.errors import ModelError, UcsegError, UsageError, shortened
-from ucseg_cli.facts.state_dict import Entry, StateDict
+from ucseg_cli.facts.state_dict import Entry, Region, StateDict, Values
 
 DTYPES = {
     "BOOL": "bool", "U8": "uint8", "I8": "int8", "U16": "uint16", "I16": "int16",
@@ -23,6 +24,8 @@ DTYPES = {
 }  # fmt: skip
 """Torch's names for the element types of safetensors."""
 
+METADATA_KEY = "__metadata__"
+"""The name in a header that is not a tensor's."""
 LONGEST_REASON = 200
 """Letters of what safetensors says, which may quote the header."""
 LONGEST_HEADER = 100_000_000
@@ -37,16 +40,38 @@ def read_safetensors(path: str, key: str | None) -> StateDict:
     try:
         with safe_open(path, framework="numpy") as file:
             names = sorted(file.keys(), key=_natural)
-            entries = [_entry(at, name, file.get_slice(name)) for at, name in enumerate(names)]
+            regions = _regions(path)
+            entries = [
+                _entry(at, name, file.get_slice(name), regions.get(name))
+                for at, name in enumerate(names)
+            ]
     except (SafetensorError, OSError) as error:
         raise _broken(path, error) from error
     return StateDict(tuple(entries), "safetensors")
 
 
-def _entry(memory: int, name: str, tensor: Any) -> Entry:
+def _regions(path: str) -> dict[str, Region]:
+    """Where each tensor is, from a header that safetensors has read without complaint.
+
+    None is known if Python's JSON disagrees with that of safetensors.
+    """
+    with Path(path).open("rb") as file:
+        length = int.from_bytes(file.read(SAFETENSORS_LENGTH), "little")
+        text = file.read(length)
+    start = SAFETENSORS_LENGTH + length
+    try:
+        header = json.loads(text)
+        ends = {name: one["data_offsets"] for name, one in header.items() if name != METADATA_KEY}
+        return {name: Region(path, start + one, other - one) for name, (one, other) in ends.items()}
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return {}
+
+
+def _entry(memory: int, name: str, tensor: Any, region: Region | None) -> Entry:
     """One tensor; no two in a safetensors file share memory."""
-    dtype = str(tensor.get_dtype())
-    return Entry(name, tuple(tensor.get_shape()), DTYPES.get(dtype, dtype), memory)
+    dtype, shape = str(tensor.get_dtype()), tuple(tensor.get_shape())
+    values = region and Values(region, shape, dense_strides(shape))
+    return Entry(name, shape, DTYPES.get(dtype, dtype), memory, values=values)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
@@ -74,7 +99,7 @@ def _broken(path: str, error: Exception) -> UcsegError:
 def _difference(header: bytes, size: int) -> str | None:
     """By how many bytes the file is too short or too long for the tensors in its header."""
     try:
-        tensors = [value for name, value in json.loads(header).items() if name != "__metadata__"]
+        tensors = [value for name, value in json.loads(header).items() if name != METADATA_KEY]
         end = max(int(tensor["data_offsets"][1]) for tensor in tensors)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
         return None

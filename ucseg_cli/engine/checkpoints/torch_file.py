@@ -6,13 +6,22 @@ from collections.abc import Iterable, Mapping
 from io import BufferedReader
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import ZipFile
 
+from ucseg_cli.engine.checkpoints.locate_values import (
+    Places,
+    places_after_pickles,
+    places_in_archive,
+)
 from ucseg_cli.engine.checkpoints.nested_state_dict import find_state_dict
 from ucseg_cli.engine.checkpoints.numpy_archive import is_numpy_archive, read_numpy_archive
 from ucseg_cli.engine.checkpoints.other_formats import FETCH_AGAIN, SAVE_KERAS, refusal
-from ucseg_cli.engine.checkpoints.pickled_values import CutShortError, Pickle
+from ucseg_cli.engine.checkpoints.pickled_values import (
+    LENGTH_OF_STORAGE,
+    CutShortError,
+    Pickle,
+)
 from ucseg_cli.engine.checkpoints.rebuilt_values import (
     LONGEST_SHOWN,
     Placeholder,
@@ -37,6 +46,8 @@ KERAS = "model.weights.h5"
 
 LONGEST_REASON = 200
 """Letters of what was wrong in a damaged file, which may quote it."""
+LONGEST_ORDER = 16
+"""Bytes of a word, ``little`` or ``big``."""
 
 _SAVE_AGAIN = "save a state dict instead: torch.save(model.state_dict(), 'weights.pt')"
 
@@ -48,13 +59,13 @@ def read_torch_file(path: str, key: str | None) -> StateDict:
     """
     with Path(path).open("rb") as file:
         is_zip = file.read(2) == b"PK"
-    value = _read_archive(path) if is_zip else _read_old(path)
-    if isinstance(value, StateDict):
-        return value
-    value, is_text = value
+    read = _read_archive(path) if is_zip else _read_old(path)
+    if isinstance(read, StateDict):
+        return read
+    value, is_text, places = read
     found_at, entries = find_state_dict(value, key, path)
     named = {name: one for name, one in entries.items() if isinstance(name, str)}
-    found = tuple(_entries(named))
+    found = tuple(_entries(named, places))
     known = {entry.packed_in or entry.name for entry in found}
     packed = {name for name, one in named.items() if _is_packed(name, one)}
     return StateDict(
@@ -68,19 +79,28 @@ def read_torch_file(path: str, key: str | None) -> StateDict:
     )
 
 
-def _read_archive(path: str) -> Any:
-    """The value in an archive of torch with whether it is text, or the arrays in one of numpy."""
+class _Read(NamedTuple):
+    """The value of a file, whether it is text, and where its data is."""
+
+    value: Any
+    is_text: bool
+    places: Places
+
+
+def _read_archive(path: str) -> _Read | StateDict:
+    """The value in an archive of torch, or the arrays in one of numpy."""
     writer = "torch.save"
     try:
         with ZipFile(path) as archive:
             sizes = member_sizes(archive, Path(path).stat().st_size)
             if is_numpy_archive(sizes):
                 writer = "NumPy"
-                return read_numpy_archive(archive, sizes)
+                return read_numpy_archive(archive, sizes, path)
             name = _refuse_foreign_members(path, sizes)
             with archive.open(name) as file:
                 data = Pickle(BufferedReader(file), sizes[name])  # type: ignore[type-var]
                 value = data.read()
+            order = _read_order(archive, f"{name.removesuffix('data.pkl')}byteorder")
     except UcsegError:
         raise
     except UnpicklingError as error:
@@ -88,7 +108,15 @@ def _read_archive(path: str) -> Any:
     except Exception as error:  # a damaged archive or pickle raises anything
         raise _damaged(path, error, writer) from error
     _refuse_missing_data(path, data, sizes, name.removesuffix("data.pkl"))
-    return value, data.is_text
+    return _Read(value, data.is_text, places_in_archive(path, name, sizes, order))
+
+
+def _read_order(archive: ZipFile, name: str) -> bytes | None:
+    """The order of bytes that an archive names; None if it names none."""
+    if name not in archive.namelist():
+        return None
+    with archive.open(name) as file:
+        return file.read(LONGEST_ORDER)
 
 
 def _refuse_foreign_members(path: str, members: Mapping[str, int]) -> str:
@@ -128,20 +156,20 @@ def _refuse_missing_data(path: str, data: Pickle, sizes: Mapping[str, int], root
             raise _damaged(path, UnpicklingError(reason))
 
 
-def _read_old(path: str) -> tuple[Any, bool]:
-    """The value of a file before torch 1.6, or of a plain pickle, and whether it is text."""
+def _read_old(path: str) -> _Read:
+    """The value of a file before torch 1.6, or of a plain pickle."""
     try:
         size = Path(path).stat().st_size
         with Path(path).open("rb") as file:
             data = Pickle(file, size)
             value = data.read()
             if value != MAGIC:
-                return value, data.is_text
+                return _Read(value, data.is_text, Places(path, None, {}))
             data.read()  # the protocol's version
-            data.read()  # the machine that wrote it
+            machine = data.read()
             value = data.read()
             keys = data.read()
-            left = size - file.tell()
+            start = file.tell()
     except UnpicklingError as error:
         raise _refused(path, error) from error
     except Exception as error:  # damage raises anything
@@ -149,11 +177,14 @@ def _read_old(path: str) -> tuple[Any, bool]:
     expected = 0
     for key in keys:
         storage = data.storages.get(key)
-        expected += 8 + (storage.length * BITS.get(storage.dtype, 0) // 8 if storage else 0)
-    if left < expected:
-        reason = f"the data of its tensors should have {expected:,} bytes, and has {left:,}"
+        bits = storage.length * BITS.get(storage.dtype, 0) if storage else 0
+        expected += LENGTH_OF_STORAGE + bits // 8
+    if size - start < expected:
+        reason = f"the data of its tensors should have {expected:,} bytes, and has {size - start:,}"
         raise _damaged(path, UnpicklingError(reason))
-    return value, data.is_text
+    is_big = isinstance(machine, Mapping) and machine.get("little_endian") is False
+    places = places_after_pickles(path, start, keys, data.dtypes, ">" if is_big else "<")
+    return _Read(value, data.is_text, places)
 
 
 def _tensors(named: Mapping[str, Any]) -> Iterable[tuple[str, str | None, StoredTensor]]:
@@ -193,13 +224,14 @@ def _tensors_inside(value: Any) -> list[StoredTensor]:
     return list(found.values())
 
 
-def _entries(named: Mapping[str, Any]) -> Iterable[Entry]:
+def _entries(named: Mapping[str, Any], places: Places) -> Iterable[Entry]:
     numbers: dict[object, int] = {}
     for name, packed_in, tensor in _tensors(named):
         memory = None
         if tensor.memory is not None:
             memory = numbers.setdefault(tensor.memory, len(numbers))
-        yield Entry(name, tensor.shape, tensor.dtype, memory, tensor.layout, packed_in)
+        values = places.values(tensor.held)
+        yield Entry(name, tensor.shape, tensor.dtype, memory, tensor.layout, packed_in, values)
 
 
 def _remarks(value: Any, entries: Iterable[Entry], *, is_text: bool) -> Iterable[str]:

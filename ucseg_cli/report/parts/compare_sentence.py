@@ -15,7 +15,7 @@ from ucseg_cli.report.answers.choose.compare_settings import (
     settings_in_words,
     settings_place,
 )
-from ucseg_cli.report.answers.choose.loading_tables import loading_sentence
+from ucseg_cli.report.answers.choose.loading_tables import loading_sentence, names_in_loading
 from ucseg_cli.report.parts.module_table import label
 from ucseg_cli.units import format_percent, plural, spoken_count
 
@@ -33,7 +33,7 @@ def compare_sentence(
     checkpoint it says whether the one loads the other.
     """
     if comparison.loading is not None:
-        return loading_sentence(comparison, comparison.loading)
+        return loading_sentence(*names_in_loading(comparison), comparison.loading)
     model, baseline, axes = comparison.model.name, comparison.baseline.name, comparison.axes
     same = bool(axes) and all(change.axis.same_function for change in axes)
     function = "; in eval mode it computes the same function" if same else ""

@@ -38,7 +38,7 @@ def loading_tables(comparison: Comparison, most: int | None) -> Iterator[Table]:
     loading = comparison.loading
     if loading is None or loading.is_strict:
         return
-    checkpoint, network = _names(comparison)
+    checkpoint, network = names_in_loading(comparison)
     shown = loading.differences[:most]
     rows: list[Difference | Row] = [*shown]
     if rest := len(loading.differences) - len(shown):
@@ -48,9 +48,8 @@ def loading_tables(comparison: Comparison, most: int | None) -> Iterator[Table]:
     yield make_table("loading", title, DIFFERENCES, rows, note)
 
 
-def loading_sentence(comparison: Comparison, loading: Loading) -> str:
+def loading_sentence(checkpoint: str, network: str, loading: Loading) -> str:
     """Whether the network loads the checkpoint strictly, and what is in the way."""
-    checkpoint, network = _names(comparison)
     prefix = f"once '{loading.state.prefix}' is stripped" if loading.state.prefix else ""
     if loading.is_strict:
         stripped = f", {prefix}" if prefix else ""
@@ -79,7 +78,7 @@ def loading_notes(comparison: Comparison) -> tuple[str, ...]:
 
 def loading_payload(comparison: Comparison, loading: Loading) -> dict[str, Any]:
     """For scripts; *strict* is the verdict, *expected* counts the network's entries."""
-    checkpoint, network = _names(comparison)
+    checkpoint, network = names_in_loading(comparison)
     return {
         "checkpoint": checkpoint,
         "network": network,
@@ -92,7 +91,8 @@ def loading_payload(comparison: Comparison, loading: Loading) -> dict[str, Any]:
     }
 
 
-def _names(comparison: Comparison) -> tuple[str, str]:
+def names_in_loading(comparison: Comparison) -> tuple[str, str]:
+    """The names of the checkpoint and the network, of which either may come first."""
     baseline, model = comparison.baseline, comparison.model
     pair = (baseline, model) if baseline.state is not None else (model, baseline)
     return pair[0].name, pair[1].name

@@ -27,11 +27,12 @@ def find_state_dict(reference: Reference, *, deploy: bool = False) -> StateDict 
 
     Raises UsageError if it is to be folded for *deploy*, which takes a forward pass.
     """
-    state = _whole(reference, deploy=deploy)
+    state = find_whole(reference, deploy=deploy)
     return state and unwrapped(state)
 
 
-def _whole(reference: Reference, *, deploy: bool) -> StateDict | None:
+def find_whole(reference: Reference, *, deploy: bool) -> StateDict | None:
+    """As find_state_dict, with wrappers."""
     if not isinstance(reference.model, FromCheckpoint):
         return None
     if deploy:
@@ -50,7 +51,7 @@ def with_state_dicts(
     models = [reference.model for reference in references]
     if all(isinstance(model, FromCheckpoint) for model in models):
         return [*subjects]
-    found = (_whole(reference, deploy=deploy) for reference in references)
+    found = (find_whole(reference, deploy=deploy) for reference in references)
     return [subject._replace(state=state) for subject, state in zip(subjects, found, strict=True)]
 
 
