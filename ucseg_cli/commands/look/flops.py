@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from ucseg_cli.cli.options import (
+    MEASURE,
     ConventionOption,
     DeployOption,
+    DtypeOption,
     OneInput,
     OneModel,
     ReconcileOption,
     Rows,
 )
 from ucseg_cli.cli.output_options import Output
-from ucseg_cli.errors import ExitStatus
+from ucseg_cli.errors import ExitStatus, UsageError
+
+IntensityOption = Annotated[
+    bool,
+    typer.Option(
+        "--intensity",
+        help="Operations for each byte that is moved: what traffic with memory bounds.",
+        rich_help_panel=MEASURE,
+    ),
+]
 
 
 def flops(
@@ -20,6 +35,8 @@ def flops(
     at: OneInput,
     convention: ConventionOption = None,
     deploy: DeployOption = False,
+    intensity: IntensityOption = False,
+    dtype: DtypeOption = None,
     reconcile: ReconcileOption = False,
     rows: Rows,
     output: Output,
@@ -29,7 +46,7 @@ def flops(
     Under a convention, with what the convention leaves out.
 
     Examples:
-      ucseg flops v2 --size 512
+      ucseg flops v2 --size 512 --intensity
       ucseg flops torchvision:resnet50 --depth 1 --convention macs
       ucseg flops v2 --reconcile
     """
@@ -37,11 +54,18 @@ def flops(
     from ucseg_cli.report.answers.look.flops import flops_report
     from ucseg_cli.workflow.measure import measure
 
+    if dtype is not None and not intensity:
+        what, fix = "operations do not depend on a dtype", "add --intensity for bytes per operation"
+        raise UsageError(what, where=f"--dtype {dtype}", help=fix)
     settings = at.project()
     conditions, cache = at.conditions(settings), at.open_cache()
     (subject,) = measure([of.find(settings)], [conditions], settings, cache=cache, deploy=deploy)
     priced = CONVENTIONS[convention or settings.convention]
     conditions = conditions.as_run(subject.trace)
     report = flops_report(subject, conditions, priced, rows.arrangement, reconciled=reconcile)
+    if intensity:
+        from ucseg_cli.report.answers.look.intensity import with_intensity
+
+        report = with_intensity(report, subject, priced, rows.arrangement, dtype)
     output.deliver(report, [subject])
     return ExitStatus.OK

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from ucseg_cli.cli.options import OneInput, OneModel, TopOption, choice
+from ucseg_cli.cli.options import DtypeOption, OneInput, OneModel, TopOption
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus
-from ucseg_cli.facts.choices import DTYPES
-
-DtypeOption = Annotated[
-    str | None,
-    choice("--dtype", noun="dtype", known=DTYPES, help="As if all floating-point tensors had it"),
-]
 
 
 def memory(
