@@ -10,7 +10,7 @@ import typer
 
 from ucseg_cli.cli.number_type import POSITIVE, TIME_LIMIT, WHOLE
 from ucseg_cli.errors import UnknownNameError, UsageError
-from ucseg_cli.facts.choices import CONVENTION_NAMES, TIMEOUT
+from ucseg_cli.facts.choices import CONVENTION_NAMES, DTYPES, TIMEOUT
 
 if TYPE_CHECKING:
     from ucseg_cli.facts.conditions import Conditions, Size
@@ -132,6 +132,10 @@ ConventionOption = Annotated[
         known=CONVENTION_NAMES,
         help="How operations are priced, fvcore unless configured",
     ),
+]
+DtypeOption = Annotated[
+    str | None,
+    choice("--dtype", noun="dtype", known=DTYPES, help="As if all floating-point tensors had it"),
 ]
 ExitZeroOption = Annotated[
     bool,

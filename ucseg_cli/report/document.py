@@ -52,7 +52,7 @@ class Kind(Enum):
     BYTES_EFFECT = auto()
     """An EFFECT in bytes, whatever the row's unit."""
     DECIMAL = auto()
-    """A measured figure, which need not be whole."""
+    """A figure that need not be whole."""
     CHANGE = auto()
     """A signed ratio, or ``new`` or ``gone`` instead of a division by zero; less is better."""
     SHARE = auto()

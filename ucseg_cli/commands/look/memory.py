@@ -6,16 +6,11 @@ from typing import Annotated
 
 import typer
 
-from ucseg_cli.cli.options import TRAINING, OneInput, OneModel, TopOption, choice
+from ucseg_cli.cli.options import TRAINING, DtypeOption, OneInput, OneModel, TopOption
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.cli.training_options import TrainingOptions
 from ucseg_cli.errors import ExitStatus, UsageError
-from ucseg_cli.facts.choices import DTYPES
 
-DtypeOption = Annotated[
-    str | None,
-    choice("--dtype", noun="dtype", known=DTYPES, help="As if all floating-point tensors had it"),
-]
 FitsOption = Annotated[
     str | None,
     typer.Option(
