@@ -305,8 +305,8 @@ def break_variants(monkeypatch: pytest.MonkeyPatch) -> Break:
     error = ModelError("eleven with regular")
 
     def break_variants(is_broken: Callable[[Variant], bool]) -> None:
-        def record_here(models: Any, conditions: Any, *, wholes: bool) -> Any:
-            recorded = really(models, conditions, wholes=wholes)
+        def record_here(models: Any, conditions: Any, *, wired: bool) -> Any:
+            recorded = really(models, conditions, wired=wired)
             for model, one in zip(models, recorded, strict=True):
                 outcomes = [error] * len(conditions) if is_broken(model) else one.outcomes
                 yield one._replace(outcomes=outcomes)
