@@ -261,6 +261,22 @@ def test_the_sentence_says_how_many_fit(bound: int, sentence: str) -> None:
     assert report.summary.startswith(f"{sentence}; ")
 
 
+def test_the_sentence_names_a_figure_that_no_variant_has() -> None:
+    figures = {PARAMS: params, FIELD: lambda _: None}
+    field = swept_answer(figures=figures, objectives=GOALS)
+    sentence = "There is no front: no variant has receptive-field."
+    assert sweep_report(field).summary == sentence
+    assert sentence in screen(field)
+    half = {PEAK: lambda place: place[1] or None, FIELD: lambda place: 9 if not place[1] else None}
+    goals = (Objective("peak-memory"), GOALS[1])
+    assert sweep_report(swept_answer(figures=half, objectives=goals)).summary == (
+        "There is no front: no variant has a figure of every objective."
+    )
+    limit = Limit("receptive-field", 400, is_max=False, text="400")
+    limited = swept_answer(figures=figures, objectives=GOALS, limits=(limit,))
+    assert sweep_report(limited).summary == "None of 30 variants fits: none has receptive-field."
+
+
 def test_the_sentence_says_what_the_nearest_saves() -> None:
     answer = swept_answer(limits=(at_most("params", 400_000, "400k"),), nearest=True)
     assert "v2+backbone=10 is the nearest, with 1 change and 160k fewer parameters." in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ucseg_cli.analysis.space.sweep_answer import FrontPoint, Nearest, Number, Quantity, SweepAnswer
 from ucseg_cli.report.answers.choose.swept import sweep_tables as tables
@@ -122,7 +122,8 @@ def _summary(answer: SweepAnswer) -> str:
     else:
         parts.append(_about_front(answer))
     sentence = "; ".join(parts)
-    return f"{'It' if sentence.startswith('it is ') else sentence[:2]}{sentence[2:]}."
+    is_word = sentence.startswith(("it ", "there "))  # else it may begin with a name
+    return f"{sentence[0].upper() if is_word else sentence[0]}{sentence[1:]}."
 
 
 def _none_fits(answer: SweepAnswer) -> str:
@@ -130,7 +131,8 @@ def _none_fits(answer: SweepAnswer) -> str:
     if not answer.tallies:
         return f"None of {size} can be built and run."
     if (least := answer.least) is None:
-        return f"None of {size} fits."
+        absent = _without_figures(answer, [limit.label for limit in answer.limits])
+        return f"None of {size} fits{f': none has {absent}' if absent else ''}."
     name = answer.space.reference_at(least.variant)
     # no share of nothing says how far it is
     beyond = f", {format_percent(least.excess)} beyond" if least.limit.bound else " to"
@@ -174,6 +176,8 @@ def _difference(quantity: Quantity, change: Number) -> str:
 
 def _about_front(answer: SweepAnswer) -> str:
     """The best variant if one is the best in everything, else how the base stands to the front."""
+    if not answer.front:
+        return _no_front(answer)
     first, *others = answer.front
     if not others:
         return _about_best(answer, first)
@@ -192,6 +196,18 @@ def _about_front(answer: SweepAnswer) -> str:
     return f"{count}, and {base} is not: {name} is better in {_listed(gains)}"
 
 
+def _no_front(answer: SweepAnswer) -> str:
+    """The objectives of which no variant has a figure; else none has one of each."""
+    absent = _without_figures(answer, [objective.label for objective in answer.objectives])
+    return f"there is no front: no variant has {absent or 'a figure of every objective'}"
+
+
+def _without_figures(answer: SweepAnswer, labels: Iterable[str]) -> str:
+    """Those of which no variant has a figure: ``receptive-field or output-stride``."""
+    absent = [label for label in dict.fromkeys(labels) if set(answer.column(label)) <= {None}]
+    return _listed(absent, "or") if absent else ""
+
+
 def _about_best(answer: SweepAnswer, point: FrontPoint) -> str:
     name = answer.space.reference_at(point.variant)
     if answer.fitting == 1:
@@ -200,10 +216,10 @@ def _about_best(answer: SweepAnswer, point: FrontPoint) -> str:
     return f"{name} is the best in {_listed([one.title for one in objectives])}"
 
 
-def _listed(words: Sequence[str]) -> str:
+def _listed(words: Sequence[str], joined_by: str = "and") -> str:
     """``parameters, MACs and peak activations``."""
     *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
+    return f"{', '.join(others)} {joined_by} {last}" if others else last
 
 
 def _beats_base(answer: SweepAnswer, point: FrontPoint) -> bool:
