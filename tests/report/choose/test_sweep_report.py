@@ -23,6 +23,7 @@ from support.swept_spaces import (
     Place,
     at_most,
     params,
+    peak,
     swept_answer,
 )
 from ucseg_cli.analysis.space.conclude_sweep import find_front
@@ -145,6 +146,18 @@ def test_effects_that_are_left_out_are_counted() -> None:
     assert [abs(Fraction(mean)) for mean in column(page, "mean")[:3]] == sorted(
         (abs(Fraction(mean)) for mean in column(page, "mean")[:3]), reverse=True
     )
+
+
+def test_a_space_of_one_variant_has_no_step_and_no_front_to_speak_of() -> None:
+    one = BACKBONE._replace(values=(10,))
+    report = sweep_report(swept_answer([one], {PEAK: peak}))
+    beyond = swept_answer([one], {PEAK: peak}, limits=[at_most("peak-memory", 9_150_000, "9M")])
+    assert sweep_report(beyond).summary == (
+        "The variant does not fit; v2+backbone=10 comes closest, 100.0% beyond peak-memory ≤ 9M."
+    )
+    assert report.summary == "v2+backbone=10 is the only variant."
+    assert report.first is not None
+    assert "effects" not in keys((*report.first.tables, *report.tables))
 
 
 def test_what_cannot_be_built_is_grouped_by_its_reason_with_an_example() -> None:

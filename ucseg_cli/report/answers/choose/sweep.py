@@ -17,6 +17,7 @@ from ucseg_cli.units import format_percent, plural
 FRONT_ROWS = 5
 FEW = 3
 """Rows of the nearest, of the best by a formula and of reasons, unless --top says otherwise."""
+SEVERAL = 2
 PAGE_ROWS = 200
 """Rows of a table outside terminals; the files for scripts have every variant."""
 
@@ -130,20 +131,21 @@ def _none_fits(answer: SweepAnswer) -> str:
     size = plural(answer.space.size, "variant")
     if not answer.tallies:
         return f"None of {size} can be built and run."
+    none_fits = f"None of {size} fits" if answer.space.size > 1 else "The variant does not fit"
     if (least := answer.least) is None:
         absent = _without_figures(answer, [limit.label for limit in answer.limits])
-        return f"None of {size} fits{f': none has {absent}' if absent else ''}."
+        return f"{none_fits}{f': none has {absent}' if absent else ''}."
     name = answer.space.reference_at(least.variant)
     # no share of nothing says how far it is
     beyond = f", {format_percent(least.excess)} beyond" if least.limit.bound else " to"
-    return f"None of {size} fits; {name} comes closest{beyond} {least.limit}."
+    return f"{none_fits}; {name} comes closest{beyond} {least.limit}."
 
 
 def _fitting(answer: SweepAnswer) -> str:
     size, fitting = answer.space.size, answer.fitting
     if fitting == size:
         return "All variants fit" if size > 1 else "The variant fits"
-    counted = f"{fitting:,} of {plural(size, 'variant')} fit{'s' if fitting == 1 else ''}"
+    counted = tables.how_many_fit(answer)
     tally, others = max(answer.tallies, key=lambda one: one.alone), size - fitting
     if not tally.alone:
         return counted
@@ -176,11 +178,8 @@ def _difference(quantity: Quantity, change: Number) -> str:
 
 def _about_front(answer: SweepAnswer) -> str:
     """The best variant if one is the best in everything, else how the base stands to the front."""
-    if not answer.front:
-        return _no_front(answer)
-    first, *others = answer.front
-    if not others:
-        return _about_best(answer, first)
+    if len(answer.front) < SEVERAL:
+        return _about_best(answer, answer.front[0]) if answer.front else _no_front(answer)
     count = f"{len(answer.front):,} variants are on the front"
     base, index = answer.space.base.name, answer.space.base_index
     if any(index in (point.variant, *point.equals) for point in answer.front):
@@ -211,7 +210,7 @@ def _without_figures(answer: SweepAnswer, labels: Iterable[str]) -> str:
 def _about_best(answer: SweepAnswer, point: FrontPoint) -> str:
     name = answer.space.reference_at(point.variant)
     if answer.fitting == 1:
-        return f"it is {name}"
+        return f"it is {name}" if answer.space.size > 1 else f"{name} is the only variant"
     objectives = tables.objective_quantities(answer)[: len(answer.objectives)]
     return f"{name} is the best in {_listed([one.title for one in objectives])}"
 
