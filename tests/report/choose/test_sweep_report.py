@@ -209,6 +209,9 @@ def test_scores_are_decimals_and_a_formula_ranks() -> None:
     )
     assert report.payload["scores"]["outside"] == ["v3"]
     assert report.summary.startswith("v2+conv=regular+aspp_channels=96 is the best by params / 2")
+    nothing = swept_answer(formula=parse_formula("params / 0"), names={"params": "params"})
+    sentence = "No variant has a score by params / 0: division by zero."
+    assert sweep_report(nothing).summary == sentence
 
 
 # The sentence

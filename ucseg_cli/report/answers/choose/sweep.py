@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ucseg_cli.analysis.space.sweep_answer import FrontPoint, Nearest, Number, Quantity, SweepAnswer
+from ucseg_cli.analysis.space.sweep_answer import (
+    FrontPoint,
+    Nearest,
+    Number,
+    Quantity,
+    Ranking,
+    SweepAnswer,
+)
 from ucseg_cli.report.answers.choose.swept import sweep_tables as tables
 from ucseg_cli.report.answers.choose.swept.sweep_figures import figure_text
 from ucseg_cli.report.answers.choose.swept.sweep_payload import sweep_payload, sweep_records
@@ -115,16 +122,22 @@ def _summary(answer: SweepAnswer) -> str:
     if not answer.fitting:
         return _none_fits(answer)
     parts = [_fitting(answer)] if answer.tallies else []
-    if answer.ranking and answer.ranking.order:
-        best = answer.space.reference_at(answer.ranking.order[0])
-        parts.append(f"{best} is the best by {answer.ranking.formula}")
+    if answer.ranking:
+        parts.append(_about_ranking(answer, answer.ranking))
     elif answer.nearest:
         parts.append(_about_nearest(answer, answer.nearest[0]))
     else:
         parts.append(_about_front(answer))
     sentence = "; ".join(parts)
-    is_word = sentence.startswith(("it ", "there "))  # else it may begin with a name
+    is_word = sentence.startswith(("it ", "there ", "no "))  # else it may begin with a name
     return f"{sentence[0].upper() if is_word else sentence[0]}{sentence[1:]}."
+
+
+def _about_ranking(answer: SweepAnswer, ranking: Ranking) -> str:
+    if ranking.order:
+        return f"{answer.space.reference_at(ranking.order[0])} is the best by {ranking.formula}"
+    why = f": {_listed(list(ranking.reasons))}" if ranking.reasons else ""
+    return f"no variant has a score by {ranking.formula}{why}"
 
 
 def _none_fits(answer: SweepAnswer) -> str:
