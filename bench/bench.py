@@ -112,7 +112,13 @@ PROMISES = (
         most_time=3.0,
     ),
     Promise(
-        "the same cached / import torch, torchvision",
+        "the same with receptive fields and output strides / import torch, torchvision",
+        (*SWEEP, "--min", "receptive-field=400", "--max", "output-stride=32", "--no-cache"),
+        TORCH_AND_TORCHVISION,
+        most_time=3.5,
+    ),
+    Promise(
+        "the sweep of 5,760 variants cached / import torch, torchvision",
         SWEEP,
         TORCH_AND_TORCHVISION,
         most_time=1.0,

@@ -74,9 +74,9 @@ def sweep(variants: Sequence[dict[str, object]]) -> None:
         for one in variants
     ]
     recorder = SpaceRecorder([Conditions(Size(SIDE, SIDE))])
-    figures = OutcomeFigures(recorder.book, recorder.wholes)
+    figures = OutcomeFigures(recorder.book)
     for (outcome,) in recorder.record(models):
-        figures.figure(outcome, "peak-memory", 0)
+        figures.figure(outcome, "peak-memory")
 
 
 def count_each(variants: Sequence[dict[str, int]]) -> None:

@@ -262,7 +262,7 @@ def fake_engine(
             requests = [tracing.Request(model, at) for at in conditions]
             found = record_all(requests, failures)
             outcomes = [found.get(one) or failures[one] for one in requests]
-            yield sweeping.Recorded(outcomes, EMPTY_BOOK, {})
+            yield sweeping.Recorded(outcomes, EMPTY_BOOK)
 
     def count(request: tracing.Request, timeout: float = TIMEOUT) -> tuple[Count, ...]:
         return other_counts if request == COUNTED else really_count(request, timeout)

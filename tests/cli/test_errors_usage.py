@@ -43,6 +43,15 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
         ["params", "v2+backbone=3"],
         ["'3' is not a value of the axis 'backbone'", "accepts: 4 to 13"],
     ),
+    (
+        ["params", "v2", "--export-json", ""],
+        ["--export-json names no file", "--> --export-json", "write --export-json answer.json"],
+    ),
+    (["check", "--docs", "README.md", " "], ["--docs names no file", "write --docs README.md"]),
+    (
+        ["sweep", "v2", "--vary", "backbone=9,10", "--scores", ""],
+        ["--scores names no file", "--> --scores", "write --scores runs.csv"],
+    ),
     (["params", "v2+rates="], ["'' is not a value of the axis 'rates'"]),
     (["params", "v2+rates=\u0665"], ["'\u0665' is not a value of the axis 'rates'"]),
     (["params", "v2+"], ["'+' does not say what to change", "write +AXIS=VALUE"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from ucseg_cli.engine.trace_model import Tracer, trace_source
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.encoding.encoded_parts import decode_outcomes, encode_outcomes
 from ucseg_cli.facts.encoding.encoded_trace import TraceFormatError
-from ucseg_cli.facts.parts import Assembled, Composed, Made, Outcome, PartBook
+from ucseg_cli.facts.parts import Assembled, Composed, Made, Outcome, PartBook, Step, Wiring
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.references import Argument, FromFile, FromLibrary
 from ucseg_cli.references.designs import Model
@@ -309,20 +310,18 @@ def figures_by_parts(
     models: Sequence[Model], conditions: Sequence[Conditions] = (AT_64,), *, coded: bool = False
 ) -> Iterator[tuple[list[Outcome], Callable[[int, str], int | None]]]:
     """The outcomes of each variant, and what figure each has of a metric on an input."""
-    recorder = SpaceRecorder(conditions, whole=True)
-    book, wholes = recorder.book, recorder.wholes
-    if coded:
-        book, wholes = PartBook([], []), {}
-    figures = OutcomeFigures(book, wholes)
+    recorder = SpaceRecorder(conditions, wired=True)
+    book = PartBook([], []) if coded else recorder.book
+    figures = OutcomeFigures(book)
     for outcomes in recorder.record(models):
         if coded:
             parts, weights = recorder.book
             new = PartBook(parts[len(book.parts) :], weights[len(book.weights) :])
-            line: Any = encode_outcomes(outcomes, new, recorder.wholes)
-            outcomes = decode_outcomes(line, book, wholes)  # noqa: PLW2901
+            line: Any = json.loads(json.dumps(encode_outcomes(outcomes, new)))
+            outcomes = decode_outcomes(line, book)  # noqa: PLW2901
 
         def figure(number: int, metric: str, of: Sequence[Outcome] = outcomes) -> int | None:
-            return figures.figure(of[number], metric, number)
+            return figures.figure(of[number], metric)
 
         yield outcomes, figure
 
@@ -498,6 +497,14 @@ class Resizes(nn.Module):
         return x.unsqueeze_(0).squeeze_(0).t_()
 
 
+class Redraws(nn.Module):
+    """It changes what it made."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = (x * 2)[0, 0].clone().t_().resize_(4, 3)
+        return (y @ y.t())[None, None]
+
+
 class Twice(nn.Module):
     def __init__(self, child: nn.Module, *, flat: bool = False) -> None:
         super().__init__()
@@ -509,7 +516,7 @@ class Twice(nn.Module):
         return out
 
 
-@pytest.mark.parametrize("make", [Counter, Keeps, Resizes])
+@pytest.mark.parametrize("make", [Counter, Keeps, Resizes, Redraws])
 def test_a_module_that_is_not_the_same_after_a_call_is_run_again(
     make: Callable[[], nn.Module],
 ) -> None:
@@ -520,10 +527,20 @@ def test_a_module_that_is_not_the_same_after_a_call_is_run_again(
     with recorder.watching_calls():
         run = recorder.run(Twice(make(), flat=flat).eval(), (image,), {})
     alone = totals(record(Twice(make(), flat=flat), image))
-    outcome = Assembled(run.composed, run.input_bytes, (), run.geometry)
-    figures = OutcomeFigures(PartBook(parts, []), {})
+    outcome = Assembled(run.composed, run.input_bytes, ())
+    figures = OutcomeFigures(PartBook(parts, []))
     for metric in ("fvcore", "macs", "torch", "peak-memory"):
-        assert figures.figure(outcome, metric, 0) == alone[metric]
+        assert figures.figure(outcome, metric) == alone[metric]
+
+
+def test_a_storage_that_grows_is_refused() -> None:
+    class Grows(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (x * 2).resize_(90, 90)
+
+    recorder = PartsRecorder([])
+    with recorder.watching_calls(), pytest.raises(WholeOnlyError, match="grows"):
+        recorder.run(Grows(), (torch.empty(1, 3, 2, 2, device="meta"),), {})
 
 
 def test_a_tensor_that_nothing_made_is_refused() -> None:
@@ -547,25 +564,29 @@ def test_modules_and_torch_are_as_they_were_afterwards() -> None:
     assert torch.is_grad_enabled()
 
 
-VARIANT = Assembled(Composed((0,), (Made(4, 0, None),)), 8, (0,), 0)
+WIRED = Wiring(1, (Step(0, (0, None), (1,), "conv"), Step(None, (), (1,), "head")), (1,))
+VARIANT = Assembled(Composed((0,), (Made(4, 0, None),), WIRED), 8, (0,), ((1, 3, 2, 2),))
 
 
 @pytest.mark.parametrize(
     ("key", "row"),
     [
         ("outcomes", {"assembled": VARIANT}),  # no such part
-        ("outcomes", {"assembled": [[[], []], True, [], 0]}),
+        ("outcomes", {"assembled": [[[], [], None], True, [], [], [], []]}),
+        ("outcomes", {"assembled": [[[], [], None], 4, [], [["a"]], [], []]}),
         ("outcomes", {"error": 3}),
-        ("parts", {"composed": [[0], []]}),
-        ("parts", {"composed": [[], [[4, 0, None]]]}),
-        ("parts", {"composed": [[], [[-4, 0, 0]]]}),
+        ("parts", {"composed": [[0], [], None]}),
+        ("parts", {"composed": [[], [[4, 0, None]], None]}),
+        ("parts", {"composed": [[], [[-4, 0, 0]], None]}),
+        ("parts", {"composed": [[], [], [1, [[0, [0], [1], None]], []]]}),  # no such part
+        ("parts", {"composed": [[], [], [1, [[None, [2], [1], None]], []]]}),  # no such tensor
+        ("parts", {"composed": [[], [], [1, [], [1]]]}),
         ("parts", {"trace": {}}),
-        ("wholes", [0, 0, 1]),
     ],
 )
 def test_what_no_recorder_wrote_is_refused(key: str, row: Any) -> None:
-    empty: dict[str, list[Any]] = {"parts": [], "weights": [], "wholes": [], "outcomes": []}
-    assert decode_outcomes(empty, PartBook([], []), {}) == []
+    empty: dict[str, list[Any]] = {"parts": [], "weights": [], "outcomes": []}
+    assert decode_outcomes(empty, PartBook([], [])) == []
     for data in (None, {}, {**empty, key: [row]}):
         with pytest.raises(TraceFormatError):
-            decode_outcomes(data, PartBook([], []), {})
+            decode_outcomes(data, PartBook([], []))

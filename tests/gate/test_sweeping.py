@@ -49,7 +49,7 @@ def sweep(path: Path, *ways: str, timeout: float = 60) -> list[int | str]:
             found.append(outcome.what)
         else:
             assert isinstance(outcome, Assembled)
-            params = OutcomeFigures(one.book, one.wholes).figure(outcome, "params", 0)
+            params = OutcomeFigures(one.book).figure(outcome, "params")
             assert params is not None
             found.append(params)
     return found

@@ -82,6 +82,20 @@ def test_arguments_come_after_plus_signs_and_the_later_of_two_for_one_name_wins(
     )
 
 
+def test_a_value_in_quotes_may_hold_what_looks_like_another_argument() -> None:
+    text = """net.py:Net@main+name="a+width=7"+other='b+c=1'+width=9+open="x+y=2"""
+    arguments = (
+        Argument("name", '"a+width=7"'),
+        Argument("other", "'b+c=1'"),
+        Argument("width", "9"),
+        Argument("open", '"x'),
+        Argument("y", "2"),
+    )
+    assert parse_reference(text).model == FromFile("net.py", "Net", arguments, "main")
+    assert Argument.of("name", "a+width=7") == Argument("name", "'a+width=7'")
+    assert with_axes(text, {"width": "3"}) == text.replace("width=9", "width=3")
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -17,6 +17,7 @@ from ucseg_cli.references.vary import (
 
 AXES = family_axes(CATALOGUE["v2"])
 TUPLE, FREE = OpenAxis("depths", "(1, 2)", holds_commas=True), OpenAxis("width", "6")
+NESTED = OpenAxis("stages", "((1, 2), (3,))", holds_commas=True)
 
 
 def values(name: str, text: str) -> tuple[object, ...]:
@@ -61,7 +62,13 @@ def test_values_of_the_family(name: str, text: str, expected: tuple[object, ...]
         (FREE, "(1,2),[3,{4,5}],6", ("(1,2)", "[3,{4,5}]", "6")),
         (FREE, "1,2|3", ("1,2", "3")),
         (FREE, "a..b", ("a..b",)),
+        (FREE, '''"a,b",'c|d',"e"''', ('"a,b"', "'c|d'", '"e"')),
+        (FREE, "it's,b", ("it's", "b")),
+        (FREE, "a+c=1,b+2", ("'a+c=1'", "b+2")),
         (TUPLE, "1,2", ("1,2",)),
+        (TUPLE, "(1,2), (1,)", ("(1,2)", "(1,)")),
+        (TUPLE, "(1,2),1", ("(1,2),1",)),
+        (NESTED, "(1,2),(1,)", ("(1,2),(1,)",)),
         (TUPLE, "(1,2)|1,2,3", ("(1,2)", "1,2,3")),
         (TUPLE, "[1,(2,)]|1,[2]|(1,2)", ("[1,(2,)]", "(1,2)")),
     ],
@@ -79,7 +86,7 @@ def test_the_base_is_written_as_the_value_that_it_equals() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "what"),
     [
-        ("backbone", "9..14", "'14' is not a value of the axis 'backbone'"),
+        ("backbone", "14", "'14' is not a value of the axis 'backbone'"),
         ("backbone", "", "backbone has no values"),
         ("backbone", "9,,10", "'9,,10' has an empty value"),
         ("rates", "6|", "'6|' has an empty value"),
@@ -89,7 +96,7 @@ def test_the_base_is_written_as_the_value_that_it_equals() -> None:
         ("backbone", "*", "'*' is every choice, and backbone has no list of choices"),
         ("conv", "seperable", "'seperable' is not a value of the axis 'conv'"),
         ("aspp_channels", "1..999999999", "has more than 200,000 values"),
-        ("aspp_channels", "|".join(["1..150000"] * 2), "has more than 200,000 values"),
+        ("aspp_channels", "|".join(["1..60000"] * 4), "has more than 200,000 values"),
     ],
 )
 def test_what_is_not_a_value_is_refused_with_a_way_to_write_it(
@@ -100,6 +107,28 @@ def test_what_is_not_a_value_is_refused_with_a_way_to_write_it(
     assert what in caught.value.what
     assert caught.value.where == "here"
     assert caught.value.help
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what", "fix"),
+    [
+        ("backbone", "10..99", "the range '10..99' ends at 99", "write backbone=10..13"),
+        ("backbone", "1..9", "the range '1..9' begins at 1", "write backbone=4..9"),
+        ("rates", "0..3", "the range '0..3' begins at 0", "write rates=1..3"),
+        ("backbone", "20..30", "begins at 20", "for example backbone=10"),
+        ("backbone", "4..30/2", "ends at 30", "for example backbone=10"),
+        ("dropout", "0..2/0.5", "the range '0..2/0.5' ends at 2.0", "for example dropout=0.3"),
+        ("backbone", "9..4", "the range '9..4' has no values", "write 4..9"),
+    ],
+)
+def test_a_range_that_leaves_an_axis_is_refused_at_its_end(
+    name: str, text: str, what: str, fix: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        values(name, text)
+    assert what in caught.value.what
+    assert caught.value.help is not None
+    assert caught.value.help.startswith(fix)
 
 
 def test_as_many_values_as_are_allowed_are_read() -> None:

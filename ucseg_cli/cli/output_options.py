@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from ucseg_cli.cli.file_type import FileName
 from ucseg_cli.cli.options import OUTPUT, one_of
 from ucseg_cli.errors import UsageError
 from ucseg_cli.report.formats.render import FORMATS, JUDGED_FORMATS
@@ -85,7 +86,14 @@ def _refuse_unwritable(context: typer.Context, path: Path, format_name: str) -> 
 
 
 _option = partial(typer.Option, rich_help_panel=OUTPUT)
-_export = partial(_option, metavar="FILE", callback=_writable)
+
+
+def _export(words: str, example: str) -> Any:
+    """The option for an export in the format that is called so, to a file such as *example*."""
+    help_line, kind = f"Also write {words} to FILE.", FileName(example)
+    return _option(metavar="FILE", help=help_line, callback=_writable, click_type=kind)
+
+
 _format = _option(
     "--format",
     "-f",
@@ -115,10 +123,10 @@ class Output(NamedTuple):
     """Where an answer goes, and in which form; one run may do several."""
 
     format: Annotated[str, _format] = "table"
-    export_json: Annotated[Path | None, _export(help="Also write JSON to FILE.")] = None
-    export_csv: Annotated[Path | None, _export(help="Also write CSV to FILE.")] = None
-    export_markdown: Annotated[Path | None, _export(help="Also write Markdown to FILE.")] = None
-    export_html: Annotated[Path | None, _export(help="Also write a web page to FILE.")] = None
+    export_json: Annotated[Path | None, _export("JSON", "answer.json")] = None
+    export_csv: Annotated[Path | None, _export("CSV", "answer.csv")] = None
+    export_markdown: Annotated[Path | None, _export("Markdown", "answer.md")] = None
+    export_html: Annotated[Path | None, _export("a web page", "answer.html")] = None
     export: Annotated[list[str] | None, _exports] = None
     force: Annotated[bool, _force] = False
     summary: Annotated[bool, _summary] = False

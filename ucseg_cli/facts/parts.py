@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ucseg_cli.errors import UcsegError
-from ucseg_cli.facts.trace import Trace
+from ucseg_cli.facts.trace import Tap, Trace
 
 
 class Made(NamedTuple):
@@ -19,11 +19,46 @@ class Made(NamedTuple):
     end: int | None
 
 
+class Step(NamedTuple):
+    """A step of a wired pass; tensors by their numbers in it, None for a weight.
+
+    Args:
+        part: the number of the part that runs; None for a module that is not a part, after the
+            steps that it is made of.
+        inputs: the tensors that it takes, in order.
+        outputs: those that it returns; one that it also takes was written in place.
+        module: the path of the module that is called, from the one around it, if it has one.
+    """
+
+    part: int | None
+    inputs: tuple[int | None, ...]
+    outputs: tuple[int | None, ...]
+    module: str | None
+
+
+class Wiring(NamedTuple):
+    """Which step of a pass takes what another one returned.
+
+    Args:
+        inputs: how many tensors go in; they have the first numbers.
+        steps: each takes whole modules at once, where these are parts.
+        outputs: the tensors that are returned.
+    """
+
+    inputs: int
+    steps: tuple[Step, ...]
+    outputs: tuple[int | None, ...]
+
+
 class Composed(NamedTuple):
-    """Parts that run one after the other, by number, and the storages that pass between them."""
+    """Parts that run one after the other, by number, and the storages that pass between them.
+
+    *wiring* is None where no metric needs it.
+    """
 
     steps: tuple[int, ...]
     made: tuple[Made, ...]
+    wiring: Wiring | None = None
 
 
 Part = Trace | Composed
@@ -37,13 +72,17 @@ class Assembled(NamedTuple):
         run: its pass.
         input_bytes: the storages of its input.
         weights: the numbers of what it owns, module by module.
-        geometry: equal for variants that treat the places of every map alike.
+        inputs: the shapes of the tensors that go in.
+        taps: the feature maps that its design names, else its top-level modules.
+        branches: the paths of an ASPP's, in a network that has one where the family does.
     """
 
     run: Composed
     input_bytes: int
     weights: tuple[int, ...]
-    geometry: int
+    inputs: tuple[tuple[int, ...], ...] = ()
+    taps: tuple[Tap, ...] = ()
+    branches: tuple[str, ...] = ()
 
 
 Outcome = Assembled | Trace | UcsegError

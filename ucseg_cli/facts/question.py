@@ -20,8 +20,8 @@ CAN_FORK = sys.platform == "linux"
 """Whether a process that has imported torch can be forked; on macOS its libraries forbid it."""
 
 
-SWEEP, WITH_WHOLES = "sweep", "sweep with wholes"
-"""Tasks for many models: each by its parts, or some as a whole as well."""
+SWEEP, SWEEP_WIRED = "sweep", "sweep wired"
+"""Tasks for many models: each by its parts, or also how these are connected."""
 
 
 class Question(NamedTuple):
@@ -29,9 +29,8 @@ class Question(NamedTuple):
 
     ``trace``, or ``count`` with other counters, or ``list`` what can be built, or SWEEP. The models
     are of one design, so that one process may run them one after the other. Models at several
-    revisions
-    run in forks of it, each for at most *limit* seconds. *checkouts* are the files of each, by
-    revision; by an empty one those of the working tree.
+    revisions run in forks of it, each for at most *limit* seconds. *checkouts* are the files of
+    each, by revision; by an empty one those of the working tree.
     """
 
     task: str
@@ -58,7 +57,7 @@ class Question(NamedTuple):
     @property
     def is_streamed(self) -> bool:
         """Whether each model has its answer as soon as it is there."""
-        return self.task in {SWEEP, WITH_WHOLES}
+        return self.task in {SWEEP, SWEEP_WIRED}
 
     @property
     def checkout(self) -> Checkout | None:

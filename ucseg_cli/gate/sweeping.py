@@ -8,10 +8,10 @@ from typing import NamedTuple
 from ucseg_cli.errors import ModelError, UcsegError
 from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.conditions import Conditions
-from ucseg_cli.facts.encoding.encoded_parts import Wholes, decode_outcomes
+from ucseg_cli.facts.encoding.encoded_parts import decode_outcomes
 from ucseg_cli.facts.encoding.encoded_trace import TraceFormatError
 from ucseg_cli.facts.parts import Outcome, PartBook
-from ucseg_cli.facts.question import SWEEP, WITH_WHOLES, Question
+from ucseg_cli.facts.question import SWEEP, SWEEP_WIRED, Question
 from ucseg_cli.facts.swept import Measure
 from ucseg_cli.gate.fingerprints import space_fingerprint
 from ucseg_cli.gate.tracing import Request, trace_key
@@ -24,21 +24,17 @@ MOST_FAILURES = 3
 
 
 class Recorded(NamedTuple):
-    """A variant on each input, and what its parts are: the same book for many of them.
-
-    *wholes* are variants that were recorded as a whole, by the number of the input and geometry.
-    """
+    """A variant on each input, and what its parts are: the same book for many of them."""
 
     outcomes: Sequence[Outcome]
     book: PartBook
-    wholes: Wholes
 
 
 def record_space(
     models: Sequence[Model],
     conditions: Sequence[Conditions],
     *,
-    wholes: bool = False,
+    wired: bool = False,
     timeout: float = TIMEOUT,
 ) -> Iterator[Recorded]:
     """Each variant of one design on each input, in order.
@@ -46,29 +42,29 @@ def record_space(
     Args:
         models: the variants.
         conditions: the inputs.
-        wholes: whether of all variants with the same geometry one is needed as a whole.
+        wired: whether a metric needs to know how the parts are connected.
         timeout: seconds that a user's code may take for a variant.
 
     Raises UcsegError where the design itself cannot be had.
     """
     if models and isinstance(models[0], OwnCode):
         own = [model for model in models if isinstance(model, OwnCode)]
-        yield from _in_processes(own, conditions, wholes=wholes, timeout=timeout)
+        yield from _in_processes(own, conditions, wired=wired, timeout=timeout)
     else:
-        yield from _record_here(models, conditions, wholes=wholes)
+        yield from _record_here(models, conditions, wired=wired)
 
 
 def _record_here(
-    models: Sequence[Model], conditions: Sequence[Conditions], *, wholes: bool
+    models: Sequence[Model], conditions: Sequence[Conditions], *, wired: bool
 ) -> Iterator[Recorded]:
     from ucseg_cli.engine.require_torch import require_torch
 
     require_torch()
     from ucseg_cli.engine.parts.record_space import SpaceRecorder
 
-    recorder = SpaceRecorder(conditions, whole=wholes)
+    recorder = SpaceRecorder(conditions, wired=wired)
     for outcomes in recorder.record(models):
-        yield Recorded(outcomes, recorder.book, recorder.wholes)
+        yield Recorded(outcomes, recorder.book)
 
 
 def space_key(space: Space, measures: Sequence[Measure]) -> str | None:
@@ -81,21 +77,21 @@ def space_key(space: Space, measures: Sequence[Measure]) -> str | None:
 
 
 def _in_processes(
-    models: Sequence[OwnCode], conditions: Sequence[Conditions], *, wholes: bool, timeout: float
+    models: Sequence[OwnCode], conditions: Sequence[Conditions], *, wired: bool, timeout: float
 ) -> Iterator[Recorded]:
     """The same in one process, and in another one after each variant at which it ended."""
     from ucseg_cli.gate.child_process import child_processes  # only a user's code needs processes
 
     done = failures = 0
     while done < len(models):
-        task = WITH_WHOLES if wholes else SWEEP
+        task = SWEEP_WIRED if wired else SWEEP
         question = Question(task, models[done:], conditions)
-        book, known = PartBook([], []), Wholes()
+        book = PartBook([], [])
         reason: UcsegError | None = None
         with child_processes([question], timeout) as (child,):
             try:
                 for line in child.follow_lines():
-                    yield Recorded(decode_outcomes(line, book, known), book, known)
+                    yield Recorded(decode_outcomes(line, book), book)
                     done, failures = done + 1, 0
             except TraceFormatError:
                 reason = child.garbled()
@@ -105,5 +101,5 @@ def _in_processes(
             failures += 1
             left = len(models) - done if failures == MOST_FAILURES else 1
             for _ in range(left):
-                yield Recorded([reason] * len(conditions), book, known)
+                yield Recorded([reason] * len(conditions), book)
             done += left

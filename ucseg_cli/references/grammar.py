@@ -9,7 +9,7 @@
 ``variants`` reads a variant and the axes that change it. After a source, names and values are the
 keyword arguments with which it is called. The later of two values for one name wins. A REVISION is
 whatever git takes for one, up to the first "+NAME="; ``NAME@REVISION`` is a variant as the
-project's configuration had it there.
+project's configuration had it there. A VALUE in quotes may hold "+NAME=".
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ucseg_cli.references.beneath_folder import source_beneath
 from ucseg_cli.references.designs import Model
 from ucseg_cli.references.libraries import LIBRARIES
 from ucseg_cli.references.sources import (
+    ASSIGNS,
     Argument,
     FromCheckpoint,
     FromFile,
@@ -52,7 +53,10 @@ OTHERS = (
     ".index",
 )
 """Endings of weights that are not read, and are called what they are when they are opened."""
-_ARGUMENT = re.compile(r"\+(?=[^\W\d]\w*=)")
+_ASSIGNMENT = re.compile(
+    rf"""{ASSIGNS.pattern}(?:"[^"]*"|'[^']*'|.*?)(?={ASSIGNS.pattern}|$)""", re.DOTALL
+)
+"""An argument in a reference; in a value in quotes no other begins."""
 _CODE = re.compile(r"\.(py\w?|ipynb)$", re.IGNORECASE)
 """Endings of files of code; of these only ``.py`` itself is imported."""
 _AT = re.compile(r"(?P<named>.+?:[^\W\d]\w*(?:\.[^\W\d]\w*)*|[^:@]+)@(?P<revision>.*)", re.DOTALL)
@@ -128,13 +132,13 @@ def find_source(
 
 def is_source(text: str) -> bool:
     """Whether it begins as the name of something in a file or module does."""
-    place = _ARGUMENT.split(text.strip())[0].rpartition(":")[0]
+    place = split_assignments(text.strip())[0].rpartition(":")[0]
     return _is_file(place) or _is_dotted(place)
 
 
 def _parse_alias(text: str, named: Mapping[str, Model], where: Where) -> Source | None:
     """The source that a name stands for, with the arguments that follow it."""
-    head, *assignments = _ARGUMENT.split(text)
+    head, *assignments = split_assignments(text)
     name = head.partition("+")[0]
     source = named.get(name)
     if source is None or isinstance(source, Variant):
@@ -166,7 +170,7 @@ def parse_source(text: str) -> OwnCode | None:
 
 def split_revision(text: str) -> tuple[str, str | None]:
     """A reference without its revision, and that; a path with ``@`` that is there has none."""
-    head, *assignments = _ARGUMENT.split(text)
+    head, *assignments = split_assignments(text)
     match = _AT.fullmatch(head)
     if match is None or Path(head).exists() or _is_path(match["named"], head):
         return text, None
@@ -180,13 +184,17 @@ def at_other_revision(text: str, revision: str, where: Where) -> str:
     if known is not None:
         what = f"'{text}' is at a revision already"
         raise UsageError(what, where=where, help=f"write {plain}, or leave {where} out")
-    head, *assignments = _ARGUMENT.split(text)
+    head, *assignments = split_assignments(text)
     return "".join((f"{head}@{revision}", *(f"+{assignment}" for assignment in assignments)))
 
 
 def split_assignments(text: str) -> list[str]:
     """The name of a reference, then each ``NAME=VALUE`` that changes it."""
-    return _ARGUMENT.split(text)
+    first = ASSIGNS.search(text)
+    if first is None:
+        return [text]
+    assignments = _ASSIGNMENT.findall(text, first.start())
+    return [text[: first.start()], *(assignment[1:] for assignment in assignments)]
 
 
 def with_axes(reference: str, axes: Mapping[str, str]) -> str:
@@ -252,7 +260,7 @@ def _found(source: Source, beside: Path | None) -> Source:
 
 
 def _parse_source(text: str, where: Where) -> Source | None:
-    head, *assignments = _ARGUMENT.split(text)
+    head, *assignments = split_assignments(text)
     place, colon, name = head.rpartition(":")
     if not colon:
         return _parse_checkpoint(head, assignments, where or text)

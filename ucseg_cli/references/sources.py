@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
+ASSIGNS = re.compile(r"\+[^\W\d]\w*=")
+"""The beginning of an argument in a reference: ``+width=``."""
 WORDS = {"true": True, "false": False, "none": None}
 """Other spellings of Python's own words; as text, ``pretrained=false`` would be true."""
 
@@ -31,8 +34,11 @@ class Argument(NamedTuple):
 
     @classmethod
     def of(cls, name: str, value: Any) -> Argument:
-        """The argument whose value this is; the value is a literal."""
-        plain = cls(name, value) if isinstance(value, str) else None
+        """The argument whose value this is; the value is a literal.
+
+        A text is in quotes if without them it is read as something else.
+        """
+        plain = cls(name, value) if isinstance(value, str) and not ASSIGNS.search(value) else None
         return plain if plain and plain.value == value else cls(name, repr(value))
 
 

@@ -133,3 +133,11 @@ def test_a_tap_that_is_not_there_is_refused_with_the_nearest(trace_of: TraceOf) 
     with pytest.raises(UnknownNameError) as caught:
         refuse_unknown_tap(trace, "output-stride:hihg", "here")
     assert caught.value.help == "did you mean 'high'?"
+
+
+def test_a_container_of_the_family_is_not_a_tap(trace_of: TraceOf) -> None:
+    for container in ("features", "aspp.branches"):
+        with pytest.raises(UnknownNameError, match=f"no tap named '{container}'"):
+            refuse_unknown_tap(
+                trace_of(CATALOGUE["v2"], Conditions()), f"output-stride:{container}", "x"
+            )

@@ -77,10 +77,26 @@ def test_names_are_found_once_with_their_columns() -> None:
     ]
 
 
+def test_a_score_is_named_with_its_hyphens_and_longer_names_come_first() -> None:
+    text = "my-score - my - my_score-v2*my-score-v2b"
+    names = parse_formula(text, ["my", "my-score", "my-score-v2"]).names
+    assert [name.text for name in names] == ["my-score", "my", "my_score-v2", "v2b"]
+
+
+def test_a_mistake_at_the_end_says_so() -> None:
+    with pytest.raises(UsageError, match="something is missing at its end"):
+        parse_formula("params +")
+    with pytest.raises(UsageError, match="the bracket is not closed"):
+        parse_formula("log2(params")
+
+
 @pytest.mark.parametrize(
     ("text", "column"),
     [
-        ("a <", 4),
+        ("a <", 3),
+        ("params +", 8),
+        ("2*(a + 1", 3),
+        ("a # b", 3),
         ("a; b", 2),
         ("é + é.x", 5),
         ("1 + 'x'", 5),

@@ -62,6 +62,8 @@ def test_without_a_heading_that_names_it_the_first_column_has_the_references() -
         ("reference,m\nv2,0,712\n", "scores.csv:2", "has 3 cells"),
         ("reference,m\nv2,1\n,1\n", "scores.csv:3", "the line names no model"),
         ("m,reference\n1\n", "scores.csv:2", "the line names no model"),
+        ("reference;m\nv2;0,5\n", "scores.csv:1", "semicolons separate its cells"),
+        ("reference\tm\nv2\t0.5\n", "scores.csv:1", "tabs separate its cells"),
         ("reference,m,M\nv2,1,2\n", "scores.csv:1", "two columns are named 'm'"),
         ('reference,m\nv2,"1\n', "scores.csv:2", "it is not CSV"),
         ("reference,m\nv2," + "1" * 200_000, "scores.csv:2", "it is not CSV"),
@@ -72,6 +74,16 @@ def test_a_mistake_is_named_with_its_line(text: str, place: str, what: str) -> N
         scores(text)
     assert what in caught.value.what
     assert caught.value.where == place
+
+
+def test_each_column_without_figures_says_why() -> None:
+    with pytest.raises(UsageError) as caught:
+        scores("model,miou,params,,conv\nv2,50%,3,,x\n")
+    assert caught.value.notes == (
+        "the column 'miou' has no number in it",
+        "the column 'params' is a metric or an axis",
+        "the column 'conv' is a metric or an axis",
+    )
 
 
 @pytest.mark.parametrize("text", ["0.61", " 1 ", "-3.", "+.5", "1e-3", "12345678901234567890"])

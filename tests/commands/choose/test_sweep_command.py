@@ -247,7 +247,7 @@ def test_a_mistaken_file_of_scores_is_refused(
         ((*VARY, "--minimize", "output-stride:hihg"), ["no tap named 'hihg'"]),
         ((*VARY, "--maximize", "params"), ["to be both minimized and maximized"]),
         ((*VARY, "--score", "miou + 1"), ["no metric named 'miou'", "at column 1"]),
-        ((*VARY, "--score", "params +"), ["it cannot be read here"]),
+        ((*VARY, "--score", "params +"), ["is missing at its end", "at column 8"]),
         ((*VARY, "--score", "1 + 1"), ["is the same for every variant"]),
         ((*VARY, "--budgets"), ["no budget is about v1"]),
         (("--vary", "aspp_channels=1..500", "--vary", "mid_channels=1..500"), ["250,000", "--yes"]),
@@ -305,8 +305,8 @@ def break_variants(monkeypatch: pytest.MonkeyPatch) -> Break:
     error = ModelError("eleven with regular")
 
     def break_variants(is_broken: Callable[[Variant], bool]) -> None:
-        def record_here(models: Any, conditions: Any, *, wholes: bool) -> Any:
-            recorded = really(models, conditions, wholes=wholes)
+        def record_here(models: Any, conditions: Any, *, wired: bool) -> Any:
+            recorded = really(models, conditions, wired=wired)
             for model, one in zip(models, recorded, strict=True):
                 outcomes = [error] * len(conditions) if is_broken(model) else one.outcomes
                 yield one._replace(outcomes=outcomes)

@@ -23,6 +23,7 @@ from support.swept_spaces import (
     Place,
     at_most,
     params,
+    peak,
     swept_answer,
 )
 from ucseg_cli.analysis.space.conclude_sweep import find_front
@@ -147,6 +148,18 @@ def test_effects_that_are_left_out_are_counted() -> None:
     )
 
 
+def test_a_space_of_one_variant_has_no_step_and_no_front_to_speak_of() -> None:
+    one = BACKBONE._replace(values=(10,))
+    report = sweep_report(swept_answer([one], {PEAK: peak}))
+    beyond = swept_answer([one], {PEAK: peak}, limits=[at_most("peak-memory", 9_150_000, "9M")])
+    assert sweep_report(beyond).summary == (
+        "The variant does not fit; v2+backbone=10 comes closest, 100.0% beyond peak-memory ≤ 9M."
+    )
+    assert report.summary == "v2+backbone=10 is the only variant."
+    assert report.first is not None
+    assert "effects" not in keys((*report.first.tables, *report.tables))
+
+
 def test_what_cannot_be_built_is_grouped_by_its_reason_with_an_example() -> None:
     reasons = {0: "no", 1: "never", 7: "no"}
     failed = table(sweep_report(swept_answer(reasons=reasons), top=1), "failed")
@@ -196,6 +209,9 @@ def test_scores_are_decimals_and_a_formula_ranks() -> None:
     )
     assert report.payload["scores"]["outside"] == ["v3"]
     assert report.summary.startswith("v2+conv=regular+aspp_channels=96 is the best by params / 2")
+    nothing = swept_answer(formula=parse_formula("params / 0"), names={"params": "params"})
+    sentence = "No variant has a score by params / 0: division by zero."
+    assert sweep_report(nothing).summary == sentence
 
 
 # The sentence
@@ -259,6 +275,22 @@ def test_the_sentence_knows_a_base_outside_of_the_space() -> None:
 def test_the_sentence_says_how_many_fit(bound: int, sentence: str) -> None:
     report = sweep_report(swept_answer(limits=(at_most("params", bound, "N"),)))
     assert report.summary.startswith(f"{sentence}; ")
+
+
+def test_the_sentence_names_a_figure_that_no_variant_has() -> None:
+    figures = {PARAMS: params, FIELD: lambda _: None}
+    field = swept_answer(figures=figures, objectives=GOALS)
+    sentence = "There is no front: no variant has receptive-field."
+    assert sweep_report(field).summary == sentence
+    assert sentence in screen(field)
+    half = {PEAK: lambda place: place[1] or None, FIELD: lambda place: 9 if not place[1] else None}
+    goals = (Objective("peak-memory"), GOALS[1])
+    assert sweep_report(swept_answer(figures=half, objectives=goals)).summary == (
+        "There is no front: no variant has a figure of every objective."
+    )
+    limit = Limit("receptive-field", 400, is_max=False, text="400")
+    limited = swept_answer(figures=figures, objectives=GOALS, limits=(limit,))
+    assert sweep_report(limited).summary == "None of 30 variants fits: none has receptive-field."
 
 
 def test_the_sentence_says_what_the_nearest_saves() -> None:

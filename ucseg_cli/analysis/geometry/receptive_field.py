@@ -94,6 +94,16 @@ def receptive_fields(trace: Trace, maps: Iterable[Tap]) -> tuple[ReceptiveField,
     )
 
 
+def live_sizes(trace: Trace, maps: Iterable[Tap]) -> tuple[tuple[int, int] | None, ...]:
+    """The *live_size* of each of the same tensors, and nothing else of it."""
+    tensors = (output.tensor for output in tap_outputs(trace, maps))
+    return tuple(_live_size(trace, tensor) for tensor in tensors if tensor is not None)
+
+
+def _live_size(trace: Trace, tensor: int) -> tuple[int, int] | None:
+    return _size(trace, tensor, sights(trace, live_positions_only=True).get(tensor))
+
+
 def _receptive_field(trace: Trace, output: Output, tensor: int) -> ReceptiveField:
     sight = sights(trace).get(tensor, Unknown.OPERATOR)
     context = frozenset[int]()
@@ -104,7 +114,7 @@ def _receptive_field(trace: Trace, output: Output, tensor: int) -> ReceptiveFiel
         output.module,
         stride=strides(trace).get(tensor),
         size=_size(trace, tensor, sight),
-        live_size=_size(trace, tensor, sights(trace, live_positions_only=True).get(tensor)),
+        live_size=_live_size(trace, tensor),
         global_context=tuple(trace.modules[module].path for module in sorted(context)),
         unknown=sight if isinstance(sight, Unknown) else None,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -12,14 +12,23 @@ from ucseg_cli.analysis.counting.operations import total_flops
 from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, total_params
 from ucseg_cli.analysis.memory.moved_bytes import moved_bytes
 from ucseg_cli.analysis.memory.peak_memory import peak_memory
-from ucseg_cli.analysis.space.benefits import BENEFITS, LIVE_POSITIONS, figure_of, live_positions
+from ucseg_cli.analysis.space.benefits import (
+    BENEFITS,
+    LIVE_POSITIONS,
+    figure_of,
+    figure_of_maps,
+    live_positions,
+    maps_of,
+)
+from ucseg_cli.analysis.space.geometries import Geometries
+from ucseg_cli.analysis.space.slices import Slices
 from ucseg_cli.facts.parts import Assembled, Composed, Made, Outcome, Part, PartBook
 from ucseg_cli.facts.trace import Trace
 
 ADDITIVE = (*PRICED, MOVED_BYTES, LIVE_POSITIONS.name)
 """The figures of a pass that are the sum of its parts'."""
-WITH_WHOLES = frozenset(BENEFITS) - {LIVE_POSITIONS.name}
-"""Benefits that depend on the way from the input, and so on no channel: on the geometry alone."""
+WIRED = frozenset(BENEFITS) - {LIVE_POSITIONS.name}
+"""Benefits that depend on the way from the input: on how the parts are connected."""
 
 
 class PartFigures(NamedTuple):
@@ -35,38 +44,34 @@ class PartFigures(NamedTuple):
 
 
 class OutcomeFigures:
-    """Prices variants made of the parts in a book, which may grow in the meantime.
+    """Prices variants made of the parts in a book, which may grow in the meantime."""
 
-    *wholes* has variants that were recorded as a whole, by the number of their input and geometry.
-    """
-
-    def __init__(self, book: PartBook, wholes: Mapping[tuple[int, int], Trace]) -> None:
+    def __init__(self, book: PartBook) -> None:
         self.book = book
-        self._wholes = wholes
+        self._slices, self._geometries = Slices(book), Geometries(book)
         self._parts: list[PartFigures] = []
         self._weights: list[tuple[int, ...]] = []
         self._totals: tuple[Outcome | None, dict[str, int]] = (None, {})
-        self._of_geometry: dict[tuple[int, int, str], int | None] = {}
+        self._of_maps: dict[Hashable, int | None] = {}
 
-    def figure(self, outcome: Outcome, metric: str, number: int) -> int | None:
-        """A metric, cost or benefit, of a variant that ran on the input of that number.
-
-        It is the one that the variant's trace has.
-        """
+    def figure(self, outcome: Outcome, metric: str) -> int | None:
+        """A metric, cost or benefit, of a variant: the one that its trace has."""
         if isinstance(outcome, Assembled):
-            if metric.partition(":")[0] in WITH_WHOLES:
-                return self._figure_of_geometry((number, outcome.geometry), metric)
+            if metric.partition(":")[0] in WIRED:
+                return self._figure_of_maps(outcome, metric)
             if self._totals[0] is not outcome:
                 self._totals = outcome, self.totals(outcome)
             return self._totals[1][metric]
         return figure_of(outcome, metric) if isinstance(outcome, Trace) else None
 
-    def _figure_of_geometry(self, geometry: tuple[int, int], metric: str) -> int | None:
-        """The same for all variants that treat the places of every map alike."""
-        key = (*geometry, metric)
-        if key not in self._of_geometry:
-            self._of_geometry[key] = figure_of(self._wholes[geometry], metric)
-        return self._of_geometry[key]
+    def _figure_of_maps(self, variant: Assembled, metric: str) -> int | None:
+        """The same for all variants whose steps up to these maps treat places alike."""
+        maps = maps_of(metric, variant.branches, variant.taps)
+        part = self._slices.slice_to(variant, [tap.module for tap in maps])
+        key = self._geometries.of_slice(part), metric, maps
+        if key not in self._of_maps:
+            self._of_maps[key] = figure_of_maps(self._slices.trace(part), metric, maps)
+        return self._of_maps[key]
 
     def totals(self, variant: Assembled) -> dict[str, int]:
         """Every metric that needs no more than the parts."""

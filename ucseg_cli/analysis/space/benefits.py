@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 
 from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, Metric, find_metric, totals
+from ucseg_cli.analysis.counting.module_tree import path_depth
 from ucseg_cli.analysis.geometry.dilated_reach import reaches
-from ucseg_cli.analysis.geometry.receptive_field import receptive_fields
+from ucseg_cli.analysis.geometry.receptive_field import live_sizes
 from ucseg_cli.analysis.geometry.tap_shapes import MODEL, default_taps, tap_shapes
 from ucseg_cli.errors import UnknownNameError, UsageError, Where
 from ucseg_cli.facts.trace import Tap, Trace
@@ -14,6 +15,7 @@ from ucseg_cli.references.variants import layout
 
 HIGH_TAP = "high"
 """The tap whose stride is the output stride, where a network names its taps as the family does."""
+OUTPUT = (Tap(MODEL, ""),)
 
 RECEPTIVE_FIELD = Metric(
     name="receptive-field",
@@ -68,8 +70,33 @@ def figure_of(trace: Trace, metric: str) -> int | None:
         return totals(trace).get(metric)
     if trace.failure is not None:
         return None
+    if metric == LIVE_POSITIONS.name:
+        return live_positions(trace)
+    branches = filter(_is_branch, trace.by_path)
+    parts = (path for path in trace.by_path if path_depth(path) == 1)
+    taps = trace.taps or tuple(Tap(path, path) for path in parts)
+    return figure_of_maps(trace, metric, maps_of(metric, branches, taps))
+
+
+def maps_of(metric: str, branches: Iterable[str], taps: Sequence[Tap]) -> tuple[Tap, ...]:
+    """The maps that a benefit looks at.
+
+    Args:
+        metric: its name, with that of a tap if it has one.
+        branches: the paths of the ASPP's.
+        taps: the maps that the network names, else its top-level modules.
+    """
     name, _, tap = metric.partition(":")
-    return _FIGURES[name](trace, tap)
+    if name == RECEPTIVE_FIELD.name:
+        return tuple(Tap(path, path) for path in branches) or OUTPUT
+    named = tuple(one for one in taps if one.name == (tap or HIGH_TAP))
+    return named[:1] or (OUTPUT if tap in {"", MODEL} else (Tap(tap, tap),))
+
+
+def figure_of_maps(trace: Trace, metric: str, maps: Sequence[Tap]) -> int | None:
+    """The figure of a benefit that looks at certain maps."""
+    is_field = metric == RECEPTIVE_FIELD.name
+    return _receptive_field(trace, maps) if is_field else _output_stride(trace, maps)
 
 
 def benefits_of(trace: Trace) -> dict[str, int | None]:
@@ -78,38 +105,32 @@ def benefits_of(trace: Trace) -> dict[str, int | None]:
 
 
 def refuse_unknown_tap(trace: Trace, metric: str, where: Where) -> None:
-    """Raise UnknownNameError for a metric of a tap that a network does not have."""
-    _, colon, tap = metric.partition(":")
-    if colon and trace.failure is None and _tap(trace, tap) is None:
+    """Raise UnknownNameError for a metric of a tap that a network does not have.
+
+    In the family that is also a module that only holds others, such as ``features``.
+    """
+    _, colon, name = metric.partition(":")
+    tap = _tap(trace, name)
+    is_idle = tap is not None and trace.taps and not trace.by_path[tap.module].calls
+    if colon and trace.failure is None and (tap is None or is_idle):
         known = [tap.name for tap in default_taps(trace)]
-        raise UnknownNameError("tap", tap, known, where=where)
+        raise UnknownNameError("tap", name, known, where=where)
 
 
-def receptive_field(trace: Trace) -> int | None:
-    """Pixels along the shorter side of what the widest live branch sees, else the output."""
-    branches = [Tap(path, path) for path in trace.by_path if _is_branch(path)]
-    fields = receptive_fields(trace, branches or [Tap(MODEL, "")])
-    return max((min(field.live_size) for field in fields if field.live_size), default=None)
+def _receptive_field(trace: Trace, maps: Sequence[Tap]) -> int | None:
+    """Pixels along the shorter side of what the widest of them sees."""
+    return max((min(size) for size in live_sizes(trace, maps) if size is not None), default=None)
 
 
-def output_stride(trace: Trace, tap: str = "") -> int | None:
-    """The stride of a tap, if it is a whole number along both sides."""
-    high = _tap(trace, HIGH_TAP) or Tap(MODEL, "")
-    named = _tap(trace, tap) if tap else high
-    shapes = tap_shapes(trace, [named]) if named else ()
+def _output_stride(trace: Trace, maps: Sequence[Tap]) -> int | None:
+    """The stride of the first, if it is a whole number along both sides."""
+    shapes = tap_shapes(trace, maps)
     return shapes[0].whole_stride if shapes else None
 
 
 def live_positions(trace: Trace) -> int:
     """Kernel positions of all dilated convs that read data somewhere."""
     return sum(conv.kernel_positions - conv.dead_positions for conv in reaches(trace))
-
-
-_FIGURES: dict[str, Callable[[Trace, str], int | None]] = {
-    RECEPTIVE_FIELD.name: lambda trace, _: receptive_field(trace),
-    OUTPUT_STRIDE.name: output_stride,
-    LIVE_POSITIONS.name: lambda trace, _: live_positions(trace),
-}
 
 
 def _tap(trace: Trace, name: str) -> Tap | None:

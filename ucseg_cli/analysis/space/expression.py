@@ -11,7 +11,7 @@ import ast
 import math
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
@@ -22,10 +22,7 @@ from ucseg_cli.errors import UnknownNameError, UsageError
 LONGEST, DEEPEST = 1_000, 100
 """Letters of a formula, and levels of operations in it."""
 _HELP = "write one such as miou - 0.02*log2(params); `ucseg explain metrics` has the names"
-_HYPHENATED = [name.replace("-", "[-_]") for name in (*EVERY_METRIC, *BENEFITS) if "-" in name]
-_NAME = re.compile(
-    rf"(?<![\w.])(?:{'|'.join(_HYPHENATED)}|[^\W\d]\w*)(?::[^\W\d][\w.]*)?(?:@[0-9]+(?:x[0-9]+)?)?"
-)
+_WORD = r"[^\W\d]\w*"
 _LETTERS = str.maketrans({"-": "_", ":": "ǁ", "@": "ǀ", ".": "ǂ"})  # noqa: RUF001 - they are never typed
 """Letters in place of the signs in a name, so that Python's own parser reads it as one word."""
 
@@ -60,15 +57,18 @@ class _MissingError(ArithmeticError):
     """A figure that a variant does not have."""
 
 
-def parse_formula(text: str) -> Formula:
-    """The formula; raises UsageError with the place of a mistake, names left unchecked."""
+def parse_formula(text: str, scores: Iterable[str] = ()) -> Formula:
+    """The formula; raises UsageError with the place of a mistake, names left unchecked.
+
+    A ``-`` in the name of a metric, or of one of the *scores*, is not a minus.
+    """
     text = " ".join(text.split())
     if not text:
         raise UsageError("the formula is empty", where="--score", help=_HELP)
     if len(text) > LONGEST:
         what = f"the formula has more than {LONGEST:,} letters"
         raise UsageError(what, where=f"--score {text[:24]}…", help="write a shorter one")
-    reader = _Reader(text)
+    reader = _Reader(text, _name_pattern((*EVERY_METRIC, *BENEFITS, *scores)))
     run = reader.read()
     return Formula(text, tuple(reader.names.values()), run)
 
@@ -133,25 +133,37 @@ _OPERATIONS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
 }
 
 
+def _name_pattern(known: Iterable[str]) -> re.Pattern[str]:
+    """A name, with its tap and input if it has these; longer ones of those known come first."""
+    hyphenated = sorted((name for name in known if "-" in name), key=len, reverse=True)
+    names = "|".join((*(re.escape(name).replace(r"\-", "[-_]") for name in hyphenated), _WORD))
+    return re.compile(rf"(?<![\w.])(?:{names})(?!\w)(?::{_WORD}[\w.]*)?(?:@[0-9]+(?:x[0-9]+)?)?")
+
+
 class _Reader:
     """A formula as it is read, and the names that have been found."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, name: re.Pattern[str]) -> None:
         self._text = text
         self._written: dict[str, str] = {}
-        self._plain = _NAME.sub(self._as_one_word, text)
+        self._plain = name.sub(self._as_one_word, text)
         self.names: dict[str, NamedFigure] = {}
 
     def read(self) -> Run:
         """How it is worked out; raises UsageError."""
+        if (comment := self._text.find("#")) >= 0:
+            raise self._mistake("'#' is not allowed", comment + 1)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # such as about ``1if``, which is refused below
                 tree = ast.parse(self._plain, mode="eval")
         except SyntaxError as error:
-            raise self._mistake(
-                "it cannot be read here", error.offset or len(self._text) + 1
-            ) from None
+            column, last = error.offset or len(self._text) + 1, len(self._text)
+            if column > last:
+                raise self._mistake("something is missing at its end", last) from None
+            is_open = "was never closed" in error.msg
+            what = "the bracket is not closed" if is_open else "it cannot be read here"
+            raise self._mistake(what, column) from None
         except (ValueError, MemoryError, RecursionError):
             raise self._mistake("it cannot be read", 1) from None
         return self._run(tree.body, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from fractions import Fraction
 from io import StringIO
 from typing import NamedTuple
@@ -54,6 +54,7 @@ def read_scores(text: str, file: str, space: Space, find: Find) -> Scores:
     if not lines:
         raise ConfigurationError("it is empty", where=Place(file, 1), help=_HEAD)
     heading, *rows = lines
+    _refuse_other_separators(heading, file)
     _refuse_long_lines(rows, len(heading.cells), file)
     names = [score_name(cell) for cell in heading.cells]
     column = next((names.index(name) for name in REFERENCE_NAMES if name in names), 0)
@@ -65,12 +66,15 @@ def read_scores(text: str, file: str, space: Space, find: Find) -> Scores:
             continue
         if name in columns:
             what = f"two columns are named '{name}'"
-            raise ConfigurationError(what, where=Place(file, heading.number))
+            raise ConfigurationError(
+                what, where=Place(file, heading.number), help="rename one of them"
+            )
         figures = _figures(joined, place, name, file)
         if figures:
             columns[name] = [figures.get(variant) for variant in range(space.size)]
     if not columns:
-        raise ConfigurationError("it has no column of figures", where=Place(file, 1), help=_HEAD)
+        what, notes = "it has no column of figures", tuple(_other_columns(names, column, left_out))
+        raise ConfigurationError(what, where=Place(file, heading.number), notes=notes, help=_HEAD)
     return Scores(file, columns, space.size - len(joined), outside)
 
 
@@ -84,6 +88,23 @@ def _lines(text: str, file: str) -> Iterator[_Line]:
     except csv.Error as error:
         what = f"it is not CSV: {error}"
         raise ConfigurationError(what, where=Place(file, reader.line_num)) from None
+
+
+def _refuse_other_separators(heading: _Line, file: str) -> None:
+    """Raise ConfigurationError for a heading whose cells other signs than commas separate."""
+    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(heading.cells) == 1 and sign in heading.cells[0]:
+            what = f"{name} separate its cells"
+            fix = "write commas between cells, and points in numbers"
+            raise ConfigurationError(what, where=Place(file, heading.number), help=fix)
+
+
+def _other_columns(names: Sequence[str], column: int, known: Container[str]) -> Iterator[str]:
+    """A note about each column that is not one of figures."""
+    for place, name in enumerate(names):
+        if place != column and name:
+            why = "is a metric or an axis" if name in known else "has no number in it"
+            yield f"the column '{name}' {why}"
 
 
 def _refuse_long_lines(rows: Sequence[_Line], length: int, file: str) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ucseg_cli.cli.file_type import FileName
 from ucseg_cli.cli.number_type import POSITIVE
 from ucseg_cli.cli.options import (
     JUDGE,
@@ -106,6 +107,7 @@ ScoresOption = Annotated[
     typer.Option(
         "--scores",
         metavar="FILE.csv",
+        click_type=FileName("runs.csv"),
         help="Measured figures: a column of references, others with numbers.",
         rich_help_panel=JUDGE,
     ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ucseg_cli.cli.file_type import FileName
 from ucseg_cli.cli.options import (
     JUDGE,
     DeployOption,
@@ -56,6 +57,7 @@ DocsOption = Annotated[
     typer.Option(
         "--docs",
         metavar="FILE...",
+        click_type=FileName("README.md"),
         help="Check the marked figures in documents, all words up to the next option; "
         "alone, it checks nothing else.",
         rich_help_panel=JUDGE,

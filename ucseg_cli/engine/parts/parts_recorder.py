@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch._ops import HigherOrderOperator
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.modules import module as hooks_of_torch
-from torch.utils._pytree import tree_leaves
 
 from ucseg_cli.engine.parts.outputs import Fresh, Given, Nest, Outputs, describe_outputs
 from ucseg_cli.engine.parts.signatures import (
@@ -24,10 +23,10 @@ from ucseg_cli.engine.parts.signatures import (
     Signatures,
     UnknownValueError,
     address_of,
-    geometry_of,
     signed_call,
 )
-from ucseg_cli.engine.recording.dispatch import DispatchMode, operator_name
+from ucseg_cli.engine.parts.wires import Wires, tensors_of
+from ucseg_cli.engine.recording.dispatch import DispatchMode
 from ucseg_cli.engine.recording.fused_kernels import without_fast_path
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.engine.recording.restore import settings_restored
@@ -38,8 +37,7 @@ from ucseg_cli.facts import parts as facts
 UNSEEN: Any = object()
 IS_GONE: Any = torch.UntypedStorage._expired
 """Whether nothing holds the storage that a weak reference is to."""
-WIRE = "wire_of_ucseg"
-"""The attribute by which a tensor knows the place in the pass where it was made."""
+HOOKED = "a hook that may return something else"
 HOOKS = [name for name in vars(hooks_of_torch) if name.startswith("_global") and "hook" in name]
 
 
@@ -52,25 +50,11 @@ class Part(NamedTuple):
 
     Args:
         number: its place in the book.
-        geometry: equal for parts that treat the places of a map alike.
         outputs: what it returns; None where only running it again gives that.
     """
 
     number: int
-    geometry: int
     outputs: Outputs | None = None
-
-
-class _Wiring(NamedTuple):
-    """A step of a pass as far as places matter: its geometry, and the tensors in and out by tag.
-
-    *module* is the address of the module that it is a call of, if it is one.
-    """
-
-    geometry: int
-    inputs: tuple[int | None, ...]
-    outputs: tuple[int, ...]
-    module: int | None = None
 
 
 class _Storage:
@@ -86,26 +70,25 @@ class _Storage:
 
 
 class Run(NamedTuple):
-    """A pass: what ran, the bytes that went in, and what it does to the places of maps."""
+    """A pass: what ran, and the bytes and the shapes that went in."""
 
     composed: facts.Composed
     input_bytes: int
-    geometry: int
+    inputs: tuple[tuple[int, ...], ...]
 
 
 class PartsRecorder(DispatchMode):
     """Runs variants of a design one after the other, and remembers their parts.
 
-    Without *geometry*, that of each is 0.
+    With *wired*, which step takes what another one returned is kept, too.
     """
 
-    def __init__(self, parts: list[facts.Part], *, geometry: bool = True) -> None:
+    def __init__(self, parts: list[facts.Part], *, wired: bool = True) -> None:
         super().__init__()
-        self.parts = parts
-        self._has_geometry = geometry
+        self.parts, self.wired = parts, wired
         self.signatures = Signatures()
+        self._wires = Wires() if wired else None
         self._book: dict[Hashable, Part | None] = {}
-        self._geometries: dict[Hashable, int] = {}
         self._is_watching = False
         self._call_whole: Any = nn.Module.__call__
         self._begin(None, ())
@@ -113,14 +96,12 @@ class PartsRecorder(DispatchMode):
     def _begin(self, model: nn.Module | None, inputs: Sequence[Tensor]) -> None:
         self._model = model
         self._steps: list[Part] = []
-        self._wiring: list[_Wiring] = []
         self._made: list[_Storage] = []
         self._alive: dict[int, _Storage] = {}
         self._inputs = {address_of(tensor) for tensor in inputs}
         self._weights: set[int] | None = None
-        self._last_wire = 0
-        for tensor in inputs:
-            self._tag(tensor)
+        if self._wires is not None:
+            self._wires.begin(inputs)
 
     @contextmanager
     def watching_calls(self) -> Iterator[None]:
@@ -165,14 +146,17 @@ class PartsRecorder(DispatchMode):
                 raise WholeOnlyError("an argument that cannot be compared")
             self._begin(model, call.tensors)
             inputs = {address_of(tensor): tensor.untyped_storage() for tensor in call.tensors}
+            if self.wired and len(inputs) < len(call.tensors):
+                raise WholeOnlyError("inputs that share their data")
+            shapes = tuple(tuple(tensor.shape) for tensor in call.tensors)
         with torch._C._AutoDispatchBelowADInplaceOrView(), self, self._watching(calls=True):
             # held until the end, since what it returns is not let go
             outputs = self._call_whole(model, *positional, **keywords)
         self._note_freed()
-        geometry = self._geometry_since(0, model, call.tensors, outputs)
+        wiring = self._wiring_since(0, model, call.tensors, outputs)
         del outputs
         size = sum(storage.nbytes() for storage in inputs.values())
-        return Run(self._composed_since(0), size, geometry)
+        return Run(self._composed_since(0, wiring), size, shapes)
 
     @contextmanager
     def _watching(self, *, calls: bool) -> Iterator[None]:
@@ -194,22 +178,33 @@ class PartsRecorder(DispatchMode):
             part = UNSEEN if call is None else self._book.get(call.signature, UNSEEN)
             if call is not None and part is not UNSEEN and part is not None:
                 with torch._C._DisableTorchDispatch():
-                    return self._repeat(part, call, id(module))
+                    return self._repeat(part, call, module)
         if call is None or part is None:
-            return self._call_whole(module, *args, **kwargs)
+            return self._call_inside(module, args, kwargs)
         self._note_freed()
         random_state = state_of_generators()
-        begin, wired, wires = len(self._steps), len(self._wiring), _wires(call.tensors)
+        begin, wired = len(self._steps), self._wires.count if self._wires else 0
         out = self._call_whole(module, *args, **kwargs)
         with torch._C.DisableTorchFunction():
             is_same = self.signatures.look_again(module) == number and call.is_unchanged()
             is_same &= state_of_generators() == random_state
             part = self._closed(begin, wired, call, out, module) if is_same else None
             self._book[call.signature] = part
-            if part is not None:  # from outside it is one step, as it will be from now on
-                new = [wire for wire in _wires(_tensors_of(out)) if wire not in wires]
-                made = tuple(wire for wire in new if wire is not None)
-                self._wiring[wired:] = [_Wiring(part.geometry, wires, made, id(module))]
+            if self._wires is not None:
+                if part is None:
+                    self._wires.add(None, (), out, module)
+                else:  # from outside it is one step, as it will be from now on
+                    given = self._wires.of(call.tensors)
+                    self._wires.replace(wired, part.number, given, out, module)
+        return out
+
+    def _call_inside(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a module that is not a part: the steps inside are those of the module around it."""
+        out = self._call_whole(module, *args, **kwargs)
+        if self._wires is not None:
+            if module._forward_hooks:
+                raise WholeOnlyError(HOOKED)
+            self._wires.add(None, (), out, module)
         return out
 
     def _closed(
@@ -220,48 +215,35 @@ class PartsRecorder(DispatchMode):
         left = {address for address, one in self._alive.items() if one.begin >= begin}
         try:
             outputs = describe_outputs(out, call.tensors, left)
+            wiring = self._wiring_since(wired, module, call.tensors, out)
         except UnknownValueError:
             return None
         if left:  # kept somewhere
             return None
-        geometry = self._geometry_since(wired, module, call.tensors, out)
-        return self._written(self._composed_since(begin), geometry, outputs)
+        return self._written(self._composed_since(begin, wiring), outputs)
 
-    def _composed_since(self, begin: int) -> facts.Composed:
+    def _composed_since(self, begin: int, wiring: facts.Wiring | None) -> facts.Composed:
         """The steps from *begin* on; only what is alive now, or returned, has no end."""
         made = tuple(
             facts.Made(one.size, one.begin - begin, None if one.end is None else one.end - begin)
             for one in self._made
             if one.begin >= begin
         )
-        return facts.Composed(tuple(part.number for part in self._steps[begin:]), made)
+        return facts.Composed(tuple(part.number for part in self._steps[begin:]), made, wiring)
 
-    def _written(self, part: facts.Part, geometry: int, outputs: Outputs | None) -> Part:
+    def _wiring_since(
+        self, wired: int, module: nn.Module, inputs: Sequence[Tensor], out: Any
+    ) -> facts.Wiring | None:
+        if self._wires is None:
+            return None
+        if module._forward_hooks:
+            raise WholeOnlyError(HOOKED)
+        return self._wires.since(wired, module, inputs, out)
+
+    def _written(self, part: facts.Part, outputs: Outputs | None) -> Part:
         """Enter a part into the book."""
         self.parts.append(part)
-        return Part(len(self.parts) - 1, geometry, outputs)
-
-    def _geometry_since(
-        self, wired: int, module: nn.Module, inputs: Sequence[Tensor], out: Any
-    ) -> int:
-        """The number of the steps from *wired* on: what each does to places, and to which maps.
-
-        With the names of the modules within *module* that they call, and which maps *out* has.
-        """
-        if not self._has_geometry:
-            return 0
-        known: dict[int | None, object] = {wire: at for at, wire in enumerate(_wires(inputs))}
-        names: dict[int | None, str] = {id(one): name for name, one in module.named_modules()}
-        steps = []
-        for number, step in enumerate(self._wiring[wired:]):
-            taken = tuple(known.get(wire) for wire in step.inputs)
-            steps.append((step.geometry, names.get(step.module), taken))
-            known.update({wire: (number, at) for at, wire in enumerate(step.outputs)})
-        given = tuple(known.get(wire) for wire in _wires(_tensors_of(out)))
-        return self._number_of_geometry((type(module), tuple(steps), given))
-
-    def _number_of_geometry(self, geometry: Hashable) -> int:
-        return self._geometries.setdefault(geometry, len(self._geometries))
+        return Part(len(self.parts) - 1, outputs)
 
     # Operators
 
@@ -282,33 +264,38 @@ class PartsRecorder(DispatchMode):
         if part.outputs is not None:
             return self._repeat(part, call)
         self._note(part)
-        return self._tagged(func(*args, **kwargs), part, call)
+        return self._wired(func(*args, **kwargs), part, call)
 
     def _first(self, func: Any, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run an operator that is new, and record it as a network of its own."""
-        returned = []
+        returned, redraws, sizes = [], False, _sizes(call.tensors)
 
         def run(*args: Any, **kwargs: Any) -> Any:
+            nonlocal redraws
             returned.append(func(*args, **kwargs))
+            redraws = not call.is_unchanged()  # as unsqueeze_ does
+            if _sizes(call.tensors) != sizes:
+                raise WholeOnlyError("a storage that grows")
             return returned[0]
 
         with self._watching(calls=False):
             trace = record(_OneCall(run), *args, keywords=kwargs)
         (out,) = returned
-        fresh = self._fresh_among(_tensors_of(out), call.tensors)
+        if redraws:  # what was recorded is undone
+            func(*args, **kwargs)
+        fresh = self._fresh_among(tensors_of(out), call.tensors)
         left = set(fresh)
         try:
-            outputs = describe_outputs(out, call.tensors, left)
+            outputs = None if redraws else describe_outputs(out, call.tensors, left)
         except UnknownValueError:
             if fresh:
                 raise WholeOnlyError(str(func)) from None
             outputs = None  # views, which are soon made again
-        geometry = self._number_of_geometry(geometry_of(operator_name(func), args, kwargs))
-        part = self._book[call.signature] = self._written(trace, geometry, outputs)
+        part = self._book[call.signature] = self._written(trace, outputs)
         number = self._note(part)
         for tensor in fresh.values():
             self._note_made(tensor, number)
-        return self._tagged(out, part, call)
+        return self._wired(out, part, call)
 
     def _fresh_among(
         self, tensors: Sequence[Tensor], inputs: Sequence[Tensor]
@@ -344,45 +331,27 @@ class PartsRecorder(DispatchMode):
         self._steps.append(part)
         return len(self._steps) - 1
 
-    def _repeat(self, part: Part, call: Call, module: int | None = None) -> Any:
-        number, last = self._note(part), self._last_wire
-        out = self._make(part.outputs, call.tensors, number)
-        self._wire(part, call, last, module)
-        return out
+    def _repeat(self, part: Part, call: Call, module: nn.Module | None = None) -> Any:
+        out = self._make(part.outputs, call.tensors, self._note(part))
+        return self._wired(out, part, call, module)
 
-    def _wire(self, part: Part, call: Call, last: int, module: int | None = None) -> None:
-        """Note which tensors a part took, and which it returned: those tagged after the *last*."""
-        if not self._has_geometry:
-            return
-        made = tuple(range(last + 1, self._last_wire + 1))
-        self._wiring.append(_Wiring(part.geometry, _wires(call.tensors), made, module))
+    def _wired(self, out: Any, part: Part, call: Call, module: nn.Module | None = None) -> Any:
+        if self._wires is not None:
+            self._wires.add(part.number, self._wires.of(call.tensors), out, module)
+        return out
 
     def _make(self, outputs: Outputs | None, tensors: Sequence[Tensor], number: int) -> Any:
         match outputs:
             case Fresh():
                 tensor = outputs.make()
                 self._note_made(tensor, number)
-                return self._tag(tensor)
+                return tensor
             case Given():
                 return tensors[outputs.number]
             case Nest():
                 made = [self._make(value, tensors, number) for value in outputs.values]
                 return outputs.gather(made)
         return None
-
-    def _tagged(self, out: Any, part: Part, call: Call) -> Any:
-        """Number the tensors that an operator returned; one that is an input has its number."""
-        last = self._last_wire
-        for tensor in _tensors_of(out):
-            if not hasattr(tensor, WIRE):
-                self._tag(tensor)
-        self._wire(part, call, last)
-        return out
-
-    def _tag(self, tensor: Tensor) -> Tensor:
-        self._last_wire += 1
-        setattr(tensor, WIRE, self._last_wire)
-        return tensor
 
     def _note_made(self, tensor: Tensor, number: int) -> None:
         address = address_of(tensor)
@@ -406,13 +375,8 @@ class _OneCall(nn.Module):
         self.forward = func
 
 
-def _tensors_of(out: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
-
-
-def _wires(tensors: Sequence[Tensor]) -> tuple[int | None, ...]:
-    """The tags of tensors; None for a weight."""
-    return tuple(getattr(tensor, WIRE, None) for tensor in tensors)
+def _sizes(tensors: Sequence[Tensor]) -> list[int]:
+    return [tensor.untyped_storage().nbytes() for tensor in tensors]
 
 
 def _refuse_casts() -> None:

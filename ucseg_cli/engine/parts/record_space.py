@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import chain
+from itertools import chain, starmap
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -22,20 +22,21 @@ from ucseg_cli.engine.user_code.isolation import seed_generators
 from ucseg_cli.errors import UcsegError
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.parts import Assembled, Outcome, PartBook
-from ucseg_cli.facts.trace import Trace
+from ucseg_cli.facts.trace import Tap, Trace
 from ucseg_cli.nets import Backbone, SegmentationNetwork
 from ucseg_cli.nets.backbone import run_features
 from ucseg_cli.nets.network import Child, make_anew
 from ucseg_cli.references import Buildable, FromCheckpoint, OwnCode
 from ucseg_cli.references.designs import Model
-from ucseg_cli.references.variants import Variant
+from ucseg_cli.references.variants import Variant, layout
 
 
 class Built(NamedTuple):
-    """A variant on meta, and the numbers of what it owns."""
+    """A variant on meta, the numbers of what it owns, and the maps that it names, or its parts."""
 
     network: nn.Module
     weights: tuple[int, ...]
+    taps: tuple[Tap, ...] = ()
 
 
 class Design(NamedTuple):
@@ -52,16 +53,13 @@ class Design(NamedTuple):
 class SpaceRecorder:
     """Records variants of one design, in a process in which nothing else runs.
 
-    *book* gets the parts. With *whole*, of all variants with the same geometry the first is
-    recorded as a whole as well: *wholes* has it, by the input's number and the geometry.
+    *book* gets the parts; with *wired*, which step takes what another one returned, too.
     """
 
-    def __init__(self, conditions: Sequence[Conditions], *, whole: bool = False) -> None:
+    def __init__(self, conditions: Sequence[Conditions], *, wired: bool = False) -> None:
         self.book = PartBook([], [])
-        self.wholes: dict[tuple[int, int], Trace] = {}
         self._conditions = conditions
-        self._keeps_wholes = whole
-        self._recorder = PartsRecorder(self.book.parts, geometry=whole)
+        self._recorder = PartsRecorder(self.book.parts, wired=wired)
 
     def record(self, models: Iterable[Model]) -> Iterator[list[Outcome]]:
         """The outcome of each variant on each input."""
@@ -82,36 +80,27 @@ class SpaceRecorder:
             family = _Family(self.book)
             yield Design(family.build, Tracer().trace)
         else:
-            with _own_design(model, self._conditions, self.book, self._recorder.signatures) as own:
+            with _own_design(model, self._conditions, self.book, self._recorder) as own:
                 yield own
 
     def _outcomes(self, design: Design, model: Model) -> list[Outcome]:
-        numbered = enumerate(self._conditions)
-        return [self._outcome(design, model, *conditions) for conditions in numbered]
+        return [self._outcome(design, model, conditions) for conditions in self._conditions]
 
-    def _outcome(
-        self, design: Design, model: Model, number: int, conditions: Conditions
-    ) -> Outcome:
+    def _outcome(self, design: Design, model: Model, conditions: Conditions) -> Outcome:
         if conditions.training is not None:
             return _whole(design, model, conditions)
         with design.fresh():
-            return self._outcome_of(design, model, number, conditions)
+            return self._outcome_of(design, model, conditions)
 
-    def _outcome_of(
-        self, design: Design, model: Model, number: int, conditions: Conditions
-    ) -> Outcome:
+    def _outcome_of(self, design: Design, model: Model, conditions: Conditions) -> Outcome:
         try:
             built = design.build(model)
             arguments = argument_maker(conditions)("meta")
             run = self._recorder.run(built.network, arguments.positional, arguments.keywords)
         except (Exception, SystemExit):  # noqa: BLE001 - as a whole it gives the better message
             return _whole(design, model, conditions)
-        if self._keeps_wholes and (number, run.geometry) not in self.wholes:
-            whole = _whole(design, model, conditions)
-            if not isinstance(whole, Trace) or whole.failure is not None:
-                return whole
-            self.wholes[number, run.geometry] = whole
-        return Assembled(run.composed, run.input_bytes, built.weights, run.geometry)
+        branches = _branches(built.network)
+        return Assembled(*run[:2], built.weights, run.inputs, built.taps, branches)
 
 
 def _whole(design: Design, model: Model, conditions: Conditions) -> Outcome:
@@ -120,6 +109,12 @@ def _whole(design: Design, model: Model, conditions: Conditions) -> Outcome:
             return design.whole(model, conditions)
     except UcsegError as error:
         return error
+
+
+def _branches(network: nn.Module) -> tuple[str, ...]:
+    for name in layout.BRANCHES.split("."):
+        network = network._modules.get(name) or nn.Module()
+    return tuple(f"{layout.BRANCHES}.{name}" for name in network._modules if name.isdecimal())
 
 
 # The built-in family
@@ -131,7 +126,6 @@ class _Family:
     def __init__(self, book: PartBook) -> None:
         self._book = book
         self._backbones: dict[tuple[int, int], Backbone] = {}
-        self._runners: dict[nn.Module, _RunBackbone] = {}
         self._children: dict[tuple[Any, ...], nn.Module] = {}
         self._weights: dict[nn.Module, int] = {}
         self._tracer = Tracer()
@@ -139,17 +133,18 @@ class _Family:
     def build(self, variant: Variant) -> Built:
         """The variant, of children that other variants may have as well."""
         network = _FamilyNetwork(variant, self._backbone(variant), self._make)
-        network.runner = self._runners[network.features].__call__  # not as a child
         network.training = False  # its children are in eval mode already
-        return Built(network, tuple(self._weights[child] for child in network.children()))
+        weights = tuple(self._weights[child] for child in network.children())
+        return Built(network, weights, tuple(starmap(Tap, variant.taps.items())))
 
     def _backbone(self, variant: Variant) -> Backbone:
         key = (variant.backbone, variant.output_stride)
         if key not in self._backbones:
             with building_on_meta():
-                backbone = self._backbones[key] = self._tracer.backbone(variant)
-            self._runners[backbone.features] = _RunBackbone(backbone.features, variant).eval()
-            self._own(backbone.features)
+                backbone = self._tracer.backbone(variant)
+            features = _Features(backbone.features, variant.taps).eval()
+            self._backbones[key] = backbone._replace(features=features)
+            self._own(features)
         return self._backbones[key]
 
     def _make(self, name: str, constructor: Callable[..., Child], *given: Any) -> Child:
@@ -166,23 +161,21 @@ class _Family:
         self._weights[child] = len(self._book.weights) - 1
 
 
-class _RunBackbone(nn.Module):
-    """The backbone as one module, so that it is one part."""
+class _Features(nn.Sequential):
+    """The backbone as one module that is called, so that it is one part."""
 
-    def __init__(self, features: nn.Sequential, variant: Variant) -> None:
-        super().__init__()
-        self.features = features
-        self.taps = variant.taps
+    def __init__(self, features: nn.Sequential, taps: Mapping[str, str]) -> None:
+        super().__init__(*features)
+        self.taps = taps
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        return run_features(self.features, x, self.taps)
+        return run_features(self, x, self.taps)
 
 
 class _FamilyNetwork(SegmentationNetwork):
-    runner: Callable[[Tensor], dict[str, Tensor]]
-
     def run_backbone(self, x: Tensor) -> dict[str, Tensor]:
-        return self.runner(x)
+        tapped: dict[str, Tensor] = self.features(x)
+        return tapped
 
 
 # Any other design
@@ -190,23 +183,26 @@ class _FamilyNetwork(SegmentationNetwork):
 
 @contextmanager
 def _own_design(
-    source: Buildable, conditions: Sequence[Conditions], book: PartBook, signatures: Signatures
+    source: Buildable, conditions: Sequence[Conditions], book: PartBook, recorder: PartsRecorder
 ) -> Iterator[Design]:
     """A user's class or function, or a library's network; imported once."""
     functions: Iterator[OwnCode | None] = map(function_of, conditions)
     example = next((one for one in functions if one is not None), None)
     with model_builders(source, example) as builder_of, accelerators_on_meta():
-        weights = _Weights(book, signatures)
+        weights = _Weights(book, recorder.signatures)
 
         def build(model: Buildable) -> Built:
-            signatures.forget()
+            recorder.signatures.forget()
             seed_generators()
             with building_on_meta():
                 network = builder_of(model)()
             with torch._C.DisableTorchFunction():
                 if has_lazy_modules(network):
                     raise WholeOnlyError("lazy modules")
-                return Built(network.eval(), weights.of(network))
+                if recorder.wired and _has_two_names(network):
+                    raise WholeOnlyError("a module with two names")
+                taps = tuple(Tap(name, name) for name in network._modules)
+                return Built(network.eval(), weights.of(network), taps)
 
         def whole(model: Buildable, at: Conditions) -> Trace:
             seed_generators()
@@ -248,6 +244,12 @@ class _Weights:
     def _new(self, module: nn.Module) -> int:
         self._book.weights.append(trace_modules(module))
         return len(self._book.weights) - 1
+
+
+def _has_two_names(network: nn.Module) -> bool:
+    """Whether any of its modules has; which of them a call is of depends on all calls."""
+    every = sum(1 for _ in network.named_modules(remove_duplicate=False))
+    return every > sum(1 for _ in network.modules())
 
 
 def _is_tree(network: nn.Module) -> bool:

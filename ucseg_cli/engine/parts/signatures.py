@@ -19,10 +19,6 @@ PLAIN = {
 }
 """Types of values that are equal where their uses are."""
 CONTAINERS = {tuple, list, torch.Size}
-CHANNELS_FROM = {**dict.fromkeys((f"conv{rank}d" for rank in (1, 2, 3)), 6), "convolution": 8}
-"""The position of the groups, the last argument of a convolution, by operator."""
-SEQUENCE = 3
-"""The rank of a row of positions, with batch and channels on either side."""
 OF_TORCH = frozenset(vars(nn.Module())) - {"training"}
 """The attributes that every module has, and that say nothing about how it runs."""
 HIDDEN = HiddenReads()
@@ -157,32 +153,6 @@ def _among(tensor: Tensor, others: Sequence[Tensor]) -> Hashable:
         if address_of(other) == address:
             return number, tensor.storage_offset()
     return None
-
-
-def geometry_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Hashable:
-    """The sizes and settings of an operator's call that matter to places; no channels."""
-    described: list[Hashable] = [name]
-    args = args[: CHANNELS_FROM.get(name, len(args))]
-    for one in (*args, *kwargs.values()):
-        _describe_places(one, described)
-    return tuple(described)
-
-
-def _describe_places(value: Any, described: list[Hashable]) -> None:
-    if isinstance(value, Tensor):
-        described += [value.ndim, _places(value)]
-    elif type(value) in CONTAINERS:
-        for one in value:
-            _describe_places(one, described)
-    else:
-        described += plain_values(value)
-
-
-def _places(tensor: Tensor) -> tuple[int, ...]:
-    """The sides that may be places: of a map those after batch and channels."""
-    if tensor.ndim < SEQUENCE:
-        return ()
-    return tuple(tensor.shape if tensor.ndim == SEQUENCE else tensor.shape[2:])
 
 
 def plain_values(value: Any) -> list[Hashable]:

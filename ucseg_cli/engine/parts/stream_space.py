@@ -9,7 +9,7 @@ from typing import Any
 from ucseg_cli.engine.parts.record_space import SpaceRecorder
 from ucseg_cli.facts.encoding.encoded_parts import encode_outcomes
 from ucseg_cli.facts.parts import PartBook
-from ucseg_cli.facts.question import WITH_WHOLES, Question
+from ucseg_cli.facts.question import SWEEP_WIRED, Question
 from ucseg_cli.references import OwnCode
 
 
@@ -18,11 +18,10 @@ def stream_space(question: Question, reached: Callable[[OwnCode], OwnCode]) -> I
 
     *reached* gives a source as it is reached from here.
     """
-    recorder = SpaceRecorder(question.conditions, whole=question.task == WITH_WHOLES)
-    parts = weights = wholes = 0
+    recorder = SpaceRecorder(question.conditions, wired=question.task == SWEEP_WIRED)
+    parts = weights = 0
     for outcomes in recorder.record(map(reached, question.sources)):
-        book, known = recorder.book, list(recorder.wholes.items())
-        new = PartBook(book.parts[parts:], book.weights[weights:])
-        line: Any = encode_outcomes(outcomes, new, dict(known[wholes:]))
-        parts, weights, wholes = len(book.parts), len(book.weights), len(known)
+        book = recorder.book
+        line: Any = encode_outcomes(outcomes, PartBook(book.parts[parts:], book.weights[weights:]))
+        parts, weights = len(book.parts), len(book.weights)
         yield json.dumps(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ucseg_cli.analysis.space.assembled import WITH_WHOLES, OutcomeFigures
+from ucseg_cli.analysis.space.assembled import WIRED, OutcomeFigures
 from ucseg_cli.errors import UcsegError
 from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.parts import Outcome
@@ -50,24 +50,22 @@ def _record_all(
     timeout: float,
 ) -> Swept:
     inputs = list(dict.fromkeys(measure.at for measure in measures))
-    wholes = not WITH_WHOLES.isdisjoint(measure.metric.partition(":")[0] for measure in measures)
+    wired = not WIRED.isdisjoint(measure.metric.partition(":")[0] for measure in measures)
     models = [space.model_at(index) for index in range(space.size)]
     columns: dict[str, list[int | None]] = {measure.label: [] for measure in measures}
     reasons: dict[int, str] = {}
     figures: OutcomeFigures | None = None
-    recorded = record_space(models, inputs, wholes=wholes, timeout=timeout)
+    recorded = record_space(models, inputs, wired=wired, timeout=timeout)
     for variant, one in enumerate(recorded):
         announce(variant, space.size)
         if figures is None or figures.book is not one.book:  # another process has its own parts
-            figures = OutcomeFigures(one.book, one.wholes)
+            figures = OutcomeFigures(one.book)
         reason = next(filter(None, map(_reason, one.outcomes)), None)
         if reason is not None:
             reasons[variant] = reason
         for measure in measures:
             number = inputs.index(measure.at)
-            figure = (
-                None if reason else figures.figure(one.outcomes[number], measure.metric, number)
-            )
+            figure = None if reason else figures.figure(one.outcomes[number], measure.metric)
             columns[measure.label].append(figure)
     return Swept(columns, reasons)
 

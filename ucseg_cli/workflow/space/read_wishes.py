@@ -70,7 +70,7 @@ def read_wishes(
             for text in wishes.maximize
         ),
     ]
-    formula = None if wishes.formula is None else parse_formula(wishes.formula)
+    formula = None if wishes.formula is None else parse_formula(wishes.formula, known.scores)
     names = known.names_in(formula) if formula else {}
     return Wanted(
         tuple(known.quantities.values()),

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from ucseg_cli.analysis.space.sweep_answer import FrontPoint, Nearest, Number, Quantity, SweepAnswer
+from ucseg_cli.analysis.space.sweep_answer import (
+    FrontPoint,
+    Nearest,
+    Number,
+    Quantity,
+    Ranking,
+    SweepAnswer,
+)
 from ucseg_cli.report.answers.choose.swept import sweep_tables as tables
 from ucseg_cli.report.answers.choose.swept.sweep_figures import figure_text
 from ucseg_cli.report.answers.choose.swept.sweep_payload import sweep_payload, sweep_records
@@ -17,6 +24,7 @@ from ucseg_cli.units import format_percent, plural
 FRONT_ROWS = 5
 FEW = 3
 """Rows of the nearest, of the best by a formula and of reasons, unless --top says otherwise."""
+SEVERAL = 2
 PAGE_ROWS = 200
 """Rows of a table outside terminals; the files for scripts have every variant."""
 
@@ -114,34 +122,43 @@ def _summary(answer: SweepAnswer) -> str:
     if not answer.fitting:
         return _none_fits(answer)
     parts = [_fitting(answer)] if answer.tallies else []
-    if answer.ranking and answer.ranking.order:
-        best = answer.space.reference_at(answer.ranking.order[0])
-        parts.append(f"{best} is the best by {answer.ranking.formula}")
+    if answer.ranking:
+        parts.append(_about_ranking(answer, answer.ranking))
     elif answer.nearest:
         parts.append(_about_nearest(answer, answer.nearest[0]))
     else:
         parts.append(_about_front(answer))
     sentence = "; ".join(parts)
-    return f"{'It' if sentence.startswith('it is ') else sentence[:2]}{sentence[2:]}."
+    is_word = sentence.startswith(("it ", "there ", "no "))  # else it may begin with a name
+    return f"{sentence[0].upper() if is_word else sentence[0]}{sentence[1:]}."
+
+
+def _about_ranking(answer: SweepAnswer, ranking: Ranking) -> str:
+    if ranking.order:
+        return f"{answer.space.reference_at(ranking.order[0])} is the best by {ranking.formula}"
+    why = f": {_listed(list(ranking.reasons))}" if ranking.reasons else ""
+    return f"no variant has a score by {ranking.formula}{why}"
 
 
 def _none_fits(answer: SweepAnswer) -> str:
     size = plural(answer.space.size, "variant")
     if not answer.tallies:
         return f"None of {size} can be built and run."
+    none_fits = f"None of {size} fits" if answer.space.size > 1 else "The variant does not fit"
     if (least := answer.least) is None:
-        return f"None of {size} fits."
+        absent = _without_figures(answer, [limit.label for limit in answer.limits])
+        return f"{none_fits}{f': none has {absent}' if absent else ''}."
     name = answer.space.reference_at(least.variant)
     # no share of nothing says how far it is
     beyond = f", {format_percent(least.excess)} beyond" if least.limit.bound else " to"
-    return f"None of {size} fits; {name} comes closest{beyond} {least.limit}."
+    return f"{none_fits}; {name} comes closest{beyond} {least.limit}."
 
 
 def _fitting(answer: SweepAnswer) -> str:
     size, fitting = answer.space.size, answer.fitting
     if fitting == size:
         return "All variants fit" if size > 1 else "The variant fits"
-    counted = f"{fitting:,} of {plural(size, 'variant')} fit{'s' if fitting == 1 else ''}"
+    counted = tables.how_many_fit(answer)
     tally, others = max(answer.tallies, key=lambda one: one.alone), size - fitting
     if not tally.alone:
         return counted
@@ -174,9 +191,8 @@ def _difference(quantity: Quantity, change: Number) -> str:
 
 def _about_front(answer: SweepAnswer) -> str:
     """The best variant if one is the best in everything, else how the base stands to the front."""
-    first, *others = answer.front
-    if not others:
-        return _about_best(answer, first)
+    if len(answer.front) < SEVERAL:
+        return _about_best(answer, answer.front[0]) if answer.front else _no_front(answer)
     count = f"{len(answer.front):,} variants are on the front"
     base, index = answer.space.base.name, answer.space.base_index
     if any(index in (point.variant, *point.equals) for point in answer.front):
@@ -192,18 +208,30 @@ def _about_front(answer: SweepAnswer) -> str:
     return f"{count}, and {base} is not: {name} is better in {_listed(gains)}"
 
 
+def _no_front(answer: SweepAnswer) -> str:
+    """The objectives of which no variant has a figure; else none has one of each."""
+    absent = _without_figures(answer, [objective.label for objective in answer.objectives])
+    return f"there is no front: no variant has {absent or 'a figure of every objective'}"
+
+
+def _without_figures(answer: SweepAnswer, labels: Iterable[str]) -> str:
+    """Those of which no variant has a figure: ``receptive-field or output-stride``."""
+    absent = [label for label in dict.fromkeys(labels) if set(answer.column(label)) <= {None}]
+    return _listed(absent, "or") if absent else ""
+
+
 def _about_best(answer: SweepAnswer, point: FrontPoint) -> str:
     name = answer.space.reference_at(point.variant)
     if answer.fitting == 1:
-        return f"it is {name}"
+        return f"it is {name}" if answer.space.size > 1 else f"{name} is the only variant"
     objectives = tables.objective_quantities(answer)[: len(answer.objectives)]
     return f"{name} is the best in {_listed([one.title for one in objectives])}"
 
 
-def _listed(words: Sequence[str]) -> str:
+def _listed(words: Sequence[str], joined_by: str = "and") -> str:
     """``parameters, MACs and peak activations``."""
     *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
+    return f"{', '.join(others)} {joined_by} {last}" if others else last
 
 
 def _beats_base(answer: SweepAnswer, point: FrontPoint) -> bool:

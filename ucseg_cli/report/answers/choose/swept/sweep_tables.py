@@ -88,8 +88,14 @@ def limits_table(answer: SweepAnswer) -> Table:
     several = len(answer.tallies) > 1
     wanted = {"budget": has_budgets, "alone": several, "binds": several}
     shown = [field for field in fields if wanted.get(field.key, True)]
-    title = f"{answer.fitting:,} of {plural(size, 'variant')} fit"
-    return make_table("limits", title, shown, answer.tallies)
+    return make_table("limits", how_many_fit(answer), shown, answer.tallies)
+
+
+def how_many_fit(answer: SweepAnswer) -> str:
+    """``4 of 16 variants fit``."""
+    size = answer.space.size
+    verb = "fits" if 1 in {answer.fitting, size} else "fit"
+    return f"{answer.fitting:,} of {plural(size, 'variant')} {verb}"
 
 
 def closest_table(answer: SweepAnswer, picture: Scatter | None) -> Table | None:
@@ -241,8 +247,10 @@ def ranges_table(answer: SweepAnswer, room: Room) -> Table:
     return Table("ranges", "Range of all variants", columns, tuple(rows))
 
 
-def effects_table(answer: SweepAnswer, room: Room, panels: Panels | None) -> Table:
+def effects_table(answer: SweepAnswer, room: Room, panels: Panels | None) -> Table | None:
     """The effect of one step along each axis, by quantity, that of the largest mean first."""
+    if answer.space.size == 1:
+        return None
     steps = {axis.name: _few(axis.texts) for axis in answer.space.axes}
     columns = (
         Column("metric", "metric"),
