@@ -170,7 +170,7 @@ def _saved_table(
     fields: Fields[TreeRow], rows: list[TreeRow], peak: TrainingPeak, top: int | None
 ) -> Table:
     total = TreeRow("total", "", 1, {SAVED: peak.parts[SAVED]})
-    title = "Saved for backward, by module that made it"
+    title = "Saved for backward, by module"
     return module_table(title, fields, rows, Arrangement(top=top, sort="tree"), SAVED, total)
 
 
