@@ -469,8 +469,13 @@ def test_autocast_casts_tensors_in_any_argument_as_on_the_cpu() -> None:
     arguments = Arguments(([x],), {"second": {"x": x, "times": 2}})
     without_data = arguments.each(lambda tensor: tensor.to("meta"))
     assert without_data.tensors[0] is without_data.tensors[1]
+
+    class Maker(ArgumentMaker):
+        def __call__(self, _device: str) -> Arguments:
+            return without_data
+
     with accelerators_elsewhere():  # as around every user's code
-        trace = record_on_meta(model, cast("ArgumentMaker", lambda _: without_data))
+        trace = record_on_meta(model, Maker())
     real = record(model, *arguments.positional, keywords=arguments.keywords)
     assert trace is not None
     assert trace.device == "meta"

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from ucseg_cli.engine.recording import backward_shapes
 from ucseg_cli.engine.recording.dispatch import operator_name
 from ucseg_cli.engine.recording.meta_shapes import _RULES, _RULES_THAT_LOOK, output_on_meta
 from ucseg_cli.engine.recording.record import record
@@ -148,7 +149,6 @@ def test_batch_norm_s_empty_statistics_are_those_of_real_tensors() -> None:
 @pytest.mark.parametrize(
     "args",
     [
-        (meta(2, 3, 4, 4), None, None, meta(3), meta(3), True, 0.1, 1e-5),  # training
         (meta(2, 3, 4, 4), None, None, None, None, False, 0.1, 1e-5),
         (meta(2, 3, 4, 4), meta(4), None, meta(3), meta(3), False, 0.1, 1e-5),
         (meta(3), None, None, meta(3), meta(3), False, 0.1, 1e-5),
@@ -204,15 +204,16 @@ def test_cat_of_nothing_is_refused_in_torch_s_words() -> None:
         record(Nothing(), meta(1))
 
 
+@pytest.mark.parametrize("operator", [ATEN.mean.dim, ATEN.sum.dim_IntList])
 @given(
     shape=st.lists(SIDES, max_size=4),
     dim=st.none() | st.lists(st.integers(-5, 5), max_size=4),
     keepdim=st.booleans(),
 )
-def test_a_mean_has_torch_s_shape_or_none_where_an_axis_does_not_exist(
-    shape: list[int], dim: list[int] | None, *, keepdim: bool
+def test_a_mean_or_sum_has_torch_s_shape_or_none_where_an_axis_does_not_exist(
+    operator: Any, shape: list[int], dim: list[int] | None, *, keepdim: bool
 ) -> None:
-    ours, theirs = both(ATEN.mean.dim, meta(*shape), dim, keepdim)
+    ours, theirs = both(operator, meta(*shape), dim, keepdim)
     assert ours == theirs if dim and shape else ours is None
 
 
@@ -357,15 +358,17 @@ def test_filling_where_a_mask_says_keeps_the_shape(
     assert output_on_meta("masked_fill", (x, mask, meta()), {}) is None
 
 
-@pytest.mark.parametrize("name", ["_softmax", "_safe_softmax"])
+@pytest.mark.parametrize("name", ["_softmax", "_safe_softmax", "_log_softmax"])
 @given(shape=st.lists(SIDES, max_size=4), dim=st.integers(-5, 4))
 def test_softmax_keeps_the_shape(name: str, shape: list[int], dim: int) -> None:
-    last = [False] if name == "_softmax" else []
+    last = [] if name == "_safe_softmax" else [False]
     ours, theirs = both(getattr(ATEN, name).default, meta(*shape), dim, *last)
     assert ours == theirs if -len(shape) <= dim < len(shape) else ours is None
 
 
-@pytest.mark.parametrize("name", ["relu", "hardswish", "hardsigmoid", "gelu", "silu", "sigmoid"])
+@pytest.mark.parametrize(
+    "name", ["relu", "hardswish", "hardsigmoid", "gelu", "silu", "sigmoid", "sqrt"]
+)
 @given(shape=st.lists(st.integers(0, 5), max_size=5))
 def test_an_activation_has_its_input_s_shape_and_in_place_is_its_input(
     name: str, shape: list[int]
@@ -373,7 +376,8 @@ def test_an_activation_has_its_input_s_shape_and_in_place_is_its_input(
     x = meta(*shape)
     ours, theirs = both(getattr(ATEN, name).default, x)
     assert ours == theirs is not None
-    assert output_on_meta(f"{name}_", [x], {}) is (None if name == "gelu" else x)
+    has_none = name in {"gelu", "sqrt"}
+    assert output_on_meta(f"{name}_", [x], {}) is (None if has_none else x)
 
 
 def test_every_rule_is_held_against_torch_here() -> None:
@@ -388,12 +392,13 @@ def test_every_rule_is_held_against_torch_here() -> None:
     }
     pairs = {"add", "add_", "sub", "mul", "mul_", "div", "eq", "ne", "_softmax", "_safe_softmax"}
     activations = {"relu", "hardswish", "hardsigmoid", "silu", "sigmoid"}
-    assert _RULES.keys() == tested | pairs | activations | {f"{name}_" for name in activations} | {
-        "gelu"
-    }
+    others = {"gelu", "sum", "sqrt", "_log_softmax"} | backward_shapes.PLAIN.keys()
+    in_place = {f"{name}_" for name in activations}
+    assert _RULES.keys() == tested | pairs | activations | in_place | others
     larger = {"col2im", "im2col", "mse_loss", "smooth_l1_loss", "binary_cross_entropy"}
     larger.add("soft_margin_loss")  # tests/engine/test_memory_of_layers.py compares them
-    assert _RULES_THAT_LOOK.keys() == {"addmm", "index", "masked_fill"} | larger
+    looking = {"addmm", "index", "masked_fill"} | backward_shapes.LOOKING.keys()
+    assert _RULES_THAT_LOOK.keys() == looking | larger
 
 
 class OfAnotherClass(Tensor):
