@@ -18,6 +18,8 @@ from itertools import chain
 from math import prod
 from typing import Any, NamedTuple
 
+from ucseg_cli.errors import Place
+
 NO_FORWARD = "a state dict has no forward pass"
 """The failure of a trace that has modules out of a checkpoint."""
 
@@ -129,6 +131,22 @@ class ConstructorAxis(NamedTuple):
     choices: tuple[str, ...] = ()
 
 
+class Price(NamedTuple):
+    """The price that a project gives an operator which a convention has none for.
+
+    Args:
+        op: its name as ``ucseg flops`` lists it, without underscores around it.
+        convention: the one that it completes.
+        formula: over the shapes of a call, as it was written.
+        place: where.
+    """
+
+    op: str
+    convention: str
+    formula: str
+    place: Place
+
+
 REQUIRED = "required"
 """The default of an argument that has none."""
 
@@ -150,6 +168,9 @@ class Trace:
     A state dict has what the modules own, without the names *unsaved* (buffers that are not
     persistent), and with the entries *beside* it (extra state, packed weights).
 
+    *prices* are a project's own, for operators that a convention leaves out. No pass has any: they
+    are given to its trace before it is counted, and are not stored with it.
+
     *axes* are the arguments that the model can be built with, in their order; *idle* are those of
     them that were given and change nothing of all this.
     """
@@ -169,6 +190,7 @@ class Trace:
     idle: tuple[str, ...] = ()
     failure: str | None = None
     input_names: tuple[str, ...] = ()
+    prices: tuple[Price, ...] = ()
 
     @cached_property
     def by_path(self) -> dict[str, Module]:
@@ -178,6 +200,10 @@ class Trace:
     def with_taps(self, taps: tuple[Tap, ...]) -> Trace:
         """The same pass with other taps."""
         return replace(self, taps=taps)
+
+    def with_prices(self, prices: tuple[Price, ...]) -> Trace:
+        """The same pass with other prices of the project; itself if they are the same."""
+        return self if prices == self.prices else replace(self, prices=prices)
 
     def state_entries(self) -> dict[str, tuple[int, ...] | None]:
         """The shape of each entry that the network's state dict has; None for no tensor.

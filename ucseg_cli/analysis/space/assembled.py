@@ -14,7 +14,7 @@ from ucseg_cli.analysis.memory.moved_bytes import moved_bytes
 from ucseg_cli.analysis.memory.peak_memory import peak_memory
 from ucseg_cli.analysis.space.benefits import BENEFITS, LIVE_POSITIONS, figure_of, live_positions
 from ucseg_cli.facts.parts import Assembled, Composed, Made, Outcome, Part, PartBook
-from ucseg_cli.facts.trace import Trace
+from ucseg_cli.facts.trace import Price, Trace
 
 ADDITIVE = (*PRICED, MOVED_BYTES, LIVE_POSITIONS.name)
 """The figures of a pass that are the sum of its parts'."""
@@ -37,15 +37,23 @@ class PartFigures(NamedTuple):
 class OutcomeFigures:
     """Prices variants made of the parts in a book, which may grow in the meantime.
 
-    *wholes* has variants that were recorded as a whole, by the number of their input and geometry.
+    *wholes* has variants that were recorded as a whole, by the number of their input and geometry;
+    *prices* are the project's own.
     """
 
-    def __init__(self, book: PartBook, wholes: Mapping[tuple[int, int], Trace]) -> None:
+    def __init__(
+        self,
+        book: PartBook,
+        wholes: Mapping[tuple[int, int], Trace],
+        prices: tuple[Price, ...] = (),
+    ) -> None:
         self.book = book
+        self._prices = prices
         self._wholes = wholes
         self._parts: list[PartFigures] = []
         self._weights: list[tuple[int, ...]] = []
         self._totals: tuple[Outcome | None, dict[str, int]] = (None, {})
+        self._priced: tuple[Trace, Trace] | None = None
         self._of_geometry: dict[tuple[int, int, str], int | None] = {}
 
     def figure(self, outcome: Outcome, metric: str, number: int) -> int | None:
@@ -59,7 +67,11 @@ class OutcomeFigures:
             if self._totals[0] is not outcome:
                 self._totals = outcome, self.totals(outcome)
             return self._totals[1][metric]
-        return figure_of(outcome, metric) if isinstance(outcome, Trace) else None
+        if not isinstance(outcome, Trace):
+            return None
+        if self._priced is None or self._priced[0] is not outcome:
+            self._priced = outcome, outcome.with_prices(self._prices)
+        return figure_of(self._priced[1], metric)
 
     def _figure_of_geometry(self, geometry: tuple[int, int], metric: str) -> int | None:
         """The same for all variants that treat the places of every map alike."""
@@ -91,7 +103,7 @@ class OutcomeFigures:
             return self._composed(part)
         given = {part.tensors[tensor].storage for tensor in part.inputs}
         inputs = sum(part.storages[storage] for storage in given)
-        priced = total_flops(part, PRICED).values()
+        priced = total_flops(part.with_prices(self._prices), PRICED).values()
         additive = (*priced, moved_bytes(part), live_positions(part))
         return PartFigures(additive, peak_memory(part).bytes - inputs)
 

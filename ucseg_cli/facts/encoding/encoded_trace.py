@@ -30,6 +30,7 @@ class TraceFormatError(ValueError):
 def encode_trace(trace: Trace) -> dict[str, Any]:
     """The trace as JSON can hold it; rows become lists there, which keeps it small."""
     found = {field.name: getattr(trace, field.name) for field in fields(trace)}
+    del found["prices"]
     if not trace.input_names:  # as in nearly every trace, and in those from before there were any
         del found["input_names"]
     return {"format": FORMAT, **found}
