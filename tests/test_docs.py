@@ -20,6 +20,7 @@ from ucseg_cli.cli.app import make_app
 from ucseg_cli.cli.command_groups import COMMANDS
 from ucseg_cli.errors import ExitStatus
 from ucseg_cli.facts.budget import BUDGET_KEYS
+from ucseg_cli.facts.choices import PRICE_KEYS
 from ucseg_cli.project.configuration import KEYS, LINT_KEYS
 from ucseg_cli.references.variants import AXES, CATALOGUE, as_variant
 from ucseg_cli.report.formats.render import FORMATS, JUDGED_FORMATS
@@ -242,7 +243,7 @@ def test_every_synonym_of_a_metric_is_in_its_row(pages: Pages) -> None:
 
 def test_every_key_of_the_configuration_is_on_a_page(pages: Pages) -> None:
     assert pages.lack([*KEYS, *(f"lint.{key}" for key in LINT_KEYS)], r"`{}`") == []
-    assert pages.lack(["from", *BUDGET_KEYS], r"`{}`") == []
+    assert pages.lack(["from", *BUDGET_KEYS, *PRICE_KEYS], r"`{}`") == []
 
 
 def test_every_environment_variable_is_on_a_page(pages: Pages) -> None:

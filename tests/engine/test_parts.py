@@ -21,13 +21,15 @@ from ucseg_cli.engine.parts.parts_recorder import PartsRecorder, WholeOnlyError
 from ucseg_cli.engine.parts.record_space import SpaceRecorder
 from ucseg_cli.engine.recording.record import record
 from ucseg_cli.engine.trace_model import Tracer, trace_source
+from ucseg_cli.errors import Place
 from ucseg_cli.facts.conditions import Conditions, Size
 from ucseg_cli.facts.encoding.encoded_parts import decode_outcomes, encode_outcomes
 from ucseg_cli.facts.encoding.encoded_trace import TraceFormatError
 from ucseg_cli.facts.parts import Assembled, Composed, Made, Outcome, PartBook, Step, Wiring
-from ucseg_cli.facts.trace import Trace
+from ucseg_cli.facts.trace import Price, Trace
 from ucseg_cli.references import Argument, FromFile, FromLibrary
 from ucseg_cli.references.designs import Model
+from ucseg_cli.references.variants import as_variant
 
 THOROUGH = settings().max_examples > settings.get_profile("default").max_examples
 AT_64 = Conditions(Size(64, 64))
@@ -307,12 +309,16 @@ class Typed(nn.Module):
 
 
 def figures_by_parts(
-    models: Sequence[Model], conditions: Sequence[Conditions] = (AT_64,), *, coded: bool = False
+    models: Sequence[Model],
+    conditions: Sequence[Conditions] = (AT_64,),
+    *,
+    coded: bool = False,
+    prices: tuple[Price, ...] = (),
 ) -> Iterator[tuple[list[Outcome], Callable[[int, str], int | None]]]:
     """The outcomes of each variant, and what figure each has of a metric on an input."""
     recorder = SpaceRecorder(conditions, wired=True)
     book = PartBook([], []) if coded else recorder.book
-    figures = OutcomeFigures(book)
+    figures = OutcomeFigures(book, prices)
     for outcomes in recorder.record(models):
         if coded:
             parts, weights = recorder.book
@@ -328,6 +334,23 @@ def figures_by_parts(
 
 def figures_alone(trace: Trace) -> Mapping[str, int | None]:
     return {**totals(trace), **{metric: figure_of(trace, metric) for metric in BENEFITS}}
+
+
+def test_prices_of_a_project_are_those_of_each_variant_alone() -> None:
+    place, tracer = Place("ucseg.toml", 2), Tracer()
+    prices = (
+        Price("hardswish", "macs", "3*out[0].numel", place),
+        Price("relu", "fvcore", "in[0].numel", place),
+        Price("batch_norm", "torch", "2*in[0].numel + in[1].numel", place),
+    )
+    variants = [as_variant(name) for name in ("v1", "v2", "v2+backbone=4")]
+    by_parts = figures_by_parts(variants, prices=prices)
+    for variant, (_, figure) in zip(variants, by_parts, strict=True):
+        trace = tracer.trace(variant, AT_64)
+        alone = totals(trace.with_prices(prices))
+        assert {metric: figure(0, metric) for metric in alone} == alone
+        changed = {metric for metric, count in totals(trace).items() if alone[metric] != count}
+        assert changed == {"fvcore", "macs", "torch"}
 
 
 @settings(max_examples=200 if THOROUGH else 5)

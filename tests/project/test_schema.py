@@ -22,7 +22,7 @@ from test_docs import FILE, PAGES, ROOT
 from ucseg_cli.analysis.counting.metrics import METRICS, SYNONYMS
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
 from ucseg_cli.facts.budget import BUDGET_KEYS
-from ucseg_cli.facts.choices import CONVENTION_NAMES, DTYPES, FAIL_ON
+from ucseg_cli.facts.choices import CONVENTION_NAMES, DTYPES, FAIL_ON, PRICE_KEYS
 from ucseg_cli.facts.conditions import INPUT_DTYPES
 from ucseg_cli.project import schema
 from ucseg_cli.project.config_section import Section
@@ -39,6 +39,7 @@ BEYOND_A_SCHEMA = re.compile(
     r"|is not a value of the axis '\w+'$|circle|two budgets have|is not a whole number$"
     r"|has an empty value$|has no list of choices|cannot be the name"
     r"|warn beyond|out of range|leaves nothing|absurdly large|has a length of 0"
+    r"|, at column \d+$|no tensor named|has a price for|has another price"
 )
 """Mistakes between two places or in arithmetic, such as a number in a text out of range."""
 
@@ -59,6 +60,7 @@ def test_every_key_of_the_reader_is_in_the_schema_with_what_it_means() -> None:
         "variant": (VARIANT_KEYS, variant),
         "space": (SPACE_KEYS, space),
         "budget": (BUDGET_KEYS, root["budgets"]["items"]["properties"]),
+        "prices": (PRICE_KEYS, root["prices"]["items"]["properties"]),
         "lint": (LINT_KEYS, root["lint"]["properties"]),
     }
     for known, properties in tables.values():
@@ -75,8 +77,8 @@ def test_the_reader_goes_by_the_same_keys(
         read.add(tuple(known))
 
     monkeypatch.setattr(Section, "only", only)
-    mistakes("[variants.a]\n[spaces.b]\n[[budgets]]\n")
-    tables = (KEYS, VARIANT_KEYS, SPACE_KEYS, BUDGET_KEYS, LINT_KEYS)
+    mistakes("[variants.a]\n[spaces.b]\n[[budgets]]\n[[prices]]\n")
+    tables = (KEYS, VARIANT_KEYS, SPACE_KEYS, BUDGET_KEYS, PRICE_KEYS, LINT_KEYS)
     assert read == {tuple(keys) for keys in tables}
 
 
@@ -244,7 +246,7 @@ AXES_ASSIGNED = st.dictionaries(
 )
 
 
-TABLES = {"variants", "spaces", "budgets", "lint"}
+TABLES = {"variants", "spaces", "budgets", "prices", "lint"}
 
 
 def assigned(values: dict[str, str], header: str = "") -> str:
@@ -258,19 +260,30 @@ SPACE_ASSIGNED = st.dictionaries(
 )
 
 
+PRICES_ASSIGNED = st.dictionaries(
+    st.sampled_from((*PRICE_KEYS, "max")),
+    st.sampled_from((*TEXTS, *words("a::b", "_gelu", "linear", "out[0].numel", "2*in[0]"))),
+    max_size=4,
+)
+
+
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(ASSIGNED, AXES_ASSIGNED, SPACE_ASSIGNED, st.lists(ASSIGNED, max_size=2), ASSIGNED)
+@given(
+    *(ASSIGNED, AXES_ASSIGNED, SPACE_ASSIGNED, st.lists(ASSIGNED, max_size=2)),
+    *(PRICES_ASSIGNED, ASSIGNED),
+)
 def test_any_configuration_is_refused_by_both_or_by_neither(
     mistakes: Mistakes,
     root: dict[str, str],
     variant: dict[str, str],
     space: dict[str, str],
     budgets: list[dict[str, str]],
+    price: dict[str, str],
     lint: dict[str, str],
 ) -> None:
     tables = [assigned({key: value for key, value in root.items() if key not in TABLES})]
     tables += [assigned(variant, "[variants.a]"), assigned(lint, "[lint]")]
-    tables += [assigned(space, "[spaces.b]")]
+    tables += [assigned(space, "[spaces.b]"), assigned(price, "[[prices]]")]
     tables += [
         assigned({"id": f'"{n}"', "metric": '"macs"', **one}, "[[budgets]]")
         for n, one in enumerate(budgets)

@@ -23,6 +23,6 @@ def family_lattice(before: Variant, after: Variant) -> dict[Taken, Variant]:
 def key_between(before: Variant, after: Variant, conditions: Conditions) -> str:
     """The cache entry of the totals of all between two that are traced themselves."""
     between = list(family_lattice(before, after).values())[1:-1]
-    key = totals_key([Request(variant, conditions) for variant in between], deploy=False)
+    key = totals_key([Request(variant, conditions) for variant in between], (), deploy=False)
     assert key is not None
     return key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -16,6 +16,7 @@ from ucseg_cli.report.formats.render import FORMATS, JUDGED_FORMATS
 
 if TYPE_CHECKING:
     from ucseg_cli.analysis.subject import Subject
+    from ucseg_cli.facts.trace import Price
     from ucseg_cli.report.document import Report
     from ucseg_cli.terminal.deliver import Destination
 
@@ -144,12 +145,19 @@ class Output(NamedTuple):
             exports.append((form, Path(name)))
         return Destination(self.format, tuple(exports), self.summary, self.exact, self.force)
 
-    def deliver(self, report: Report, subjects: Iterable[Subject] = ()) -> None:
-        """Write a report to where it was asked for, with notes on how *subjects* ran."""
-        from ucseg_cli.report.parts.run_notes import with_run_notes
+    def deliver(
+        self, report: Report, subjects: Iterable[Subject] = (), prices: Sequence[Price] = ()
+    ) -> None:
+        """Write a report to where it was asked for, with notes on how *subjects* ran.
+
+        *prices* are those of the project, for an answer whose traces are not here any more.
+        """
+        from ucseg_cli.report.parts.run_notes import with_price_notes, with_run_notes
         from ucseg_cli.terminal.deliver import deliver
 
-        deliver(with_run_notes(report, list(subjects)), self.destination)
+        subjects = list(subjects)
+        report = with_price_notes(with_run_notes(report, subjects), subjects, prices)
+        deliver(report, self.destination)
 
     def print_as_is(self, text: str, form: str, option: str) -> None:
         """Print a file of the *form* that an *option* asks for, instead of an answer.

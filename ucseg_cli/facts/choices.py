@@ -7,6 +7,14 @@ from typing import Any
 DEFAULT_CONVENTION = "fvcore"
 CONVENTION_NAMES = (DEFAULT_CONVENTION, "macs", "torch")
 
+EVERY_CONVENTION = "all"
+PRICE_KEYS = {
+    "op": "the operator as `ucseg flops` lists it: mylib::deform_attn",
+    **{name: f"what a call costs under {name}, a formula" for name in CONVENTION_NAMES},
+    EVERY_CONVENTION: "multiply-adds of a call, for conventions without a key; torch has 2 each",
+}
+"""The keys of a price in a configuration, and what each means."""
+
 DTYPE = "float32"
 DTYPES = (DTYPE, "float16", "bfloat16", "float64")
 

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 Leaf = int | str | tuple[int, ...]
 Tree = Mapping[str, "Tree | Leaf"]
-"""A locked model: ``axes``, ``weights``, ``convs``; by size ``total``, ``modules``, ``taps``."""
+"""A locked model: ``axes``, ``prices``, ``total``, ``weights``, ``convs``; by size ``total``,
+``modules``, ``taps``.
+"""
 Address = tuple[str, ...]
 
 

@@ -16,6 +16,7 @@ from ucseg_cli.references.variants import BASELINE, CATALOGUE, DEFAULT, Variant
 
 if TYPE_CHECKING:
     from ucseg_cli.facts.budget import Budget
+    from ucseg_cli.facts.trace import Price
 
 
 class LintSettings(NamedTuple):
@@ -47,6 +48,7 @@ class Settings(NamedTuple):
     Args:
         path: the file that it comes from; None if nothing is configured.
         variants: every named variant, ours and the project's.
+        prices: the project's own, of operators that a convention has none for.
         timeout: seconds that a user's code may take.
         sizes: the inputs of commands that take several; the others take the first.
         spaces: the spaces that `ucseg sweep NAME` knows.
@@ -61,6 +63,7 @@ class Settings(NamedTuple):
     convention: str = DEFAULT_CONVENTION
     variants: Mapping[str, Model] = CATALOGUE
     budgets: tuple[Budget, ...] = ()
+    prices: tuple[Price, ...] = ()
     lint: LintSettings = LintSettings()
     timeout: float = TIMEOUT
     spaces: Mapping[str, SavedSpace] = MappingProxyType({})

@@ -18,6 +18,8 @@ from itertools import chain
 from math import prod
 from typing import Any, NamedTuple
 
+from ucseg_cli.errors import Place
+
 NO_FORWARD = "a state dict has no forward pass"
 """The failure of a trace that has modules out of a checkpoint."""
 
@@ -147,6 +149,22 @@ class Trained(NamedTuple):
     state: tuple[int, ...] = ()
 
 
+class Price(NamedTuple):
+    """The price that a project gives an operator which a convention has none for.
+
+    Args:
+        op: its name as ``ucseg flops`` lists it, without underscores around it.
+        convention: the one that it completes.
+        formula: over the shapes of a call, as it was written.
+        place: where.
+    """
+
+    op: str
+    convention: str
+    formula: str
+    place: Place
+
+
 REQUIRED = "required"
 """The default of an argument that has none."""
 
@@ -171,6 +189,9 @@ class Trace:
     *trained* is there if it was a training step, with all operators of forward, loss, backward and
     update.
 
+    *prices* are a project's own, for operators that a convention leaves out. No pass has any: they
+    are given to its trace before it is counted, and are not stored with it.
+
     *axes* are the arguments that the model can be built with, in their order; *idle* are those of
     them that were given and change nothing of all this.
     """
@@ -191,6 +212,7 @@ class Trace:
     failure: str | None = None
     input_names: tuple[str, ...] = ()
     trained: Trained | None = None
+    prices: tuple[Price, ...] = ()
 
     @cached_property
     def by_path(self) -> dict[str, Module]:
@@ -200,6 +222,10 @@ class Trace:
     def with_taps(self, taps: tuple[Tap, ...]) -> Trace:
         """The same pass with other taps."""
         return replace(self, taps=taps)
+
+    def with_prices(self, prices: tuple[Price, ...]) -> Trace:
+        """The same pass with other prices of the project; itself if they are the same."""
+        return self if prices == self.prices else replace(self, prices=prices)
 
     def state_entries(self) -> dict[str, tuple[int, ...] | None]:
         """The shape of each entry that the network's state dict has; None for no tensor.

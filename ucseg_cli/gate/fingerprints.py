@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.facts.trace import Price
 from ucseg_cli.references import FromLibrary
 from ucseg_cli.references.libraries import LIBRARIES, package_folder
 from ucseg_cli.references.variants import Variant
@@ -28,7 +29,10 @@ OUR_SOURCES = (
 LOADING_SOURCES = ("references/sources.py", "references/libraries.py", "engine/user_code", "zoo")
 """Those that the trace of a library's network depends on besides."""
 
-TOTALS_SOURCES = ("analysis/counting", "analysis/memory", "facts/element_types.py")
+TOTALS_SOURCES = (
+    *("analysis/counting", "analysis/memory", "analysis/arithmetic.py"),
+    *("analysis/geometry/operator_kinds.py", "facts/element_types.py"),
+)
 """Those that totals depend on besides."""
 
 SPACE_SOURCES = ("analysis/space", "analysis/geometry", "engine/parts", "references/space.py")
@@ -63,20 +67,27 @@ def own_code_fingerprint(model: str, conditions: Conditions) -> str:
     return _name(f"{model}\n{environment}", conditions, _sources(OUR_SOURCES + LOADING_SOURCES))
 
 
-def totals_fingerprint(traces: Iterable[str], *, deploy: bool) -> str:
-    """The name of the totals of several traces, given theirs."""
+def totals_fingerprint(traces: Iterable[str], prices: Iterable[Price], *, deploy: bool) -> str:
+    """The name of the totals of several traces, given theirs and the prices of the project."""
     digest = sha256(_sources(TOTALS_SOURCES))
-    for name in (*traces, "deploy" if deploy else ""):
+    for name in (*traces, "deploy" if deploy else "", *map(_priced, prices)):
         digest.update(f"{name}\n".encode())
     return digest.hexdigest()
 
 
-def space_fingerprint(base: Iterable[str], axes: str, measures: str) -> str:
+def space_fingerprint(
+    base: Iterable[str], axes: str, measures: str, prices: Iterable[Price]
+) -> str:
     """The name of the figures of a space, given the names of its base's traces."""
     digest = sha256(_sources(TOTALS_SOURCES + SPACE_SOURCES))
-    for name in (*base, axes, measures):
+    for name in (*base, axes, measures, *map(_priced, prices)):
         digest.update(f"{name}\n".encode())
     return digest.hexdigest()
+
+
+def _priced(price: Price) -> str:
+    """All of a price that a figure depends on, wherever it is written."""
+    return repr(price[:-1])
 
 
 def _name(model: str, conditions: Conditions, sources: bytes) -> str:

@@ -13,6 +13,7 @@ from ucseg_cli.facts.encoding.encoded_trace import TraceFormatError
 from ucseg_cli.facts.parts import Outcome, PartBook
 from ucseg_cli.facts.question import SWEEP, SWEEP_WIRED, Question
 from ucseg_cli.facts.swept import Measure
+from ucseg_cli.facts.trace import Price
 from ucseg_cli.gate.fingerprints import space_fingerprint
 from ucseg_cli.gate.tracing import Request, trace_key
 from ucseg_cli.references import OwnCode
@@ -67,13 +68,14 @@ def _record_here(
         yield Recorded(outcomes, recorder.book)
 
 
-def space_key(space: Space, measures: Sequence[Measure]) -> str | None:
+def space_key(space: Space, measures: Sequence[Measure], prices: Sequence[Price]) -> str | None:
     """The name under which the figures of a space are kept; None if it is of a user's code."""
     keys = [trace_key(Request(space.base.model, measure.at)) for measure in measures]
     known = [key for key in keys if key is not None]
     if len(known) < len(keys):
         return None
-    return space_fingerprint(known, repr(space.axes), repr([one.label for one in measures]))
+    labels = repr([one.label for one in measures])
+    return space_fingerprint(known, repr(space.axes), labels, prices)
 
 
 def _in_processes(

@@ -11,7 +11,7 @@ from ucseg_cli.errors import ModelError, UcsegError
 from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.count import Count
-from ucseg_cli.facts.trace import NO_FORWARD, Trace
+from ucseg_cli.facts.trace import NO_FORWARD, Price, Trace
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.gate.fingerprints import fingerprint, library_fingerprint, totals_fingerprint
 from ucseg_cli.references import Buildable, FromCheckpoint, FromLibrary, Model, OwnCode
@@ -45,6 +45,7 @@ def trace_all(
     patience: float | None = None,
     failures: Failures | None = None,
     *,
+    prices: tuple[Price, ...] = (),
     together: bool = False,
 ) -> dict[Request, Trace]:
     """The trace of each request, from the cache where it is there.
@@ -56,6 +57,7 @@ def trace_all(
         timeout: seconds that a user's code may take.
         patience: seconds that its pass may take where the modules are enough, None for no end.
         failures: gets the error of each request that has no trace; without it the first is raised.
+        prices: the project's own, which every trace gets.
         together: whether the user's code is of one design on one input, and runs in one process.
     """
     wanted = list(dict.fromkeys(requests))
@@ -73,7 +75,7 @@ def trace_all(
                     if cache:  # at once, since what comes next may fail
                         _keep_all(recorded, cache)
                 left = _find_committed(later, committed, traces, failures)
-    return traces
+    return {request: trace.with_prices(prices) for request, trace in traces.items()}
 
 
 @contextmanager
@@ -116,11 +118,12 @@ def count_with_others(request: Request, timeout: float = TIMEOUT) -> tuple[Count
     return count_model_of(request.model, request.conditions)
 
 
-def totals_key(requests: Iterable[Request], *, deploy: bool) -> str | None:
+def totals_key(requests: Iterable[Request], prices: Iterable[Price], *, deploy: bool) -> str | None:
     """The name under which the totals of several models are kept; None if one cannot be."""
     keys = list(map(trace_key, requests))
     known = [key for key in keys if key is not None]
-    return totals_fingerprint(known, deploy=deploy) if len(known) == len(keys) else None
+    complete = len(known) == len(keys)
+    return totals_fingerprint(known, prices, deploy=deploy) if complete else None
 
 
 def list_designs(source: Buildable, timeout: float = TIMEOUT) -> list[Design]:

@@ -56,21 +56,21 @@ def read_budget(section: Section, known: Settings) -> Budget:
 
 
 def _read_training(section: Section, metric: str) -> Training | None:
-    """The step that the metric is of; what says something of a step is a mistake without one."""
+    """The step that the metric is of; its keys are a mistake beside any other metric."""
     of_training = metric == TRAIN_MEMORY.name
     for key in TRAINING_KEYS:
         if metric and key in section and not of_training:
             fix = f'write metric = "{TRAIN_MEMORY.name}"'
             section.mistaken(f"{metric} is not of a training step", key, help=fix)
-    if not of_training:
-        return None
-    return Training(
+    # also beside an unknown metric, which may be this one
+    training = Training(
         section.read("optimizer", partial(read_known, "optimizer", OPTIMIZERS), DEFAULT_OPTIMIZER),
         section.read("loss", partial(read_known, "loss", LOSSES), None),
         section.read("amp", _read_switch, default=False),
         section.read_each("freeze", read_text, ()),
         section.read_each("checkpoint", read_text, ()),
     )
+    return training if of_training else None
 
 
 def _read_batch(value: Any, where: Place) -> int:

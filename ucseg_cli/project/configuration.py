@@ -20,6 +20,7 @@ from ucseg_cli.errors import (
 from ucseg_cli.facts.budget import Budget
 from ucseg_cli.facts.choices import FAIL_ON, SECONDS, read_seconds
 from ucseg_cli.facts.settings import LintSettings, Settings
+from ucseg_cli.facts.trace import Price
 from ucseg_cli.project.budget_section import read_budget, read_size
 from ucseg_cli.project.config_file import Document
 from ucseg_cli.project.config_section import Section, read_known, read_text, spell
@@ -36,6 +37,7 @@ KEYS = {
     "variants": "named variants, each of which changes axes of another",
     "spaces": "named spaces, each of which varies axes of a model, for `ucseg sweep`",
     "budgets": "limits that `ucseg check` judges",
+    "prices": "operators that no convention prices, and what a call of each costs",
     "lint": "the findings that `ucseg lint` reports",
 }
 """The keys of a configuration, and what each means."""
@@ -66,6 +68,7 @@ def read_settings(document: Document) -> Settings:
         timeout=root.read("timeout", _read_timeout, known.timeout),
         spaces=read_spaces(root.table("spaces"), known),
         budgets=_read_budgets(root, known),
+        prices=_read_prices(root),
         lint=_read_lint(root.table("lint")),
         places=dict(_places(document)),
     )
@@ -119,6 +122,14 @@ def _read_code(value: Any, where: Place) -> str:
     if not any(rule.startswith(code) for rule in RULES):
         raise UnknownNameError("rule", code, RULES, where=where)
     return code
+
+
+def _read_prices(root: Section) -> tuple[Price, ...]:
+    if "prices" not in root:
+        return ()
+    from ucseg_cli.project.price_sections import read_prices  # few projects have any
+
+    return read_prices(root.tables("prices"))
 
 
 def _read_budgets(root: Section, known: Settings) -> tuple[Budget, ...]:

@@ -14,12 +14,13 @@ from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, SYNONYMS, Metric
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
 from ucseg_cli.facts.budget import BUDGET_KEYS, LIMITS, LOCK_ID, TRAINING_KEYS
-from ucseg_cli.facts.choices import A_DAY, DTYPES, FAIL_ON, LOSSES, OPTIMIZERS
+from ucseg_cli.facts.choices import A_DAY, DTYPES, FAIL_ON, LOSSES, OPTIMIZERS, PRICE_KEYS
 from ucseg_cli.facts.conditions import INPUT_DTYPES, MAX_BATCH, MAX_SIDE, SHAPE, SIDES
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.project.budget_section import PERCENT
 from ucseg_cli.project.config_file import SHARED_NAME
 from ucseg_cli.project.configuration import KEYS, LINT_KEYS
+from ucseg_cli.project.price_sections import ATEN, OPERATOR
 from ucseg_cli.project.space_sections import SPACE_KEYS
 from ucseg_cli.project.variant_sections import NAME, VARIANT_KEYS
 from ucseg_cli.references.variants import AXES, CATALOGUE, Axis
@@ -93,6 +94,7 @@ def _values() -> Mapping[str, Schema]:
             "additionalProperties": _space(),
         },
         "budgets": {"type": "array", "items": _budget()},
+        "prices": {"type": "array", "items": _price()},
         "lint": {
             "title": "lint",
             **_table(
@@ -235,6 +237,19 @@ def _metric_names(metrics: Iterable[Metric]) -> Schema:
 
 def _in_any_case(letter: str) -> str:
     return "[_-]" if letter == "-" else f"[{letter.upper()}{letter}]"
+
+
+def _price() -> Schema:
+    """An operator with a formula, or a whole number, for at least one convention."""
+    formulas = [key for key in PRICE_KEYS if key != "op"]
+    formula = {"anyOf": [{"type": "integer", "minimum": 0}, _TEXT]}
+    values = {"op": _text(rf"(?:{ATEN})?{OPERATOR}"), **dict.fromkeys(formulas, formula)}
+    return {
+        "title": "price",
+        **_table(PRICE_KEYS, values),
+        "required": ["op"],
+        "anyOf": [{"required": [key]} for key in formulas],
+    }
 
 
 # Values

@@ -88,7 +88,7 @@ def measure_lattice(
     deploy = baseline.folding is not None
     at = conditions if is_own else conditions.by_place
     requests = {taken: tracing.Request(between, at) for taken, between in inner.items()}
-    key = tracing.totals_key(requests.values(), deploy=deploy)
+    key = tracing.totals_key(requests.values(), settings.prices, deploy=deploy)
     known = cache.get_totals(key) if cache and key else None
     gaps: tuple[Gap, ...] = ()
     if known is None or not _is_complete(known, inner):
@@ -110,6 +110,7 @@ def _measure(
             announce=lambda count: announce(f"recording {plural(count, 'variant')} between…"),
             timeout=settings.timeout,
             failures=failures,
+            prices=settings.prices,
             together=True,
         )
     known: dict[str, Mapping[str, int]] = {}

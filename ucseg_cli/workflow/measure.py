@@ -74,6 +74,7 @@ def measure_points(
             announce=lambda count: announce(f"recording {plural(count, 'network')}…"),
             timeout=settings.timeout,
             patience=patience,
+            prices=settings.prices,
             failures=failed,
         )
     subjects: dict[Point, Subject] = {}

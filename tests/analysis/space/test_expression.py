@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucseg_cli.analysis.space.expression import DEEPEST, LONGEST, Score, evaluate, parse_formula
+from ucseg_cli.analysis.arithmetic import DEEPEST
+from ucseg_cli.analysis.space.expression import LONGEST, Score, evaluate, parse_formula
 from ucseg_cli.errors import UcsegError, UsageError
 
 ROW = {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from ucseg_cli.analysis.counting.conventions import ACTIVATIONS, CONVENTIONS
 from ucseg_cli.analysis.counting.metrics import METRICS, MOVED_BYTES, own_figures, totals
+from ucseg_cli.analysis.counting.operations import used_prices
 from ucseg_cli.analysis.counting.parameters import PARAM_METRICS
 from ucseg_cli.analysis.geometry.tap_shapes import tap_shapes
 from ucseg_cli.analysis.subject import Subject
@@ -20,6 +22,7 @@ NEWER = frozenset({ACTIVATIONS.name, MOVED_BYTES})
 """Metrics that locks of earlier releases do not have; they are compared once they are locked."""
 KINDS = {
     "axes": "axis",
+    "prices": "price",
     "total": "total",
     "convs": "conv",
     "taps": "tap",
@@ -33,7 +36,8 @@ class Drift(NamedTuple):
 
     Args:
         size: the input; None for what does not depend on it.
-        kind: ``axis``, ``total``, ``module``, ``conv`` or ``tap``. name: which; empty for totals.
+        kind: ``axis``, ``price``, ``total``, ``module``, ``conv`` or ``tap``.
+        name: which; empty for totals.
         figure: what of it.
         before: as locked. after: as it is. None where it is absent.
     """
@@ -69,6 +73,7 @@ def locked_tree(subjects: Mapping[str, Subject]) -> Tree:
     )
     return {
         "axes": axes,
+        **_prices(subject.trace for subject in subjects.values()),
         "total": _totals(first.trace, depending_on_size=False),
         "weights": _own(first.trace, PARAM_METRICS),
         "convs": _convs(first.trace),
@@ -81,6 +86,14 @@ def locked_tree(subjects: Mapping[str, Subject]) -> Tree:
             for size, subject in subjects.items()
         },
     }
+
+
+def _prices(traces: Iterable[Trace]) -> Tree:
+    """The prices of the project that count in a model, by operator and convention, if any does."""
+    found: dict[str, dict[str, str]] = {}
+    for price in chain.from_iterable(map(used_prices, traces)):
+        found.setdefault(price.op, {})[price.convention] = price.formula
+    return {"prices": found} if found else {}
 
 
 def drift(model: str, before: Tree, after: Tree) -> list[Drift]:

@@ -8,6 +8,7 @@ from itertools import starmap
 from typing import NamedTuple
 
 from ucseg_cli.analysis.counting.conventions import (
+    CELLS,
     CONVENTIONS,
     Convention,
     Level,
@@ -15,10 +16,17 @@ from ucseg_cli.analysis.counting.conventions import (
     tables_of,
 )
 from ucseg_cli.analysis.geometry.operator_kinds import COMPUTES_NOTHING, plain_name
-from ucseg_cli.facts.trace import Op, Trace
+from ucseg_cli.facts.trace import Op, Price, Trace
 
 TAKEN_APART = frozenset(f"conv{kind}{rank}d" for kind in ("", "_transpose") for rank in (1, 2, 3))
 """Composites that a torch.jit trace does not show, only the convolution inside."""
+PRICED_BY_PARTS: Mapping[Level, frozenset[str]] = {
+    Level.CALLS: TAKEN_APART,
+    Level.KERNELS: TAKEN_APART
+    | {"linear", "matmul", "einsum", "scaled_dot_product_attention", *CELLS}
+    | {"lstm", "gru", "rnn_tanh", "rnn_relu"},
+}
+"""Composites that conventions of a level price by what they are made of."""
 
 
 FORWARD, BACKWARD = "forward", "backward"
@@ -42,11 +50,18 @@ class Uncounted(NamedTuple):
 
 
 def charges(trace: Trace, convention: Convention) -> Iterator[Charge]:
-    """Every priced call, in order."""
+    """Every call that the convention prices, in order; then those that only the project prices."""
     for index, op in enumerate(trace.ops):
         if _is_priced(trace, convention, op):
             cost = convention.prices[op.name](trace, op)
             yield Charge(index, trace.modules[op.module].path, price_label(op.name), cost)
+    if trace.prices:
+        from ucseg_cli.analysis.counting.price_formula import cost_of_call  # few projects have any
+
+        for index, price in _by_the_project(trace, convention):
+            op = trace.ops[index]
+            cost = cost_of_call(trace, op, price)
+            yield Charge(index, trace.modules[op.module].path, price.op, cost)
 
 
 def own_flops(
@@ -92,16 +107,49 @@ def uncounted(trace: Trace, convention: Convention) -> list[Uncounted]:
     Of a call that is priced in part, those parts that are not. Operators that only move or make
     elements are not listed: they compute nothing.
     """
-    missed: set[int] = set()
-    priced = {whole_call(trace, charge.op) for charge in charges(trace, convention)}
-    for index, op in trace.kernels():
-        call = whole_call(trace, index)
-        is_priced = any(_is_priced(trace, convention, part) for part in (op, trace.ops[call]))
-        if _computes(trace, op) and not is_priced:
-            missed.add(index if call in priced else call)
-    calls = Counter(trace.ops[index].name.strip("_") for index in missed)
+    own = {index for index, _ in _by_the_project(trace, convention)}
+    left = _without_price(trace, convention) - own
+    calls = Counter(trace.ops[index].name.strip("_") for index in left)
     by_calls = sorted(calls.items(), key=lambda row: (-row[1], row[0]))
     return list(starmap(Uncounted, by_calls))
+
+
+def used_prices(trace: Trace) -> dict[Price, int]:
+    """The prices of the project that count, each with the calls that have it."""
+    found = (
+        price
+        for convention in CONVENTIONS.values()
+        for _, price in _by_the_project(trace, convention)
+    )
+    return dict(Counter(found))
+
+
+def _by_the_project(trace: Trace, convention: Convention) -> Iterator[tuple[int, Price]]:
+    """The calls, by index, that have a price of the project under a convention that has none."""
+    prices = {price.op: price for price in trace.prices if price.convention == convention.name}
+    if not prices:
+        return
+    for index in sorted(_without_price(trace, convention)):
+        price = prices.get(trace.ops[index].name.strip("_"))
+        if price is not None:
+            yield index, price
+
+
+def _without_price(trace: Trace, convention: Convention) -> set[int]:
+    """The calls that a convention leaves out, by index; of one priced in part, the other parts."""
+    missed: set[int] = set()
+    ops = trace.ops
+    priced = {
+        whole_call(trace, index)
+        for index, op in enumerate(ops)
+        if _is_priced(trace, convention, op)
+    }
+    for index, op in trace.kernels():
+        call = whole_call(trace, index)
+        is_priced = any(_is_priced(trace, convention, part) for part in (op, ops[call]))
+        if _computes(trace, op) and not is_priced:
+            missed.add(index if call in priced else call)
+    return missed
 
 
 def _computes(trace: Trace, op: Op) -> bool:

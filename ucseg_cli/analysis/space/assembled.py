@@ -23,7 +23,7 @@ from ucseg_cli.analysis.space.benefits import (
 from ucseg_cli.analysis.space.geometries import Geometries
 from ucseg_cli.analysis.space.slices import Slices
 from ucseg_cli.facts.parts import Assembled, Composed, Made, Outcome, Part, PartBook
-from ucseg_cli.facts.trace import Trace
+from ucseg_cli.facts.trace import Price, Trace
 
 ADDITIVE = (*PRICED, MOVED_BYTES, LIVE_POSITIONS.name)
 """The figures of a pass that are the sum of its parts'."""
@@ -44,14 +44,19 @@ class PartFigures(NamedTuple):
 
 
 class OutcomeFigures:
-    """Prices variants made of the parts in a book, which may grow in the meantime."""
+    """Prices variants made of the parts in a book, which may grow in the meantime.
 
-    def __init__(self, book: PartBook) -> None:
+    *prices* are the project's own.
+    """
+
+    def __init__(self, book: PartBook, prices: tuple[Price, ...] = ()) -> None:
         self.book = book
+        self._prices = prices
         self._slices, self._geometries = Slices(book), Geometries(book)
         self._parts: list[PartFigures] = []
         self._weights: list[tuple[int, ...]] = []
         self._totals: tuple[Outcome | None, dict[str, int]] = (None, {})
+        self._priced: tuple[Trace, Trace] | None = None
         self._of_maps: dict[Hashable, int | None] = {}
 
     def figure(self, outcome: Outcome, metric: str) -> int | None:
@@ -62,7 +67,11 @@ class OutcomeFigures:
             if self._totals[0] is not outcome:
                 self._totals = outcome, self.totals(outcome)
             return self._totals[1][metric]
-        return figure_of(outcome, metric) if isinstance(outcome, Trace) else None
+        if not isinstance(outcome, Trace):
+            return None
+        if self._priced is None or self._priced[0] is not outcome:
+            self._priced = outcome, outcome.with_prices(self._prices)
+        return figure_of(self._priced[1], metric)
 
     def _figure_of_maps(self, variant: Assembled, metric: str) -> int | None:
         """The same for all variants whose steps up to these maps treat places alike."""
@@ -96,7 +105,7 @@ class OutcomeFigures:
             return self._composed(part)
         given = {part.tensors[tensor].storage for tensor in part.inputs}
         inputs = sum(part.storages[storage] for storage in given)
-        priced = total_flops(part, PRICED).values()
+        priced = total_flops(part.with_prices(self._prices), PRICED).values()
         additive = (*priced, moved_bytes(part), live_positions(part))
         return PartFigures(additive, peak_memory(part).bytes - inputs)
 

@@ -1,8 +1,8 @@
 """Formulas over metrics and scores, as in ``miou - 0.02*log2(params)``: a small, checked language.
 
-Numbers, ``+ - * / **``, brackets, the functions of FUNCTIONS and names. A metric has ``-`` or ``_``
-between its words, and may have an input: ``fvcore@512``. Nothing else is allowed, and no text of a
-user's is ever run.
+Numbers, ``+ - * / **``, brackets, functions and names. A metric has ``-`` or ``_`` between its
+words, and may have an input: ``fvcore@512``. Nothing else is allowed, and no text of a user's is
+ever run.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from __future__ import annotations
 import ast
 import math
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
+from ucseg_cli.analysis.arithmetic import ArithmeticReader, Run
 from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
 from ucseg_cli.analysis.space.benefits import BENEFITS
 from ucseg_cli.analysis.space.sweep_answer import Number
-from ucseg_cli.errors import UnknownNameError, UsageError
+from ucseg_cli.errors import UsageError
 
-LONGEST, DEEPEST = 1_000, 100
-"""Letters of a formula, and levels of operations in it."""
+LONGEST = 1_000
+"""Letters of a formula."""
 _HELP = "write one such as miou - 0.02*log2(params); `ucseg explain metrics` has the names"
 _WORD = r"[^\W\d]\w*"
 _LETTERS = str.maketrans({"-": "_", ":": "ǁ", "@": "ǀ", ".": "ǂ"})  # noqa: RUF001 - they are never typed
@@ -28,7 +28,6 @@ _LETTERS = str.maketrans({"-": "_", ":": "ǁ", "@": "ǀ", ".": "ǂ"})  # noqa: R
 
 Row = Mapping[str, Number | None]
 """The figures of a variant by the names in a formula."""
-Run = Callable[[Row], float]
 
 
 class NamedFigure(NamedTuple):
@@ -43,7 +42,7 @@ class Formula(NamedTuple):
 
     text: str
     names: tuple[NamedFigure, ...]
-    run: Run
+    run: Run[Row]
 
 
 class Score(NamedTuple):
@@ -115,24 +114,6 @@ def _power(base: float, exponent: float) -> float:
     return float(found)
 
 
-FUNCTIONS: Mapping[str, Callable[..., float]] = {
-    "log2": _log2,
-    "log": _log,
-    "sqrt": _sqrt,
-    "abs": abs,
-    "min": min,
-    "max": max,
-}
-_OF_SEVERAL = {"min", "max"}
-_OPERATIONS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: lambda one, other: one + other,
-    ast.Sub: lambda one, other: one - other,
-    ast.Mult: lambda one, other: one * other,
-    ast.Div: lambda one, other: one / other,
-    ast.Pow: _power,
-}
-
-
 def _name_pattern(known: Iterable[str]) -> re.Pattern[str]:
     """A name, with its tap and input if it has these; longer ones of those known come first."""
     hyphenated = sorted((name for name in known if "-" in name), key=len, reverse=True)
@@ -140,78 +121,50 @@ def _name_pattern(known: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.])(?:{names})(?!\w)(?::{_WORD}[\w.]*)?(?:@[0-9]+(?:x[0-9]+)?)?")
 
 
-class _Reader:
+class _Reader(ArithmeticReader[Row]):
     """A formula as it is read, and the names that have been found."""
 
+    functions: ClassVar[Mapping[str, Callable[..., float]]] = {
+        "log2": _log2,
+        "log": _log,
+        "sqrt": _sqrt,
+        "abs": abs,
+        "min": min,
+        "max": max,
+    }
+    operations: ClassVar[Mapping[type[ast.operator], Callable[[float, float], float]]] = {
+        ast.Add: lambda one, other: one + other,
+        ast.Sub: lambda one, other: one - other,
+        ast.Mult: lambda one, other: one * other,
+        ast.Div: lambda one, other: one / other,
+        ast.Pow: _power,
+    }
+
     def __init__(self, text: str, name: re.Pattern[str]) -> None:
-        self._text = text
         self._written: dict[str, str] = {}
-        self._plain = name.sub(self._as_one_word, text)
         self.names: dict[str, NamedFigure] = {}
+        super().__init__(text, name.sub(self._as_one_word, text))
 
-    def read(self) -> Run:
-        """How it is worked out; raises UsageError."""
-        if (comment := self._text.find("#")) >= 0:
-            raise self._mistake("'#' is not allowed", comment + 1)
+    def mistake(self, what: str, column: int) -> UsageError:
+        return UsageError(f"'{self.text}': {what}", where=self.place(column), help=_HELP)
+
+    def place(self, column: int) -> str:
+        return f"--score {self.text}, at column {column}"
+
+    def number(self, value: float, node: ast.expr) -> Run[Row]:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # such as about ``1if``, which is refused below
-                tree = ast.parse(self._plain, mode="eval")
-        except SyntaxError as error:
-            column, last = error.offset or len(self._text) + 1, len(self._text)
-            if column > last:
-                raise self._mistake("something is missing at its end", last) from None
-            is_open = "was never closed" in error.msg
-            what = "the bracket is not closed" if is_open else "it cannot be read here"
-            raise self._mistake(what, column) from None
-        except (ValueError, MemoryError, RecursionError):
-            raise self._mistake("it cannot be read", 1) from None
-        return self._run(tree.body, 0)
-
-    def _as_one_word(self, match: re.Match[str]) -> str:
-        word = match[0].translate(_LETTERS)
-        self._written[word] = match[0]
-        return word
-
-    def _mistake(self, what: str, column: int) -> UsageError:
-        where = f"--score {self._text}, at column {column}"
-        return UsageError(f"'{self._text}': {what}", where=where, help=_HELP)
-
-    def _column(self, node: ast.expr) -> int:
-        """The column of a node, from 1; Python counts bytes."""
-        return len(self._plain.encode()[: node.col_offset].decode()) + 1
-
-    def _run(self, node: ast.expr, depth: int) -> Run:
-        if depth > DEEPEST:
-            raise self._mistake(f"it is nested more than {DEEPEST} deep", self._column(node))
-        match node:
-            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-                return self._constant(number, node)
-            case ast.Name(id=word):
-                return self._figure(word, node)
-            case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
-                of = self._run(operand, depth + 1)
-                return of if isinstance(sign, ast.UAdd) else lambda row: -of(row)
-            case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _OPERATIONS:
-                work_out = _OPERATIONS[type(operator)]
-                one, other = self._run(left, depth + 1), self._run(right, depth + 1)
-                return lambda row: work_out(one(row), other(row))
-            case ast.Call(func=ast.Name(id=word), args=arguments, keywords=[]):
-                return self._call(word, node, arguments, depth)
-        raise self._mistake(f"'{self._source(node)}' is not allowed", self._column(node))
-
-    def _constant(self, number: float, node: ast.expr) -> Run:
-        try:
-            value = float(number)
+            known = float(value)
         except OverflowError:
-            value = math.inf
-        if not math.isfinite(value):
-            raise self._mistake("the number is too large", self._column(node))
-        return lambda _: value
+            known = math.inf
+        if not math.isfinite(known):
+            raise self.mistake("the number is too large", self.column(node))
+        return lambda _: known
 
-    def _figure(self, word: str, node: ast.expr) -> Run:
-        name = self._written.get(word, word)
-        self.names.setdefault(name, NamedFigure(name, self._column(node)))
+    def named(self, node: ast.expr) -> Run[Row] | None:
+        if not isinstance(node, ast.Name):
+            return None
+        name = self.word(node.id)
+        self.names.setdefault(name, NamedFigure(name, self.column(node)))
 
         def figure(row: Row) -> float:
             value = row[name]
@@ -221,22 +174,10 @@ class _Reader:
 
         return figure
 
-    def _call(self, word: str, node: ast.expr, given: list[ast.expr], depth: int) -> Run:
-        name, place = self._written.get(word, word), f"--score {self._text}"
-        if name not in FUNCTIONS:
-            where = f"{place}, at column {self._column(node)}"
-            raise UnknownNameError("function", name, FUNCTIONS, where=where)
-        takes_several = name in _OF_SEVERAL
-        if not given or (len(given) > 1) != takes_several:
-            number = "two or more numbers" if takes_several else "one number"
-            raise self._mistake(f"{name} takes {number}", self._column(node))
-        function = FUNCTIONS[name]
-        arguments = [self._run(one, depth + 1) for one in given]
-        return lambda row: function(*(argument(row) for argument in arguments))
+    def word(self, word: str) -> str:
+        return self._written.get(word, word)
 
-    def _source(self, node: ast.expr) -> str:
-        """The part of the formula that a node was read from."""
-        data = self._plain.encode()
-        begin, end = node.col_offset, node.end_col_offset or len(data)
-        before, inside = data[:begin].decode(), data[begin:end].decode()
-        return self._text[len(before) : len(before) + len(inside)]
+    def _as_one_word(self, match: re.Match[str]) -> str:
+        word = match[0].translate(_LETTERS)
+        self._written[word] = match[0]
+        return word

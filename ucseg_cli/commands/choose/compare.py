@@ -82,7 +82,7 @@ def compare(
         from ucseg_cli.workflow.compare_since import compare_since
 
         found = compare_since(conditions, settings, since, cache=cache, deploy=deploy)
-        output.deliver(since_report(found, since, conditions, priced))
+        output.deliver(since_report(found, since, conditions, priced), prices=settings.prices)
         return ExitStatus.OK
     names = _since(base, models, since) if since is not None else [base, *(models or ())]
     named = list(map(settings.find, names))

@@ -74,5 +74,5 @@ def history(
     conditions, cache = at.conditions(settings), at.open_cache()
     name = of.find(settings).name
     found = trace_history(name, conditions, settings, since=since, most=max_count, cache=cache)
-    output.deliver(history_report(found, metrics, conditions))
+    output.deliver(history_report(found, metrics, conditions), prices=settings.prices)
     return ExitStatus.OK

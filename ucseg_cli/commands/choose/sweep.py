@@ -180,6 +180,6 @@ def sweep(
     wishes = Wishes(maximum or (), minimum or (), minimize or (), maximize or (), score, nearest)
     wanted = Sweep(vary or (), wishes, budgets, scores, verify or 0, yes)
     answer = sweep_space(of.name, wanted, conditions, settings, cache=cache)
-    output.deliver(sweep_report(answer, top=top))
+    output.deliver(sweep_report(answer, top=top), prices=settings.prices)
     passed = answer.fitting > 0 or not answer.tallies
     return ExitStatus.OK if passed or exit_zero else ExitStatus.GATE_FAILED

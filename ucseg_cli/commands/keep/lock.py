@@ -87,5 +87,5 @@ def lock(
         dropped=drop or (),
         reason=reason,
     )
-    output.deliver(report)
+    output.deliver(report, prices=settings.prices)
     return ExitStatus.OK if update.accepted else ExitStatus.GATE_FAILED

@@ -24,7 +24,7 @@ def verify(*, of: OneModel, at: OneInput, exit_zero: ExitZeroOption = False, out
     from ucseg_cli.workflow.measure import measure
     from ucseg_cli.workflow.memory_guard import refuse_what_does_not_fit
 
-    settings = at.project()
+    settings = at.project()._replace(prices=())  # no other counter knows them
     conditions, model = at.conditions(settings), of.find(settings)
     (subject,) = measure([model], [conditions], settings, cache=at.open_cache())
     refuse_what_does_not_fit(subject.trace, conditions)

@@ -40,6 +40,7 @@ class TraceFormatError(ValueError):
 def encode_trace(trace: Trace) -> dict[str, Any]:
     """The trace as JSON can hold it; rows become lists there, which keeps it small."""
     found = {field.name: getattr(trace, field.name) for field in fields(trace)}
+    del found["prices"]
     # left out where they say nothing, as in nearly every trace, and in those from before them
     for name in ("input_names", "trained"):
         if not found[name]:

@@ -1,17 +1,23 @@
-"""Notes on how a report's models ran, and on those that were recognised."""
+"""Notes on how a report's models ran, on those that were recognised, and on a project's prices."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import starmap
 from typing import Any
 
+from ucseg_cli.analysis.counting.operations import used_prices
 from ucseg_cli.analysis.counting.random_draws import draws_that_decide
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import OTHER_ARGUMENTS
-from ucseg_cli.facts.trace import NO_FORWARD
+from ucseg_cli.facts.trace import NO_FORWARD, Price
 from ucseg_cli.report.document import Report
 from ucseg_cli.report.parts.folding_notes import after_folding
+from ucseg_cli.units import plural
+
+COUNTING_NO_OPERATIONS = {f"ucseg.{name}" for name in ("params", "memory", "probe", "reach")}
+"""Answers that no price changes."""
 
 
 def with_run_notes(report: Report, subjects: Sequence[Subject]) -> Report:
@@ -111,3 +117,50 @@ def _note(subject: Subject) -> str:
         f"{subject.name} needs data to run, so it ran with random weights, and on random values "
         "unless a function gave others; what depends on values may differ with others."
     )
+
+
+# Prices of the project
+
+
+def with_price_notes(
+    report: Report, subjects: Sequence[Subject], in_force: Sequence[Price]
+) -> Report:
+    """The report with a note on prices that count in *subjects*, or are *in_force* for any model.
+
+    It is as it is if there are none, or if it counts no operations.
+    """
+    if report.kind in COUNTING_NO_OPERATIONS:
+        return report
+    calls: dict[Price, int | None] = dict.fromkeys(in_force)
+    used: Counter[Price] = Counter()
+    traces = {id(subject.trace): subject.trace for subject in subjects if subject.trace.prices}
+    for trace in traces.values():
+        used.update(used_prices(trace))
+    calls |= used
+    if not calls:
+        return report
+    conditions = {**report.payload.get("conditions", {}), "prices": [*_price_entries(calls)]}
+    return report._replace(
+        notes=(*report.notes, *_price_notes(calls)),
+        payload={**report.payload, "conditions": conditions},
+    )
+
+
+def _price_entries(calls: Mapping[Price, int | None]) -> Iterator[dict[str, Any]]:
+    for price, count in calls.items():
+        written = {"op": price.op, "convention": price.convention, "formula": price.formula}
+        yield {**written, "calls": count}
+
+
+def _price_notes(calls: Mapping[Price, int | None]) -> Iterator[str]:
+    """A sentence for each operator, with the conventions that it has a price under, and where."""
+    by_operator: dict[str, list[Price]] = {}
+    for price in calls:
+        by_operator.setdefault(price.op, []).append(price)
+    for op, prices in by_operator.items():
+        *others, last = [price.convention for price in prices]
+        under = f"{', '.join(others)} and {last}" if others else last
+        known = [count for count in map(calls.get, prices) if count is not None]
+        counted = f", in {plural(max(known), 'call')}" if known else ", where a model has it"
+        places = ", ".join(map(str, sorted({price.place for price in prices})))
+        yield f"{op} has a price of this project under {under}{counted} ({places})."

@@ -8,8 +8,9 @@ from ucseg_cli.analysis.space.assembled import WIRED, OutcomeFigures
 from ucseg_cli.errors import UcsegError
 from ucseg_cli.facts.choices import TIMEOUT
 from ucseg_cli.facts.parts import Outcome
+from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.swept import Measure, Swept
-from ucseg_cli.facts.trace import Trace
+from ucseg_cli.facts.trace import Price, Trace
 from ucseg_cli.gate import tracing
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.gate.sweeping import record_space, space_key
@@ -23,6 +24,7 @@ def sweep_all(
     cache: Cache | None,
     announce: Callable[[int, int], None],
     timeout: float = TIMEOUT,
+    prices: tuple[Price, ...] = (),
 ) -> Swept:
     """Every measure of every variant.
 
@@ -32,12 +34,13 @@ def sweep_all(
         cache: where to look and to keep; None records everything again and keeps nothing.
         announce: called with how many variants are done, and of how many, after each.
         timeout: seconds that a user's code may take for a variant.
+        prices: the project's own.
     """
-    key = space_key(space, measures) if cache else None
+    key = space_key(space, measures, prices) if cache else None
     known = cache.get_swept(key) if cache and key else None
     if known is not None and known.size == space.size:
         return known
-    swept = _record_all(space, measures, announce, timeout)
+    swept = _record_all(space, measures, announce, timeout, prices)
     if cache and key:
         cache.put_swept(key, swept)
     return swept
@@ -48,6 +51,7 @@ def _record_all(
     measures: Sequence[Measure],
     announce: Callable[[int, int], None],
     timeout: float,
+    prices: tuple[Price, ...],
 ) -> Swept:
     inputs = list(dict.fromkeys(measure.at for measure in measures))
     wired = not WIRED.isdisjoint(measure.metric.partition(":")[0] for measure in measures)
@@ -59,7 +63,7 @@ def _record_all(
     for variant, one in enumerate(recorded):
         announce(variant, space.size)
         if figures is None or figures.book is not one.book:  # another process has its own parts
-            figures = OutcomeFigures(one.book)
+            figures = OutcomeFigures(one.book, prices)
         reason = next(filter(None, map(_reason, one.outcomes)), None)
         if reason is not None:
             reasons[variant] = reason
@@ -80,13 +84,19 @@ def _reason(outcome: Outcome) -> str | None:
 
 
 def record_variants(
-    space: Space, variants: Iterable[int], measures: Sequence[Measure], timeout: float
+    space: Space, variants: Iterable[int], measures: Sequence[Measure], settings: Settings
 ) -> tuple[Mapping[Request, Trace], tracing.Failures]:
     """The traces of some variants on every input, each recorded alone, and why some have none."""
     failures: tracing.Failures = {}
     needed = [one for variant in variants for one in requests_of(space, variant, measures)]
     traces = tracing.trace_all(
-        needed, None, announce=lambda _: None, timeout=timeout, failures=failures, together=True
+        needed,
+        None,
+        announce=lambda _: None,
+        timeout=settings.timeout,
+        failures=failures,
+        prices=settings.prices,
+        together=True,
     )
     return traces, failures
 

@@ -96,6 +96,7 @@ def _measure(
             announce=lambda count: announce(f"recording {plural(count, 'step')} down…"),
             timeout=settings.timeout,
             failures=failures,
+            prices=settings.prices,
             together=True,
         )
     effects, failed = [], []

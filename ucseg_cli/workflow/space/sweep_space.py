@@ -114,7 +114,7 @@ def _sweep(
             del begun[1:]
             announce(f"recording {plural(size, 'variant')}: {at}")
 
-        return sweep_all(space, measures, cache, progress, settings.timeout)
+        return sweep_all(space, measures, cache, progress, settings.timeout, settings.prices)
 
 
 def _refuse_nothing_built(space: Space, swept: Swept) -> None:

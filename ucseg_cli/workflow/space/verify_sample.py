@@ -23,7 +23,7 @@ def verify_sample(
     built = [variant for variant in range(space.size) if variant not in swept.reasons]
     chosen = random.sample(built, min(count, len(built)))
     for variant in chosen:
-        traces, _ = record_variants(space, [variant], measures, settings.timeout)
+        traces, _ = record_variants(space, [variant], measures, settings)
         requests = requests_of(space, variant, measures)
         for measure, request in zip(measures, requests, strict=True):
             trace = traces.get(request)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
 from ucseg_cli.facts.budget import Bound, Budget
 from ucseg_cli.facts.settings import SavedSpace, Settings
+from ucseg_cli.facts.trace import Price
 from ucseg_cli.references import Model
 from ucseg_cli.references.designs import arguments_of
 from ucseg_cli.references.variants import CATALOGUE, Variant, changes
@@ -68,6 +69,14 @@ SPACES: tuple[Field[_Setting], ...] = (
     Field("axes", "varies", attrgetter("value"), Kind.PROSE),
     Field("source", "from", attrgetter("source"), tier=1),
 )
+PRICES: tuple[Field[Price], ...] = (
+    Field("op", "operator", attrgetter("op")),
+    Field("convention", "under", attrgetter("convention")),
+    Field("formula", "a call costs", attrgetter("formula"), Kind.PROSE),
+    Field("source", "from", lambda price: str(price.place), tier=1, output=Output.SCREEN),
+    Field("file", "file", lambda price: price.place.path, output=Output.JSON),
+    Field("line", "line", lambda price: price.place.line, output=Output.JSON),
+)
 BUDGETS: tuple[Field[Budget], ...] = (
     Field("id", "budget", attrgetter("id"), Kind.PATH),
     Field("variants", "variant", lambda b: ", ".join(_names(b)), output=Output.SCREEN),
@@ -96,6 +105,8 @@ def config_report(settings: Settings, path: str | None, lock: str | None) -> Rep
         tables.append(make_table("variants", "Variants", VARIANTS, own))
     if settings.spaces:
         tables.append(make_table("spaces", "Spaces", SPACES, _spaces(settings)))
+    if settings.prices:
+        tables.append(make_table("prices", "Prices", PRICES, settings.prices))
     if settings.budgets:
         shown = [_with_sizes(budget, settings) for budget in settings.budgets]
         tables.append(make_table("budgets", "Budgets", BUDGETS, shown))
@@ -116,6 +127,7 @@ def config_report(settings: Settings, path: str | None, lock: str | None) -> Rep
                 {"name": name, **_raw_space(space)} for name, space in settings.spaces.items()
             ],
             "budgets": make_entries(BUDGETS, settings.budgets),
+            "prices": make_entries(PRICES, settings.prices),
         },
     )
 
@@ -195,5 +207,6 @@ def _summary(settings: Settings, own: int, path: str | None, lock: str | None) -
         return "Nothing is configured here: no ucseg.toml, and no pyproject.toml with [tool.ucseg]."
     locked = f"the lock is {lock}" if lock else "there is no lock"
     spaces = f", {plural(len(settings.spaces), 'space')}" if settings.spaces else ""
+    prices = f", {plural(len(settings.prices), 'price')}" if settings.prices else ""
     budgets = plural(len(settings.budgets), "budget")
-    return f"{path} configures {plural(own, 'variant')}{spaces} and {budgets}; {locked}."
+    return f"{path} configures {plural(own, 'variant')}{spaces}{prices} and {budgets}; {locked}."

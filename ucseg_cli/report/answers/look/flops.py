@@ -53,7 +53,8 @@ def flops_report(
 ) -> Report:
     """Operations of a model under a convention; *reconciled*: also what other counters print."""
     trace, metric = subject.trace, convention.name
-    others = reconcile(trace) if reconciled else ()
+    as_others_count = trace.with_prices(())
+    others = reconcile(as_others_count) if reconciled else ()
     total, missed = total_flops(trace), uncounted(trace, convention)
     rows = module_rows(trace, _own(trace, convention), max_depth=arrangement.depth)
     sum_row = TreeRow("total", trace.modules[0].type, 1, {**total, **_phases(trace, convention)})
@@ -87,7 +88,7 @@ def flops_report(
             convention.meaning,
             *_unseen(trace, convention),
             *_many_times(trace, convention),
-            *plain_notes(trace, convention),
+            *plain_notes(as_others_count, convention),
         ),
     )
 

@@ -13,6 +13,7 @@ from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, SYNONYMS
 from ucseg_cli.analysis.rules.lint_catalogue import RULES, Rule
 from ucseg_cli.errors import ExitStatus, UnknownNameError
 from ucseg_cli.facts.budget import BUDGET_KEYS
+from ucseg_cli.facts.choices import PRICE_KEYS
 from ucseg_cli.references.variants import AXES, CATALOGUE, ORIGINS, Axis
 from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
 
@@ -107,6 +108,7 @@ def _tables() -> dict[str, Table]:
         "metrics": _table("Metrics", ("metric", "meaning"), metrics),
         "variants": _table("Named variants", ("variant", "origin"), ORIGINS.items()),
         "budgets": _table("Keys of a budget", ("key", "meaning"), BUDGET_KEYS.items()),
+        "prices": _table("Keys of a price", ("key", "meaning"), PRICE_KEYS.items()),
         "reconcile": _table("Figures of others", others, peers),
     }
 
