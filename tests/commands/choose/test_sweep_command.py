@@ -206,6 +206,23 @@ def test_scores_are_joined_and_rank_by_a_formula(sweep: Sweep, tmp_path: Path) -
     assert {one["reference"] for one in found["front"]} <= {"v1", v2}
 
 
+def test_times_of_another_machine_are_scores_with_a_unit(
+    ucseg: Run, sweep: Sweep, tmp_path: Path
+) -> None:
+    path = tmp_path / "phone.csv"
+    lines = [f'"{name}",{12 + place}.5' for place, name in enumerate(SPACE.references())]
+    path.write_text("\n".join(["model,pixel8 [ms]", *lines]), encoding="utf-8")
+    options = ("--scores", str(path), "--max", "pixel8=14ms", "--minimize", "pixel8")
+    answer = sweep(*options)
+    assert answer["scores"]["units"] == {"pixel8": "ms"}
+    assert answer["fitting"] == 2
+    assert answer["front"][0]["metrics"]["pixel8"] == 12.5
+    screen = ucseg("sweep", "v1", *VARY, *options).stdout
+    assert "pixel8 [ms]" in screen
+    assert "pixel8 ≤ 14ms" in screen
+    assert " 12.5 ms " in screen
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [

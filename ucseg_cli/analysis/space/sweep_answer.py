@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ucseg_cli.analysis.comparing.attribution import Attribution
@@ -25,12 +26,14 @@ class Quantity(NamedTuple):
         title: a heading.
         in_bytes: whether it counts bytes.
         measure: None for scores.
+        unit: of scores, if their file names it.
     """
 
     label: str
     title: str
     in_bytes: bool = False
     measure: Measure | None = None
+    unit: str = ""
 
 
 class Limit(NamedTuple):
@@ -156,12 +159,14 @@ class Scores(NamedTuple):
         columns: by name, in lower case with ``-`` for ``_``.
         missing: how many variants of the space it does not have.
         outside: references in it that are not in the space.
+        units: of columns, by name; empty for one without.
     """
 
     file: str
     columns: Mapping[str, Column]
     missing: int
     outside: tuple[str, ...] = ()
+    units: Mapping[str, str] = MappingProxyType({})
 
 
 class Ranking(NamedTuple):

@@ -219,8 +219,13 @@ def _scores(answer: SweepAnswer) -> dict[str, Any] | None:
     if (scores := answer.scores) is None:
         return None
     outside = list(scores.outside)
-    columns = list(scores.columns)
-    return {"file": scores.file, "columns": columns, "missing": scores.missing, "outside": outside}
+    return {
+        "file": scores.file,
+        "columns": list(scores.columns),
+        "units": {name: unit for name, unit in scores.units.items() if unit},
+        "missing": scores.missing,
+        "outside": outside,
+    }
 
 
 def _exact(score: float | None) -> Fraction | None:
