@@ -19,7 +19,7 @@ from ucseg_cli.errors import (
 )
 from ucseg_cli.facts.budget import Budget
 from ucseg_cli.facts.choices import FAIL_ON, SECONDS, read_seconds
-from ucseg_cli.facts.settings import LintSettings, Settings
+from ucseg_cli.facts.settings import LintSettings, SavedMachine, Settings
 from ucseg_cli.project.budget_section import read_budget, read_size
 from ucseg_cli.project.config_file import Document
 from ucseg_cli.project.config_section import Section, read_known, read_text, spell
@@ -35,6 +35,7 @@ KEYS = {
     "timeout": "how long a model of your own may run, in seconds",
     "variants": "named variants, each of which changes axes of another",
     "spaces": "named spaces, each of which varies axes of a model, for `ucseg sweep`",
+    "machines": "named machines, on which `ucseg latency --on NAME` limits time",
     "budgets": "limits that `ucseg check` judges",
     "lint": "the findings that `ucseg lint` reports",
 }
@@ -65,6 +66,7 @@ def read_settings(document: Document) -> Settings:
         convention=root.read("convention", convention, known.convention),
         timeout=root.read("timeout", _read_timeout, known.timeout),
         spaces=read_spaces(root.table("spaces"), known),
+        machines=_read_machines(root),
         budgets=_read_budgets(root, known),
         lint=_read_lint(root.table("lint")),
         places=dict(_places(document)),
@@ -102,6 +104,14 @@ def _read_timeout(value: Any, where: Place) -> float:
     except ValueError:
         what = f"{spell(value)} is not {SECONDS}"
         raise ConfigurationError(what, where=where, help="as in timeout = 600") from None
+
+
+def _read_machines(root: Section) -> Mapping[str, SavedMachine]:
+    if "machines" not in root:
+        return {}
+    from ucseg_cli.project.machine_sections import read_machines  # few have machines
+
+    return read_machines(root.table("machines"))
 
 
 def _read_lint(section: Section) -> LintSettings:
