@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ucseg_cli.analysis.comparing.attribution import Attribution
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.swept import Measure, Swept
 from ucseg_cli.references.space import Space
+
+if TYPE_CHECKING:  # few sweeps measure time
+    from ucseg_cli.analysis.timing.timing_answer import TimingAnswer
 
 Number = int | Fraction
 """A figure that is exact: of a metric, or out of a file of scores."""
@@ -209,6 +212,7 @@ class SweepAnswer(NamedTuple):
         ranking: by the formula, if one is given.
         verified: how many variants were recorded alone and had the same figures.
         notes: what was left out, and why.
+        timed: the time of the best variants beside the base, if it was asked for.
     """
 
     space: Space
@@ -231,6 +235,7 @@ class SweepAnswer(NamedTuple):
     verified: int | None = None
     notes: tuple[str, ...] = ()
     name: str | None = None
+    timed: TimingAnswer | None = None
 
     @property
     def limits(self) -> tuple[Limit, ...]:

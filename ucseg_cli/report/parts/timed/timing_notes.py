@@ -81,6 +81,21 @@ def timing_sentence(answer: TimingAnswer) -> str:
     return f"{sentence[:1].upper()}{sentence[1:]}" if answer.troubles else sentence
 
 
+def fastest_sentence(answer: TimingAnswer) -> str:
+    """The model that takes the least time of several, and what it saves."""
+    ranked = [run for run in answer.others if run.verdict is Verdict.FASTER]
+    if answer.troubles or answer.partial:
+        return timing_sentence(answer)
+    if not ranked:
+        floor = format_percent(answer.noise.floor)
+        return (
+            f"None of them is measurably faster than {answer.baseline.name}: "
+            f"the noise floor is {floor}."
+        )
+    fastest = min(ranked, key=lambda run: run.statistics.p50)
+    return f"{_about(answer, fastest)}."
+
+
 def _times(count: int | None) -> str:
     return MISSING if count is None else plural(count, "time")
 
