@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from support.fake_timing import fake_machine, stored_machine
 from support.fixture_types import (
     Golden,
     Grid,
@@ -59,7 +60,7 @@ from ucseg_cli.project.configuration import read_settings
 from ucseg_cli.references import FromLibrary, Model, Reference
 from ucseg_cli.references.variants import CATALOGUE, Variant, as_variant
 
-__all__ = ["forked_children", "ucseg_fork"]
+__all__ = ["fake_machine", "forked_children", "stored_machine", "ucseg_fork"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # each worker of pytest-xdist has a core to itself
 

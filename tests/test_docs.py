@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 from typer.main import get_command
 
+from support.fake_timing import FakeMachine
 from support.fixture_types import Run, WriteWeights
 from support.repositories import make_history
 from test_house import ROOMS
@@ -22,6 +23,7 @@ from ucseg_cli.errors import ExitStatus
 from ucseg_cli.facts.budget import BUDGET_KEYS
 from ucseg_cli.facts.choices import PRICE_KEYS
 from ucseg_cli.project.configuration import KEYS, LINT_KEYS
+from ucseg_cli.project.sections.machine_sections import MACHINE_KEYS
 from ucseg_cli.references.variants import AXES, CATALOGUE, as_variant
 from ucseg_cli.report.formats.render import FORMATS, JUDGED_FORMATS
 
@@ -59,8 +61,11 @@ PRUNED = '"pruned.safetensors"'
 
 
 @pytest.fixture
-def screen_of(ucseg: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """The screen of a command on a hundred columns: stdout, then stderr."""
+def screen_of(
+    ucseg: Run, stored_machine: FakeMachine, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], str]:
+    """The screen of a command on a hundred columns: stdout, then stderr; times are stored ones."""
+    assert stored_machine.questions == []
     monkeypatch.setenv("COLUMNS", str(WIDTH))
     monkeypatch.setenv("UCSEG_CACHE_DIR", ".cache/ucseg")
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1795478400")  # 2026-11-24
@@ -243,7 +248,7 @@ def test_every_synonym_of_a_metric_is_in_its_row(pages: Pages) -> None:
 
 def test_every_key_of_the_configuration_is_on_a_page(pages: Pages) -> None:
     assert pages.lack([*KEYS, *(f"lint.{key}" for key in LINT_KEYS)], r"`{}`") == []
-    assert pages.lack(["from", *BUDGET_KEYS, *PRICE_KEYS], r"`{}`") == []
+    assert pages.lack(["from", *BUDGET_KEYS, *PRICE_KEYS, *MACHINE_KEYS], r"`{}`") == []
 
 
 def test_every_environment_variable_is_on_a_page(pages: Pages) -> None:

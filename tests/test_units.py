@@ -13,12 +13,16 @@ from ucseg_cli.units import (
     format_bytes,
     format_count,
     format_decimal,
+    format_duration,
     format_percent,
     format_shape,
     parse_count,
+    parse_duration,
     parse_quantity,
     plural,
     spoken_count,
+    time_unit,
+    write_duration,
     write_quantity,
 )
 
@@ -388,3 +392,65 @@ def test_a_written_quantity_is_read_back(count: int, in_bytes: bool) -> None:  #
 def test_a_measured_figure_has_four_digits_that_count(number: int | Fraction, text: str) -> None:
     assert format_decimal(number) == text
     assert format_decimal(number, signed=True) == (f"+{text}" if number > 0 else text)
+
+
+# Times
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (0, "0 ns"),
+        (999, "999 ns"),
+        (1_000, "1.00 µs"),
+        (9_994, "9.99 µs"),
+        (9_996, "10.0 µs"),
+        (999_949, "999.9 µs"),
+        (999_950, "1.00 ms"),
+        (79_412_345, "79.4 ms"),
+        (999_950_000, "1.00 s"),
+        (106_617_280_548, "106.6 s"),
+        (3_600_000_000_000, "3,600.0 s"),
+        (-5_000_000, "-5.00 ms"),
+        (None, "–"),
+    ],
+)
+def test_a_time_has_three_digits_and_the_unit_that_fits(nanoseconds: int | None, text: str) -> None:
+    assert format_duration(nanoseconds) == text
+
+
+def test_a_time_in_full_is_in_nanoseconds_and_a_difference_has_its_sign() -> None:
+    assert format_duration(79_412_345, exact=True) == "79,412,345 ns"
+    assert format_duration(5_000_000, signed=True) == "+5.00 ms"
+    assert format_duration(0, signed=True) == "0 ns"
+
+
+@pytest.mark.parametrize(
+    ("text", "nanoseconds"),
+    [
+        ("33ms", 33_000_000),
+        ("1.5 s", 1_500_000_000),
+        ("800us", 800_000),
+        ("800 µs", 800_000),
+        ("800 μs", 800_000),
+        ("12 ns", 12),
+        ("0.5ns", 0),
+    ],
+)
+def test_a_time_is_read_with_its_unit(text: str, nanoseconds: int) -> None:
+    assert parse_duration(text) == nanoseconds
+
+
+@pytest.mark.parametrize("text", ["33", "ms", "-3ms", "3 MS", "3m", "1e3ms", "33 msec", "1,5ms"])
+def test_a_time_without_a_unit_that_is_known_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a time"):
+        parse_duration(text)
+
+
+@given(st.integers(0, 10**15))
+def test_a_time_is_read_as_it_was_written(nanoseconds: int) -> None:
+    assert parse_duration(write_duration(nanoseconds)) == nanoseconds
+
+
+def test_only_units_of_time_are_units_of_time() -> None:
+    assert [time_unit(text) for text in ("ms", "us", "mJ", "")] == [10**6, 10**3, None, None]

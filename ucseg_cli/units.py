@@ -12,6 +12,11 @@ from ucseg_cli.errors import UsageError, Where
 
 DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+TIMES = {"ns": 1, "µs": 10**3, "ms": 10**6, "s": 10**9}
+"""Nanoseconds in each unit of time."""
+TIME_SPELLINGS = {"us": "µs", "μs": "µs"}
+TIME = r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(?P<unit>ns|us|µs|μs|ms|s)"
+"""How a time is written; two letters look like a micro sign."""
 MISSING = "–"
 GROUP = 3
 """Digits between two separators."""
@@ -108,6 +113,42 @@ def format_bytes(count: int | None, *, exact: bool = False, signed: bool = False
     text = format_count(count, exact=exact, signed=signed)
     number, prefix = (text[:-1], text[-1]) if text[-1].isalpha() else (text, "")
     return f"{number} {prefix}B"
+
+
+def format_duration(nanoseconds: int | None, *, exact: bool = False, signed: bool = False) -> str:
+    """``79_412_345`` nanoseconds as ``79.4 ms``; ``79,412,345 ns`` when *exact*."""
+    if nanoseconds is None:
+        return MISSING
+    sign = "-" if nanoseconds < 0 else "+" if signed and nanoseconds > 0 else ""
+    magnitude = abs(nanoseconds)
+    tenths = {unit: round(Fraction(magnitude * 10, TIMES[unit])) for unit in TIMES}
+    unit = next((unit for unit in TIMES if tenths[unit] < 10_000), "s")
+    if exact or unit == "ns":
+        return f"{sign}{magnitude:,} ns"
+    return f"{sign}{_three_digits(magnitude, TIMES[unit])} {unit}"
+
+
+def write_duration(nanoseconds: int) -> str:
+    """The inverse of parse_duration: ``2_500_000`` exactly as ``2.5 ms``."""
+    known = (unit for unit in reversed(TIMES) if TIMES[unit] <= nanoseconds)
+    unit = next(known, "ns")
+    whole, rest = divmod(nanoseconds, TIMES[unit])
+    decimals = f".{rest:0{len(str(TIMES[unit])) - 1}}".rstrip("0").rstrip(".") if rest else ""
+    return f"{whole}{decimals} {unit}"
+
+
+def parse_duration(text: str, where: Where = None) -> int:
+    """A time such as ``33ms``, ``800us`` or ``1.2 s`` in nanoseconds; raises UsageError."""
+    match = re.fullmatch(TIME, text.strip())
+    if match is None:
+        fix = "write a time with its unit, such as 33ms, 800us or 1.2s"
+        raise UsageError(f"'{text}' is not a time", where=where, help=fix)
+    return round(Fraction(match["number"]) * (time_unit(match["unit"]) or 1))
+
+
+def time_unit(text: str) -> int | None:
+    """Nanoseconds in the unit of time that *text* names; None for any other text."""
+    return TIMES.get(TIME_SPELLINGS.get(text, text))
 
 
 def write_quantity(count: int, *, in_bytes: bool) -> str:
@@ -230,13 +271,18 @@ def _prefixes_down_from(prefix: str) -> list[str]:
 
 def _scaled(magnitude: int) -> str:
     """At least three digits and a prefix; 999,950 is rounded to 1.00M, not to 1,000k."""
-    tenths_by_prefix = {p: round(Fraction(magnitude * 10, DECIMAL[p])) for p in DECIMAL if p}
-    prefix = next((p for p, tenths in tenths_by_prefix.items() if tenths < 10_000), "E")
-    hundredths = round(Fraction(magnitude * 100, DECIMAL[prefix]))
+    tenths = {p: round(Fraction(magnitude * 10, DECIMAL[p])) for p in DECIMAL if p}
+    prefix = next((p for p in tenths if tenths[p] < 10_000), "E")
+    return f"{_three_digits(magnitude, DECIMAL[prefix])}{prefix}"
+
+
+def _three_digits(magnitude: int, scale: int) -> str:
+    """At least three digits, and one after the point."""
+    hundredths = round(Fraction(magnitude * 100, scale))
     if hundredths < 1000:
-        return f"{hundredths // 100}.{hundredths % 100:02}{prefix}"
-    tenths = tenths_by_prefix[prefix]
-    return f"{tenths // 10:,}.{tenths % 10}{prefix}"
+        return f"{hundredths // 100}.{hundredths % 100:02}"
+    tenths = round(Fraction(magnitude * 10, scale))
+    return f"{tenths // 10:,}.{tenths % 10}"
 
 
 def shown_day(seconds: int) -> str:

@@ -23,7 +23,7 @@ from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.errors import MistakesError, Place, UnknownNameError, UsageError
 from ucseg_cli.facts.budget import Bound, Budget
 from ucseg_cli.facts.conditions import Conditions, Size, make_conditions
-from ucseg_cli.project.budget_section import parse_change
+from ucseg_cli.project.sections.budget_section import parse_change
 from ucseg_cli.references import Reference, parse_reference
 from ucseg_cli.references.variants import as_variant
 

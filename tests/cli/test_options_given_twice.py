@@ -17,6 +17,8 @@ SEVERAL = {
     ("probe", "--tap"),
     ("probe", "--variant"),
     ("reach", "--size"),
+    ("latency", "--max"),
+    ("latency", "--variant"),
     ("lint", "--select"),
     ("flops", "--checkpoint"),
     ("flops", "--freeze"),

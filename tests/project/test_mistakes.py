@@ -302,7 +302,8 @@ def test_any_configuration_is_read_or_refused_with_a_line_that_has_the_key(
         line = int(place[1]) - 1
         if place[2].endswith("]"):  # an element of an array may have a line of its own
             line = max(at for at in range(line + 1) if not lines[at].startswith((" ", "]")))
-        assert re.match(rf"\[*(variants\.)?{last}\b", lines[line]), (where, what)
+        above = r"variants\.|(spaces|machines) = { "  # of a table in one line
+        assert re.match(rf"\[*({above})?{last}\b", lines[line]), (where, what)
 
 
 def test_mistakes_are_reported_from_top_to_bottom(mistakes: Mistakes) -> None:

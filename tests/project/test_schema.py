@@ -25,10 +25,10 @@ from ucseg_cli.facts.budget import BUDGET_KEYS
 from ucseg_cli.facts.choices import CONVENTION_NAMES, DTYPES, FAIL_ON, PRICE_KEYS
 from ucseg_cli.facts.conditions import INPUT_DTYPES
 from ucseg_cli.project import schema
-from ucseg_cli.project.config_section import Section
 from ucseg_cli.project.configuration import KEYS, LINT_KEYS
-from ucseg_cli.project.space_sections import SPACE_KEYS
-from ucseg_cli.project.variant_sections import VARIANT_KEYS
+from ucseg_cli.project.sections.config_section import Section
+from ucseg_cli.project.sections.space_sections import SPACE_KEYS
+from ucseg_cli.project.sections.variant_sections import VARIANT_KEYS
 from ucseg_cli.references.variants import AXES, CATALOGUE
 
 Mistake = tuple[str, str, str]

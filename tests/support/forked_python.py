@@ -27,7 +27,7 @@ from typing import IO, NoReturn, Self
 import pytest
 
 from support.fixture_types import Run
-from ucseg_cli.gate import child_process
+from ucseg_cli.gate import child_process, timing_processes
 
 PAUSE = 0.01
 AT_START = ("ucseg_cli.engine.user_code.releases", "ucseg_cli.engine.user_code.watch_files")
@@ -49,12 +49,20 @@ class ForkedPython:
         start_new_session: bool = False,
     ) -> None:
         assert command[0] == sys.executable
-        assert stdin in {None, subprocess.DEVNULL}
+        assert stdin in {None, subprocess.DEVNULL, subprocess.PIPE}
         self.command = command
         self.returncode: int | None = None
+        self.stdin: IO[bytes] | None = None
+        self.stdout: IO[bytes] | None = None
         self.stderr: IO[bytes] | None = None
-        ends = os.pipe() if stderr == subprocess.PIPE else None
-        streams = {1: stdout, 2: stderr if ends is None else ends[1]}
+        into, out, ends = (
+            os.pipe() if stream == subprocess.PIPE else None for stream in (stdin, stdout, stderr)
+        )
+        streams = {
+            0: None if into is None else into[0],
+            1: stdout if out is None else out[1],
+            2: stderr if ends is None else ends[1],
+        }
         environment = dict(os.environ if env is None else env)
         path = _path_of_a_process(environment.get("PYTHONPATH"))
         sys.stdout.flush()
@@ -64,6 +72,12 @@ class ForkedPython:
             self.pid = os.fork()
         if not self.pid:
             _be_python(command, cwd, environment, path, streams, session=start_new_session)
+        if into is not None:
+            os.close(into[0])
+            self.stdin = os.fdopen(into[1], "wb")
+        if out is not None:
+            os.close(out[1])
+            self.stdout = os.fdopen(out[0], "rb")
         if ends is not None:
             os.close(ends[1])
             self.stderr = os.fdopen(ends[0], "rb", 0)
@@ -136,6 +150,7 @@ def fork_children(monkeypatch: pytest.MonkeyPatch) -> None:
 
     replaced = SimpleNamespace(**{**vars(subprocess), "Popen": ForkedPython})
     monkeypatch.setattr(child_process, "subprocess", replaced)
+    monkeypatch.setattr(timing_processes, "subprocess", replaced)
 
 
 @pytest.fixture

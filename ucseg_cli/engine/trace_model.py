@@ -199,13 +199,17 @@ def _record_anywhere(
 
 @contextmanager
 def runnable_model(
-    model: Variant | Buildable, conditions: Conditions
+    model: Variant | Buildable, conditions: Conditions, *, real_devices: bool = False
 ) -> Iterator[tuple[nn.Module, Arguments]]:
-    """A model in eval mode with random weights, and its arguments; it may run while this lasts."""
+    """A model in eval mode with random weights, and its arguments; it may run while this lasts.
+
+    Accelerators that a user's code asks for are stood in for, unless it gets *real_devices*.
+    """
     if isinstance(model, Variant):
         yield build_variant(model).eval(), argument_maker(conditions)("cpu")
     else:
-        with model_builder(model, function_of(conditions)) as build:
+        example = function_of(conditions)
+        with model_builder(model, example, real_devices=real_devices) as build:
             yield build().eval(), argument_maker(conditions)("cpu")
 
 

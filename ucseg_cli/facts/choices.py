@@ -34,6 +34,12 @@ TIMEOUT, A_MOMENT, A_DAY = 300.0, 0.001, 86_400
 """Seconds that a user's code may take: by default, at least and at most."""
 SECONDS = f"a number of seconds from {A_MOMENT} to {A_DAY:,}"
 
+DEVICES = ("cpu", "cuda")
+RUNTIMES = ("eager", "compile", "onnxruntime")
+"""How a model is run while it is timed."""
+MEASURING_TIME = 30.0
+"""Seconds that measuring takes at most, unless said otherwise."""
+
 FAIL_ON = ("never", "info", "warning", "error")
 """The severity from which a finding of the linter fails."""
 

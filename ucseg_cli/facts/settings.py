@@ -42,6 +42,23 @@ class SavedSpace(NamedTuple):
     axes: tuple[SavedAxis, ...]
 
 
+class SavedMachine(NamedTuple):
+    """A machine that the configuration names; None for what it leaves open.
+
+    Args:
+        cpu, gpu: names, in which ``*`` stands for any letters.
+        cores: how many this process may use.
+        threads: with how many models are timed there.
+        governor: the one that has to be set.
+    """
+
+    cpu: str | None = None
+    cores: int | None = None
+    threads: int | None = None
+    governor: str | None = None
+    gpu: str | None = None
+
+
 class Settings(NamedTuple):
     """Everything in force.
 
@@ -52,6 +69,7 @@ class Settings(NamedTuple):
         timeout: seconds that a user's code may take.
         sizes: the inputs of commands that take several; the others take the first.
         spaces: the spaces that `ucseg sweep NAME` knows.
+        machines: those that `ucseg latency --on NAME` knows.
         variants_at: the named variants as the configuration has them at a revision.
         places: where each value that is not built in stands, by key.
     """
@@ -67,6 +85,7 @@ class Settings(NamedTuple):
     lint: LintSettings = LintSettings()
     timeout: float = TIMEOUT
     spaces: Mapping[str, SavedSpace] = MappingProxyType({})
+    machines: Mapping[str, SavedMachine] = MappingProxyType({})
     variants_at: Callable[[str, Where], Mapping[str, Model]] = no_names
     places: Mapping[str, Place] = MappingProxyType({})
 

@@ -39,10 +39,7 @@ from ucseg_cli.system.checkout import Dependencies, decode_dependencies
 from ucseg_cli.system.plain_file import read_plain_file
 from ucseg_cli.system.process_control import orphans_ended
 
-CHILD = (
-    "import sys; sys.path.append(sys.argv.pop()); "
-    "from ucseg_cli.engine.user_code.answer_question import main; main()"
-)
+CHILD = "ucseg_cli.engine.user_code.answer_question"
 ROOT = Path(__file__).parents[2]
 PAUSE = 0.05
 """Seconds between two looks at how far a child is."""
@@ -80,7 +77,7 @@ class ChildProcess(NamedTuple):
         if status is None:
             results = self._results_so_far()
         elif not self.answer.exists():
-            raise _ended_early(self.question.source, status)
+            raise self._ended(self.question.source, status)
         else:
             found = self._read(self.answer)
             if "error" in found:
@@ -148,7 +145,7 @@ class ChildProcess(NamedTuple):
         """Why it ended before it was done with a model."""
         if self.answer.exists() and "error" in (found := self._read(self.answer)):
             return self._error(found["error"])
-        return _ended_early(source, self.process.wait())
+        return self._ended(source, self.process.wait())
 
     def _not_done(self, source: OwnCode) -> ModelError:
         what = f"{source.name} was not built and run within {self.limit:,g} s"
@@ -176,7 +173,7 @@ class ChildProcess(NamedTuple):
             return self._error(result["error"])
         if isinstance(result, dict) and type(status := result.get("ended")) is int:
             is_late = hasattr(signal, "SIGALRM") and status == -signal.SIGALRM
-            return self._not_built(source) if is_late else _ended_early(source, status)
+            return self._not_built(source) if is_late else self._ended(source, status)
         return result
 
     def _wait(self) -> int | None:
@@ -199,12 +196,7 @@ class ChildProcess(NamedTuple):
 
     def end(self) -> None:
         """Kill what is left of the process and of all that it started."""
-        if hasattr(os, "killpg"):
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        end_process(self.process)
 
     def _results_so_far(self) -> list[Any]:
         if self.question.is_forked:  # each has a result of its own, in any order
@@ -236,6 +228,9 @@ class ChildProcess(NamedTuple):
             self._read(file) if file.exists() else {"error": encode_error(self._not_built(source))}
         )
 
+    def _ended(self, source: OwnCode, status: int) -> ModelError:
+        return ended_early(source.name, status, str(source))
+
     def _not_built(self, source: OwnCode) -> ModelError:
         what = f"{source.name} was not built within {self.limit:,g} s"
         return ModelError(what, where=str(source), help=MORE_TIME)
@@ -265,15 +260,11 @@ def child_processes(
 
     Leaving the context, as on Ctrl-C or a signal that ends us, ends them and what they started.
     """
-    with (
-        _signals_clean_up(),
-        TemporaryDirectory(prefix="ucseg-", ignore_cleanup_errors=True) as folder,
-        orphans_ended(),
-    ):
+    with folder_of_children() as folder:
         children: list[ChildProcess] = []
         try:
             for number, question in enumerate(questions):
-                place = Path(folder) / f"{number}.json"
+                place = folder / f"{number}.json"
                 question = with_checkouts(question, place.with_suffix(""))  # noqa: PLW2901
                 child = _start(question._replace(limit=limit), place, limit)
                 children.append(child._replace(patience=patience))
@@ -283,11 +274,38 @@ def child_processes(
                 child.end()
 
 
+@contextmanager
+def folder_of_children() -> Iterator[Path]:
+    """A folder for what passes between us and our children; afterwards none of them is left."""
+    with (
+        _signals_clean_up(),
+        TemporaryDirectory(prefix="ucseg-", ignore_cleanup_errors=True) as folder,
+        orphans_ended(),
+    ):
+        yield Path(folder)
+
+
+def command_of_child(module: str, *arguments: str) -> list[str]:
+    """The command of a process that calls ``main`` in one of our modules."""
+    # -P keeps files of this folder from hiding installed packages.
+    code = f"import sys; sys.path.append(sys.argv.pop()); from {module} import main; main()"
+    return [sys.executable, "-P", "-c", code, *arguments, str(ROOT)]
+
+
+def end_process(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of a child and of all that it started in its session."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
 def _start(question: Question, answer: Path, limit: float) -> ChildProcess:
     # Its prints join our stderr, since stdout is for the answer.
-    # -P keeps files of this folder from hiding installed packages.
     question_file(answer).write_text(encode_question(question), encoding="utf-8")
-    command = [sys.executable, "-P", "-c", CHILD, str(answer), str(ROOT)]
+    command = command_of_child(CHILD, str(answer))
     nothing = subprocess.DEVNULL
     process = subprocess.Popen(  # noqa: S603 - ourselves
         command, stdin=nothing, stdout=2, start_new_session=True
@@ -358,6 +376,7 @@ def _name(number: int) -> str:
     return known.get(number, f"signal {number}")  # most real-time signals have no names
 
 
-def _ended_early(source: OwnCode, status: int) -> ModelError:
+def ended_early(name: str, status: int, where: str) -> ModelError:
+    """The error of a child that ended without an answer."""
     how = f"was ended by {_name(-status)}" if status < 0 else f"ended itself with status {status}"
-    return ModelError(f"{source.name} {how}, before there was an answer", where=str(source))
+    return ModelError(f"{name} {how}, before there was an answer", where=where)

@@ -19,13 +19,13 @@ from ucseg_cli.errors import (
 )
 from ucseg_cli.facts.budget import Budget
 from ucseg_cli.facts.choices import FAIL_ON, SECONDS, read_seconds
-from ucseg_cli.facts.settings import LintSettings, Settings
+from ucseg_cli.facts.settings import LintSettings, SavedMachine, Settings
 from ucseg_cli.facts.trace import Price
-from ucseg_cli.project.budget_section import read_budget, read_size
 from ucseg_cli.project.config_file import Document
-from ucseg_cli.project.config_section import Section, read_known, read_text, spell
-from ucseg_cli.project.space_sections import read_spaces
-from ucseg_cli.project.variant_sections import read_variants
+from ucseg_cli.project.sections.budget_section import read_budget, read_size
+from ucseg_cli.project.sections.config_section import Section, read_known, read_text, spell
+from ucseg_cli.project.sections.space_sections import read_spaces
+from ucseg_cli.project.sections.variant_sections import read_variants
 from ucseg_cli.references import Model, Reference
 
 KEYS = {
@@ -36,6 +36,7 @@ KEYS = {
     "timeout": "how long a model of your own may run, in seconds",
     "variants": "named variants, each of which changes axes of another",
     "spaces": "named spaces, each of which varies axes of a model, for `ucseg sweep`",
+    "machines": "named machines, on which `ucseg latency --on NAME` limits time",
     "budgets": "limits that `ucseg check` judges",
     "prices": "operators that no convention prices, and what a call of each costs",
     "lint": "the findings that `ucseg lint` reports",
@@ -67,6 +68,7 @@ def read_settings(document: Document) -> Settings:
         convention=root.read("convention", convention, known.convention),
         timeout=root.read("timeout", _read_timeout, known.timeout),
         spaces=read_spaces(root.table("spaces"), known),
+        machines=_read_machines(root),
         budgets=_read_budgets(root, known),
         prices=_read_prices(root),
         lint=_read_lint(root.table("lint")),
@@ -107,6 +109,14 @@ def _read_timeout(value: Any, where: Place) -> float:
         raise ConfigurationError(what, where=where, help="as in timeout = 600") from None
 
 
+def _read_machines(root: Section) -> Mapping[str, SavedMachine]:
+    if "machines" not in root:
+        return {}
+    from ucseg_cli.project.sections.machine_sections import read_machines  # few have machines
+
+    return read_machines(root.table("machines"))
+
+
 def _read_lint(section: Section) -> LintSettings:
     section.only(LINT_KEYS)
     severity = partial(read_known, "severity", FAIL_ON)
@@ -127,7 +137,7 @@ def _read_code(value: Any, where: Place) -> str:
 def _read_prices(root: Section) -> tuple[Price, ...]:
     if "prices" not in root:
         return ()
-    from ucseg_cli.project.price_sections import read_prices  # few projects have any
+    from ucseg_cli.project.sections.price_sections import read_prices  # few projects have any
 
     return read_prices(root.tables("prices"))
 

@@ -17,12 +17,13 @@ from ucseg_cli.facts.budget import BUDGET_KEYS, LIMITS, LOCK_ID, TRAINING_KEYS
 from ucseg_cli.facts.choices import A_DAY, DTYPES, FAIL_ON, LOSSES, OPTIMIZERS, PRICE_KEYS
 from ucseg_cli.facts.conditions import INPUT_DTYPES, MAX_BATCH, MAX_SIDE, SHAPE, SIDES
 from ucseg_cli.facts.settings import Settings
-from ucseg_cli.project.budget_section import PERCENT
 from ucseg_cli.project.config_file import SHARED_NAME
 from ucseg_cli.project.configuration import KEYS, LINT_KEYS
-from ucseg_cli.project.price_sections import ATEN, OPERATOR
-from ucseg_cli.project.space_sections import SPACE_KEYS
-from ucseg_cli.project.variant_sections import NAME, VARIANT_KEYS
+from ucseg_cli.project.sections.budget_section import PERCENT
+from ucseg_cli.project.sections.machine_sections import MACHINE_KEYS
+from ucseg_cli.project.sections.price_sections import ATEN, OPERATOR
+from ucseg_cli.project.sections.space_sections import SPACE_KEYS
+from ucseg_cli.project.sections.variant_sections import NAME, VARIANT_KEYS
 from ucseg_cli.references.variants import AXES, CATALOGUE, Axis
 from ucseg_cli.references.variants.axis_values import (
     DIGITS,
@@ -93,6 +94,11 @@ def _values() -> Mapping[str, Schema]:
             "propertyNames": {**_whole(NAME.pattern), "not": {"enum": [*CATALOGUE]}},
             "additionalProperties": _space(),
         },
+        "machines": {
+            "type": "object",
+            "propertyNames": _whole(NAME.pattern),
+            "additionalProperties": _machine(),
+        },
         "budgets": {"type": "array", "items": _budget()},
         "prices": {"type": "array", "items": _price()},
         "lint": {
@@ -158,6 +164,16 @@ def _axis(axis: Axis) -> Schema:
             return {"anyOf": [number, _text(PROBABILITY)]}
         case AnyText():
             return _ARGUMENT
+
+
+# Machines
+
+
+def _machine() -> Schema:
+    count = {"type": "integer", "minimum": 1}
+    values = {"cores": count, "threads": count}
+    texts = dict.fromkeys(("cpu", "governor", "gpu"), _TEXT)
+    return {"title": "machine", **_table(MACHINE_KEYS, {**values, **texts}), "minProperties": 1}
 
 
 # Budgets

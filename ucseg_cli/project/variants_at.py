@@ -14,8 +14,8 @@ from ucseg_cli.errors import (
     Where,
 )
 from ucseg_cli.project.config_file import OWN_NAME, SHARED_NAME, Document, parse_document
-from ucseg_cli.project.config_section import Section
-from ucseg_cli.project.variant_sections import read_variants
+from ucseg_cli.project.sections.config_section import Section
+from ucseg_cli.project.sections.variant_sections import read_variants
 from ucseg_cli.references import Model
 from ucseg_cli.system.git_failures import refuse_option, refused_by_git, unknown_revision
 from ucseg_cli.system.git_objects import GitError, GitObjects, repository_around

@@ -43,6 +43,8 @@ class Kind(Enum):
     """An integer written in full, such as a length or a number of calls."""
     BYTES = auto()
     """An integer of bytes, whatever the row's unit."""
+    DURATION = auto()
+    """An integer of nanoseconds, whatever the row's unit."""
     DELTA = auto()
     """A signed integer in the row's unit; less is better."""
     EXACT_DELTA = auto()
@@ -74,6 +76,8 @@ class Unit(Enum):
     EXACT = auto()
     """An integer written in full, such as a length or a number of calls."""
     BYTES = auto()
+    TIME = auto()
+    """An integer of nanoseconds."""
 
 
 class Role(Enum):

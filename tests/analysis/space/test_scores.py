@@ -91,6 +91,36 @@ def test_a_number_is_read_exactly(text: str) -> None:
     assert parse_score(text, "here") == Fraction(text.strip())
 
 
+def test_a_heading_may_name_a_unit_which_is_no_part_of_the_name() -> None:
+    found = scores("model,pixel8 [ms],Energy[ mJ ],miou\nv2,12.5,3,0.7\n")
+    assert [*found.columns] == ["pixel8", "energy", "miou"]
+    assert found.units == {"pixel8": "ms", "energy": "mJ", "miou": ""}
+    assert score_name("Pixel8 [ms]") == "pixel8"
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "number"),
+    [
+        ("33", "ms", 33),
+        ("33ms", "ms", 33),
+        ("0.033 s", "ms", 33),
+        ("250us", "ms", Fraction(1, 4)),
+        ("33 mJ", "mJ", 33),
+        ("33", "mJ", 33),
+    ],
+)
+def test_a_limit_on_a_score_may_have_its_unit_or_another_of_time(
+    text: str, unit: str, number: Fraction
+) -> None:
+    assert parse_score(text, "here", unit) == number
+
+
+@pytest.mark.parametrize(("text", "unit"), [("33ms", ""), ("33 J", "mJ"), ("33ms", "mJ")])
+def test_another_unit_than_a_column_s_is_refused(text: str, unit: str) -> None:
+    with pytest.raises(UsageError, match="is not a number"):
+        parse_score(text, "here", unit)
+
+
 @pytest.mark.parametrize("text", ["", "x", "1/3", "inf", "nan", "1e999", "1_0", "0x1", "60%"])
 def test_what_is_not_a_number_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not a number"):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from support.fake_timing import FakeMachine
 from support.fixture_types import Run, TraceOf
 from support.spaces import STORED, family_space
 from ucseg_cli.analysis.counting.metrics import totals
@@ -204,6 +205,59 @@ def test_scores_are_joined_and_rank_by_a_formula(sweep: Sweep, tmp_path: Path) -
     assert by_name["v1"]["score"] == pytest.approx(0.6 - 0.02 * 19.6, abs=0.02)
     assert by_name["v1+decoder_blocks=2"]["score"] is None
     assert {one["reference"] for one in found["front"]} <= {"v1", v2}
+
+
+def test_times_of_another_machine_are_scores_with_a_unit(
+    ucseg: Run, sweep: Sweep, tmp_path: Path
+) -> None:
+    path = tmp_path / "phone.csv"
+    lines = [f'"{name}",{12 + place}.5' for place, name in enumerate(SPACE.references())]
+    path.write_text("\n".join(["model,pixel8 [ms]", *lines]), encoding="utf-8")
+    options = ("--scores", str(path), "--max", "pixel8=14ms", "--minimize", "pixel8")
+    answer = sweep(*options)
+    assert answer["scores"]["units"] == {"pixel8": "ms"}
+    assert answer["fitting"] == 2
+    assert answer["front"][0]["metrics"]["pixel8"] == 12.5
+    screen = ucseg("sweep", "v1", *VARY, *options).stdout
+    assert "pixel8 [ms]" in screen
+    assert "pixel8 ≤ 14ms" in screen
+    assert " 12.5 ms " in screen
+
+
+@pytest.mark.usefixtures("fake_machine")
+def test_the_best_of_the_front_are_timed_beside_the_base(ucseg: Run, sweep: Sweep) -> None:
+    answer = sweep("--latency", "2")
+    timed = answer["latency"]
+    front = [point["reference"] for point in answer["front"]]
+    assert [run["model"] for run in timed["runs"]] == ["v1", *front[:2]]
+    assert timed["noise_floor"] == 0.02
+    screen = ucseg("sweep", "v1", *VARY, "--latency", "2").stdout
+    assert "Time of one call, of the best" in screen
+    assert "None of them is measurably faster than v1: the noise floor is 2.0%." in (
+        screen.replace("\n", " ")
+    )
+
+
+@pytest.mark.usefixtures("fake_machine")
+def test_a_formula_says_which_are_the_best_to_time(sweep: Sweep) -> None:
+    answer = sweep("--latency", "1", "--score", "params")
+    best = answer["ranking"]["best"]
+    assert [run["model"] for run in answer["latency"]["runs"]] == ["v1", best]
+
+
+def test_without_a_variant_that_fits_nothing_is_timed(
+    sweep: Sweep, fake_machine: FakeMachine
+) -> None:
+    answer = sweep("--latency", "3", "--max", "params=1", status=1)
+    assert "latency" not in answer
+    assert fake_machine.questions == []
+
+
+def test_a_machine_too_noisy_for_the_best_exits_2(sweep: Sweep, fake_machine: FakeMachine) -> None:
+    fake_machine.noise = 0.4
+    answer = sweep("--latency", "1", status=2)
+    assert answer["verdict"]["status"] == "no verdict"
+    assert "too noisy to rank" in answer["verdict"]["summary"]
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,13 @@ from ucseg_cli.analysis.space.sweep_answer import Scores
 from ucseg_cli.errors import ConfigurationError, Place, UsageError, Where
 from ucseg_cli.references import Model
 from ucseg_cli.references.space import Space
+from ucseg_cli.units import TIME, parse_duration, time_unit
 
 REFERENCE_NAMES = ("reference", "variant", "model")
 """Headings of the column of references; without one of these it is the first."""
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,2})?")
+_UNIT = re.compile(r"\s*\[(?P<unit>[^\[\]]{1,16})\]\s*$")
+"""The end of a heading that names a unit, as in ``pixel8 [ms]``."""
 _MISSING = {"", "nan", "none", "null", "na", "-"}
 _HEAD = "write a heading line such as reference,miou"
 
@@ -32,16 +35,34 @@ class _Line(NamedTuple):
 
 
 def score_name(heading: str) -> str:
-    """A heading as options and formulas name its column: ``mIoU test`` as ``miou-test``."""
-    return re.sub(r"[\s_-]+", "-", heading.strip().casefold())
+    """A heading as options and formulas name its column: ``mIoU test`` as ``miou-test``.
+
+    It leaves a unit out: ``pixel8 [ms]`` is ``pixel8``.
+    """
+    return re.sub(r"[\s_-]+", "-", _UNIT.sub("", heading).strip().casefold())
 
 
-def parse_score(text: str, where: Where) -> Fraction:
-    """A number such as ``0.612``, exactly; raises UsageError."""
-    if not _NUMBER.fullmatch(text.strip()):
-        fix = "write a number such as 0.612"
+def score_unit(heading: str) -> str:
+    """The unit that a heading names: ``ms`` of ``pixel8 [ms]``; empty without one."""
+    match = _UNIT.search(heading)
+    return match["unit"].strip() if match else ""
+
+
+def parse_score(text: str, where: Where, unit: str = "") -> Fraction:
+    """A number such as ``0.612``, exactly, in a column's *unit*; raises UsageError.
+
+    It may have that unit, or another unit of time where this is one: ``0.033s`` is 33 in ms.
+    """
+    number = text.strip()
+    scale = time_unit(unit)
+    if scale is not None and re.fullmatch(TIME, number):
+        return Fraction(parse_duration(number, where), scale)
+    if unit:
+        number = number.removesuffix(unit).rstrip()
+    if not _NUMBER.fullmatch(number):
+        fix = f"write a number such as {f'33 {unit}' if unit else '0.612'}"
         raise UsageError(f"'{text}' is not a number", where=where, help=fix)
-    return Fraction(text.strip())
+    return Fraction(number)
 
 
 def read_scores(text: str, file: str, space: Space, find: Find) -> Scores:
@@ -61,6 +82,7 @@ def read_scores(text: str, file: str, space: Space, find: Find) -> Scores:
     joined, outside = _join(rows, file, column, space, find)
     left_out = {*METRICS, *BENEFITS, *(score_name(axis.name) for axis in space.axes), ""}
     columns: dict[str, list[Fraction | None]] = {}
+    units: dict[str, str] = {}
     for place, name in enumerate(names):
         if place == column or name in left_out:
             continue
@@ -72,10 +94,11 @@ def read_scores(text: str, file: str, space: Space, find: Find) -> Scores:
         figures = _figures(joined, place, name, file)
         if figures:
             columns[name] = [figures.get(variant) for variant in range(space.size)]
+            units[name] = score_unit(heading.cells[place])
     if not columns:
         what, notes = "it has no column of figures", tuple(_other_columns(names, column, left_out))
         raise ConfigurationError(what, where=Place(file, heading.number), notes=notes, help=_HEAD)
-    return Scores(file, columns, space.size - len(joined), outside)
+    return Scores(file, columns, space.size - len(joined), outside, units)
 
 
 def _lines(text: str, file: str) -> Iterator[_Line]:
@@ -152,6 +175,9 @@ def _figures(
         return None
     if wrong:
         what = f"'{texts[wrong[0]]}' in the column '{name}' is not a number"
-        fix = "write a number such as 0.612, or leave the cell empty"
+        fix = (
+            "write a number such as 0.612, or leave the cell empty; "
+            "a unit stands in the heading, as in pixel8 [ms]"
+        )
         raise ConfigurationError(what, where=Place(file, joined[wrong[0]].number), help=fix)
     return {variant: Fraction(text) for variant, text in texts.items()}

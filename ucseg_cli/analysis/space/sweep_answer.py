@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from ucseg_cli.analysis.comparing.attribution import Attribution
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.swept import Measure, Swept
 from ucseg_cli.references.space import Space
+
+if TYPE_CHECKING:  # few sweeps measure time
+    from ucseg_cli.analysis.timing.timing_answer import TimingAnswer
 
 Number = int | Fraction
 """A figure that is exact: of a metric, or out of a file of scores."""
@@ -25,12 +29,14 @@ class Quantity(NamedTuple):
         title: a heading.
         in_bytes: whether it counts bytes.
         measure: None for scores.
+        unit: of scores, if their file names it.
     """
 
     label: str
     title: str
     in_bytes: bool = False
     measure: Measure | None = None
+    unit: str = ""
 
 
 class Limit(NamedTuple):
@@ -156,12 +162,14 @@ class Scores(NamedTuple):
         columns: by name, in lower case with ``-`` for ``_``.
         missing: how many variants of the space it does not have.
         outside: references in it that are not in the space.
+        units: of columns, by name; empty for one without.
     """
 
     file: str
     columns: Mapping[str, Column]
     missing: int
     outside: tuple[str, ...] = ()
+    units: Mapping[str, str] = MappingProxyType({})
 
 
 class Ranking(NamedTuple):
@@ -204,6 +212,7 @@ class SweepAnswer(NamedTuple):
         ranking: by the formula, if one is given.
         verified: how many variants were recorded alone and had the same figures.
         notes: what was left out, and why.
+        timed: the time of the best variants beside the base, if it was asked for.
     """
 
     space: Space
@@ -226,6 +235,7 @@ class SweepAnswer(NamedTuple):
     verified: int | None = None
     notes: tuple[str, ...] = ()
     name: str | None = None
+    timed: TimingAnswer | None = None
 
     @property
     def limits(self) -> tuple[Limit, ...]:

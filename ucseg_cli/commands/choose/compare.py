@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ucseg_cli.cli.options import (
+    MEASURE,
     OUTPUT,
     ConventionOption,
     DeployOption,
@@ -30,6 +31,14 @@ SinceOption = Annotated[str | None, since_option("Compare BASE with itself at a 
 OrderOption = Annotated[
     str, choice("--sort", noun="order", known=ORDERS, help="Order of modules", panel=OUTPUT)
 ]
+LatencyOption = Annotated[
+    bool,
+    typer.Option(
+        "--latency",
+        help="Also measure time, as `ucseg latency` does.",
+        rich_help_panel=MEASURE,
+    ),
+]
 FullOption = Annotated[
     bool,
     typer.Option("--full", help="Every table and row on the screen.", rich_help_panel=OUTPUT),
@@ -44,6 +53,7 @@ def compare(
     at: OneInput,
     convention: ConventionOption = None,
     deploy: DeployOption = False,
+    latency: LatencyOption = False,
     depth: DepthOption = 2,
     sort: OrderOption = "change",
     top: TopOption = None,
@@ -74,6 +84,8 @@ def compare(
     settings = at.project()
     conditions, cache = at.conditions(settings), at.open_cache()
     priced = CONVENTIONS[convention or settings.convention]
+    if latency:
+        _refuse_to_time(base, deploy=deploy)
     if base is None:
         if since is None:
             fix = "write `ucseg compare v1 v2`, or `ucseg compare --since main`"
@@ -94,11 +106,26 @@ def compare(
     why = NO_REASONS
     if len(others) == 1:
         why = attribute_axes(comparisons[0], conditions, settings, cache=cache)
+    timed = None
+    if latency:
+        from ucseg_cli.workflow.timing.time_models import TimingWish, time_models
+
+        timed = time_models(subjects, conditions, TimingWish(), settings)
     report = compare_report(
-        comparisons, conditions, priced, sort=sort, top=top, full=full, reasons=why
+        comparisons, conditions, priced, sort=sort, top=top, full=full, reasons=why, timed=timed
     )
     output.deliver(report, subjects)
-    return ExitStatus.OK
+    return ExitStatus.OK if timed is None else timed.exit_status
+
+
+def _refuse_to_time(base: str | None, *, deploy: bool) -> None:
+    """Raise UsageError for a comparison that has nothing to run."""
+    if deploy:
+        what = "--deploy folds batch norms in what is counted, and changes nothing that runs"
+        raise UsageError(what, where="--latency", help="leave one of them out")
+    if base is None:
+        what = "--latency measures the models that you name"
+        raise UsageError(what, where="--latency", help="write `ucseg compare v1 v2 --latency`")
 
 
 def _since(base: str, models: list[str] | None, revision: str) -> list[str]:

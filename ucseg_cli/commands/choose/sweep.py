@@ -129,6 +129,16 @@ NearestOption = Annotated[
         rich_help_panel=JUDGE,
     ),
 ]
+LatencyOption = Annotated[
+    int | None,
+    typer.Option(
+        "--latency",
+        metavar="N",
+        click_type=POSITIVE,
+        help="Also measure the time of the N best of the front.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 VerifyOption = Annotated[
     int | None,
     typer.Option(
@@ -158,6 +168,7 @@ def sweep(
     exit_zero: ExitZeroOption = False,
     top: TopOption = None,
     verify: VerifyOption = None,
+    latency: LatencyOption = None,
     output: Output,
 ) -> int:
     """Show every variant of a space, exactly: limits, front, nearest.
@@ -180,6 +191,11 @@ def sweep(
     wishes = Wishes(maximum or (), minimum or (), minimize or (), maximize or (), score, nearest)
     wanted = Sweep(vary or (), wishes, budgets, scores, verify or 0, yes)
     answer = sweep_space(of.name, wanted, conditions, settings, cache=cache)
+    if latency:
+        from ucseg_cli.workflow.timing.time_front import time_front
+
+        answer = answer._replace(timed=time_front(answer, latency, settings, cache=cache))
     output.deliver(sweep_report(answer, top=top), prices=settings.prices)
-    passed = answer.fitting > 0 or not answer.tallies
-    return ExitStatus.OK if passed or exit_zero else ExitStatus.GATE_FAILED
+    if answer.tallies and not answer.fitting and not exit_zero:
+        return ExitStatus.GATE_FAILED
+    return answer.timed.exit_status if answer.timed else ExitStatus.OK

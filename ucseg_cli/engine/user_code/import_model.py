@@ -97,14 +97,17 @@ class Builder(NamedTuple):
 
 
 @contextmanager
-def model_builder(source: Buildable, example: OwnCode | None = None) -> Iterator[Builder]:
+def model_builder(
+    source: Buildable, example: OwnCode | None = None, *, real_devices: bool = False
+) -> Iterator[Builder]:
     """A function that builds the model; it may be called, and its models run, while this lasts.
 
-    So may the function of its *example*, which may stand in another file. Raises ModelError or
-    UsageError where there is no such model, or where the user's code fails.
+    So may the function of its *example*, which may stand in another file. Accelerators that its
+    code asks for are stood in for, unless it gets *real_devices*. Raises ModelError or UsageError
+    where there is no such model, or where the user's code fails.
     """
-    with model_builders(source, example) as builder_of:
-        yield builder_of(source)
+    with _importing(source, example, real_devices=real_devices):
+        yield _builder(source)
 
 
 @contextmanager
@@ -144,11 +147,14 @@ def designs_in(source: Buildable) -> list[Design]:
 
 
 @contextmanager
-def _importing(source: Buildable, example: OwnCode | None = None) -> Iterator[None]:
+def _importing(
+    source: Buildable, example: OwnCode | None = None, *, real_devices: bool = False
+) -> Iterator[None]:
     script = source.path if isinstance(source, FromFile) else ""
     beside = [*_folders_of(source), *_folders_of(example)]
     folders = [] if isinstance(source, FromLibrary) else [*dict.fromkeys(beside), Path.cwd()]
-    with isolated(folders, script), torchvision_packages_on_demand():
+    isolation = isolated(folders, script, real_devices=real_devices)
+    with isolation, torchvision_packages_on_demand():
         yield
 
 

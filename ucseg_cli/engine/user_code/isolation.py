@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import chdir, contextmanager, redirect_stdout
+from contextlib import chdir, contextmanager, nullcontext, redirect_stdout
 from importlib import import_module, invalidate_caches
 from pathlib import Path
 from types import ModuleType
@@ -23,14 +23,16 @@ from ucseg_cli.engine.user_code.refuse_downloads import downloads_refused
 
 
 @contextmanager
-def isolated(folders: Sequence[Path], script: str) -> Iterator[None]:
+def isolated(folders: Sequence[Path], script: str, *, real_devices: bool = False) -> Iterator[None]:
     """While it lasts, code runs as in ``python script``, with *folders* importable.
 
     Its prints go to stderr, since stdout is for the answer. Random numbers are the same every time.
+    Who asks for an accelerator gets it only with *real_devices*.
     """
+    devices = nullcontext() if real_devices else accelerators_elsewhere()
     with _importable(folders), _command_line([script]), chdir(Path.cwd()), settings_restored():
         seed_generators()
-        with redirect_stdout(sys.stderr), downloads_refused(), accelerators_elsewhere():
+        with redirect_stdout(sys.stderr), downloads_refused(), devices:
             yield
 
 

@@ -13,6 +13,7 @@ from ucseg_cli.units import (
     format_bytes,
     format_count,
     format_decimal,
+    format_duration,
     format_percent,
     format_shape,
 )
@@ -44,6 +45,12 @@ _STATUS = {
     "error": (Tone.BAD, "✗"),
     "fail": (Tone.BAD, "✗"),
     "differs": (Tone.BAD, "✗"),
+}
+_WRITERS = {
+    Unit.COUNT: format_count,
+    Unit.EXACT: format_count,
+    Unit.BYTES: format_bytes,
+    Unit.TIME: format_duration,
 }
 _COMMAND = re.compile(r"^(\s*)::", re.MULTILINE)
 _PRESENCE = {"gone": Tone.GOOD, "new": Tone.BAD}
@@ -151,13 +158,12 @@ def _format_integer(number: int, kind: Kind, unit: Unit, *, exact: bool) -> str:
         case Kind.EXACT:
             return format_count(number, exact=True)
         case Kind.EXACT_DELTA:
-            write = format_bytes if unit is Unit.BYTES else format_count
-            return write(number, exact=True, signed=True)
-        case Kind.BYTES | Kind.BYTES_EFFECT:
-            return format_bytes(number, exact=exact, signed=kind is Kind.BYTES_EFFECT)
+            return _WRITERS[unit](number, exact=True, signed=True)
         case Kind.QUANTITY | Kind.DELTA | Kind.EFFECT:
-            write = format_bytes if unit is Unit.BYTES else format_count
-            return write(number, exact=exact, signed=kind is not Kind.QUANTITY)
+            return _WRITERS[unit](number, exact=exact, signed=kind is not Kind.QUANTITY)
+        case Kind.BYTES | Kind.BYTES_EFFECT | Kind.DURATION:
+            own = Unit.TIME if kind is Kind.DURATION else Unit.BYTES
+            return _WRITERS[own](number, exact=exact, signed=kind is Kind.BYTES_EFFECT)
         case _:
             return str(number)
 

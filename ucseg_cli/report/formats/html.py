@@ -115,12 +115,15 @@ def _picture(table: Table) -> str:
     if table.picture is None:
         return ""
     from ucseg_cli.report.pictures.panels_svg import panels_html
-    from ucseg_cli.report.pictures.scatter import Scatter
+    from ucseg_cli.report.pictures.scatter import Panels, Strips
     from ucseg_cli.report.pictures.scatter_svg import scatter_svg
+    from ucseg_cli.report.pictures.strips_svg import strips_svg
 
     picture = table.picture
-    if not isinstance(picture, Scatter):
+    if isinstance(picture, Panels):
         return panels_html(picture)
+    if isinstance(picture, Strips):
+        return f"<figure>{strips_svg(picture, table.key)}</figure>"
     note = f"<figcaption>{escape(picture.note)}</figcaption>" if picture.note else ""
     return f"<figure>{scatter_svg(picture, table.key)}{note}</figure>"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ucseg_cli.analysis.comparing.comparison import (
     MODULE_METRICS,
@@ -23,6 +24,9 @@ from ucseg_cli.report.document import Table
 from ucseg_cli.report.fields import Field, Output, make_entries, make_records
 from ucseg_cli.report.parts.conditions_header import raw_conditions
 from ucseg_cli.report.parts.module_table import label
+
+if TYPE_CHECKING:  # few comparisons measure time
+    from ucseg_cli.analysis.timing.timing_answer import TimingAnswer
 
 Comparisons = Sequence[Comparison]
 
@@ -48,9 +52,20 @@ FIELDS: tuple[Field[_Record], ...] = (
 )
 
 
-def compare_records(comparisons: Comparisons) -> Table:
-    """One row for each figure of each model: totals, and modules with the unchanged ones too."""
-    return make_records("deltas", FIELDS, _records(comparisons))
+def compare_records(comparisons: Comparisons, timed: TimingAnswer | None = None) -> Table:
+    """One row for each figure of each model: totals, and modules with the unchanged ones too.
+
+    Measured medians, in nanoseconds, come last.
+    """
+    records = chain(_records(comparisons), _times(timed) if timed else ())
+    return make_records("deltas", FIELDS, records)
+
+
+def _times(timed: TimingAnswer) -> Iterator[_Record]:
+    before = timed.baseline.statistics.p50
+    for run in timed.others:
+        delta = Delta(before, run.statistics.p50)
+        yield _Record(run.name, "total", "", "latency-p50", delta)
 
 
 def _records(comparisons: Comparisons) -> Iterator[_Record]:

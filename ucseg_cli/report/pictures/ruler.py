@@ -8,7 +8,7 @@ from math import ceil, floor, log10
 from typing import NamedTuple
 
 from ucseg_cli.report.pictures.scatter import Bound, Number, Scale, Scatter
-from ucseg_cli.units import format_decimal, write_quantity
+from ucseg_cli.units import format_decimal, write_duration, write_quantity
 
 STEPS = (Fraction(1), Fraction(2), Fraction(5, 2), Fraction(5), Fraction(10))
 """The leading figures of the distance between two ticks."""
@@ -79,7 +79,9 @@ def make_ruler(scale: Scale, figures: Iterable[Number], bounds: Iterable[Bound] 
 
 
 def tick_text(figure: Fraction, scale: Scale) -> str:
-    """A round figure as short as it can be: ``250k``, ``1.5 MB``, ``0.25``."""
+    """A round figure as short as it can be: ``250k``, ``1.5 MB``, ``0.25``, ``20 ms``."""
+    if scale.in_time:
+        return write_duration(round(figure))
     if figure.denominator == 1 and figure >= 0:
         return write_quantity(int(figure), in_bytes=scale.in_bytes)
     return format_decimal(figure)

@@ -24,13 +24,15 @@ class Mark(Enum):
 class Scale(NamedTuple):
     """One direction of a picture.
 
-    *goal* is ``less`` or ``more`` where one of these is better; *whole*, that figures are integers.
+    *goal* is ``less`` or ``more`` where one of these is better; *whole*, that figures are integers;
+    *in_time*, that they are nanoseconds.
     """
 
     title: str
     in_bytes: bool = False
     goal: str = ""
     whole: bool = True
+    in_time: bool = False
 
     @property
     def heading(self) -> str:
@@ -108,7 +110,26 @@ class Panels(NamedTuple):
     axes: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-Picture = Scatter | Panels
+class Strip(NamedTuple):
+    """The calls of one model in nanoseconds, thinned out, and the quartiles of all of them."""
+
+    name: str
+    calls: tuple[int, ...]
+    quartiles: tuple[int, int, int]
+
+
+class Strips(NamedTuple):
+    """Calls as dots on one line for each model, with a box from the first quartile to the third.
+
+    *description* is what it shows, for those who do not see it.
+    """
+
+    title: str
+    description: str
+    rows: tuple[Strip, ...]
+
+
+Picture = Scatter | Panels | Strips
 
 
 def _best(dots: Sequence[Dot], across: Scale, up: Scale) -> Iterator[Dot]:

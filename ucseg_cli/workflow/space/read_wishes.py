@@ -100,7 +100,7 @@ class _Known:
     def __init__(self, conditions: Conditions, scores: Scores | None) -> None:
         self.conditions = conditions
         self.quantities: dict[str, Quantity] = {}
-        self.scores = {name: Quantity(name, name) for name in (scores.columns if scores else ())}
+        self.scores = {name: _score(name, scores) for name in scores.columns} if scores else {}
 
     def add(self, measure: Measure, metric: Metric) -> str:
         """The label of a measure, which is now among the quantities."""
@@ -130,7 +130,8 @@ class _Known:
         label = self.find(f"{name}{bound[len(quantity) :]}" if at else name, where)
         found = self.quantities[label]
         if found.measure is None:
-            return Limit(label, parse_score(quantity, where), is_max, quantity.strip())
+            bound_on_score = parse_score(quantity, where, found.unit)
+            return Limit(label, bound_on_score, is_max, quantity.strip())
         count = parse_count(quantity, in_bytes=found.in_bytes, where=where)
         return Limit(label, count, is_max, quantity.strip())
 
@@ -158,6 +159,12 @@ class _Known:
         if found.given is not None:
             return found
         return make_conditions(found.size, self.conditions.batch)
+
+
+def _score(name: str, scores: Scores) -> Quantity:
+    """A column of scores; its title names the unit, if it has one."""
+    unit = scores.units.get(name, "")
+    return Quantity(name, f"{name} [{unit}]" if unit else name, unit=unit)
 
 
 def _place(formula: Formula, named: NamedFigure) -> str:

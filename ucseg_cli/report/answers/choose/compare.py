@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ucseg_cli.analysis.comparing.attribution import NO_REASONS, Reasons
 from ucseg_cli.analysis.comparing.comparison import Comparison
@@ -42,6 +43,9 @@ from ucseg_cli.report.parts.conditions_header import shown_conditions
 from ucseg_cli.report.parts.short_names import column_names
 from ucseg_cli.units import plural
 
+if TYPE_CHECKING:  # few comparisons measure time
+    from ucseg_cli.analysis.timing.timing_answer import TimingAnswer
+
 LONGEST_LABEL = 16
 """Cells of a model's name in a heading; a longer one is a number that the header explains."""
 
@@ -55,18 +59,26 @@ def compare_report(
     top: int | None,
     full: bool = True,
     reasons: Reasons = NO_REASONS,
+    timed: TimingAnswer | None = None,
 ) -> Report:
     """One or more models beside their baseline; modules by absolute change or by ``path``.
 
-    *reasons* say for every metric why the one model differs. Unless *full*, a terminal shows
-    first what matters.
+    *reasons* say for every metric why the one model differs. *timed* has their times, if these
+    were measured. Unless *full*, a terminal shows first what matters.
     """
     baseline = comparisons[0].baseline.name
     names = [baseline, *(comparison.model.name for comparison in comparisons)]
     labels, legend = _labels(names)
     attributions = reasons.attributions
-    answer = Compared(comparisons, reasons, convention, labels, sort, top)
+    answer = Compared(comparisons, reasons, convention, labels, sort, top, timed)
     sentences = [compare_sentence(model, convention, attributions) for model in comparisons]
+    measured: dict[str, Any] = {}
+    if timed is not None:
+        from ucseg_cli.report.parts.timed.timed_runs import timing_payload
+        from ucseg_cli.report.parts.timed.timing_notes import timing_sentence
+
+        sentences.append(timing_sentence(timed))
+        measured = {"latency": timing_payload(timed), "verdict": {"status": timed.status}}
     return Report(
         kind="ucseg.compare",
         title=f"compare {baseline} → {', '.join(names[1:])}",
@@ -78,8 +90,9 @@ def compare_report(
             **compare_payload(comparisons, conditions, convention),
             "attribution": attribution_payload(attributions),
             "gaps": gaps_payload(reasons.gaps),
+            **measured,
         },
-        records=compare_records(comparisons),
+        records=compare_records(comparisons, timed),
         highlights=tuple(_highlights(answer)),
         first=None if full else _first(answer),
     )
@@ -98,6 +111,10 @@ def _notes(answer: Compared) -> Iterator[str]:
     """On a checkpoint, and which command shows the reasons that this one has no room for."""
     for comparison in answer.comparisons:
         yield from loading_notes(comparison)
+    if answer.timed is not None:
+        from ucseg_cli.report.parts.timed.timing_notes import timing_notes
+
+        yield from timing_notes(answer.timed)
     if answer.is_pair:
         yield from gap_notes(answer.comparisons[0].axes, answer.reasons)
     baseline, *others = answer.comparisons[0].baseline.name, answer.comparisons[-1].model.name

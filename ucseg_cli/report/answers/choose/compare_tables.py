@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ucseg_cli.analysis.comparing.attribution import Reasons
 from ucseg_cli.analysis.comparing.comparison import Comparison, Delta, design_axes, one_design
@@ -26,6 +26,9 @@ from ucseg_cli.report.parts.attribution_tables import axes_table, waterfalls
 from ucseg_cli.report.parts.tap_cells import all_maps, shape_cell, shape_title, stride_cell
 from ucseg_cli.units import plural
 
+if TYPE_CHECKING:  # few comparisons measure time
+    from ucseg_cli.analysis.timing.timing_answer import TimingAnswer
+
 HANDFUL = 5
 """Modules that are shown first, and findings."""
 
@@ -39,6 +42,7 @@ class Compared(NamedTuple):
     labels: Sequence[str]
     sort: str
     top: int | None
+    timed: TimingAnswer | None = None
 
     @property
     def is_pair(self) -> bool:
@@ -93,8 +97,14 @@ def totals_table(answer: Compared, *, first: bool) -> Table:
         unit = Unit.BYTES if METRICS[metric].in_bytes else Unit.COUNT
         cells = delta_cells([answer.comparisons[0].totals[metric]])
         rows.append(Row((METRICS[metric].title, *cells), unit=unit))
+    note = None
+    if answer.timed is not None:
+        from ucseg_cli.report.parts.timed.time_cells import floor_note, time_cells
+
+        rows.append(Row(("time of one call, p50", *time_cells(answer.timed)), unit=Unit.TIME))
+        note = floor_note(answer.timed)
     columns = (Column("metric", "metric"), *delta_columns(answer))
-    return Table("totals", "Totals", columns, tuple(rows))
+    return Table("totals", "Totals", columns, tuple(rows), note)
 
 
 def _totals_by_model(answer: Compared, metrics: Sequence[str]) -> Table:
@@ -111,7 +121,15 @@ def _totals_by_model(answer: Compared, metrics: Sequence[str]) -> Table:
     for model, name in zip(answer.comparisons, answer.labels[1:], strict=True):
         deltas = [model.totals[metric] for metric in metrics]
         rows.append(Row((name, *chain.from_iterable((d.after, d.change) for d in deltas))))
-    return Table("totals", "Totals", tuple(columns), tuple(rows) if metrics else ())
+    note = None
+    if answer.timed is not None:
+        from ucseg_cli.report.parts.timed.time_cells import TIME_COLUMNS, floor_note, time_of
+
+        columns += TIME_COLUMNS
+        pairs = zip(rows, answer.timed.runs, strict=True)
+        rows = [row._replace(cells=(*row.cells, *time_of(run))) for row, run in pairs]
+        note = floor_note(answer.timed)
+    return Table("totals", "Totals", tuple(columns), tuple(rows) if columns[1:] else (), note)
 
 
 def delta_columns(answer: Compared, metric: str = "") -> Iterator[Column]:

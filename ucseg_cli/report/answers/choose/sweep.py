@@ -40,7 +40,7 @@ def sweep_report(answer: SweepAnswer, *, top: int | None = None) -> Report:
         title=f"sweep {answer.name or answer.space.base.name}",
         conditions={**shown_conditions([answer.conditions]), "space": _space_in_words(answer)},
         tables=tables.without_none(_tables(answer, scatter)),
-        summary=_summary(answer),
+        summary=_with_time(_summary(answer), answer),
         payload=sweep_payload(answer),
         records=sweep_records(answer),
         highlights=tuple(_highlights(answer)),
@@ -60,6 +60,7 @@ def _first(answer: SweepAnswer, scatter: Scatter | None, top: int | None) -> Ite
     yield tables.effects_table(answer, few, None)
     yield tables.why_table(answer, tables.Room(top or FRONT_ROWS, shown))
     yield tables.failed_table(answer, top or FEW)
+    yield _timed_table(answer)
 
 
 def _tables(answer: SweepAnswer, scatter: Scatter | None) -> Iterator[Table | None]:
@@ -74,6 +75,7 @@ def _tables(answer: SweepAnswer, scatter: Scatter | None) -> Iterator[Table | No
     yield tables.effects_table(answer, objectives, panels)
     yield tables.why_table(answer, objectives)
     yield tables.failed_table(answer, PAGE_ROWS)
+    yield _timed_table(answer)
 
 
 def _opening(
@@ -86,6 +88,24 @@ def _opening(
         yield tables.front_table(answer, room, scatter)
     else:
         yield tables.closest_table(answer, scatter)
+
+
+def _timed_table(answer: SweepAnswer) -> Table | None:
+    """The time of the best variants, if it was measured."""
+    if answer.timed is None:
+        return None
+    from ucseg_cli.report.parts.timed.timed_runs import runs_table  # few sweeps measure time
+
+    return runs_table(answer.timed, "Time of one call, of the best")
+
+
+def _with_time(summary: str, answer: SweepAnswer) -> str:
+    """The sentence, and where time was measured another about the fastest."""
+    if answer.timed is None:
+        return summary
+    from ucseg_cli.report.parts.timed.timing_notes import fastest_sentence
+
+    return f"{summary} {fastest_sentence(answer.timed)}"
 
 
 def _space_in_words(answer: SweepAnswer) -> str:
@@ -103,6 +123,10 @@ def _highlights(answer: SweepAnswer) -> Iterator[Highlight]:
 
 
 def _notes(answer: SweepAnswer) -> Iterator[str]:
+    if answer.timed is not None:
+        from ucseg_cli.report.parts.timed.timing_notes import timing_notes
+
+        yield from timing_notes(answer.timed)
     if answer.verified is not None:
         verb = "was" if answer.verified == 1 else "were"
         yield f"{plural(answer.verified, 'variant')} {verb} also recorded alone: the same figures."

@@ -77,6 +77,11 @@ PRICES: tuple[Field[Price], ...] = (
     Field("file", "file", lambda price: price.place.path, output=Output.JSON),
     Field("line", "line", lambda price: price.place.line, output=Output.JSON),
 )
+MACHINES: tuple[Field[_Setting], ...] = (
+    Field("name", "machine", attrgetter("key")),
+    Field("keys", "has", attrgetter("value"), Kind.PROSE),
+    Field("source", "from", attrgetter("source"), tier=1),
+)
 BUDGETS: tuple[Field[Budget], ...] = (
     Field("id", "budget", attrgetter("id"), Kind.PATH),
     Field("variants", "variant", lambda b: ", ".join(_names(b)), output=Output.SCREEN),
@@ -107,6 +112,8 @@ def config_report(settings: Settings, path: str | None, lock: str | None) -> Rep
         tables.append(make_table("spaces", "Spaces", SPACES, _spaces(settings)))
     if settings.prices:
         tables.append(make_table("prices", "Prices", PRICES, settings.prices))
+    if settings.machines:
+        tables.append(make_table("machines", "Machines", MACHINES, _machines(settings)))
     if settings.budgets:
         shown = [_with_sizes(budget, settings) for budget in settings.budgets]
         tables.append(make_table("budgets", "Budgets", BUDGETS, shown))
@@ -125,6 +132,9 @@ def config_report(settings: Settings, path: str | None, lock: str | None) -> Rep
             ],
             "spaces": [
                 {"name": name, **_raw_space(space)} for name, space in settings.spaces.items()
+            ],
+            "machines": [
+                {"name": name, **machine._asdict()} for name, machine in settings.machines.items()
             ],
             "budgets": make_entries(BUDGETS, settings.budgets),
             "prices": make_entries(PRICES, settings.prices),
@@ -167,6 +177,13 @@ def _spaces(settings: Settings) -> Iterator[_Setting]:
         axes = (f"{axis.name}={_written(axis.values)}" for axis in space.axes)
         words = f"{space.base.name}: {', '.join(axes)}"
         yield _Setting(name, words, _source(settings, f"spaces.{name}"))
+
+
+def _machines(settings: Settings) -> Iterator[_Setting]:
+    for name, machine in settings.machines.items():
+        known = {key: value for key, value in machine._asdict().items() if value is not None}
+        words = ", ".join(f"{key} {value}" for key, value in known.items())
+        yield _Setting(name, words, _source(settings, f"machines.{name}"))
 
 
 def _written(values: str | tuple[str, ...]) -> str:

@@ -23,7 +23,7 @@ EXIT_MEANINGS = {
     "a lock would be raised without a reason, a counter differs, a checkpoint fits no variant, "
     "or `lint --fail-on` found something",
     ExitStatus.NO_VERDICT: "no verdict: bad usage, an unknown name, "
-    "a model that cannot be built or run, an internal error",
+    "a model that cannot be built or run, a machine too noisy to rank, an internal error",
     ExitStatus.INTERRUPTED: "interrupted",
     ExitStatus.READER_GONE: "the reader closed the pipe",
 }

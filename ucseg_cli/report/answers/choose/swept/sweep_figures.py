@@ -35,6 +35,7 @@ def mean_cell(mean: Fraction | None, quantity: Quantity) -> Cell:
 def figure_text(quantity: Quantity, figure: Number, *, signed: bool = False) -> str:
     """A figure in a sentence."""
     if quantity.measure is None or isinstance(figure, Fraction):
-        return format_decimal(figure, signed=signed)
+        unit = f" {quantity.unit}" if quantity.unit else ""
+        return f"{format_decimal(figure, signed=signed)}{unit}"
     write = format_bytes if quantity.in_bytes else spoken_count
     return write(figure, signed=signed)

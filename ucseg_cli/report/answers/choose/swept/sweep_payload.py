@@ -52,8 +52,19 @@ def sweep_payload(answer: SweepAnswer) -> dict[str, Any]:
             for variant, reason in answer.swept.reasons.items()
         ],
         "verified": answer.verified,
+        **_timed(answer),
         "variants": Streamed(space.size, partial(_variants, answer)),
     }
+
+
+def _timed(answer: SweepAnswer) -> dict[str, Any]:
+    """Measured time, if it was asked for."""
+    if answer.timed is None:
+        return {}
+    from ucseg_cli.report.parts.timed.timed_runs import timing_payload
+
+    payload = timing_payload(answer.timed)
+    return {"latency": payload, "verdict": {"status": answer.timed.status}}
 
 
 def sweep_records(answer: SweepAnswer) -> Table:
@@ -219,8 +230,13 @@ def _scores(answer: SweepAnswer) -> dict[str, Any] | None:
     if (scores := answer.scores) is None:
         return None
     outside = list(scores.outside)
-    columns = list(scores.columns)
-    return {"file": scores.file, "columns": columns, "missing": scores.missing, "outside": outside}
+    return {
+        "file": scores.file,
+        "columns": list(scores.columns),
+        "units": {name: unit for name, unit in scores.units.items() if unit},
+        "missing": scores.missing,
+        "outside": outside,
+    }
 
 
 def _exact(score: float | None) -> Fraction | None:

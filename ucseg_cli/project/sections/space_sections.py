@@ -8,8 +8,8 @@ from typing import Any
 
 from ucseg_cli.errors import ConfigurationError, Place
 from ucseg_cli.facts.settings import SavedAxis, SavedSpace, Settings
-from ucseg_cli.project.config_section import Section, read_text, spell
-from ucseg_cli.project.variant_sections import NAME, axis_reader, read_literal
+from ucseg_cli.project.sections.config_section import Section, read_text, spell
+from ucseg_cli.project.sections.variant_sections import NAME, axis_reader, read_literal
 from ucseg_cli.references import Argument, Reference
 from ucseg_cli.references.variants import AXES, Axis, Variant
 

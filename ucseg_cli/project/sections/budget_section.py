@@ -15,7 +15,7 @@ from ucseg_cli.facts.choices import DEFAULT_OPTIMIZER, DTYPES, LOSSES, OPTIMIZER
 from ucseg_cli.facts.conditions import MAX_BATCH, Given, Size, parse_size
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.training import Training
-from ucseg_cli.project.config_section import Section, read_known, read_text, spell
+from ucseg_cli.project.sections.config_section import Section, read_known, read_text, spell
 from ucseg_cli.references import Reference
 from ucseg_cli.units import parse_count
 

@@ -12,7 +12,7 @@ from ucseg_cli.analysis.geometry.operator_kinds import COMPUTES_NOTHING
 from ucseg_cli.errors import ConfigurationError, Place
 from ucseg_cli.facts.choices import EVERY_CONVENTION, PRICE_KEYS
 from ucseg_cli.facts.trace import Price
-from ucseg_cli.project.config_section import Section, read_text
+from ucseg_cli.project.sections.config_section import Section, read_text
 
 OPERATOR = r"(?:[^\W\d]\w*::)?\w+"
 ATEN = "aten::"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ucseg_cli.errors import ConfigurationError, Place, UsageError
-from ucseg_cli.project.config_section import Section, read_text, spell
+from ucseg_cli.project.sections.config_section import Section, read_text, spell
 from ucseg_cli.references import (
     Argument,
     FromCheckpoint,

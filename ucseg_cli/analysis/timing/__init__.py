@@ -1,0 +1,1 @@
+"""The meaning of measured times: plan, statistics, noise floor and verdicts, as arithmetic."""

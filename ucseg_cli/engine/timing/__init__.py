@@ -1,0 +1,1 @@
+"""Running a model again and again with a clock: devices, runtimes, modules, and the process."""

@@ -1,0 +1,1 @@
+"""Facts about measured time: how models are run, and the question to the process that runs one."""

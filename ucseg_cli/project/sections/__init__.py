@@ -1,0 +1,1 @@
+"""The tables of a configuration, each read with every mistake in it."""
