@@ -41,7 +41,7 @@ still = { from = "v2" }       #! spaces.still: a space needs an axis to vary
 
 [spaces.strange]
 from = "v2"
-backbone = "9..14"            #! spaces.strange.backbone: '14' is not a value of the axis
+backbone = "9..14"            #! spaces.strange.backbone: the range '9..14' ends at 14
 conv = ["regular", "foo"]     #! spaces.strange.conv: 'foo' is not a value of the axis 'conv'
 rates = []                    #! spaces.strange.rates: it is empty
 low_skip = { from = 0 }       #! spaces.strange.low_skip: is not a list of values
