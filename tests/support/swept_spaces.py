@@ -22,7 +22,7 @@ PARAMS = Quantity("params", "parameters", measure=Measure("params", CONDITIONS, 
 FVCORE = Quantity("fvcore", "FLOPs (fvcore)", measure=Measure("fvcore", CONDITIONS, "fvcore"))
 PEAK = Quantity(
     "peak-memory",
-    "peak activations",
+    "peak memory",
     in_bytes=True,
     measure=Measure("peak-memory", CONDITIONS, "peak-memory"),
 )

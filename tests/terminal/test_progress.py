@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ucseg_cli.terminal.progress import CLEAR_LINE, progress_in_words, show_progress
@@ -39,3 +41,15 @@ def test_no_terminal_gets_no_progress(capsys: pytest.CaptureFixture[str]) -> Non
     with show_progress() as announce:
         announce("one")
     assert capsys.readouterr().err == ""
+
+
+def test_a_message_never_takes_more_than_the_line_that_can_be_cleared(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr.fileno", lambda: 2)
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((8, 24)))
+    with show_progress() as announce:
+        announce("recording 16 variants")
+    assert capsys.readouterr().err == f"recordi{CLEAR_LINE}"

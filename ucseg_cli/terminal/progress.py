@@ -35,7 +35,7 @@ def show_progress() -> Iterator[Callable[[str], None]]:
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             before = CLEAR_LINE if said else ""
             said = True
-            sys.stderr.write(before + spell_for(message, sys.stderr))
+            sys.stderr.write(before + _within_a_line(spell_for(message, sys.stderr)))
             sys.stderr.flush()
 
     try:
@@ -44,3 +44,12 @@ def show_progress() -> Iterator[Callable[[str], None]]:
         if said:
             sys.stderr.write(CLEAR_LINE)
             sys.stderr.flush()
+
+
+def _within_a_line(message: str) -> str:
+    """As much of it as a line has room for, since only one line can be cleared."""
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return message
+    return message[: columns - 1] if columns else message

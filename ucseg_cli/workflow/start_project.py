@@ -62,7 +62,8 @@ class Start(NamedTuple):
         model: the default model. given: the input on which it was measured.
         failure: why the model does not run; None if it does.
         budgets: the metrics that are limited.
-        configuration, workflow: the files; the latter only if it is asked for.
+        configuration, workflow: the files; the former is None where one is there already, the
+            latter if it is not asked for.
         lock: None for a model that does not run.
         root: of the repository.
     """
@@ -71,7 +72,7 @@ class Start(NamedTuple):
     given: Conditions
     failure: str | None
     budgets: Sequence[FirstBudget]
-    configuration: NewFile
+    configuration: NewFile | None
     lock: LockUpdate | None
     workflow: NewFile | None
     root: Path
@@ -85,11 +86,11 @@ class Start(NamedTuple):
     @property
     def files(self) -> list[NewFile]:
         """Those written as text, the configuration first."""
-        return [self.configuration, *([self.workflow] if self.workflow else [])]
+        return [file for file in (self.configuration, self.workflow) if file is not None]
 
     def write(self) -> None:
         """Write every file or none; raises OutputError, and for what has appeared meanwhile."""
-        folder = self.configuration.path.parent
+        folder = self.configuration.path.parent if self.configuration else self.root
         try:
             with alone_in(folder), ExitStack() as undo:
                 if self.workflow:
@@ -97,8 +98,9 @@ class Start(NamedTuple):
                 if self.lock:
                     undo.enter_context(_undone(self.lock.path))
                     self.lock.write_alone()
-                # last, since it alone may be a file that was there before
-                undo.enter_context(_created(self.configuration))
+                if self.configuration:
+                    # last, since it alone may be a file that was there before
+                    undo.enter_context(_created(self.configuration))
         except OSError as error:
             what = f"nothing is written: {error.strerror or error}"
             raise OutputError(what, where=Place(shown(folder))) from error
@@ -112,7 +114,7 @@ def plan_start(
     Raises UsageError for what is configured, locked or there already, and for a model that no file
     of the project may name; ModelError for one that cannot be built.
     """
-    path = _place_of_configuration()
+    path = _place_of_configuration(workflow=workflow)
     root = _repository(path.parent)
     target = NewFile(root / WORKFLOW, "") if workflow else None
     _refuse_existing(path.with_name(lock_path(settings).name), "`ucseg lock` updates it")
@@ -134,13 +136,31 @@ def plan_start(
     return Start(written, given, trace.failure, budgets, configuration, lock, target, root)
 
 
-def _place_of_configuration() -> Path:
+def plan_workflow() -> Start | None:
+    """The workflow alone, where a configuration is there already; None where there is none.
+
+    Raises UsageError if there is a workflow, too.
+    """
+    document = find_document(Path.cwd())
+    if document is None:
+        return None
+    settings, folder = read_settings(document), document.path.parent
+    root = _repository(folder)
+    _refuse_existing(root / WORKFLOW, "edit that file, or delete it")
+    text = _workflow(folder.relative_to(root), locked=lock_path(settings).exists())
+    new = NewFile(root / WORKFLOW, text)
+    return Start(settings.default, Conditions(), None, (), None, None, new, root)
+
+
+def _place_of_configuration(*, workflow: bool) -> Path:
     """The file to write or to extend; raises ConfigurationError if one configures this folder."""
     folder = Path.cwd()
     document = find_document(folder)
     if document is not None:
         fix = "edit that file; `ucseg config` shows what is in force"
-        if os.environ.get(ENVIRONMENT):
+        if workflow:
+            fix = "`ucseg init --workflow`, without a model, adds the workflow alone"
+        elif os.environ.get(ENVIRONMENT):
             fix = f"unset {ENVIRONMENT}, or edit the file that it names"
         what = "this folder is configured already"
         raise ConfigurationError(what, where=document.place(()), help=fix)

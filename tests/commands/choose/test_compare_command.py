@@ -519,7 +519,7 @@ def test_what_is_not_shown_first_is_counted_and_shown_with_full(ucseg: Run) -> N
         "Also changed: buffers, MACs, FLOPs (torch), activations (fvcore), bytes moved, "
         "2 findings. `--full` shows all."
     ) in said
-    for row in ("buffers", "MACs", "FLOPs (torch)", "peak activations"):
+    for row in ("buffers", "MACs", "FLOPs (torch)", "peak memory"):
         assert not re.search(f"^{re.escape(row)} ", first, re.MULTILINE)
         assert re.search(f"^{re.escape(row)} ", full, re.MULTILINE)
     assert "UC108" not in first  # it restates the table of modules

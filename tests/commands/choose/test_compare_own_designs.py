@@ -156,7 +156,7 @@ def test_the_verdict_names_the_argument_that_does_most(ucseg: Run) -> None:
     assert "mostly from width 6 → 10" in said
     full = ucseg("compare", "net.py:Net", f"net.py:Net{CHANGED}", *SIZE, "--full").stdout
     assert "Why parameters differ" in full
-    assert "Why peak activations differ" in full
+    assert "Why peak memory differs" in full
 
 
 def test_several_variants_of_a_design_are_rows_with_their_axes(ucseg: Run) -> None:

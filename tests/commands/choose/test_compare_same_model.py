@@ -20,3 +20,11 @@ def test_the_sentence_says_that_nothing_differs_and_how_the_other_does(ucseg: Ru
         "v2 is compared with itself: nothing differs. v1 has 26.4% fewer parameters than v2"
         in screen
     )
+
+
+def test_the_baseline_alone_is_asked_for_another_model(ucseg: Run) -> None:
+    for name, said in (("v1", "v1 is the baseline,"), ("v1+backbone=10", "is the baseline v1,")):
+        refused = ucseg("compare", name)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert said in refused.stderr
+        assert f"write `ucseg compare {name} MODEL`" in refused.stderr

@@ -113,7 +113,7 @@ def test_the_screen_prints_the_saving_exactly(ucseg: Run, read_tables: Tables) -
     assert (round(1000 * flops), round(1000 * memory)) == (532, 701)
     assert fixes[2][3] == (
         f"391,905,280 FLOPs (fvcore) ({format_percent(flops)}), "
-        f"{peak:,} B peak activations ({format_percent(memory)})"
+        f"{peak:,} B peak memory ({format_percent(memory)})"
     )
     assert fixes[1][3] == "no cost change"
 

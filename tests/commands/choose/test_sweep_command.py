@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,13 @@ def test_every_variant_has_the_figures_of_its_own_trace(
         assert column == figures(metric, 512)
 
 
-def test_the_space_is_given_with_its_axes_and_counted_before_the_work(ucseg: Run) -> None:
+def test_the_space_is_given_with_its_axes_and_counted_before_the_work(
+    ucseg: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(
+        "ucseg_cli.workflow.space.sweep_space.show_progress", lambda: nullcontext(said.append)
+    )
     done = ucseg("sweep", "v1", *VARY, "-f", "json")
     space = json.loads(done.stdout)["space"]
     assert (space["base"], space["size"], space["name"]) == ("v1", 16, None)
@@ -85,7 +92,8 @@ def test_the_space_is_given_with_its_axes_and_counted_before_the_work(ucseg: Run
         "decoder_blocks": [1, 2],
     }
     words = "16 variants of v1: 2 backbone × 2 rates × 2 conv × 2 decoder_blocks"
-    assert done.stderr == f"space: {words}\n"
+    assert said[:2] == [f"recording {words}", "recording 16 variants: 0%"]
+    assert done.stderr == ""
 
 
 def test_limits_say_how_many_meet_them_and_which_binds(
@@ -220,7 +228,7 @@ def test_times_of_another_machine_are_scores_with_a_unit(
     assert answer["front"][0]["metrics"]["pixel8"] == 12.5
     screen = ucseg("sweep", "v1", *VARY, *options).stdout
     assert "pixel8 [ms]" in screen
-    assert "pixel8 ≤ 14ms" in screen
+    assert "pixel8 [ms] ≤ 14ms" in screen
     assert " 12.5 ms " in screen
 
 
@@ -332,7 +340,7 @@ def test_with_a_yes_any_number_is_swept(ucseg: Run, monkeypatch: pytest.MonkeyPa
 
 def test_a_limit_of_nothing_is_missed_without_a_share(ucseg: Run) -> None:
     shown = " ".join(ucseg("sweep", "v1", *VARY, "--max", "params=0").stdout.split())
-    assert " comes closest to params ≤ 0." in shown
+    assert " comes closest to parameters ≤ 0." in shown
 
 
 def test_a_checkpoint_has_no_axes(ucseg: Run) -> None:

@@ -83,3 +83,15 @@ def test_a_revision_that_there_is_not_is_no_new_model(ucseg: Run, repository: Re
     assert (failed.returncode, failed.stdout) == (2, "")
     assert "no revision named 'mian'" in failed.stderr
     assert repository.folder.exists()
+
+
+def test_without_a_relative_budget_it_is_said_to_change_nothing(
+    ucseg: Run, repository: Repository
+) -> None:
+    text = '[[budgets]]\nid = "a"\nvariant = "net.py:Net"\nmetric = "params"\nmax = "1M"\n'
+    (repository.folder / "ucseg.toml").write_text(text, encoding="utf-8")
+    done = ucseg("check", "--since", "HEAD", "--size", "8")
+    assert done.returncode == 0
+    assert done.stderr.startswith(
+        "warning: --since HEAD changes nothing: no budget that is checked has vs-baseline; write "
+    )

@@ -251,6 +251,31 @@ def test_a_workflow_that_is_there_stays(ucseg: Run, tmp_path: Path) -> None:
     assert ucseg("init").returncode == 0
 
 
+def test_where_a_configuration_is_there_the_workflow_alone_is_added(
+    ucseg: Run, tmp_path: Path
+) -> None:
+    assert ucseg("init", "--workflow").returncode == 0
+    workflow, configuration = tmp_path / WORKFLOW, tmp_path / "ucseg.toml"
+    text, before = workflow.read_text("utf-8"), files(tmp_path)
+    workflow.unlink()
+    refused = ucseg("init", "v2", "--workflow")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "`ucseg init --workflow`, without a model, adds the workflow alone" in refused.stderr
+    assert ucseg("init", "--workflow", "--dry-run").stdout == text
+    added = ucseg("init", "--workflow")
+    assert (added.returncode, added.stderr) == (0, "")
+    assert "ucseg.yml written: it checks each pull request" in verdict(added.stdout)
+    assert files(tmp_path) == before
+    again = ucseg("init", "--workflow")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "it is there already" in again.stderr
+    workflow.unlink()
+    (tmp_path / NAME).unlink()
+    assert ucseg("init", "--workflow").returncode == 0
+    assert 'locked: "false"' in workflow.read_text("utf-8")
+    assert configuration.exists()
+
+
 @pytest.mark.parametrize("name", [NAME, str(WORKFLOW), "ucseg.toml", "pyproject.toml"])
 def test_a_link_to_nowhere_is_not_replaced(ucseg: Run, tmp_path: Path, name: str) -> None:
     link = tmp_path / name

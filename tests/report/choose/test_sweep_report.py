@@ -245,8 +245,7 @@ def test_the_sentence_says_how_the_base_stands_to_the_front() -> None:
     assert ends(trade) == "3 variants are on the front, v2 among them."
     wide = {**trade, PEAK: lambda place: place[1]}
     assert ends(wide) == (
-        "3 variants are on the front, and v2 is not: v2+aspp_channels=32 is better in "
-        "peak activations."
+        "3 variants are on the front, and v2 is not: v2+aspp_channels=32 is better in peak memory."
     )
     limit = (at_most("params", 6, "6"),)
     assert ends(trade, limits=limit).endswith("2 variants are on the front, and v2 does not fit.")
@@ -280,7 +279,7 @@ def test_the_sentence_says_how_many_fit(bound: int, sentence: str) -> None:
 def test_the_sentence_names_a_figure_that_no_variant_has() -> None:
     figures = {PARAMS: params, FIELD: lambda _: None}
     field = swept_answer(figures=figures, objectives=GOALS)
-    sentence = "There is no front: no variant has receptive-field."
+    sentence = "There is no front: no variant has a figure of receptive field."
     assert sweep_report(field).summary == sentence
     assert sentence in screen(field)
     half = {PEAK: lambda place: place[1] or None, FIELD: lambda place: 9 if not place[1] else None}
@@ -290,7 +289,11 @@ def test_the_sentence_names_a_figure_that_no_variant_has() -> None:
     )
     limit = Limit("receptive-field", 400, is_max=False, text="400")
     limited = swept_answer(figures=figures, objectives=GOALS, limits=(limit,))
-    assert sweep_report(limited).summary == "None of 30 variants fits: none has receptive-field."
+    assert sweep_report(limited).summary == (
+        "None of 30 variants fits: none has a figure of receptive field."
+    )
+    front = table(sweep_report(swept_answer(figures=TRADE, objectives=GOALS)), "front")
+    assert front.title.endswith("least parameters; most receptive field")
 
 
 def test_the_sentence_says_what_the_nearest_saves() -> None:

@@ -71,7 +71,7 @@ _METRICS = (
     ),
     Metric(
         name="peak-memory",
-        title="peak activations",
+        title="peak memory",
         meaning="Bytes of the storages alive at once in a forward pass, "
         "with the input, without weights.",
         in_bytes=True,

@@ -89,7 +89,7 @@ def conclude_sweep(
         ),
         scores=scores,
         ranking=wanted.formula and rank(wanted.formula, wanted.names, every, judged.feasible),
-        notes=(*_idle(effects), *_missing(judged.feasible, wanted.objectives, columns)),
+        notes=(*_idle(effects), *_missing(judged.feasible, wanted, columns)),
     )
 
 
@@ -181,15 +181,16 @@ def _idle(effects: Iterable[AxisEffect]) -> Iterator[str]:
 
 def _missing(
     feasible: Sequence[int],
-    objectives: Sequence[Objective],
+    wanted: Wanted,
     columns: Mapping[str, Column],
 ) -> Iterator[str]:
     """A sentence for each objective that variants have no figure of, since they are left out."""
-    for objective in objectives:
+    titles = {quantity.label: quantity.title for quantity in wanted.quantities}
+    for objective in wanted.objectives:
         column = columns[objective.label]
         missing = sum(
             bool(fits) and figure is None for fits, figure in zip(feasible, column, strict=True)
         )
         if missing:
             verb = "variant has" if missing == 1 else "variants have"
-            yield f"{missing:,} {verb} no {objective.label}, and cannot be on the front."
+            yield f"{missing:,} {verb} no {titles[objective.label]}, and cannot be on the front."

@@ -9,7 +9,7 @@ from fractions import Fraction
 from io import StringIO
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
 from ucseg_cli.analysis.space.benefits import BENEFITS
 from ucseg_cli.analysis.space.sweep_answer import Scores
 from ucseg_cli.errors import ConfigurationError, Place, UsageError, Where
@@ -80,7 +80,7 @@ def read_scores(text: str, file: str, space: Space, find: Find) -> Scores:
     names = [score_name(cell) for cell in heading.cells]
     column = next((names.index(name) for name in REFERENCE_NAMES if name in names), 0)
     joined, outside = _join(rows, file, column, space, find)
-    left_out = {*METRICS, *BENEFITS, *(score_name(axis.name) for axis in space.axes), ""}
+    left_out = {*EVERY_METRIC, *BENEFITS, *(score_name(axis.name) for axis in space.axes), ""}
     columns: dict[str, list[Fraction | None]] = {}
     units: dict[str, str] = {}
     for place, name in enumerate(names):

@@ -40,17 +40,27 @@ class Quantity(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """A bound on a quantity. *text* is the bound as it was written."""
+    """A bound on a quantity, whose heading is *title*. *text* is the bound as it was written."""
 
     label: str
     bound: Number
     is_max: bool
     text: str
     budget: str | None = None
+    title: str = ""
 
     def __str__(self) -> str:
         """As in ``params ≤ 600k``."""
-        return f"{self.label} {'≤' if self.is_max else '≥'} {self.text}"
+        return f"{self.label} {self._bound}"
+
+    @property
+    def shown(self) -> str:
+        """For a screen that has headings: ``parameters ≤ 600k``."""
+        return f"{self.title or self.label} {self._bound}"
+
+    @property
+    def _bound(self) -> str:
+        return f"{'≤' if self.is_max else '≥'} {self.text}"
 
     def is_met(self, figure: Number | None) -> bool:
         """Whether a figure is within it; a missing one is not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,10 @@ from ucseg_cli.cli.options import (
 )
 from ucseg_cli.cli.output_options import Output
 from ucseg_cli.errors import ExitStatus, UsageError
+
+if TYPE_CHECKING:
+    from ucseg_cli.facts.settings import Settings
+    from ucseg_cli.references import Reference
 
 ORDERS = ("change", "path")
 BASE_HELP = "The model to compare with; with --since alone, every configured model is compared."
@@ -98,7 +102,7 @@ def compare(
         return ExitStatus.OK
     names = _since(base, models, since) if since is not None else [base, *(models or ())]
     named = list(map(settings.find, names))
-    references = named if len(named) > 1 else [settings.baseline, *named]
+    references = named if len(named) > 1 else [_baseline(settings, named[0]), *named]
     subjects = measure(references, [conditions], settings, cache=cache, deploy=deploy, run=False)
     conditions = conditions.as_run(*(subject.trace for subject in subjects))
     baseline, *others = with_state_dicts(references, subjects, deploy=deploy)
@@ -126,6 +130,17 @@ def _refuse_to_time(base: str | None, *, deploy: bool) -> None:
     if base is None:
         what = "--latency measures the models that you name"
         raise UsageError(what, where="--latency", help="write `ucseg compare v1 v2 --latency`")
+
+
+def _baseline(settings: Settings, alone: Reference) -> Reference:
+    """The model that one alone is compared with; raises UsageError where that is the same."""
+    baseline = settings.baseline
+    if baseline.model == alone.model:
+        named = "" if alone.name == baseline.name else f" {baseline.name}"
+        what = f"{alone.name} is the baseline{named}, and there is no other model"
+        fix = f"write `ucseg compare {alone.name} MODEL`, or --since REV for another revision of it"
+        raise UsageError(what, where=f"ucseg compare {alone.name}", help=fix)
+    return baseline
 
 
 def _since(base: str, models: list[str] | None, revision: str) -> list[str]:

@@ -102,6 +102,7 @@ def check(
     """
     from ucseg_cli.analysis.rules.budget_checks import judge, parse_limit, points_needed
     from ucseg_cli.report.answers.keep.check import check_report
+    from ucseg_cli.terminal.streams import say
     from ucseg_cli.workflow.compare_since import baseline_of
     from ucseg_cli.workflow.load_project import chosen_budgets
     from ucseg_cli.workflow.measure import measure_points
@@ -119,6 +120,9 @@ def check(
     files = _documents(docs, settings)
     budgets += [figure.budget for file in files for figure in file.figures]
     baseline = baseline_of(budgets, settings, since)
+    if since is not None and not baseline.then:
+        idle = f"--since {since} changes nothing: no budget that is checked has vs-baseline"
+        say("warning", f'{idle}; write vs-baseline = "+2%" in one to judge it against {since}')
     points = points_needed(budgets, inputs, baseline)
     failures: dict[Point, UcsegError] = {}
     subjects = measure_points(

@@ -62,7 +62,8 @@ def init(
     """Start a configuration with budgets.
 
     Adds [tool.ucseg] to the pyproject.toml of this folder, or writes ucseg.toml if there is none,
-    with limits 2% above today's figures, and locks the model. Nothing is ever overwritten.
+    with limits 2% above today's figures, and locks the model. Nothing is ever overwritten. With a
+    configuration that is there, --workflow alone adds the workflow.
 
     Examples:
       ucseg init v2
@@ -71,12 +72,15 @@ def init(
     """
     from ucseg_cli.facts.conditions import Conditions
     from ucseg_cli.facts.settings import Settings
-    from ucseg_cli.workflow.start_project import plan_start
+    from ucseg_cli.workflow.start_project import plan_start, plan_workflow
 
     settings = Settings() if timeout is None else Settings(timeout=timeout)
     (given,) = typed_inputs(settings, [size] if size else (), input) or [Conditions()]
     cache = open_cache(no_cache=no_cache)
-    start = plan_start(of.find(settings), given, settings, workflow=workflow, cache=cache)
+    names_nothing = not (of.name or size or input)
+    start = plan_workflow() if workflow and names_nothing else None
+    if start is None:
+        start = plan_start(of.find(settings), given, settings, workflow=workflow, cache=cache)
     if dry_run:
         output.print_as_is(_text(start), "table", "--dry-run")
     else:
@@ -90,7 +94,7 @@ def _text(start: Start) -> str:
     from ucseg_cli.system.paths import shown
 
     if len(start.files) == 1:
-        return start.configuration.added
+        return start.files[0].added
     return "\n".join(f"# {shown(file.path)}\n{file.added}" for file in start.files)
 
 
@@ -98,8 +102,10 @@ def _report(start: Start, output: Output) -> None:
     from ucseg_cli.report.answers.keep.init import init_report
     from ucseg_cli.system.paths import shown
 
-    extended = start.configuration.before is not None
-    files = {shown(start.configuration.path): "[tool.ucseg] added" if extended else "new"}
+    files = {}
+    if start.configuration:
+        extended = start.configuration.before is not None
+        files[shown(start.configuration.path)] = "[tool.ucseg] added" if extended else "new"
     if start.lock:
         files[start.lock.path_shown] = "new"
     if start.workflow:

@@ -9,7 +9,7 @@ from typing import Any
 from ucseg_cli.errors import ConfigurationError, Place
 from ucseg_cli.facts.settings import SavedAxis, SavedSpace, Settings
 from ucseg_cli.project.sections.config_section import Section, read_text, spell
-from ucseg_cli.project.sections.variant_sections import NAME, axis_reader, read_literal
+from ucseg_cli.project.sections.variant_sections import axis_reader, may_name, read_literal
 from ucseg_cli.references import Argument, Reference
 from ucseg_cli.references.variants import AXES, Axis, Variant
 
@@ -34,11 +34,7 @@ def _is_free_name(section: Section, name: str, known: Settings) -> bool:
         fix = "choose another name: `ucseg sweep NAME` takes both"
         section.mistaken(f"'{name}' is a variant", name, help=fix)
         return False
-    if not NAME.fullmatch(name):
-        fix = "use letters, digits, '_', '-' and '.'"
-        section.mistaken(f"'{name}' cannot name a space", name, help=fix)
-        return False
-    return True
+    return may_name(section, name, "space")
 
 
 def _read_space(table: Section, known: Settings) -> SavedSpace:

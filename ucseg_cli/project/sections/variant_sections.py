@@ -52,9 +52,14 @@ def _is_new_name(section: Section, name: str) -> bool:
         fix = "choose another name; `baseline` may be set to it"
         section.mistaken(f"'{name}' is built in", name, help=fix)
         return False
+    return may_name(section, name, "variant")
+
+
+def may_name(section: Section, name: str, noun: str) -> bool:
+    """Whether a name can be typed; one that cannot is a mistake of the section."""
     if not NAME.fullmatch(name):
         fix = "use letters, digits, '_', '-' and '.'"
-        section.mistaken(f"'{name}' cannot name a variant", name, help=fix)
+        section.mistaken(f"'{name}' cannot name a {noun}", name, help=fix)
         return False
     return True
 

@@ -81,7 +81,9 @@ def waterfalls(
         )
         strongest = attribution.interactions[:MAX_SENTENCES]
         note = " ".join(_interaction(attribution, pair, changes) for pair in strongest)
-        yield Table(f"attribution.{metric.name}", f"Why {metric.title} differ", columns, rows, note)
+        verb = "differs" if metric.title.endswith("memory") else "differ"
+        title = f"Why {metric.title} {verb}"
+        yield Table(f"attribution.{metric.name}", title, columns, rows, note)
         columns = tuple(column._replace(legend="") for column in columns)  # one is enough
 
 

@@ -70,12 +70,13 @@ def read_wishes(
             for text in wishes.maximize
         ),
     ]
+    every_limit = (*typed, *(limit for _, limit in limits))
     formula = None if wishes.formula is None else parse_formula(wishes.formula, known.scores)
     names = known.names_in(formula) if formula else {}
     return Wanted(
         tuple(known.quantities.values()),
         tuple(_each_once(objectives)),
-        (*typed, *(limit for _, limit in limits)),
+        tuple(limit._replace(title=known.quantities[limit.label].title) for limit in every_limit),
         formula,
         names,
         wishes.nearest,

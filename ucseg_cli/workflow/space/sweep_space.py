@@ -23,7 +23,6 @@ from ucseg_cli.references.space import Space
 from ucseg_cli.references.variants import Variant
 from ucseg_cli.system.plain_file import read_plain_text
 from ucseg_cli.terminal.progress import progress_in_words, show_progress
-from ucseg_cli.terminal.streams import say
 from ucseg_cli.units import plural
 from ucseg_cli.workflow.space.budget_limits import BudgetLimits, budget_limits
 from ucseg_cli.workflow.space.find_space import find_space, given_axes, refuse_too_many
@@ -77,7 +76,6 @@ def sweep_space(
     )
     measures = [one.measure for one in wanted.quantities if one.measure is not None]
     _refuse_unknown_taps(base, measures, settings, cache=cache)
-    say("space", _size_in_words(space))
     swept = _sweep(space, measures, settings, cache=cache)
     _refuse_nothing_built(space, swept)
     figures = _base_figures(space, measures, swept, wanted.quantities, scores, settings, cache)
@@ -107,6 +105,7 @@ def _sweep(
 ) -> Swept:
     begun: list[float] = []
     with show_progress() as announce:
+        announce(f"recording {_size_in_words(space)}")
 
         def progress(done: int, size: int) -> None:
             begun.append(monotonic())  # the first is there once torch is

@@ -171,11 +171,11 @@ def _none_fits(answer: SweepAnswer) -> str:
     none_fits = f"None of {size} fits" if answer.space.size > 1 else "The variant does not fit"
     if (least := answer.least) is None:
         absent = _without_figures(answer, [limit.label for limit in answer.limits])
-        return f"{none_fits}{f': none has {absent}' if absent else ''}."
+        return f"{none_fits}{f': none has a figure of {absent}' if absent else ''}."
     name = answer.space.reference_at(least.variant)
     # no share of nothing says how far it is
     beyond = f", {format_percent(least.excess)} beyond" if least.limit.bound else " to"
-    return f"{none_fits}; {name} comes closest{beyond} {least.limit}."
+    return f"{none_fits}; {name} comes closest{beyond} {least.limit.shown}."
 
 
 def _fitting(answer: SweepAnswer) -> str:
@@ -187,9 +187,9 @@ def _fitting(answer: SweepAnswer) -> str:
     if not tally.alone:
         return counted
     if tally.alone == others:
-        return f"{counted}, and {tally.limit} alone excludes the others"
+        return f"{counted}, and {tally.limit.shown} alone excludes the others"
     most = "most others" if tally.alone * 2 > others else f"{tally.alone:,} by itself"
-    return f"{counted}, and {tally.limit} excludes {most}"
+    return f"{counted}, and {tally.limit.shown} excludes {most}"
 
 
 def _about_nearest(answer: SweepAnswer, one: Nearest) -> str:
@@ -235,13 +235,14 @@ def _about_front(answer: SweepAnswer) -> str:
 def _no_front(answer: SweepAnswer) -> str:
     """The objectives of which no variant has a figure; else none has one of each."""
     absent = _without_figures(answer, [objective.label for objective in answer.objectives])
-    return f"there is no front: no variant has {absent or 'a figure of every objective'}"
+    return f"there is no front: no variant has a figure of {absent or 'every objective'}"
 
 
 def _without_figures(answer: SweepAnswer, labels: Iterable[str]) -> str:
     """Those of which no variant has a figure: ``receptive-field or output-stride``."""
-    absent = [label for label in dict.fromkeys(labels) if set(answer.column(label)) <= {None}]
-    return _listed(absent, "or") if absent else ""
+    absent = {label for label in labels if set(answer.column(label)) <= {None}}
+    titles = [quantity.title for quantity in answer.quantities if quantity.label in absent]
+    return _listed(titles, "or") if titles else ""
 
 
 def _about_best(answer: SweepAnswer, point: FrontPoint) -> str:
@@ -253,7 +254,7 @@ def _about_best(answer: SweepAnswer, point: FrontPoint) -> str:
 
 
 def _listed(words: Sequence[str], joined_by: str = "and") -> str:
-    """``parameters, MACs and peak activations``."""
+    """``parameters, MACs and peak memory``."""
     *others, last = words
     return f"{', '.join(others)} {joined_by} {last}" if others else last
 

@@ -26,7 +26,7 @@ def writer_of(check: Check) -> Callable[..., str]:
 
 
 def noun_of(check: Check) -> str:
-    """A metric after its figure: ``parameters``, ``FLOPs (fvcore)``, ``of peak activations``."""
+    """A metric after its figure: ``parameters``, ``FLOPs (fvcore)``, ``of peak memory``."""
     metric = EVERY_METRIC[check.metric]
     title = f"of {metric.title}" if metric.in_bytes else metric.title
     dtype = f" ({check.dtype})" if check.dtype else ""

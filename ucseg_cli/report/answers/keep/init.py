@@ -36,22 +36,23 @@ def init_report(
     """The *budgets* of a *model*, and what each of the *files* got.
 
     *failure* is why the model does not run, which leaves a lock out; *missing_action* a folder that
-    the workflow needs and that is not there.
+    the workflow needs and that is not there. Without budgets there was a configuration before.
     """
     units = {True: Unit.BYTES, False: Unit.COUNT}
     rows = (make_row(BUDGETS, budget, unit=units[budget.in_bytes]) for budget in budgets)
+    limits = make_table("budgets", "Budgets", BUDGETS, rows)
     return Report(
         kind="ucseg.init",
         title=f"init {model}",
-        conditions=shown_conditions([] if failure else [conditions]),
+        conditions=shown_conditions([] if failure else [conditions]) if budgets else {},
         tables=(
-            make_table("budgets", "Budgets", BUDGETS, rows),
+            *([limits] if budgets else []),
             make_table("files", "Files", FILES, files.items()),
         ),
         summary=_summary(model, budgets, list(files), is_locked=failure is None),
         notes=tuple(_notes(model, failure, missing_action)),
         payload={
-            "conditions": raw_conditions([] if failure else [conditions]),
+            "conditions": raw_conditions([] if failure or not budgets else [conditions]),
             "model": model,
             "failure": failure,
             "budgets": make_entries(BUDGETS, budgets),
@@ -65,6 +66,8 @@ def _summary(
 ) -> str:
     *others, last = files
     written = f"{', '.join(others)} and {last}" if others else last
+    if not budgets:
+        return f"{written} written: it checks each pull request against the configuration."
     limits = f"{plural(len(budgets), 'budget')} of {model}, {MARGIN}% above today"
     check = "ucseg check --locked" if is_locked else "ucseg check"
     return f"{written} written: {limits}. `{check}` passes now."

@@ -71,7 +71,7 @@ def memory_report(
         },
         records=make_records("alive", fields, peak.alive),
         highlights=(
-            Highlight("peak activations", peak.bytes, Unit.BYTES),
+            Highlight("peak memory", peak.bytes, Unit.BYTES),
             Highlight("minimum for this order", minimum.bytes, Unit.BYTES),
             Highlight("weights and buffers", weights, Unit.BYTES),
         ),
@@ -106,7 +106,7 @@ def _needed(held: Held) -> str:
 
 def _figures_table(peak: Peak, minimum: Peak, weights: int) -> Table:
     figures: tuple[Figure, ...] = (
-        ("peak activations", peak.bytes, *_place(peak)),
+        ("peak memory", peak.bytes, *_place(peak)),
         ("– input", peak.input_bytes, None, None),
         ("– could be freed", sum(held.bytes for held in peak.overdue), None, None),
         ("minimum for this order", minimum.bytes, *_place(minimum)),

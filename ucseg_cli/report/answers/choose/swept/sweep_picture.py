@@ -129,7 +129,7 @@ def _title(
     if dot.mark is not Mark.OUTSIDE:
         return f"{name}: {figures}"
     columns = {limit.label: answer.column(limit.label) for limit in answer.limits}
-    broken = ", ".join(map(str, violated(answer.limits, columns, dot.variant)))
+    broken = ", ".join(one.shown for one in violated(answer.limits, columns, dot.variant))
     return f"{name}: {figures}; not within {broken}"
 
 
@@ -152,7 +152,7 @@ def _scale(answer: SweepAnswer, quantity: Quantity) -> Scale:
 
 def _bounds(limits: Sequence[Limit], quantity: Quantity) -> tuple[Bound, ...]:
     own = (limit for limit in limits if limit.label == quantity.label)
-    return tuple(Bound(limit.bound, str(limit)) for limit in own)
+    return tuple(Bound(limit.bound, limit.shown) for limit in own)
 
 
 def _description(answer: SweepAnswer, across: Quantity, up: Quantity, known: int) -> str:

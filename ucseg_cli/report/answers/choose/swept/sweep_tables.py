@@ -71,7 +71,7 @@ def limits_table(answer: SweepAnswer) -> Table:
         return "binds" if tally.alone == most > 0 and len(answer.tallies) > 1 else ""
 
     fields: Fields[LimitTally] = (
-        Field("limit", "limit", lambda tally: str(tally.limit)),
+        Field("limit", "limit", lambda tally: tally.limit.shown),
         Field("budget", "budget", lambda tally: tally.limit.budget, tier=2),
         Field("met", "met by", lambda tally: tally.met, Kind.EXACT),
         Field("share", "", lambda tally: exact_ratio(tally.met, size), Kind.SHARE, 1),
@@ -111,7 +111,7 @@ def closest_table(answer: SweepAnswer, picture: Scatter | None) -> Table | None:
         excess = None if figure is None else limit.excess(figure)
         if excess is not None and excess <= 0:
             excess = WITHIN
-        rows.append(Row((str(limit), text, excess)))
+        rows.append(Row((limit.shown, text, excess)))
     columns = (
         Column("limit", "limit"),
         Column("figure", "figure"),
@@ -152,10 +152,11 @@ def front_table(answer: SweepAnswer, room: Room, picture: Scatter | None) -> Tab
 
 
 def _goals(answer: SweepAnswer) -> str:
-    """``least params, fvcore; most receptive-field``."""
+    """``least parameters, FLOPs (fvcore); most receptive field``."""
     goals = {"least": False, "most": True}
+    titles = {quantity.label: quantity.title for quantity in answer.quantities}
     named = {
-        word: ", ".join(one.label for one in answer.objectives if one.maximize == maximize)
+        word: ", ".join(titles[one.label] for one in answer.objectives if one.maximize == maximize)
         for word, maximize in goals.items()
     }
     return "; ".join(f"{word} {labels}" for word, labels in named.items() if labels)
@@ -345,14 +346,15 @@ def _reasons(
     attributions: Sequence[Attribution],
     quantities: Sequence[Quantity],
 ) -> str:
-    """``backbone 9 → 10: +101k params, +2.96M fvcore; …``, the largest effect first."""
+    """``backbone 9 → 10: +101k parameters, +2.96M FLOPs (fvcore); …``, the largest first."""
     by_label = {quantity.label: quantity for quantity in quantities}
     effects: dict[str, list[str]] = {}
     for attribution in attributions:
         ranked = sorted(attribution.effects, key=lambda effect: -abs(effect.share))
         for effect in ranked:
-            text = figure_text(by_label[attribution.metric], effect.rounded, signed=True)
-            words = f"{text} {attribution.metric}" if effect.rounded else ""
+            quantity = by_label[attribution.metric]
+            text = figure_text(quantity, effect.rounded, signed=True)
+            words = f"{text} {quantity.title}" if effect.rounded else ""
             effects.setdefault(effect.axis, []).append(words)
     changes = dict(_changes(answer, before, after))
     named = (
