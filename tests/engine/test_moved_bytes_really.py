@@ -210,7 +210,7 @@ def test_a_call_moves_what_it_reads_and_writes(
 
 
 class OnDevice(nn.Module):
-    """Makes a table where it is told to, and takes it to where the input is."""
+    """Makes a table on the CPU, and takes it to where the input is."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x + torch.arange(6.0, device="cpu").to(x.device)
