@@ -30,7 +30,9 @@ def network(*modules: tuple[str, str, int]) -> Subject:
         Module(path, kind, (Weight("weight", index, trainable=True),) if count else ())
         for index, (path, kind, count) in enumerate(modules)
     )
-    return Subject("net", Trace((Module("", "Net"), *held), tensors, (), (), (), (), ()))
+    sizes = tuple(4 * count for _, _, count in modules)
+    trace = Trace((Module("", "Net"), *held), tensors, sizes, (None,) * len(sizes))
+    return Subject("net", trace)
 
 
 def pairs(before: Rows, after: Rows) -> list[tuple[str | None, str | None]]:
@@ -348,8 +350,9 @@ def partners(before: Layers, after: Layers) -> dict[str | None, str | None]:
             for path, kind, shape in layers
         ]
         tensors = tuple(Tensor(shape, "float32", at) for at, shape in enumerate(shapes))
+        sizes = tuple(4 * tensor.numel for tensor in tensors)
         trace = replace(NOTHING, modules=(Module("", "Net"), *held), tensors=tensors)
-        return Subject("net", trace)
+        return Subject("net", replace(trace, storages=sizes, freed=(None,) * len(sizes)))
 
     modules = compare(subject(before), subject(after), depth=9).modules
     return {

@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from support.fixture_types import TraceOf
 from support.function_module import Function
+from support.real_memory import record_without_data
 from ucseg_cli.analysis.counting.metrics import own_figures, totals
 from ucseg_cli.analysis.memory.moved_bytes import moved, moved_bytes, own_moved_bytes
 from ucseg_cli.engine.recording.record import record
@@ -163,6 +164,7 @@ CASES: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
     "in place": (lambda x: x.exp_(), 2 * floats(*X)),
     "twice the same input": (lambda x: x * x, 2 * floats(*X)),
     "two halves of one storage": (lambda x: x[:, :3] * x[:, 3:], floats(*X) + floats(4, 3)),
+    "a part times itself": (lambda x: torch.mul(*[x[:, :1]] * 2), 2 * floats(4, 1)),
     "a part, once however often it is read": (
         lambda x: x[:, :1].expand(4, 6).exp(),
         floats(*X) + floats(*X),
@@ -205,6 +207,18 @@ def test_a_call_moves_what_it_reads_and_writes(
     function: Callable[[Tensor], Tensor], size: int
 ) -> None:
     assert sum(recorded(Function(function), torch.zeros(X)).values()) == size
+
+
+class OnDevice(nn.Module):
+    """Makes a table on the CPU, and takes it to where the input is."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.arange(6.0, device="cpu").to(x.device)
+
+
+def test_a_copy_that_only_takes_a_tensor_to_meta_moves_nothing() -> None:
+    model, x = OnDevice(), torch.zeros(X)
+    assert moved_bytes(record_without_data(model, x)) == sum(really_moved(model, x).values())
 
 
 def test_a_function_of_another_element_type_moves_so_many_bytes(trace_of: TraceOf) -> None:

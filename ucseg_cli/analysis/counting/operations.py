@@ -51,9 +51,10 @@ class Uncounted(NamedTuple):
 
 def charges(trace: Trace, convention: Convention) -> Iterator[Charge]:
     """Every call that the convention prices, in order; then those that only the project prices."""
+    prices = convention.prices
     for index, op in enumerate(trace.ops):
-        if _is_priced(trace, convention, op):
-            cost = convention.prices[op.name](trace, op)
+        if op.name in prices and _is_priced(trace, convention, op):
+            cost = prices[op.name](trace, op)
             yield Charge(index, trace.modules[op.module].path, price_label(op.name), cost)
     if trace.prices:
         from ucseg_cli.analysis.counting.price_formula import cost_of_call  # few projects have any

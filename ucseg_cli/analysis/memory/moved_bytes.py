@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import NamedTuple
 
@@ -66,9 +66,7 @@ class _Tensors:
 
     def __init__(self, trace: Trace, dtype: str | None) -> None:
         self._trace = trace
-        types = dict.fromkeys(tensor.dtype for tensor in trace.tensors)
-        self._bits = {own: (BITS.get(own), BITS.get(as_type(own, dtype))) for own in types}
-        self._known: dict[int, tuple[int, int, int]] = {}
+        self._sizes = list(_sizes(trace, dtype))
 
     def moved_by(self, op: Op) -> int:
         """The bytes that a kernel reads and writes; none if it only makes a view."""
@@ -86,26 +84,34 @@ class _Tensors:
             inputs = [tensor for tensor in inputs if tensor not in op.outputs]
         return self._bytes(inputs) + written
 
-    def _bytes(self, tensors: Iterable[int]) -> int:
+    def _bytes(self, tensors: Sequence[int]) -> int:
         """Each of these tensors once; those on one storage have no more than that has."""
+        if len(tensors) == 1:  # as nearly every output
+            _, size, whole = self._sizes[tensors[0]]
+            return min(size, whole)
         found: dict[int, tuple[int, int]] = {}
         for tensor in dict.fromkeys(tensors):
-            storage, size, whole = self._known.get(tensor) or self._sizes(tensor)
+            storage, size, whole = self._sizes[tensor]
             before = found.get(storage)
             found[storage] = (size if before is None else before[0] + size), whole
         return sum(map(min, found.values()))
-
-    def _sizes(self, tensor: int) -> tuple[int, int, int]:
-        """Its storage, its bytes, and those of the storage, which torch knows for every type."""
-        shape, own, storage = self._trace.tensors[tensor]
-        size = whole = self._trace.storages[storage]
-        recorded, bits = self._bits[own]
-        if recorded and bits:
-            size, whole = -(-prod(shape) * bits // 8), whole * bits // recorded
-        self._known[tensor] = storage, size, whole
-        return storage, size, whole
 
     def _scattered(self, inputs: list[int]) -> int:
         """The bytes of the elements that are written to the first of *inputs*."""
         first, *others = (prod(self._trace.tensors[tensor].shape) for tensor in inputs)
         return max(others, default=0) * self._bytes(inputs[:1]) // first if first else 0
+
+
+def _sizes(trace: Trace, dtype: str | None) -> Iterator[tuple[int, int, int]]:
+    """The storage of each tensor, its bytes, and those of the storage.
+
+    Where an element type is not known here, they are those of the storage, which torch knows.
+    """
+    types = {tensor.dtype for tensor in trace.tensors if tensor.dtype in BITS}
+    bits = {own: (BITS[as_type(own, dtype)], BITS[own]) for own in types}
+    for shape, own, storage in trace.tensors:
+        size = whole = trace.storages[storage]
+        if own in bits:
+            known, recorded = bits[own]
+            size, whole = -(-prod(shape) * known // 8), whole * known // recorded
+        yield storage, size, whole

@@ -78,7 +78,7 @@ def _module_fields(convention: Convention, whole: Figures) -> list[Field[TreeRow
     return [
         *PLACE,
         Field(name, convention.title, count_of(name), Kind.QUANTITY),
-        Field("share", "share", share_of(name, whole[name]), Kind.SHARE, tier=1),
+        Field("share", "share", share_of(name, whole[name]), Kind.RATIO, tier=1),
         Field(MOVED_BYTES, title, count_of(MOVED_BYTES), Kind.BYTES),
         Field(
             "moved_share", "share", share_of(MOVED_BYTES, whole[MOVED_BYTES]), Kind.SHARE, tier=1
