@@ -119,6 +119,16 @@ def test_each_step_along_the_front_adds_up_to_the_difference() -> None:
             assert effects == attribution["delta"] == attribution["after"] - attribution["before"]
 
 
+def test_a_step_is_explained_by_what_it_costs_and_what_it_gains() -> None:
+    figures = {PARAMS: params, FVCORE: lambda place: 9 + place[0] + place[2], FIELD: TRADE[FIELD]}
+    goals = (Objective("params"), Objective("fvcore"), GOALS[1])
+    steps = table(sweep_report(swept_answer(figures=figures, objectives=goals)), "steps")
+    for why in column(steps, "why"):
+        assert "parameters" in why
+        assert "receptive field" in why
+        assert "FLOPs" not in why
+
+
 def test_variants_as_good_as_one_of_the_front_are_counted() -> None:
     constant = {PARAMS: lambda place: 100 + place[0], FVCORE: lambda _: 7}
     front = table(sweep_report(swept_answer(figures=constant)), "front")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
-from ucseg_cli.analysis.space.sweep_answer import Number, Quantity
+from ucseg_cli.analysis.space.sweep_answer import Number, Quantity, SweepAnswer
 from ucseg_cli.report.document import Cell, Kind
 from ucseg_cli.units import format_bytes, format_decimal, spoken_count
 
@@ -39,3 +40,11 @@ def figure_text(quantity: Quantity, figure: Number, *, signed: bool = False) -> 
         return f"{format_decimal(figure, signed=signed)}{unit}"
     write = format_bytes if quantity.in_bytes else spoken_count
     return write(figure, signed=signed)
+
+
+def trade(answer: SweepAnswer, quantities: Sequence[Quantity]) -> list[Quantity]:
+    """Two of some quantities: what is given, and if anything is wanted what that is given for."""
+    gained = {objective.label for objective in answer.objectives if objective.maximize}
+    costs = [one for one in quantities if one.label not in gained]
+    benefits = [one for one in quantities if one.label in gained]
+    return [*costs[:1], *benefits[:1], *costs[1:], *benefits[1:]][:2]

@@ -7,7 +7,7 @@ from functools import cache, partial
 
 from ucseg_cli.analysis.space.limits import violated
 from ucseg_cli.analysis.space.sweep_answer import Limit, Number, Quantity, SweepAnswer
-from ucseg_cli.report.answers.choose.swept.sweep_figures import figure_text
+from ucseg_cli.report.answers.choose.swept.sweep_figures import figure_text, trade
 from ucseg_cli.report.pictures.scatter import Bound, Dot, Mark, Panels, Scale, Scatter
 from ucseg_cli.units import plural
 
@@ -56,9 +56,10 @@ def sweep_panels(answer: SweepAnswer, scatter: Scatter | None) -> Panels | None:
 
 
 def _pair(answer: SweepAnswer) -> tuple[Quantity, Quantity] | None:
-    """The first two objectives; of a single one, with what is limited or else is there."""
+    """A cost and a benefit among the objectives; of one objective, with what else there is."""
     quantities = {quantity.label: quantity for quantity in answer.quantities}
-    labels = [objective.label for objective in answer.objectives]
+    objectives = trade(answer, [quantities[one.label] for one in answer.objectives])
+    labels = [quantity.label for quantity in objectives]
     labels += [limit.label for limit in answer.limits]
     first, *others = dict.fromkeys((*labels, *quantities))
     return (quantities[first], quantities[others[0]]) if others else None

@@ -22,6 +22,7 @@ from ucseg_cli.report.answers.choose.swept.sweep_figures import (
     figure_kind,
     figure_text,
     mean_cell,
+    trade,
 )
 from ucseg_cli.report.document import Cell, Column, Kind, Row, Table, Unit
 from ucseg_cli.report.fields import Field, Fields, make_table
@@ -29,8 +30,6 @@ from ucseg_cli.report.pictures.scatter import Panels, Scatter
 from ucseg_cli.units import exact_ratio, plural
 
 WITHIN = "within"
-EXPLAINED = 2
-"""Objectives of which a step along the front has reasons on the screen."""
 
 
 class Room(NamedTuple):
@@ -287,7 +286,7 @@ def why_table(answer: SweepAnswer, room: Room) -> Table | None:
     shown = spread(answer.front, room.rows)
     if not shown[1:]:
         return None
-    explained = [one for one in room.quantities if one.measure is not None][:EXPLAINED]
+    explained = trade(answer, [one for one in room.quantities if one.measure is not None])
     columns = {one.label: answer.swept.columns[one.label] for one in explained}
     places = {point: place for place, point in enumerate(answer.front, 1)}
     rows = []
@@ -320,9 +319,11 @@ def failed_table(answer: SweepAnswer, rows: int) -> Table | None:
 
 
 def _figure_columns(answer: SweepAnswer, quantities: Sequence[Quantity]) -> Iterator[Column]:
-    """A column for each quantity; the first two objectives are never dropped."""
-    for number, quantity in enumerate(quantities):
-        tier = (0, 0, 1)[number] if number < len(answer.objectives[:3]) else 2
+    """A column for each quantity; the two objectives of the picture are never dropped."""
+    objectives = {objective.label for objective in answer.objectives[:3]}
+    kept = trade(answer, quantities[: len(answer.objectives)])
+    for quantity in quantities:
+        tier = 0 if quantity in kept else 1 if quantity.label in objectives else 2
         yield Column(quantity.label, quantity.title, figure_kind(quantity), tier)
 
 
