@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from ucseg_cli.report.document import Cell, Column, Kind, Report, Row, Table
-from ucseg_cli.report.formats.comment import render_comment
+from ucseg_cli.report.formats.ci.comment import render_comment
 from ucseg_cli.report.formats.markdown import render_markdown
 
 Run = Callable[..., CompletedProcess[str]]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ucseg_cli.report.document import Judgement, Report
-from ucseg_cli.report.formats.github import render_github
+from ucseg_cli.report.formats.ci.github import render_github
 from ucseg_cli.system.control_characters import escaped
 
 Run = Callable[..., CompletedProcess[str]]

@@ -13,7 +13,7 @@ from xmlschema import XMLSchema
 
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
 from ucseg_cli.report.document import Judgement, Report
-from ucseg_cli.report.formats.junit import render_junit
+from ucseg_cli.report.formats.ci.junit import render_junit
 from ucseg_cli.system.control_characters import escaped
 
 Run = Callable[..., CompletedProcess[str]]

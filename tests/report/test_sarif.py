@@ -16,7 +16,7 @@ from jsonschema import Draft4Validator, FormatChecker
 
 from ucseg_cli.analysis.rules.lint_catalogue import RULES, Rule, Severity
 from ucseg_cli.report.document import Judgement, Report
-from ucseg_cli.report.formats.sarif import render_sarif
+from ucseg_cli.report.formats.ci.sarif import render_sarif
 
 Run = Callable[..., CompletedProcess[str]]
 Read = Callable[[str], dict[str, Any]]

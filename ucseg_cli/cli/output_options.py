@@ -12,7 +12,7 @@ import typer
 from ucseg_cli.cli.file_type import FileName
 from ucseg_cli.cli.options import OUTPUT, one_of
 from ucseg_cli.errors import UsageError
-from ucseg_cli.report.formats.render import FORMATS, JUDGED_FORMATS
+from ucseg_cli.report.formats.render import DRAWN_FORMATS, FORMATS, JUDGED_FORMATS
 
 if TYPE_CHECKING:
     from ucseg_cli.analysis.subject import Subject
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 JUDGING = ("check", "lint", "verify", "identify")
 """The commands whose answers judge something."""
+DRAWING = ("latency", "sweep")
+"""The commands whose answers have a picture."""
 NAMED_EXPORTS = ("json", "csv", "markdown", "html")
 """Formats with an export option of their own."""
 
@@ -63,7 +65,8 @@ def _formats(context: typer.Context) -> tuple[str, ...]:
 
 
 def _formats_of(command: str) -> tuple[str, ...]:
-    return (*FORMATS, *(JUDGED_FORMATS if command in JUDGING else ()))
+    drawn = DRAWN_FORMATS if command in DRAWING else ()
+    return (*FORMATS, *drawn, *(JUDGED_FORMATS if command in JUDGING else ()))
 
 
 def format_help(command: str) -> str:

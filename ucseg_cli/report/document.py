@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from fractions import Fraction
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ucseg_cli.analysis.rules.lint_catalogue import Rule
 
 if TYPE_CHECKING:  # few answers have any
-    from ucseg_cli.report.pictures.scatter import Picture
+    from ucseg_cli.report.pictures.picture import Picture
 
 
 @dataclass(frozen=True)  # slots would take it twice as long to define
@@ -186,6 +186,7 @@ class Report(NamedTuple):
         notes: sentences a user needs to read the figures, shown before the summary.
         judgements: everything that was judged; what passed too.
         rules: what the judgements look for, where that has a name.
+        pictures: makes the pictures of the whole answer, for a format that shows any.
         first: what a terminal shows; None if that is all *tables*, as every other format has them.
     """
 
@@ -200,4 +201,10 @@ class Report(NamedTuple):
     notes: tuple[str, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     rules: tuple[Rule, ...] = ()
+    pictures: Callable[[], tuple[Picture, ...]] = tuple
     first: First | None = None
+
+    def all_pictures(self) -> tuple[Picture, ...]:
+        """Those of the whole answer, then those of its tables."""
+        of_tables = (table.picture for table in self.tables if table.picture is not None)
+        return (*self.pictures(), *of_tables)

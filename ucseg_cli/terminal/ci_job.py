@@ -49,7 +49,7 @@ def from_workspace(report: Report) -> Report:
 
 
 def _fitting(report: Report, room: int, *, exact: bool) -> bytes:
-    from ucseg_cli.report.formats.comment import render_comment
+    from ucseg_cli.report.formats.ci.comment import render_comment
     from ucseg_cli.report.formats.markdown import render_markdown
 
     whole = f"{render_markdown(report, exact=exact)}\n".encode()

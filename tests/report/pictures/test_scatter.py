@@ -10,38 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ucseg_cli.report.pictures.panels_svg import SIGNS, panels_html, signs_of
+from support.small_pictures import DOTS, FLOPS, PARAMS, SCATTER
 from ucseg_cli.report.pictures.ruler import make_ruler, tick_text
 from ucseg_cli.report.pictures.scatter import Bound, Dot, Mark, Panels, Scale, Scatter
-from ucseg_cli.report.pictures.scatter_plot import BRAILLE, FEW, NARROWEST, Part, plot_lines
-from ucseg_cli.report.pictures.scatter_svg import BOTTOM, LEFT, RIGHT, TOP, scatter_svg
+from ucseg_cli.report.pictures.svg.panels_svg import SIGNS, panels_html, signs_of
+from ucseg_cli.report.pictures.svg.scatter_svg import BOTTOM, LEFT, RIGHT, TOP, draw_scatter
+from ucseg_cli.report.pictures.text.scatter_plot import BRAILLE, FEW, NARROWEST, Part, plot_lines
 from ucseg_cli.units import parse_count
 
 SVG = "{http://www.w3.org/2000/svg}"
-PARAMS, FLOPS = Scale("parameters", goal="less"), Scale("FLOPs", goal="less")
-DOTS = (
-    Dot(300_000, 250, Mark.OUTSIDE, 3, (1, 1)),
-    Dot(100_000, 200, Mark.FRONT, 0, (0, 0)),
-    Dot(200_000, 120, Mark.FRONT, 1, (0, 1)),
-    Dot(220_000, 220, Mark.PLAIN, 2, (1, 0)),
-)
-BASE = Dot(260_000, 180, Mark.BASE)
-SCATTER = Scatter(
-    "FLOPs by parameters",
-    "4 variants",
-    PARAMS,
-    FLOPS,
-    DOTS,
-    BASE,
-    "v2",
-    (Bound(250_000, "params ≤ 250k"),),
-    (Bound(240, "fvcore ≤ 240"),),
-    title_of=lambda dot: f"number {dot.variant}",
-)
 
 
 def drawn(scatter: Scatter) -> ET.Element:
-    return ET.fromstring(scatter_svg(scatter, "front"))
+    return ET.fromstring(draw_scatter(scatter, "front").element)
 
 
 def of_class(picture: ET.Element, name: str) -> list[ET.Element]:
@@ -139,7 +120,7 @@ def test_no_name_is_markup_in_any_picture() -> None:
         title_of=lambda _: HOSTILE,
     )
     panels = Panels(scatter, ((HOSTILE, (HOSTILE, "b")), ("y", ("c", "d"))))
-    for text in (scatter_svg(scatter, "front"), panels_html(panels)):
+    for text in (draw_scatter(scatter, "front").element, panels_html(panels)):
         assert "<script" not in text
         assert "\x1b" not in text
     drawn(scatter)

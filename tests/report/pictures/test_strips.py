@@ -3,23 +3,14 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
+from support.small_pictures import MS, STRIPS
 from ucseg_cli.report.pictures.ruler import make_ruler
-from ucseg_cli.report.pictures.scatter import Scale, Strip, Strips
-from ucseg_cli.report.pictures.strips_svg import LEFT, RIGHT, strips_svg
-
-MS = 1_000_000
-STRIPS = Strips(
-    "Time of one call",
-    "Medians.",
-    (
-        Strip("v2", (78 * MS, 80 * MS, 90 * MS), (79 * MS, 80 * MS, 82 * MS)),
-        Strip("<b>&\u202e", (26 * MS,), (26 * MS, 26 * MS, 26 * MS)),
-    ),
-)
+from ucseg_cli.report.pictures.scatter import Scale
+from ucseg_cli.report.pictures.svg.strips_svg import LEFT, RIGHT, draw_strips
 
 
 def test_each_model_has_its_calls_and_a_box_around_the_middle_half() -> None:
-    picture = ET.fromstring(strips_svg(STRIPS, "latency"))
+    picture = ET.fromstring(draw_strips(STRIPS, "latency").element)
     circles = [one for one in picture.iter() if one.get("class") == "call"]
     boxes = [one for one in picture.iter() if one.get("class") == "box"]
     assert (len(circles), len(boxes)) == (4, 2)
@@ -28,7 +19,7 @@ def test_each_model_has_its_calls_and_a_box_around_the_middle_half() -> None:
 
 
 def test_faster_calls_stand_further_to_the_left_and_all_within_the_frame() -> None:
-    text = strips_svg(STRIPS, "latency")
+    text = draw_strips(STRIPS, "latency").element
     places = [float(x) for x in re.findall(r'cx="([0-9.]+)"', text)]
     assert places[0] < places[1] < places[2]
     assert places[3] < places[0]
@@ -38,7 +29,7 @@ def test_faster_calls_stand_further_to_the_left_and_all_within_the_frame() -> No
 
 
 def test_a_name_is_escaped_and_has_no_control_characters() -> None:
-    text = strips_svg(STRIPS, "latency")
+    text = draw_strips(STRIPS, "latency").element
     assert "<b>" not in text
     assert "&lt;b&gt;&amp;" in text
     assert "\u202e" not in text

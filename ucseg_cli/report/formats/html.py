@@ -15,6 +15,7 @@ from ucseg_cli import __version__
 from ucseg_cli.report.document import Cell, Column, Highlight, Kind, Report, Role, Row, Span, Table
 from ucseg_cli.report.formats.cells import WORDS, Tone, format_cell, one_line, tone_of
 from ucseg_cli.report.formats.screen import glue_units
+from ucseg_cli.report.pictures.svg.colours import theme
 
 _TONES = {Tone.GOOD: "good", Tone.CAUTION: "caution", Tone.BAD: "bad", Tone.NEUTRAL: ""}
 _ROLES = {Role.DATA: "", Role.TOTAL: "total", Role.FOLDED: "folded"}
@@ -72,6 +73,7 @@ def render_html(report: Report, *, exact: bool = False) -> str:
     return _template().render(
         report=report,
         version=__version__,
+        theme=theme(":root"),
         tiles=[_tile(highlight, exact=exact) for highlight in report.highlights],
         sheets=[_sheet(table, exact=exact) for table in report.tables],
     )
@@ -114,18 +116,16 @@ def _picture(table: Table) -> str:
     """The table's picture, in which every name is escaped already."""
     if table.picture is None:
         return ""
-    from ucseg_cli.report.pictures.panels_svg import panels_html
-    from ucseg_cli.report.pictures.scatter import Panels, Strips
-    from ucseg_cli.report.pictures.scatter_svg import scatter_svg
-    from ucseg_cli.report.pictures.strips_svg import strips_svg
+    from ucseg_cli.report.pictures.scatter import Panels
+    from ucseg_cli.report.pictures.svg.draw import draw
+    from ucseg_cli.report.pictures.svg.panels_svg import panels_html
 
     picture = table.picture
     if isinstance(picture, Panels):
         return panels_html(picture)
-    if isinstance(picture, Strips):
-        return f"<figure>{strips_svg(picture, table.key)}</figure>"
-    note = f"<figcaption>{escape(picture.note)}</figcaption>" if picture.note else ""
-    return f"<figure>{scatter_svg(picture, table.key)}{note}</figure>"
+    note = getattr(picture, "note", "")
+    caption = f"<figcaption>{escape(note)}</figcaption>" if note else ""
+    return f"<figure>{draw(picture, table.key).element}{caption}</figure>"
 
 
 def _note(table: Table) -> str | None:

@@ -11,6 +11,7 @@ ANSWER = re.compile(
     \{\s*"kind":\s*"ucseg\.[\w-]+",\s*"format_version":\s*"[^"]*",\s*"tool"  # JSON, unlike a lock
     | \{\s*"\$schema".{1,200}?"driver":\s*\{\s*"name":\s*"ucseg"             # SARIF
     | <!doctype\ html>.{1,400}?<meta\ name="generator"\ content="ucseg\      # a page
+    | <svg\ xmlns="[^"]{1,80}"\ class="ucseg"                                # pictures
     | (<\?xml[^>]*>\s*)?<testsuites>\s*<testsuite\ name="ucseg\.             # JUnit
     | (<\?xml[^>]*>\s*)?<testsuites\s*/>                                     # with nothing in it
     | <!--\ ucseg\.                                                          # Markdown, a comment

@@ -11,20 +11,24 @@ if TYPE_CHECKING:  # the options ask for names alone
     from ucseg_cli.report.formats.screen import Screen
 
 FORMATS = ("table", "json", "csv", "markdown", "html", "comment")
+DRAWN_FORMATS = ("svg",)
+"""Formats that only an answer with a picture can be written as."""
 JUDGED_FORMATS = ("github", "junit", "sarif")
 """Formats that only an answer that judges something can be written as."""
-FOR_MACHINES = ("json", "csv", "html", "junit", "sarif")
+FOR_CI = ("comment", *JUDGED_FORMATS)
+FOR_MACHINES = ("json", "csv", "html", "svg", "junit", "sarif")
 """Formats that are UTF-8 whatever the stream; the others are spelled for it."""
 WITH_EXACT = ("markdown", "html", "comment")
 """Those that round counts unless asked for exact ones; the others are for machines."""
 
 
 def render(report: Report, format_name: str, screen: Screen) -> str:
-    """The report in one of FORMATS or JUDGED_FORMATS; *screen* is where a table is read."""
+    """The report in a format of one of these lists; *screen* is where a table is read."""
     if format_name == "table":
         from ucseg_cli.report.formats.terminal import render_terminal
 
         return render_terminal(report, screen)
-    module = import_module(f"ucseg_cli.report.formats.{format_name}")
+    folder = "formats.ci" if format_name in FOR_CI else "formats"
+    module = import_module(f"ucseg_cli.report.{folder}.{format_name}")
     renderer: Callable[..., str] = getattr(module, f"render_{format_name}")
     return renderer(report, exact=screen.exact) if format_name in WITH_EXACT else renderer(report)

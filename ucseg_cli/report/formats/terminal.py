@@ -24,7 +24,7 @@ from ucseg_cli.report.formats.screen import (
 )
 
 if TYPE_CHECKING:
-    from ucseg_cli.report.pictures.scatter import Picture
+    from ucseg_cli.report.pictures.picture import Picture
 
 TITLE = 15
 """Cells that a column's title may take in any case."""
@@ -93,7 +93,7 @@ def _plot(picture: Picture | None, screen: Screen) -> list[Text]:
     if picture is None:
         return []
     from ucseg_cli.report.pictures.scatter import Scatter
-    from ucseg_cli.report.pictures.scatter_plot import plot_lines
+    from ucseg_cli.report.pictures.text.scatter_plot import plot_lines
 
     if not isinstance(picture, Scatter):
         return []

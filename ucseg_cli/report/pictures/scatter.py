@@ -129,9 +129,6 @@ class Strips(NamedTuple):
     rows: tuple[Strip, ...]
 
 
-Picture = Scatter | Panels | Strips
-
-
 def _best(dots: Sequence[Dot], across: Scale, up: Scale) -> Iterator[Dot]:
     """From the best figure across on, each dot with a better figure up than all before it."""
     right, top = (-1 if scale.goal == "more" else 1 for scale in (across, up))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 
 from ucseg_cli.report.formats.cells import one_line
 from ucseg_cli.report.formats.screen import shorten_end
 from ucseg_cli.report.pictures.ruler import Ruler, rulers
 from ucseg_cli.report.pictures.scatter import Panels
+from ucseg_cli.report.pictures.svg.elements import clean
 
 WIDTH, HEIGHT, EDGE = 240, 180, 8
 CELL = 4
@@ -16,13 +16,7 @@ CELL = 4
 LONGEST_VALUE = 24
 STYLE = """
 .panels {
-  --s0: #0b7285; --s1: #c2410c; --s2: #6d28d9; --s3: #2f7d32; --s4: #a61e4d; --s5: #596069;
   display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 1.1rem 1.4rem;
-}
-@media screen and (prefers-color-scheme: dark) {
-  .panels {
-    --s0: #4cc3d4; --s1: #ff9a5c; --s2: #b197fc; --s3: #69db7c; --s4: #f783ac; --s5: #adb5bd;
-  }
 }
 .panels figure { margin: 0; min-width: 0; }
 .panels figure > svg { display: block; width: 100%; height: auto; }
@@ -30,7 +24,7 @@ STYLE = """
 .panels figcaption b { display: block; font-weight: 600; }
 .panels .value { display: inline-flex; align-items: center; gap: .35em; margin-right: 1em; }
 .panels .value svg { width: .8em; height: .8em; flex: none; }
-.panels .edge { stroke: var(--strong, #c3c9d1); fill: none; }
+.panels .edge { stroke: var(--strong); fill: none; }
 .panels .sign { fill: none; stroke-width: 1.2; stroke-linejoin: round; }
 """.strip()
 SIGNS = (
@@ -68,9 +62,9 @@ def _figure(
     label = f"{scatter.up.title} by {scatter.across.title}, by {name}"
     drawn = "".join(_paths(panels, place, signs, across, up))
     return (
-        f'<figure><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_text(label)}">'
+        f'<figure><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{clean(label)}">'
         f'<path class="edge" d="M{EDGE} {EDGE}V{HEIGHT - EDGE}H{WIDTH - EDGE}"/>{drawn}</svg>'
-        f"<figcaption><b>{_text(name)}</b>{''.join(_key(texts, signs))}</figcaption></figure>\n"
+        f"<figcaption><b>{clean(name)}</b>{''.join(_key(texts, signs))}</figcaption></figure>\n"
     )
 
 
@@ -98,9 +92,5 @@ def _key(texts: Sequence[str], signs: Sequence[int]) -> Iterator[str]:
         yield (
             '<span class="value"><svg viewBox="-3 -3 6 6" aria-hidden="true">'
             f'<path class="sign" stroke="var(--s{sign})" d="M0 0{SIGNS[sign]}"/></svg>'
-            f"{escape(shown)}</span>"
+            f"{clean(shown)}</span>"
         )
-
-
-def _text(words: str) -> str:
-    return escape(one_line(words))

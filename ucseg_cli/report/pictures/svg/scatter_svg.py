@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from html import escape
 
-from ucseg_cli.report.formats.cells import one_line
 from ucseg_cli.report.pictures.ruler import Ruler, rulers
 from ucseg_cli.report.pictures.scatter import Bound, Dot, Mark, Scatter
+from ucseg_cli.report.pictures.svg.elements import Drawing, clean, draw_frame, short
 
-WIDTH, HEIGHT = 760, 448
+HEIGHT = 448
 LEFT, RIGHT, TOP, BOTTOM = 96, 744, 44, 372
 """The frame, in units of the picture; the rest is for words, which are larger on a phone."""
 TICKS_ACROSS, TICKS_UP = 6, 6
 STYLE = """
 .scatter { display: block; width: 100%; height: auto; }
-.scatter text { font: 11px system-ui, sans-serif; fill: var(--quiet, #5b6470); }
-.scatter .name { font-weight: 600; fill: var(--ink, #16191d); }
-.scatter .over { paint-order: stroke; stroke: var(--card, #fff); stroke-width: 4px; }
-.scatter .grid { stroke: var(--line, #e3e6ea); fill: none; }
-.scatter .edge { stroke: var(--strong, #c3c9d1); fill: none; }
-.scatter .plain { fill: var(--quiet, #5b6470); fill-opacity: .38; }
-.scatter .outside { fill: none; stroke: var(--quiet, #5b6470); stroke-opacity: .6; }
-.scatter .front { fill: var(--accent, #0b7285); stroke: var(--card, #fff); }
-.scatter .joined { fill: none; stroke: var(--accent, #0b7285); stroke-width: 1.6; }
-.scatter .base { fill: var(--card, #fff); stroke: var(--ink, #16191d); stroke-width: 2; }
-.scatter .bound { stroke: var(--bad, #c4320a); stroke-width: 1.5; stroke-dasharray: 6 4; }
-.scatter .limit { fill: var(--bad, #c4320a); }
+.scatter text { font: 11px system-ui, sans-serif; fill: var(--quiet); }
+.scatter .name { font-weight: 600; fill: var(--ink); }
+.scatter .over { paint-order: stroke; stroke: var(--card); stroke-width: 4px; }
+.scatter .grid { stroke: var(--line); fill: none; }
+.scatter .edge { stroke: var(--strong); fill: none; }
+.scatter .plain { fill: var(--quiet); fill-opacity: .38; }
+.scatter .outside { fill: none; stroke: var(--quiet); stroke-opacity: .6; }
+.scatter .front { fill: var(--accent); stroke: var(--card); }
+.scatter .joined { fill: none; stroke: var(--accent); stroke-width: 1.6; }
+.scatter .base { fill: var(--card); stroke: var(--ink); stroke-width: 2; }
+.scatter .bound { stroke: var(--bad); stroke-width: 1.5; stroke-dasharray: 6 4; }
+.scatter .limit { fill: var(--bad); }
 .scatter .plain, .scatter .outside { r: 3px; }
 .scatter .front { r: 5px; }
 @media (max-width: 40rem) {
@@ -38,31 +37,25 @@ STYLE = """
 """.strip()
 
 
-def scatter_svg(scatter: Scatter, name: str) -> str:
+def draw_scatter(scatter: Scatter, name: str) -> Drawing:
     """The whole picture; *name* is its own on a page, as an attribute may hold it."""
     across, up = rulers(scatter)
     others = sorted(scatter.dots, key=lambda dot: dot.mark.value)
     others = [dot for dot in others if dot.mark is not Mark.FRONT]
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="scatter" viewBox="0 0 {WIDTH} {HEIGHT}"',
-        f' role="img" aria-labelledby="{name}-title {name}-desc">',
-        f'<title id="{name}-title">{_text(scatter.title)}</title>',
-        f'<desc id="{name}-desc">{_text(scatter.description)}</desc>',
-        f"<style>{STYLE}</style>",
         *_edges(scatter, across, up),
         *_circles(scatter, others, across, up),
         *_joined(scatter, across, up),
         *_circles(scatter, scatter.front_dots, across, up),
         *_bounds(scatter, across, up),
         *_base(scatter, across, up),
-        "</svg>",
     ]
-    return "\n".join(parts)
+    return draw_frame("scatter", name, HEIGHT, (scatter.title, scatter.description), STYLE, parts)
 
 
 def place(dot: Dot, across: Ruler, up: Ruler) -> tuple[str, str]:
     """Where a dot is, in units of the picture."""
-    return _short(_x(across.place(dot.x))), _short(_y(up.place(dot.y)))
+    return short(_x(across.place(dot.x))), short(_y(up.place(dot.y)))
 
 
 def _x(share: float) -> float:
@@ -73,40 +66,32 @@ def _y(share: float) -> float:
     return BOTTOM - share * (BOTTOM - TOP)
 
 
-def _short(number: float) -> str:
-    return f"{number:.1f}".removesuffix(".0")
-
-
-def _text(words: str) -> str:
-    return escape(one_line(words))
-
-
 def _edges(scatter: Scatter, across: Ruler, up: Ruler) -> Iterator[str]:
     """The grid with its figures, and what each direction is."""
     for share, text in up.ticks(TICKS_UP):
-        y = _short(_y(share))
+        y = short(_y(share))
         yield f'<path class="grid" d="M{LEFT} {y}H{RIGHT}"/>'
-        yield (f'<text x="{LEFT - 8}" y="{y}" dy=".35em" text-anchor="end">{_text(text)}</text>')
+        yield (f'<text x="{LEFT - 8}" y="{y}" dy=".35em" text-anchor="end">{clean(text)}</text>')
     for number, (share, text) in enumerate(across.ticks(TICKS_ACROSS)):
-        x = _short(_x(share))
+        x = short(_x(share))
         few = ' class="few"' if number % 2 else ""
         yield f'<path class="grid" d="M{x} {TOP}V{BOTTOM}"/>'
         yield (
             f'<text{few} x="{x}" y="{BOTTOM + 8}" dy=".9em" text-anchor="middle">'
-            f"{_text(text)}</text>"
+            f"{clean(text)}</text>"
         )
     yield f'<path class="edge" d="M{LEFT} {TOP}V{BOTTOM}H{RIGHT}"/>'
-    yield f'<text class="name" x="8" y="24">↑ {_text(scatter.up.heading)}</text>'
+    yield f'<text class="name" x="8" y="24">↑ {clean(scatter.up.heading)}</text>'
     yield (
         f'<text class="name" x="{RIGHT}" y="{BOTTOM + 8}" dy="2.4em" text-anchor="end">'
-        f"{_text(scatter.across.heading)} →</text>"
+        f"{clean(scatter.across.heading)} →</text>"
     )
 
 
 def _circles(scatter: Scatter, dots: Iterable[Dot], across: Ruler, up: Ruler) -> Iterator[str]:
     for dot in dots:
         x, y = place(dot, across, up)
-        title = f"<title>{_text(scatter.title_of(dot))}</title>"
+        title = f"<title>{clean(scatter.title_of(dot))}</title>"
         yield f'<circle class="{dot.mark.name.lower()}" cx="{x}" cy="{y}">{title}</circle>'
 
 
@@ -126,17 +111,17 @@ def _bounds(scatter: Scatter, across: Ruler, up: Ruler) -> Iterator[str]:
         x = _x(across.place(bound.at))
         is_right = x > (LEFT + RIGHT) / 2
         anchor, shift = ("end", -6) if is_right else ("start", 6)
-        yield f'<path class="bound" d="M{_short(x)} {TOP}V{BOTTOM}"/>'
+        yield f'<path class="bound" d="M{short(x)} {TOP}V{BOTTOM}"/>'
         yield (
-            f'<text class="limit over" x="{_short(x + shift)}" y="{TOP + number * 20}" dy="1.2em"'
-            f' text-anchor="{anchor}">{_text(bound.text)}</text>'
+            f'<text class="limit over" x="{short(x + shift)}" y="{TOP + number * 20}" dy="1.2em"'
+            f' text-anchor="{anchor}">{clean(bound.text)}</text>'
         )
     for bound in _within(scatter.up_bounds, up):
         y = _y(up.place(bound.at))
-        yield f'<path class="bound" d="M{LEFT} {_short(y)}H{RIGHT}"/>'
+        yield f'<path class="bound" d="M{LEFT} {short(y)}H{RIGHT}"/>'
         yield (
-            f'<text class="limit over" x="{RIGHT - 6}" y="{_short(y)}" dy="-.4em"'
-            f' text-anchor="end">{_text(bound.text)}</text>'
+            f'<text class="limit over" x="{RIGHT - 6}" y="{short(y)}" dy="-.4em"'
+            f' text-anchor="end">{clean(bound.text)}</text>'
         )
 
 
@@ -151,10 +136,10 @@ def _base(scatter: Scatter, across: Ruler, up: Ruler) -> Iterator[str]:
     x, y = _x(across.place(base.x)), _y(up.place(base.y))
     anchor, shift = ("end", -12) if x > (LEFT + RIGHT) / 2 else ("start", 12)
     yield (
-        f'<path class="base" d="M{_short(x)} {_short(y - 7)}l7 7-7 7-7-7z">'
-        f"<title>{_text(scatter.title_of(base))}</title></path>"
+        f'<path class="base" d="M{short(x)} {short(y - 7)}l7 7-7 7-7-7z">'
+        f"<title>{clean(scatter.title_of(base))}</title></path>"
     )
     yield (
-        f'<text class="name over" x="{_short(x + shift)}" y="{_short(y)}" dy="-.5em"'
-        f' text-anchor="{anchor}">{_text(scatter.base_name)}</text>'
+        f'<text class="name over" x="{short(x + shift)}" y="{short(y)}" dy="-.5em"'
+        f' text-anchor="{anchor}">{clean(scatter.base_name)}</text>'
     )

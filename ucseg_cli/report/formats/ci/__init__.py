@@ -1,0 +1,1 @@
+"""Formats that a CI job or a code host reads."""

@@ -1,0 +1,1 @@
+"""Pictures as static SVG: pure functions from values to text."""

@@ -1,0 +1,86 @@
+"""Any picture as SVG, and several of them with their words as one document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from ucseg_cli.report.document import Report
+from ucseg_cli.report.pictures.picture import Picture
+from ucseg_cli.report.pictures.scatter import Panels, Scatter, Strips
+from ucseg_cli.report.pictures.svg.colours import theme
+from ucseg_cli.report.pictures.svg.elements import (
+    FONT,
+    WIDTH,
+    Drawing,
+    clean,
+    fitting_lines,
+    short,
+)
+from ucseg_cli.report.pictures.svg.scatter_svg import draw_scatter
+from ucseg_cli.report.pictures.svg.strips_svg import draw_strips
+
+MARGIN, GAP = 20, 28
+HEADING, LINE = 15, 19
+"""Units of the text above the pictures, and of one line of it."""
+DRAWN_BY: Mapping[type, Callable[[Any, str], Drawing]] = {
+    Scatter: draw_scatter,
+    Strips: draw_strips,
+}
+STYLE = f"""
+.sheet-back {{ fill: var(--card); }}
+.words {{ font: {HEADING - 2}px {FONT}; fill: var(--quiet); }}
+.words.first {{ font: 600 {HEADING}px {FONT}; fill: var(--ink); }}
+""".strip()
+
+
+def draw(picture: Picture, name: str) -> Drawing:
+    """One picture; *name* is its own in the document."""
+    return DRAWN_BY[type(picture)](picture, name)
+
+
+def drawable(pictures: Iterable[Picture]) -> list[Picture]:
+    """Those that are one drawing; panels are many, and only a page has room for them."""
+    return [picture for picture in pictures if not isinstance(picture, Panels)]
+
+
+def document(report: Report) -> str:
+    """All pictures of an answer, one below the other, under its title and its conditions.
+
+    Light and dark follow the reader's theme.
+    """
+    drawings = [
+        draw(picture, f"picture{number}")
+        for number, picture in enumerate(drawable(report.all_pictures()))
+    ]
+    words = list(_words(report))
+    top = MARGIN + LINE * len(words) + GAP / 2
+    heights = sum(drawing.height + GAP for drawing in drawings)
+    width, height = WIDTH + 2 * MARGIN, top + heights + MARGIN - GAP
+    body = "\n".join((*words, *_placed(drawings, top)))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="ucseg" width="{width}"'
+        f' height="{short(height)}" viewBox="0 0 {width} {short(height)}">\n'
+        f"<title>{clean(report.title)}</title>\n<desc>{clean(report.summary)}</desc>\n"
+        f"<style>{theme('.ucseg')}\n{STYLE}</style>\n"
+        f'<rect class="sheet-back" width="100%" height="100%"/>\n{body}\n</svg>\n'
+    )
+
+
+def _words(report: Report) -> Iterator[str]:
+    """The title and the conditions, each on as many lines as it needs."""
+    conditions = " · ".join(f"{key} {value}" for key, value in report.conditions.items())
+    lines = [("words first", line) for line in fitting_lines(report.title, WIDTH, HEADING)]
+    lines += [("words", line) for line in fitting_lines(conditions, WIDTH, HEADING - 2)]
+    for number, (style, line) in enumerate(lines, 1):
+        y = MARGIN + LINE * number - 4
+        yield f'<text class="{style}" x="{MARGIN}" y="{y}">{clean(line)}</text>'
+
+
+def _placed(drawings: Iterable[Drawing], top: float) -> Iterator[str]:
+    for drawing in drawings:
+        yield (
+            f'<svg x="{MARGIN}" y="{short(top)}" width="{WIDTH}" height="{short(drawing.height)}">'
+            f"\n{drawing.element}\n</svg>"
+        )
+        top += drawing.height + GAP

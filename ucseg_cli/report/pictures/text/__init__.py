@@ -1,0 +1,1 @@
+"""Pictures as characters, for terminals and for other programs."""
