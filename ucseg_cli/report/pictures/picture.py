@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ucseg_cli.report.pictures.icicle import Icicle
 from ucseg_cli.report.pictures.scatter import Panels, Scatter, Strips
 
-Picture = Scatter | Panels | Strips
+OneDrawing = Scatter | Strips | Icicle
+Picture = OneDrawing | Panels

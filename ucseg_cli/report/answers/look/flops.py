@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ucseg_cli.analysis.counters.peers import reconcile
 from ucseg_cli.analysis.counters.switches import plain_notes
@@ -36,6 +36,9 @@ from ucseg_cli.report.parts.module_table import (
 )
 from ucseg_cli.report.parts.reconciliation_tables import RECONCILIATION, reconciliation_tables
 from ucseg_cli.units import exact_ratio, format_count, format_percent, plural
+
+if TYPE_CHECKING:
+    from ucseg_cli.report.pictures.picture import Picture
 
 UNCOUNTED: Fields[Uncounted] = (
     Field("op", "operator", lambda item: item.op),
@@ -80,6 +83,7 @@ def flops_report(
             "uncounted": make_entries(UNCOUNTED, missed),
             **({"reconciliation": make_entries(RECONCILIATION, others)} if reconciled else {}),
         },
+        pictures=lambda: _icicle(trace, convention),
         records=module_records(fields, rows, arrangement, metric),
         highlights=tuple(
             Highlight(CONVENTIONS[name].title, count) for name, count in total.items()
@@ -91,6 +95,14 @@ def flops_report(
             *plain_notes(as_others_count, convention),
         ),
     )
+
+
+def _icicle(trace: Trace, convention: Convention) -> tuple[Picture, ...]:
+    # only a format that draws needs it
+    from ucseg_cli.report.parts.drawn.module_icicle import Measured, module_icicles
+
+    metric = Measured(convention.name, convention.title, convention.noun)
+    return module_icicles(trace, own_flops(trace), metric)
 
 
 def _own(trace: Trace, convention: Convention) -> dict[str, Figures]:

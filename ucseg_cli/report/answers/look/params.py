@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ucseg_cli.analysis.counting.module_tree import TreeRow, module_rows
 from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, own_params, total_params
@@ -23,6 +23,10 @@ from ucseg_cli.report.parts.module_table import (
     share_of,
 )
 from ucseg_cli.units import exact_ratio, format_bytes, format_count, format_percent
+
+if TYPE_CHECKING:
+    from ucseg_cli.facts.trace import Trace
+    from ucseg_cli.report.pictures.picture import Picture
 
 Figures = dict[str, int | None]
 """Integers by metric; None for what is not known."""
@@ -69,8 +73,16 @@ def _report(
             "modules": make_entries(fields, rows),
         },
         highlights=_highlights(total),
+        pictures=lambda: _icicle(subject.trace),
         records=module_records(fields, rows, arrangement, "params"),
     )
+
+
+def _icicle(trace: Trace) -> tuple[Picture, ...]:
+    # only a format that draws needs it
+    from ucseg_cli.report.parts.drawn.module_icicle import Measured, module_icicles
+
+    return module_icicles(trace, own_params(trace), Measured("params", "Parameters", "parameters"))
 
 
 def _fields(total: Figures) -> list[Field[TreeRow]]:

@@ -6,30 +6,37 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ucseg_cli.report.document import Report
-from ucseg_cli.report.pictures.picture import Picture
+from ucseg_cli.report.pictures.icicle import Icicle
+from ucseg_cli.report.pictures.picture import OneDrawing, Picture
 from ucseg_cli.report.pictures.scatter import Panels, Scatter, Strips
 from ucseg_cli.report.pictures.svg.colours import theme
 from ucseg_cli.report.pictures.svg.elements import (
     FONT,
+    PHONE,
     WIDTH,
     Drawing,
     clean,
+    fitting,
     fitting_lines,
     short,
 )
+from ucseg_cli.report.pictures.svg.icicle_svg import draw_icicle
 from ucseg_cli.report.pictures.svg.scatter_svg import draw_scatter
 from ucseg_cli.report.pictures.svg.strips_svg import draw_strips
 
-MARGIN, GAP = 20, 28
+MARGIN, GAP = 20, 32
 HEADING, LINE = 15, 19
 """Units of the text above the pictures, and of one line of it."""
 DRAWN_BY: Mapping[type, Callable[[Any, str], Drawing]] = {
     Scatter: draw_scatter,
     Strips: draw_strips,
+    Icicle: draw_icicle,
 }
 STYLE = f"""
+{PHONE} {{ svg.ucseg {{ width: 100%; height: auto; }} }}
 .sheet-back {{ fill: var(--card); }}
 .words {{ font: {HEADING - 2}px {FONT}; fill: var(--quiet); }}
+.words.title {{ font-weight: 600; fill: var(--ink); }}
 .words.first {{ font: 600 {HEADING}px {FONT}; fill: var(--ink); }}
 """.strip()
 
@@ -39,7 +46,7 @@ def draw(picture: Picture, name: str) -> Drawing:
     return DRAWN_BY[type(picture)](picture, name)
 
 
-def drawable(pictures: Iterable[Picture]) -> list[Picture]:
+def drawable(pictures: Iterable[Picture]) -> list[OneDrawing]:
     """Those that are one drawing; panels are many, and only a page has room for them."""
     return [picture for picture in pictures if not isinstance(picture, Panels)]
 
@@ -49,15 +56,14 @@ def document(report: Report) -> str:
 
     Light and dark follow the reader's theme.
     """
-    drawings = [
-        draw(picture, f"picture{number}")
-        for number, picture in enumerate(drawable(report.all_pictures()))
-    ]
+    pictures = drawable(report.all_pictures())
+    drawings = [draw(picture, f"picture{number}") for number, picture in enumerate(pictures)]
+    titles = [picture.title for picture in pictures]
     words = list(_words(report))
-    top = MARGIN + LINE * len(words) + GAP / 2
+    top = MARGIN + LINE * len(words)
     heights = sum(drawing.height + GAP for drawing in drawings)
-    width, height = WIDTH + 2 * MARGIN, top + heights + MARGIN - GAP
-    body = "\n".join((*words, *_placed(drawings, top)))
+    width, height = WIDTH + 2 * MARGIN, top + heights + MARGIN
+    body = "\n".join((*words, *_placed(titles, drawings, top)))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ucseg" width="{width}"'
         f' height="{short(height)}" viewBox="0 0 {width} {short(height)}">\n'
@@ -77,10 +83,14 @@ def _words(report: Report) -> Iterator[str]:
         yield f'<text class="{style}" x="{MARGIN}" y="{y}">{clean(line)}</text>'
 
 
-def _placed(drawings: Iterable[Drawing], top: float) -> Iterator[str]:
-    for drawing in drawings:
+def _placed(titles: Iterable[str], drawings: Iterable[Drawing], top: float) -> Iterator[str]:
+    """Each picture under its title."""
+    for title, drawing in zip(titles, drawings, strict=True):
+        top += GAP
+        shown = clean(fitting(title, WIDTH, HEADING - 2))
+        yield f'<text class="words title" x="{MARGIN}" y="{short(top - 8)}">{shown}</text>'
         yield (
             f'<svg x="{MARGIN}" y="{short(top)}" width="{WIDTH}" height="{short(drawing.height)}">'
             f"\n{drawing.element}\n</svg>"
         )
-        top += drawing.height + GAP
+        top += drawing.height

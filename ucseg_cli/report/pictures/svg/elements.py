@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
+from math import ceil
 from typing import NamedTuple
 from unicodedata import combining, east_asian_width
 
@@ -94,6 +95,32 @@ def fitting_lines(words: str, width: float, size: float = SIZE) -> list[str]:
 
 SHORTEST = 5
 """Letters of a shortened name that still say something."""
+
+
+COLUMNS, LEGEND_ROW, SWATCH = 3, 30, 11
+"""Entries beside each other in a legend, units of a line of it and of a patch of colour.
+
+They have room for the larger text of a phone.
+"""
+
+
+def draw_legend(entries: Sequence[tuple[str, str]], top: float) -> Iterator[str]:
+    """Patches of colour with their names; *entries* are variables of CSS and names."""
+    for number, (colour, words) in enumerate(entries):
+        x = WIDTH / COLUMNS * (number % COLUMNS)
+        y = top + LEGEND_ROW * (number // COLUMNS)
+        room = WIDTH / COLUMNS - 2 * SWATCH
+        yield (
+            f'<g class="legend"><rect x="{short(x)}" y="{short(y + 6)}" width="{SWATCH}"'
+            f' height="{SWATCH}" fill="var(--{colour})"/><text x="{short(x + SWATCH + 7)}"'
+            f' y="{short(y + 6 + SWATCH / 2)}" dy=".35em">'
+            f"{clean(fitting(words, room, SIZE_ON_PHONE))}</text></g>"
+        )
+
+
+def legend_height(entries: Sequence[tuple[str, str]]) -> float:
+    """Units that the legend of these takes."""
+    return LEGEND_ROW * ceil(len(entries) / COLUMNS)
 
 
 def _advance(letter: str) -> float:

@@ -1,0 +1,1 @@
+"""From figures to the values of pictures, which several answers share."""
