@@ -66,7 +66,7 @@ def _box(text: ET.Element, shift: float, *, on_phone: bool) -> Iterator[Box]:
 
 
 def faults(picture: str) -> list[str]:
-    """The texts that overlap another one or reach beyond the picture, on a screen and on a phone."""
+    """The texts that overlap another one or leave the picture, on a screen and on a phone."""
     frame = [float(number) for number in ET.fromstring(picture).attrib["viewBox"].split()]
     found = []
     for on_phone in (False, True):

@@ -9,14 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.drawn_text import faults
 from support.small_pictures import SCATTER, STRIPS
 from ucseg_cli.errors import UsageError
 from ucseg_cli.report.document import Report
 from ucseg_cli.report.formats.marks import is_answer
 from ucseg_cli.report.formats.svg import render_svg
-from ucseg_cli.report.pictures.scatter import Panels
+from ucseg_cli.report.pictures.scatter import Panels, Scale
 from ucseg_cli.report.pictures.svg.colours import DARK, LIGHT, SERIES
 from ucseg_cli.report.pictures.svg.elements import fitting, fitting_lines, text_width
+from ucseg_cli.report.pictures.svg.scatter_svg import draw_scatter
+from ucseg_cli.report.pictures.svg.strips_svg import draw_strips
 
 SVG = "{http://www.w3.org/2000/svg}"
 ANSWER = Report("ucseg.sweep", "sweep <v2>", {"input": "1×3×224×224"}, (), "Two & more.", {})
@@ -79,3 +82,16 @@ def test_text_that_is_cut_fits(words: str, width: float) -> None:
     shown = fitting(words, width)
     assert text_width(shown) <= width or not shown
     assert all(text_width(line) <= width or not line for line in fitting_lines(words, width))
+
+
+def test_no_text_of_a_scatter_or_of_strips_overlaps_another_or_is_cut() -> None:
+    in_bytes = Scale("peak memory", in_bytes=True)
+    large = tuple(dot._replace(y=int(dot.y) * 1_000_000) for dot in SCATTER.dots)
+    twice = SCATTER._replace(across_bounds=SCATTER.across_bounds * 2)
+    for scatter in (
+        SCATTER,
+        twice,
+        SCATTER._replace(up=in_bytes, dots=large, base=None, up_bounds=()),
+    ):
+        assert faults(draw_scatter(scatter, "front").element) == []
+    assert faults(draw_strips(STRIPS, "latency").element) == []

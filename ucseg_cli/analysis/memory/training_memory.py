@@ -55,7 +55,7 @@ def training_peak(trace: Trace) -> TrainingPeak:
     parts = Counter(dict.fromkeys(PARTS, 0))
     parts[WEIGHTS] = sum(trace.storages[storage] for storage in weights_storages(trace))
     saved: Counter[tuple[str, str]] = Counter()
-    kinds = _kinds(trace, trace.trained, lives)
+    kinds = kinds_of_storages(trace, trace.trained, lives)
     for life in lives:
         if life.begin <= moment < life.end:
             kind = kinds[life.storage]
@@ -81,7 +81,7 @@ def phase_at(trained: Trained, op: int) -> str:
     return LOSS if op >= trained.loss else FORWARD
 
 
-def _kinds(trace: Trace, trained: Trained, lives: Sequence[Life]) -> dict[int, str]:
+def kinds_of_storages(trace: Trace, trained: Trained, lives: Sequence[Life]) -> dict[int, str]:
     """By storage, which of PARTS it is of."""
 
     def storages(tensors: Sequence[int]) -> set[int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ucseg_cli.report.pictures.course import Course
 from ucseg_cli.report.pictures.icicle import Icicle
 from ucseg_cli.report.pictures.scatter import Panels, Scatter, Strips
 
-OneDrawing = Scatter | Strips | Icicle
+OneDrawing = Scatter | Strips | Icicle | Course
 Picture = OneDrawing | Panels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ucseg_cli.analysis.counters.switches import memory_notes
 from ucseg_cli.analysis.memory.peak_memory import (
@@ -33,6 +33,9 @@ from ucseg_cli.report.fields import (
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
 from ucseg_cli.report.parts.module_table import label
 from ucseg_cli.units import exact_ratio, format_bytes, format_percent, format_shape, plural
+
+if TYPE_CHECKING:
+    from ucseg_cli.report.pictures.picture import Picture
 
 NAMED = 6
 """How many storages a note names."""
@@ -70,6 +73,7 @@ def memory_report(
             "weights_bytes": weights,
         },
         records=make_records("alive", fields, peak.alive),
+        pictures=lambda: _over_the_pass(subject.trace, dtype),
         highlights=(
             Highlight("peak memory", peak.bytes, Unit.BYTES),
             Highlight("minimum for this order", minimum.bytes, Unit.BYTES),
@@ -82,6 +86,13 @@ def memory_report(
             UNSEEN,
         ),
     )
+
+
+def _over_the_pass(trace: Trace, dtype: str | None) -> tuple[Picture, ...]:
+    # only a format that draws needs it
+    from ucseg_cli.report.parts.drawn.memory_over_the_pass import memory_over_the_pass
+
+    return memory_over_the_pass(trace, dtype)
 
 
 def _fields(whole: int) -> Fields[Held]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ucseg_cli.analysis.counting.module_tree import TreeRow, module_rows
 from ucseg_cli.analysis.memory.batches import Batches
@@ -38,6 +38,9 @@ from ucseg_cli.report.parts.module_table import (
     share_of,
 )
 from ucseg_cli.units import exact_ratio, format_bytes, format_percent, plural
+
+if TYPE_CHECKING:
+    from ucseg_cli.report.pictures.picture import Picture
 
 TITLES = {
     WEIGHTS: "weights and buffers",
@@ -120,6 +123,7 @@ def training_memory_report(
             "largest_batch": _largest(batches, tried),
         },
         records=make_records("parts", PARTS_OF_STEP, parts),
+        pictures=lambda: _over_the_step(subject.trace),
         highlights=(
             Highlight("training step", peak.bytes, Unit.BYTES),
             Highlight(TITLES[SAVED], peak.parts[SAVED], Unit.BYTES),
@@ -205,6 +209,13 @@ def _largest(batches: Batches | None, tried: list[Tried]) -> Mapping[str, Any] |
 
 def _module(peak: TrainingPeak) -> Cell:
     return label(peak.module, own=not peak.module)
+
+
+def _over_the_step(trace: Trace) -> tuple[Picture, ...]:
+    # only a format that draws needs it
+    from ucseg_cli.report.parts.drawn.memory_over_the_pass import training_over_the_step
+
+    return training_over_the_step(trace, TITLES)
 
 
 def _summary(

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ucseg_cli.report.document import Report
+from ucseg_cli.report.pictures.course import Course
 from ucseg_cli.report.pictures.icicle import Icicle
 from ucseg_cli.report.pictures.picture import OneDrawing, Picture
 from ucseg_cli.report.pictures.scatter import Panels, Scatter, Strips
 from ucseg_cli.report.pictures.svg.colours import theme
+from ucseg_cli.report.pictures.svg.course_svg import draw_course
 from ucseg_cli.report.pictures.svg.elements import (
     FONT,
     PHONE,
@@ -31,6 +33,7 @@ DRAWN_BY: Mapping[type, Callable[[Any, str], Drawing]] = {
     Scatter: draw_scatter,
     Strips: draw_strips,
     Icicle: draw_icicle,
+    Course: draw_course,
 }
 STYLE = f"""
 {PHONE} {{ svg.ucseg {{ width: 100%; height: auto; }} }}

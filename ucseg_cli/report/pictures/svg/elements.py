@@ -97,8 +97,8 @@ SHORTEST = 5
 """Letters of a shortened name that still say something."""
 
 
-COLUMNS, LEGEND_ROW, SWATCH = 3, 30, 11
-"""Entries beside each other in a legend, units of a line of it and of a patch of colour.
+LEGEND_ROW, SWATCH, COLUMNS = 30, 11, (3, 2)
+"""Units of a line of a legend and of a patch of colour, and entries in a line: most, and fewest.
 
 They have room for the larger text of a phone.
 """
@@ -106,21 +106,31 @@ They have room for the larger text of a phone.
 
 def draw_legend(entries: Sequence[tuple[str, str]], top: float) -> Iterator[str]:
     """Patches of colour with their names; *entries* are variables of CSS and names."""
+    columns = _columns(entries)
     for number, (colour, words) in enumerate(entries):
-        x = WIDTH / COLUMNS * (number % COLUMNS)
-        y = top + LEGEND_ROW * (number // COLUMNS)
-        room = WIDTH / COLUMNS - 2 * SWATCH
+        x = WIDTH / columns * (number % columns)
+        y = top + LEGEND_ROW * (number // columns)
+        shown = fitting(words, _room(columns), SIZE_ON_PHONE)
         yield (
             f'<g class="legend"><rect x="{short(x)}" y="{short(y + 6)}" width="{SWATCH}"'
             f' height="{SWATCH}" fill="var(--{colour})"/><text x="{short(x + SWATCH + 7)}"'
-            f' y="{short(y + 6 + SWATCH / 2)}" dy=".35em">'
-            f"{clean(fitting(words, room, SIZE_ON_PHONE))}</text></g>"
+            f' y="{short(y + 6 + SWATCH / 2)}" dy=".35em">{clean(shown)}</text></g>'
         )
 
 
 def legend_height(entries: Sequence[tuple[str, str]]) -> float:
     """Units that the legend of these takes."""
-    return LEGEND_ROW * ceil(len(entries) / COLUMNS)
+    return LEGEND_ROW * ceil(len(entries) / _columns(entries))
+
+
+def _columns(entries: Sequence[tuple[str, str]]) -> int:
+    """As many as leave every name whole on a phone, if any do."""
+    longest = max((text_width(one_line(words), SIZE_ON_PHONE) for _, words in entries), default=0)
+    return next((columns for columns in COLUMNS if longest <= _room(columns)), COLUMNS[-1])
+
+
+def _room(columns: int) -> float:
+    return WIDTH / columns - 2 * SWATCH - 7
 
 
 def _advance(letter: str) -> float:

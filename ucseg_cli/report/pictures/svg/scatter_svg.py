@@ -9,7 +9,7 @@ from ucseg_cli.report.pictures.scatter import Bound, Dot, Mark, Scatter
 from ucseg_cli.report.pictures.svg.elements import Drawing, clean, draw_frame, short
 
 HEIGHT = 448
-LEFT, RIGHT, TOP, BOTTOM = 96, 744, 44, 372
+LEFT, RIGHT, TOP, BOTTOM = 112, 744, 44, 372
 """The frame, in units of the picture; the rest is for words, which are larger on a phone."""
 TICKS_ACROSS, TICKS_UP = 6, 6
 STYLE = """
@@ -113,7 +113,7 @@ def _bounds(scatter: Scatter, across: Ruler, up: Ruler) -> Iterator[str]:
         anchor, shift = ("end", -6) if is_right else ("start", 6)
         yield f'<path class="bound" d="M{short(x)} {TOP}V{BOTTOM}"/>'
         yield (
-            f'<text class="limit over" x="{short(x + shift)}" y="{TOP + number * 20}" dy="1.2em"'
+            f'<text class="limit over" x="{short(x + shift)}" y="{TOP + number * 28}" dy="1.2em"'
             f' text-anchor="{anchor}">{clean(bound.text)}</text>'
         )
     for bound in _within(scatter.up_bounds, up):

@@ -12,7 +12,7 @@ from ucseg_cli.report.pictures.svg.elements import Drawing, clean, draw_frame, s
 from ucseg_cli.units import format_duration
 
 LEFT, RIGHT = 40, 736
-TOP, ROW, FOOT = 8, 64, 44
+TOP, ROW, FOOT = 8, 64, 56
 """Units above the first model, of each, and below the last; a row has its name above its dots."""
 LINE, BOX, LEVELS = 42, 11, 5
 """Where in its row the line of a model is, half the height of its box, levels of dots on it."""
@@ -54,7 +54,7 @@ def _edge(ruler: Ruler, height: int) -> Iterator[str]:
         few = ' class="few"' if number % 2 else ""
         yield f'<path class="grid" d="M{x} {TOP}V{bottom}"/>'
         yield f'<text{few} x="{x}" y="{bottom + 16}" text-anchor="middle">{clean(text)}</text>'
-    yield f'<text x="{RIGHT}" y="{bottom + 34}" text-anchor="end">time of one call →</text>'
+    yield f'<text x="{RIGHT}" y="{bottom + 46}" text-anchor="end">time of one call →</text>'
 
 
 def _row(row: Strip, place: int, ruler: Ruler) -> Iterator[str]:
