@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-from ucseg_cli.report.pictures.svg.elements import SIZE, SIZE_ON_PHONE, text_width
+from ucseg_cli.report.pictures.svg.elements import BOLD, SIZE, SIZE_ON_PHONE, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 ANCHORS = {"start": 0.0, "middle": 0.5, "end": 1.0}
@@ -56,7 +56,7 @@ def _box(text: ET.Element, shift: float, *, on_phone: bool) -> Iterator[Box]:
     if (on_phone and "few" in classes) or (not on_phone and "phone" in classes):
         return
     words, size = "".join(text.itertext()), SIZE_ON_PHONE if on_phone else SIZE
-    width = text_width(words, size)
+    width = text_width(words, size) * (BOLD if "strong" in classes else 1)
     left = float(text.attrib["x"]) - width * ANCHORS[text.get("text-anchor", "start")]
     down = re.fullmatch(r"(-?[\d.]+)em", text.get("dy", "0em"))
     assert down is not None

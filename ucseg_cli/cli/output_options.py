@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 JUDGING = ("check", "lint", "verify", "identify")
 """The commands whose answers judge something."""
-DRAWING = ("flops", "latency", "memory", "params", "sweep")
+DRAWING = ("compare", "flops", "latency", "memory", "params", "sweep")
 """The commands whose answers have a picture."""
 NAMED_EXPORTS = ("json", "csv", "markdown", "html")
 """Formats with an export option of their own."""

@@ -53,7 +53,7 @@ def axes_table(
         table_rows.append(Row(tuple(total), role=Role.TOTAL))
     note = f"{plural(unchanged, 'axis', 'axes')} unchanged" if unchanged else None
     if first:
-        note = f"Δ: {_share(relevant)}." if several else None
+        note = f"Δ: {share_legend(relevant)}." if several else None
     return Table("axes", "Axes", tuple(columns), tuple(table_rows), note, news=True)
 
 
@@ -65,7 +65,7 @@ def waterfalls(
     A single axis needs none: the whole difference is its effect.
     """
     relevant = [attribution for attribution in attributions if len(attribution.effects) > 1]
-    share = _share(relevant)
+    share = share_legend(relevant)
     columns: tuple[Column, ...] = (
         Column("axis", "axis", Kind.PATH),
         Column("share", "share", Kind.EXACT_DELTA, legend=share),
@@ -132,7 +132,8 @@ def _effects(attribution: Attribution, changes: Sequence[Change]) -> Iterator[Ef
         yield known.get(change.axis.name, None if change.axis.counted else uncounted)
 
 
-def _share(attributions: Sequence[Attribution]) -> str:
+def share_legend(attributions: Sequence[Attribution]) -> str:
+    """The meaning of shares."""
     complete = all(attribution.over_all_orders for attribution in attributions)
     return OVER_ALL_ORDERS if complete else IN_ONE_ORDER
 
@@ -145,10 +146,8 @@ def _steps(
     attribution: Attribution, baseline: str, model: str
 ) -> Iterator[tuple[tuple[Cell, ...], Role]]:
     """The cells of a waterfall, the largest share first unless shares depend on the order."""
-    effects = list(attribution.effects)
-    if attribution.over_all_orders:
-        effects.sort(key=lambda effect: -abs(effect.share))
-    values = [*accumulate((effect.rounded for effect in effects), initial=attribution.before)]
+    effects = ordered_effects(attribution)
+    values = values_between(attribution, effects)
     # taken in this order, shares may lead below nothing: then the scale begins there
     lowest, highest = min(0, *values), max(values)
 
@@ -161,6 +160,19 @@ def _steps(
         yield (effect.axis, effect.rounded, effect.alone, effect.last, span), Role.DATA
     total = attribution.after - attribution.before
     yield (model, total, "", "", Span(Fraction(), place(attribution.after))), Role.TOTAL
+
+
+def ordered_effects(attribution: Attribution) -> list[Effect]:
+    """The largest share first, unless shares depend on the order."""
+    effects = list(attribution.effects)
+    if attribution.over_all_orders:
+        effects.sort(key=lambda effect: -abs(effect.share))
+    return effects
+
+
+def values_between(attribution: Attribution, effects: Sequence[Effect]) -> list[int]:
+    """The value before the first of *effects* and after each of them."""
+    return [*accumulate((effect.rounded for effect in effects), initial=attribution.before)]
 
 
 def _interaction(attribution: Attribution, pair: Interaction, changes: Sequence[Change]) -> str:

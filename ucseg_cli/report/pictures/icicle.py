@@ -14,7 +14,7 @@ class Cell(NamedTuple):
         value: its share of the width; its *cells* add up to it, if it has any.
         figures: the value as text, the longest first: the first one that fits is shown.
         words: all about it, shown on hovering.
-        kind: the place of its kind in the legend; None for a node that only holds others.
+        kind: the place of its kind in the legend; None for a node without one.
         cells: those below it, from left to right.
     """
 
@@ -25,12 +25,15 @@ class Cell(NamedTuple):
     kind: int | None = None
     cells: tuple[Cell, ...] = ()
 
+    def walk(self) -> Iterator[Cell]:
+        """Itself and all below it, from above."""
+        yield self
+        for cell in self.cells:
+            yield from cell.walk()
+
     def leaves(self) -> Iterator[Cell]:
         """The nodes without others below them, from left to right."""
-        if not self.cells:
-            yield self
-        for cell in self.cells:
-            yield from cell.leaves()
+        return (cell for cell in self.walk() if not cell.cells)
 
 
 class Icicle(NamedTuple):
@@ -39,7 +42,8 @@ class Icicle(NamedTuple):
     Args:
         title: what it is. description: what it shows, for those who do not see it.
         root: everything.
-        kinds: names of the kinds; *signs* stand before the names of cells of a kind.
+        kinds: names of the kinds; *signs* stand before the names of cells of a kind, *colours*
+            are theirs.
         note: what the widths are, and what else a reader needs.
     """
 
@@ -48,4 +52,5 @@ class Icicle(NamedTuple):
     root: Cell
     kinds: tuple[str, ...]
     signs: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
     note: str = ""

@@ -45,6 +45,7 @@ from ucseg_cli.units import plural
 
 if TYPE_CHECKING:  # few comparisons measure time
     from ucseg_cli.analysis.timing.timing_answer import TimingAnswer
+    from ucseg_cli.report.pictures.picture import Picture
 
 LONGEST_LABEL = 16
 """Cells of a model's name in a heading; a longer one is a number that the header explains."""
@@ -94,8 +95,16 @@ def compare_report(
         },
         records=compare_records(comparisons, timed),
         highlights=tuple(_highlights(answer)),
+        pictures=lambda: _pictures(answer),
         first=None if full else _first(answer),
     )
+
+
+def _pictures(answer: Compared) -> tuple[Picture, ...]:
+    # only a format that draws needs them
+    from ucseg_cli.report.answers.choose.compare_pictures import compare_pictures
+
+    return compare_pictures(answer)
 
 
 def _labels(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:

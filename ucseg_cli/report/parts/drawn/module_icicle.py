@@ -29,6 +29,10 @@ class Measured(NamedTuple):
         """A figure with its unit."""
         return (format_bytes if self.in_bytes else format_count)(figure, exact=exact)
 
+    def signed(self, figure: int, *, exact: bool = False) -> str:
+        """A difference, with its sign."""
+        return (format_bytes if self.in_bytes else format_count)(figure, exact=exact, signed=True)
+
 
 def module_icicles(
     trace: Trace, own: Mapping[str, Figures], metric: Measured

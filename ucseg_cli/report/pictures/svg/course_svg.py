@@ -128,7 +128,7 @@ def _highest(course: Course) -> Iterator[str]:
     room = (x if is_right else RIGHT - x) - 16
     yield f'<path class="highest" d="M{short(x)} 8V{BOTTOM}"/>'
     at = f'x="{short(x + shift)}" text-anchor="{anchor}"'
-    yield f'<text class="label" {at} y="24">{clean(course.highest.figure)}</text>'
+    yield f'<text class="label strong" {at} y="24">{clean(course.highest.figure)}</text>'
     where = fitting(course.highest.where, room)
     yield f'<text class="few" {at} y="40">{clean(where)}</text>'
 

@@ -13,6 +13,7 @@ from ucseg_cli.report.pictures.scatter import Panels, Scatter, Strips
 from ucseg_cli.report.pictures.svg.colours import theme
 from ucseg_cli.report.pictures.svg.course_svg import draw_course
 from ucseg_cli.report.pictures.svg.elements import (
+    BOLD,
     FONT,
     PHONE,
     WIDTH,
@@ -25,6 +26,8 @@ from ucseg_cli.report.pictures.svg.elements import (
 from ucseg_cli.report.pictures.svg.icicle_svg import draw_icicle
 from ucseg_cli.report.pictures.svg.scatter_svg import draw_scatter
 from ucseg_cli.report.pictures.svg.strips_svg import draw_strips
+from ucseg_cli.report.pictures.svg.waterfall_svg import draw_waterfall
+from ucseg_cli.report.pictures.waterfall import Waterfall
 
 MARGIN, GAP = 20, 32
 HEADING, LINE = 15, 19
@@ -34,6 +37,7 @@ DRAWN_BY: Mapping[type, Callable[[Any, str], Drawing]] = {
     Strips: draw_strips,
     Icicle: draw_icicle,
     Course: draw_course,
+    Waterfall: draw_waterfall,
 }
 STYLE = f"""
 {PHONE} {{ svg.ucseg {{ width: 100%; height: auto; }} }}
@@ -79,7 +83,7 @@ def document(report: Report) -> str:
 def _words(report: Report) -> Iterator[str]:
     """The title and the conditions, each on as many lines as it needs."""
     conditions = " · ".join(f"{key} {value}" for key, value in report.conditions.items())
-    lines = [("words first", line) for line in fitting_lines(report.title, WIDTH, HEADING)]
+    lines = [("words first", line) for line in fitting_lines(report.title, WIDTH / BOLD, HEADING)]
     lines += [("words", line) for line in fitting_lines(conditions, WIDTH, HEADING - 2)]
     for number, (style, line) in enumerate(lines, 1):
         y = MARGIN + LINE * number - 4
@@ -90,7 +94,7 @@ def _placed(titles: Iterable[str], drawings: Iterable[Drawing], top: float) -> I
     """Each picture under its title."""
     for title, drawing in zip(titles, drawings, strict=True):
         top += GAP
-        shown = clean(fitting(title, WIDTH, HEADING - 2))
+        shown = clean(fitting(title, WIDTH / BOLD, HEADING - 2))
         yield f'<text class="words title" x="{MARGIN}" y="{short(top - 8)}">{shown}</text>'
         yield (
             f'<svg x="{MARGIN}" y="{short(top)}" width="{WIDTH}" height="{short(drawing.height)}">'

@@ -16,6 +16,8 @@ WIDTH = 760
 FONT = "system-ui, sans-serif"
 SIZE, SIZE_ON_PHONE = 11, 24
 """Units of text on a screen, and on one that shows the picture less than half as wide."""
+BOLD = 1.06
+"""How much wider letters are in bold."""
 PHONE = "@media (max-width: 40rem)"
 _NARROW, _WIDE = frozenset("ijl.,:;'|!ftrI()[]{}/\\ ·-"), frozenset("mwMW@%…→")
 _ADVANCE = {True: 0.45, False: 0.66}

@@ -36,6 +36,7 @@ STYLE = f"""
 .icicle .holds rect {{ fill: var(--track); }}
 .icicle .cell:hover > rect:first-of-type {{ stroke: var(--ink); stroke-width: 1.5; }}
 .icicle .tint {{ fill-opacity: .2; }}
+.icicle .pale {{ fill-opacity: .1; }}
 .icicle .legend text {{ fill: var(--quiet); }}
 {PHONE} {{
   .icicle text {{ font-size: {SIZE_ON_PHONE}px; }}
@@ -66,10 +67,14 @@ def draw_icicle(icicle: Icicle, name: str) -> Drawing:
 
 
 def _present(icicle: Icicle) -> list[tuple[str, str]]:
-    """The colour and name of each kind that a leaf has."""
-    present = {cell.kind for cell in icicle.root.leaves() if cell.value}
-    kinds = zip(SERIES, icicle.kinds, strict=False)
+    """The colour and name of each kind that there is."""
+    present = {cell.kind for cell in icicle.root.walk() if cell.value}
+    kinds = zip(_colours(icicle), icicle.kinds, strict=False)
     return [kind for place, kind in enumerate(kinds) if place in present]
+
+
+def _colours(icicle: Icicle) -> tuple[str, ...]:
+    return icicle.colours or SERIES
 
 
 def _placed(cell: Cell, left: float, right: float, level: int) -> Iterator[_Placed]:
@@ -110,19 +115,21 @@ def _cell(icicle: Icicle, placed: _Placed) -> Iterator[str]:
     y, width = level * ROW, round(right - left, 2)
     yield f'<g class="cell{"" if cell.kind is not None else " holds"}">'
     yield f"<title>{clean(cell.words)}</title>"
-    yield from _box(cell, left, y, width)
+    yield from _box(icicle, cell, left, y, width)
     yield from _words(icicle, cell, left, y, width)
     yield "</g>"
 
 
-def _box(cell: Cell, left: float, y: int, width: float) -> Iterator[str]:
+def _box(icicle: Icicle, cell: Cell, left: float, y: int, width: float) -> Iterator[str]:
     place = f'x="{left:g}" width="{width:g}"'
     if cell.kind is None:
         yield f'<rect {place} y="{y}" height="{ROW}"/>'
         return
-    colour = f'fill="var(--{SERIES[cell.kind]})"'
-    yield f'<rect class="tint" {place} y="{y}" height="{ROW}" {colour}/>'
-    yield f'<rect {place} y="{y + ROW - BAND}" height="{BAND}" {colour}/>'
+    colour = f'fill="var(--{_colours(icicle)[cell.kind]})"'
+    strength = "pale" if cell.cells else "tint"
+    yield f'<rect class="{strength}" {place} y="{y}" height="{ROW}" {colour}/>'
+    if not cell.cells:
+        yield f'<rect {place} y="{y + ROW - BAND}" height="{BAND}" {colour}/>'
 
 
 def _words(icicle: Icicle, cell: Cell, left: float, y: int, width: float) -> Iterator[str]:
