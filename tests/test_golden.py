@@ -162,7 +162,10 @@ def test_the_json_of_a_screen_is_as_it_was(ucseg: Run, golden: Golden, name: str
 def test_a_comparison_comes_in_every_form(
     ucseg: Run, golden: Golden, form: str, suffix: str
 ) -> None:
-    golden(f"compare.{suffix}", _lasting(ucseg(*SCREENS["compare"], "-f", form).stdout))
+    text = ucseg(*SCREENS["compare"], "-f", form).stdout
+    # pictures have tests of their own, and style and script are files
+    text = re.sub(r"<(svg|style|script)\b.*?</\1>", r"<\1/>", text, flags=re.DOTALL)
+    golden(f"compare.{suffix}", _lasting(text))
 
 
 # Rules that hold for every screen

@@ -174,4 +174,12 @@ def test_formats_of_judgements_are_refused_where_nothing_is_judged(
         answer = ucseg(command, *options)
         assert (answer.returncode, answer.stdout, fake_engine) == (2, "", [])
         assert answer.stderr.startswith(f"error: no format named '{form}'\n")
-        assert f"   = {known}\n" in answer.stderr
+        assert f"   = {known}" in answer.stderr
+
+
+def test_a_picture_is_refused_where_an_answer_has_none(
+    ucseg: Run, fake_engine: list[Request]
+) -> None:
+    answer = ucseg("lint", "v2", "--export", "svg=a.svg")
+    assert (answer.returncode, answer.stdout, fake_engine) == (2, "", [])
+    assert answer.stderr.startswith("error: no format named 'svg'\n")

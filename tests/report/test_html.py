@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from html.parser import HTMLParser
 
 import pytest
 
-from ucseg_cli.report.document import Report
-from ucseg_cli.report.formats.html import render_html
+from support.small_pictures import SCATTER, STRIPS
+from ucseg_cli.analysis.rules.lint_catalogue import RULES
+from ucseg_cli.report.document import Column, Kind, Report, Row, Span, Table
+from ucseg_cli.report.formats.html import render_html, style
+from ucseg_cli.report.formats.page_sheets import make_sheet
 
 VOID = {"meta", "link", "wbr"}
 
@@ -95,8 +99,66 @@ def test_shares_have_bars_and_totals_do_not(params: Report) -> None:
     assert page.count('<i class="bar"') == 5
 
 
+def test_the_picture_stands_before_tiles_and_tables(params: Report) -> None:
+    page = render_html(params._replace(pictures=lambda: (STRIPS, SCATTER)))
+    first, tiles, second, table = map(
+        page.index, ('class="strips"', 'class="tiles"', 'class="scatter"', "<table")
+    )
+    assert first < tiles < second < table
+
+
+def test_a_code_of_a_rule_leads_to_its_explanation_on_the_page(comparison: Report) -> None:
+    column, row = Column("code", "rule"), Row(("UC104",))
+    page = render_html(comparison._replace(tables=(Table("lint", "Findings", (column,), (row,)),)))
+    assert '<a href="#UC104">UC104</a>' in page
+    assert f'<div id="UC104"><dt>UC104 · {RULES["UC104"].title}</dt>' in page
+    assert 'id="UC101"' not in page
+
+
+def test_the_command_that_made_the_page_is_at_its_end(params: Report) -> None:
+    assert "<footer>" in render_html(params)
+    assert "<code>" not in render_html(params)
+    page = render_html(params._replace(command="ucseg params 'a <b>.py:Net'"))
+    assert "<code>ucseg params &#39;a &lt;b&gt;.py:Net&#39;</code></footer>" in page
+
+
+def test_rows_say_how_deep_they_are_so_that_sorting_keeps_children_below_their_parent(
+    params: Report,
+) -> None:
+    page = render_html(params)
+    depths = [int(depth) for depth in re.findall(r'<tr class="[^"]*" data-depth="(\d+)"', page)]
+    assert depths == [row.depth for table in params.tables for row in table.rows]
+    assert max(depths) > 0
+
+
+def test_only_a_waterfall_keeps_its_order() -> None:
+    columns = (Column("axis", "axis", Kind.PATH), Column("way", "", Kind.SPAN))
+    rows = (Row(("conv", Span(Fraction(0), Fraction(1)))),)
+    assert "waterfall" in make_sheet(Table("why", "Why", columns, rows), exact=False).style
+    assert "waterfall" not in make_sheet(Table("why", "Why", columns[:1], ()), exact=False).style
+
+
+def test_every_rule_of_style_is_for_what_stands_inside_of_an_answer() -> None:
+    rules = re.sub(r"/\*.*?\*/", "", style(), flags=re.DOTALL)
+    heads = re.findall(r"(?:^|(?<=\}))\s*([^{}]+)\{", outermost(rules))
+    assert heads
+    assert all(head.strip().startswith((".ucseg", "@media")) for head in heads)
+
+
+def outermost(rules: str) -> str:
+    """The rules with everything inside of braces left out."""
+    depth, kept = 0, []
+    for sign in rules:
+        depth -= sign == "}"
+        if depth == 0:
+            kept.append(sign)
+        depth += sign == "{"
+    return "".join(kept)
+
+
 def test_a_missing_value_is_a_dash(params: Report) -> None:
-    assert '<td class="number quantity missing"><span>–</span></td>' in render_html(params)
+    cell = r'<td[^>]* class="number quantity missing"><span>–</span></td>'
+    assert re.search(cell, render_html(params))
 
 
 def test_tables_can_be_read_aloud(params: Report) -> None:

@@ -24,8 +24,33 @@ JUDGING = ("check", "lint", "verify", "identify")
 """The commands whose answers judge something."""
 DRAWING = ("compare", "flops", "latency", "memory", "params", "sweep")
 """The commands whose answers have a picture."""
+FLAGS = ("--force", "--summary")
+PLACES = (*FLAGS, "--format", "-f")
+"""Options that say where an answer goes, beside exports; those of FLAGS have no value."""
 NAMED_EXPORTS = ("json", "csv", "markdown", "html")
 """Formats with an export option of their own."""
+
+
+def _as_typed() -> str:
+    """The command line without the options that say where its answer goes; empty without one."""
+    from shlex import join
+
+    from typer._click.globals import get_current_context
+
+    context = get_current_context(silent=True)
+    call = context.find_root().obj if context is not None else None
+    if call is None:
+        return ""
+    words, is_file = ["ucseg"], False
+    for word in call.arguments:
+        option, equals, _ = word.partition("=")
+        if option.startswith("--export") or option in PLACES:
+            is_file = not equals and option not in FLAGS
+        elif not is_file:
+            words.append(word)
+        else:
+            is_file = False
+    return join(words)
 
 
 def _known_format(context: typer.Context, name: str) -> str:
@@ -160,7 +185,7 @@ class Output(NamedTuple):
 
         subjects = list(subjects)
         report = with_price_notes(with_run_notes(report, subjects), subjects, prices)
-        deliver(report, self.destination)
+        deliver(report._replace(command=_as_typed()), self.destination)
 
     def print_as_is(self, text: str, form: str, option: str) -> None:
         """Print a file of the *form* that an *option* asks for, instead of an answer.

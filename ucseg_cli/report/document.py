@@ -134,12 +134,16 @@ class Table(NamedTuple):
 
 
 class Highlight(NamedTuple):
-    """A figure that a reader should see first: shown as a tile where there is room for tiles."""
+    """A figure that a reader should see first: shown as a tile where there is room for tiles.
+
+    *change* is against a baseline, which has *before*.
+    """
 
     label: str
     value: int
     unit: Unit = Unit.COUNT
     change: Fraction | None = None
+    before: int | None = None
 
 
 class Judgement(NamedTuple):
@@ -186,6 +190,7 @@ class Report(NamedTuple):
         notes: sentences a user needs to read the figures, shown before the summary.
         judgements: everything that was judged; what passed too.
         rules: what the judgements look for, where that has a name.
+        command: the command line that asked for it, where one did.
         pictures: makes the pictures of the whole answer, for a format that shows any.
         first: what a terminal shows; None if that is all *tables*, as every other format has them.
     """
@@ -201,6 +206,7 @@ class Report(NamedTuple):
     notes: tuple[str, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     rules: tuple[Rule, ...] = ()
+    command: str = ""
     pictures: Callable[[], tuple[Picture, ...]] = tuple
     first: First | None = None
 

@@ -138,7 +138,7 @@ def _highlights(answer: Compared) -> Iterator[Highlight]:
             change = None if isinstance(delta.change, str) else delta.change
             if delta.known:
                 title = f"{METRICS[metric].title}, {name}"
-                yield Highlight(title, delta.after or 0, Unit.COUNT, change)
+                yield Highlight(title, delta.after or 0, Unit.COUNT, change, delta.before)
 
 
 def _first(answer: Compared) -> First:
