@@ -1,7 +1,7 @@
 """``make bench``: the speed we promise, as ratios of whole processes.
 
 Both are measured in turn, so that a noisy machine cancels out. The work after imports, in one
-process, is measured by sweeping.py, training.py and recording.py, which run last.
+process, is measured by sweeping.py, training.py, in_python.py and recording.py, which run last.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from statistics import median
 HERE = Path(__file__).parent
 PYTHON = sys.executable
 UCSEG = (PYTHON, "-m", "ucseg_cli")
+PACKAGE = (PYTHON, "-c", "import ucseg_cli")
 TORCH = (PYTHON, "-c", "import torch")
 TORCH_AND_TORCHVISION = (PYTHON, str(HERE / "import_torchvision.py"))
 SINCE = (*UCSEG, "compare", "net.py:Net", "--since", "HEAD~10")
@@ -37,7 +38,10 @@ SPACE = {
 }
 VARY = (word for axis, values in SPACE.items() for word in ("--vary", f"{axis}={values}"))
 SWEEP = (*UCSEG, "sweep", "v2", "--size", "512", *VARY)
-LAST = tuple((PYTHON, str(HERE / f"{name}.py")) for name in ("sweeping", "training", "recording"))
+LAST = tuple(
+    (PYTHON, str(HERE / f"{name}.py"))
+    for name in ("sweeping", "training", "in_python", "recording")
+)
 RUNS = 7
 
 
@@ -85,6 +89,7 @@ class Promise:
 
 PROMISES = (
     Promise("ucseg --help / import torch", (*UCSEG, "--help"), TORCH, most_time=0.08),
+    Promise("import ucseg_cli / import torch", PACKAGE, TORCH, most_time=0.03),
     Promise(
         "cached compare v1 v2 / import torch",
         (*UCSEG, "compare", "v1", "v2"),

@@ -22,11 +22,12 @@ from torch.nn.modules import module as hooks_of_torch
 from torch.nn.utils import parametrizations
 from torch.utils.flop_counter import FlopCounterMode
 
+import ucseg_cli
 from ucseg_cli.analysis.counting.module_tree import parent_path, roll_up
 from ucseg_cli.analysis.counting.operations import own_flops, total_flops
 from ucseg_cli.analysis.counting.parameters import own_params, total_params
 from ucseg_cli.engine.recording.record import record, trace_modules
-from ucseg_cli.errors import ModelError
+from ucseg_cli.errors import ModelError, UcsegError
 from ucseg_cli.facts.encoding.encoded_trace import decode_trace, encode_trace
 from ucseg_cli.facts.trace import Trace
 
@@ -471,6 +472,17 @@ def test_a_model_is_afterwards_exactly_as_it_was(name: str, device: str) -> None
     model, x = build(name, device)
     before = Fingerprint(model, x)
     record(model, x)
+    assert differences(before, Fingerprint(model, x)) == []
+
+
+@every_device
+@every_model
+def test_it_is_exactly_as_it_was_after_a_question_in_python(name: str, device: str) -> None:
+    model, x = build(name, device)
+    before = Fingerprint(model, x)
+    for asked in (model, Breaking(model)):
+        with suppress(UcsegError):  # that of a few cannot be shown, as of one that fails
+            ucseg_cli.memory(asked, input=x)
     assert differences(before, Fingerprint(model, x)) == []
 
 

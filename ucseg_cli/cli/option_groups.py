@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, get_type_hints
 
 
-def with_groups(command: Callable[..., int]) -> Callable[..., int]:
-    """The command as Typer should see it: every named tuple among its parameters spread out."""
+def with_groups(
+    command: Callable[..., int], instead: Mapping[type, type] = MappingProxyType({})
+) -> Callable[..., int]:
+    """The command as Typer should see it: every named tuple among its parameters spread out.
+
+    *instead* has classes to make in place of those that the command names.
+    """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {}
     parameters: list[inspect.Parameter] = []
     for name, parameter in inspect.signature(command).parameters.items():
         hint = hints[name]
         if isinstance(hint, type) and issubclass(hint, tuple):
-            groups[name] = hint
+            groups[name] = instead.get(hint, hint)
             parameters += _fields(hint)
         else:
             keyword = inspect.Parameter.KEYWORD_ONLY

@@ -176,16 +176,21 @@ class Output(NamedTuple):
     def deliver(
         self, report: Report, subjects: Iterable[Subject] = (), prices: Sequence[Price] = ()
     ) -> None:
-        """Write a report to where it was asked for, with notes on how *subjects* ran.
+        """Write a report to where it was asked for, with notes on how *subjects* ran."""
+        from ucseg_cli.terminal.deliver import deliver
+
+        report = self.noted(report, subjects, prices)
+        deliver(report._replace(command=_as_typed()), self.destination)
+
+    def noted(self, report: Report, subjects: Iterable[Subject], prices: Sequence[Price]) -> Report:
+        """The report with notes on how *subjects* ran.
 
         *prices* are those of the project, for an answer whose traces are not here any more.
         """
         from ucseg_cli.report.parts.run_notes import with_price_notes, with_run_notes
-        from ucseg_cli.terminal.deliver import deliver
 
         subjects = list(subjects)
-        report = with_price_notes(with_run_notes(report, subjects), subjects, prices)
-        deliver(report._replace(command=_as_typed()), self.destination)
+        return with_price_notes(with_run_notes(report, subjects), subjects, prices)
 
     def print_as_is(self, text: str, form: str, option: str) -> None:
         """Print a file of the *form* that an *option* asks for, instead of an answer.

@@ -60,7 +60,7 @@ class ArgumentMaker(NamedTuple):
     training: Training | None = None
 
     def __call__(self, device: str) -> Arguments:
-        """The arguments on ``meta``, without data, or on ``cpu``; the same ones every time.
+        """The arguments on ``meta``, without data, or on another device; the same ones every time.
 
         Raises ModelError where the function fails.
         """
@@ -96,8 +96,8 @@ def _tensor(given: Input, device: str, generator: torch.Generator | None) -> Ten
     if generator is None:
         return torch.empty(given.shape, dtype=dtype, device=device)  # zeros is slow in torch 2.6
     if not (dtype.is_floating_point or dtype.is_complex):
-        return torch.zeros(given.shape, dtype=dtype)
-    return torch.rand(given.shape, dtype=dtype, generator=generator)
+        return torch.zeros(given.shape, dtype=dtype, device=device)
+    return torch.rand(given.shape, dtype=dtype, generator=generator).to(device)
 
 
 def _of_function(call: Builder, device: str) -> Arguments:

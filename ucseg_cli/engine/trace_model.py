@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import chain
 
 from torch import nn
 
@@ -35,7 +36,7 @@ from ucseg_cli.facts.trace import Trace
 from ucseg_cli.facts.training import Training, help_for
 from ucseg_cli.nets import Backbone, SegmentationNetwork, build_backbone
 from ucseg_cli.nets import build_model as build_variant
-from ucseg_cli.references import Buildable, OwnCode
+from ucseg_cli.references import Buildable, InMemory, OwnCode
 from ucseg_cli.references.variants import Variant
 from ucseg_cli.system.free_memory import free_memory
 from ucseg_cli.units import format_bytes
@@ -55,13 +56,15 @@ class Tracer:
     def __init__(self) -> None:
         self._backbones: dict[tuple[int, int], Backbone] = {}
 
-    def trace(self, model: Variant | Buildable, conditions: Conditions) -> Trace:
+    def trace(self, model: Variant | Buildable | InMemory, conditions: Conditions) -> Trace:
         """Build a model without weights and run it once without data.
 
         Raises ModelError where it cannot be built, and, for a variant, where it cannot run.
         """
         if isinstance(conditions.given, Example) and not isinstance(model, OwnCode):
             raise _only_for_own_code(conditions.given)
+        if isinstance(model, InMemory):
+            return trace_in_memory(model.module, conditions)
         if isinstance(model, Variant):
             return self._trace_variant(model, conditions)
         return trace_source(model, conditions)
@@ -134,6 +137,37 @@ def trace_source(
         is_fast = time.monotonic() - began < FAST
         idle = _idle_arguments(build, make, trace) if is_fast else ()
         return replace(trace, axes=build.axes, idle=idle)
+
+
+def trace_in_memory(model: nn.Module, conditions: Conditions) -> Trace:
+    """Run a module that is here already once: without data, or as it is on its own device.
+
+    It is afterwards as it was before. Where it cannot run, the trace has its modules and the
+    reason.
+    """
+    model = _unwrapped(model)
+    _refuse_unknown_modules(model, conditions.training)
+    make = argument_maker(conditions)
+    try:
+        refuse_other_arguments(model, make)
+        if (trace := record_on_meta(model, make)) is not None:
+            return trace
+        first = next(chain(model.parameters(), model.buffers()), None)
+        device = "cpu" if first is None else str(first.device)
+        return _record(model, make(device), make.training)
+    except Exception as error:  # noqa: BLE001 - it is the user's code
+        return trace_modules(
+            model, error.what if isinstance(error, UcsegError) else error_text(error)
+        )
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    """The module that one for several devices or processes holds, which is what each of them runs.
+
+    Compiled ones are opened where they are recorded.
+    """
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    return _unwrapped(model.module) if isinstance(model, wrappers) else model
 
 
 def trace_built(build: Builder, make: ArgumentMaker) -> Trace:

@@ -94,8 +94,13 @@ class Settings(NamedTuple):
         """Where the files of the project lie: that of the configuration, else where we are."""
         return self.path.parent if self.path else Path.cwd()
 
-    def find(self, text: str, where: Where = None) -> Reference:
-        """The model that a user typed; raises UsageError with the nearest known name."""
+    def find(self, text: str | Reference, where: Where = None) -> Reference:
+        """The model that a user typed; raises UsageError with the nearest known name.
+
+        From Python it may be a reference already.
+        """
+        if isinstance(text, Reference):
+            return text
         beside = self.path.parent if self.path else None
         known = self.variants
         return parse_reference(text, known, where=where, beside=beside, named_at=self.variants_at)

@@ -14,7 +14,14 @@ from ucseg_cli.facts.count import Count
 from ucseg_cli.facts.trace import NO_FORWARD, Price, Trace
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.gate.fingerprints import fingerprint, library_fingerprint, totals_fingerprint
-from ucseg_cli.references import Buildable, FromCheckpoint, FromLibrary, Model, OwnCode
+from ucseg_cli.references import (
+    Buildable,
+    FromCheckpoint,
+    FromLibrary,
+    Model,
+    OwnCode,
+    Unbuildable,
+)
 from ucseg_cli.references.designs import constructor
 from ucseg_cli.references.variants import Variant
 
@@ -96,10 +103,12 @@ def committed_models(
 def count_with_others(request: Request, timeout: float = TIMEOUT) -> tuple[Count, ...]:
     """The counts of every other counter, run for real. Never from the cache: running is the point.
 
-    Raises ModelError for a checkpoint, which has nothing to run.
+    Raises ModelError for a checkpoint, which has nothing to run, and for a module in memory.
     """
-    if isinstance(request.model, FromCheckpoint):
-        raise ModelError(NO_FORWARD, where=request.model.path)
+    if isinstance(request.model, Unbuildable):
+        is_file = isinstance(request.model, FromCheckpoint)
+        what = NO_FORWARD if is_file else "other counters run a model that they may change"
+        raise ModelError(what, where=str(request.model))
     if isinstance(request.model, OwnCode):
         from ucseg_cli.facts.question import Question
         from ucseg_cli.gate.child_process import child_processes

@@ -17,8 +17,11 @@ from ucseg_cli.references.sources import (
     FromFile,
     FromLibrary,
     FromModule,
+    InMemory,
     OwnCode,
     Source,
+    Unbuildable,
+    call_text,
 )
 
 __all__ = [
@@ -28,10 +31,13 @@ __all__ = [
     "FromFile",
     "FromLibrary",
     "FromModule",
+    "InMemory",
     "Model",
     "OwnCode",
     "Reference",
     "Source",
+    "Unbuildable",
+    "call_text",
     "find_source",
     "is_source",
     "parse_reference",

@@ -8,11 +8,11 @@ from itertools import combinations
 
 from ucseg_cli.references.sources import (
     Argument,
-    FromCheckpoint,
     FromFile,
     FromModule,
     OwnCode,
     Source,
+    Unbuildable,
 )
 from ucseg_cli.references.variants import Variant
 
@@ -32,7 +32,7 @@ def is_same_design(one: Model, other: Model) -> bool:
     """Whether both are built by the same constructor, or are variants of the family."""
     if isinstance(one, Variant) or isinstance(other, Variant):
         return isinstance(one, Variant) and isinstance(other, Variant)
-    if isinstance(one, FromCheckpoint) or isinstance(other, FromCheckpoint):
+    if isinstance(one, Unbuildable) or isinstance(other, Unbuildable):
         return False
     return constructor(one) == constructor(other)
 
@@ -55,8 +55,8 @@ def revision_of(model: Model) -> str | None:
 
 
 def arguments_of(model: Model) -> dict[str, Argument]:
-    """The arguments with which a model is built, by name; none of a variant or a checkpoint."""
-    if isinstance(model, Variant | FromCheckpoint):
+    """The arguments with which a model is built, by name; none of one that is there already."""
+    if isinstance(model, Variant | Unbuildable):
         return {}
     return {argument.name: argument for argument in model.arguments}
 
@@ -79,7 +79,7 @@ def between(before: Model, after: Model, taken: Collection[str]) -> Model:
     """The model that is as *after* on the axes *taken*, and as *before* on all others."""
     if isinstance(before, Variant):
         return before._replace(**{name: getattr(after, name) for name in taken})
-    if isinstance(before, FromCheckpoint):
+    if isinstance(before, Unbuildable):
         return before
     old, new = arguments_of(before), arguments_of(after)
     given = {name: argument for name, argument in old.items() if name not in taken}

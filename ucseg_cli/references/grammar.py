@@ -33,6 +33,7 @@ from ucseg_cli.references.sources import (
     FromModule,
     OwnCode,
     Source,
+    Unbuildable,
 )
 from ucseg_cli.references.variants import CATALOGUE, Variant, parse_variant
 
@@ -153,7 +154,7 @@ def with_arguments(source: Source, arguments: Sequence[Argument], where: Where) 
     """The same source with more arguments; the later of two values for one wins."""
     if not arguments:
         return source
-    if isinstance(source, FromCheckpoint):
+    if isinstance(source, Unbuildable):
         raise UsageError(f"{source} is a checkpoint, which takes no arguments", where=where)
     given = {argument.name: argument for argument in (*source.arguments, *arguments)}
     return source._replace(arguments=tuple(given.values()))

@@ -93,13 +93,37 @@ class FromCheckpoint(NamedTuple):
         return self.path
 
 
+class InMemory:
+    """A module that is in this process already, called *name*; each is only equal to itself."""
+
+    __slots__ = ("module", "name")
+
+    def __init__(self, name: str, module: Any) -> None:
+        self.name, self.module = name, module
+
+    def __str__(self) -> str:
+        return self.name
+
+
 OwnCode = FromFile | FromModule
 """Sources that run a user's own code."""
 
 Buildable = OwnCode | FromLibrary
 """Sources that are called with arguments."""
 
-Source = Buildable | FromCheckpoint
+Unbuildable = FromCheckpoint | InMemory
+"""Sources that are there already, and have no axes."""
+
+Source = Buildable | Unbuildable
+
+
+def call_text(command: str, name: str, model: object) -> str:
+    """The call of a command on a model, as a user writes it in a shell, or in Python.
+
+    A name of a module in memory means nothing to a shell.
+    """
+    in_python = f"ucseg.{command}(model)"
+    return f"`{in_python if isinstance(model, InMemory) else f'ucseg {command} {name}'}`"
 
 
 def at_revision(revision: str | None) -> str:

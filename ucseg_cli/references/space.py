@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ucseg_cli.references.designs import Model, arguments_of, is_same_design, revision_of
 from ucseg_cli.references.grammar import Reference, split_assignments
-from ucseg_cli.references.sources import Argument, FromCheckpoint
+from ucseg_cli.references.sources import Argument, Unbuildable
 from ucseg_cli.references.variants import Variant
 from ucseg_cli.references.variants.axes import BY_NAME
 from ucseg_cli.references.variants.axis_values import Value
@@ -121,7 +121,7 @@ class Space(NamedTuple):
         model = self.base.model
         if isinstance(model, Variant):
             return model._replace(**changed)  # type: ignore[arg-type]
-        if isinstance(model, FromCheckpoint) or not changed:
+        if isinstance(model, Unbuildable) or not changed:
             return model
         new = {name: Argument(name, str(text)) for name, text in changed.items()}
         return model._replace(arguments=tuple((arguments_of(model) | new).values()))

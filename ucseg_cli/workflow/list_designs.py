@@ -11,7 +11,7 @@ from ucseg_cli.facts.design import Design
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.trace import ConstructorAxis
 from ucseg_cli.gate import tracing
-from ucseg_cli.references import FromCheckpoint, Model, parse_source
+from ucseg_cli.references import Model, Unbuildable, parse_source
 from ucseg_cli.references.libraries import LIBRARIES, network_modules, network_names, part_names
 from ucseg_cli.references.variants import Variant
 
@@ -30,7 +30,7 @@ def list_designs(source: Model, settings: Settings) -> list[Design]:
             ConstructorAxis(axis.name, value, value, axis.accepts) for axis, value in source.values
         )
         return [Design("", "variant", tuple(axes))]
-    if isinstance(source, FromCheckpoint):
+    if isinstance(source, Unbuildable):
         return []
     return tracing.list_designs(source, settings.timeout)
 

@@ -12,7 +12,7 @@ from ucseg_cli.facts.trace import NO_FORWARD
 from ucseg_cli.facts.training import help_for
 from ucseg_cli.gate import tracing
 from ucseg_cli.gate.cache import Cache, default_directory
-from ucseg_cli.references import Reference
+from ucseg_cli.references import Reference, call_text
 from ucseg_cli.references.variants.layout import FIRST_BRANCH
 from ucseg_cli.terminal.progress import show_progress
 from ucseg_cli.terminal.streams import say
@@ -116,7 +116,8 @@ def refuse_failure(subject: Subject, conditions: Conditions) -> None:
     if failure is None:
         return
     other_input = "" if failure == NO_FORWARD else f"; {INPUT_OPTION}"
-    counted = f"`ucseg params {subject.name}` counts its parameters all the same{other_input}"
+    params = call_text("params", subject.name, subject.model)
+    counted = f"{params} counts its parameters all the same{other_input}"
     raise ModelError(
         f"{subject.name} does not run: {failure}",
         where=f"forward on {conditions}",

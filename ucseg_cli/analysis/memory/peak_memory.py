@@ -47,7 +47,7 @@ class Peak(NamedTuple):
         bytes: the storages alive together, with the input, without weights and buffers.
         input_bytes: the part of it that is the model's input.
         module, op: whose forward runs then, and the model's call; *op* is empty if none runs.
-        alive: the storages, largest first.
+        alive: the storages that have any bytes, largest first.
     """
 
     bytes: int
@@ -268,8 +268,12 @@ def _peak(trace: Trace, lives: Sequence[Life]) -> Peak:
         input_bytes=sum(life.held.bytes for life in lives if life.storage in inputs),
         module=module,
         op=op,
-        alive=tuple(sorted(held, key=lambda storage: -storage.bytes)),
+        alive=tuple(sorted(filter(_has_bytes, held), key=lambda storage: -storage.bytes)),
     )
+
+
+def _has_bytes(held: Held) -> bool:
+    return held.bytes > 0
 
 
 def fullest_moment(trace: Trace, lives: Iterable[Life]) -> int:

@@ -143,9 +143,13 @@ def _baseline(settings: Settings, alone: Reference) -> Reference:
     return baseline
 
 
-def _since(base: str, models: list[str] | None, revision: str) -> list[str]:
-    """The model at a revision, and as it is; raises UsageError for several."""
+def _since(base: str | Reference, models: list[str] | None, revision: str) -> list[str]:
+    """The model at a revision, and as it is; raises UsageError for several, and for no name."""
     from ucseg_cli.references.grammar import at_other_revision
+
+    if not isinstance(base, str):  # from Python
+        what = "a module in memory is of no revision"
+        raise UsageError(what, where="since=", help="name what builds it, as in net.py:Net")
 
     if models:
         what = f"--since compares a model with itself; you gave {1 + len(models)}"

@@ -26,7 +26,7 @@ from ucseg_cli.facts.trace import Tap, Trace
 from ucseg_cli.nets import Backbone, SegmentationNetwork
 from ucseg_cli.nets.backbone import run_features
 from ucseg_cli.nets.network import Child, make_anew
-from ucseg_cli.references import Buildable, FromCheckpoint, OwnCode
+from ucseg_cli.references import Buildable, OwnCode, Unbuildable
 from ucseg_cli.references.designs import Model
 from ucseg_cli.references.variants import Variant, layout
 
@@ -74,7 +74,7 @@ class SpaceRecorder:
 
     @contextmanager
     def _design(self, model: Model) -> Iterator[Design]:
-        if isinstance(model, FromCheckpoint):
+        if isinstance(model, Unbuildable):
             raise TypeError(model)
         if isinstance(model, Variant):
             family = _Family(self.book)

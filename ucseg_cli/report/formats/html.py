@@ -14,6 +14,7 @@ from ucseg_cli.report.document import Report, Table
 from ucseg_cli.report.formats.cells import one_line
 from ucseg_cli.report.formats.page_sheets import RULE, make_sheet, make_tile, picture_sheet
 from ucseg_cli.report.pictures.svg.colours import theme
+from ucseg_cli.report.pictures.svg.draw import drawable
 
 ROOT = ".ucseg"
 """The class of what the rules of style are for, so that they leave the rest of a notebook alone."""
@@ -34,6 +35,26 @@ def render_html(report: Report, *, exact: bool = False) -> str:
             pictures=[picture_sheet(picture, f"picture{number}") for number, picture in pictures],
             tables=[make_sheet(table, exact=exact) for table in report.tables],
             rules=list(_rules(report.tables)),
+        )
+    )
+
+
+def render_fragment(report: Report, name: str) -> str:
+    """The answer as a part of another page, such as a notebook: no script, no style for the rest.
+
+    *name* is its own on that page.
+    """
+    tables = report.tables if report.first is None else report.first.tables
+    pictures = enumerate(drawable(report.pictures()))
+    return (
+        _environment()
+        .get_template("fragment.html.jinja")
+        .render(
+            report=report,
+            style=style(),
+            tiles=[make_tile(highlight, exact=False) for highlight in report.highlights],
+            pictures=[picture_sheet(one, f"{name}-picture{number}") for number, one in pictures],
+            tables=[make_sheet(table, exact=False, name=name) for table in tables],
         )
     )
 

@@ -104,11 +104,11 @@ def make_tile(highlight: Highlight, *, exact: bool) -> Tile:
     )
 
 
-def make_sheet(table: Table, *, exact: bool) -> Sheet:
-    """The table as text, under its picture if it has one."""
+def make_sheet(table: Table, *, exact: bool, name: str = "table") -> Sheet:
+    """The table as text, under its picture if it has one; *name* is of the whole answer."""
     headings = tuple(Heading(column.title, _alignment(column)) for column in table.columns)
     lines = tuple(_lines(table, exact=exact))
-    picture = "" if table.picture is None else _drawn(table.picture, table.key)
+    picture = "" if table.picture is None else _drawn(table.picture, f"{name}-{table.key}")
     stacks = len(headings) > STACKED
     is_waterfall = any(column.kind is Kind.SPAN for column in table.columns)
     classes = {"wide": len(headings) > WIDE, "stack": stacks, "waterfall": is_waterfall}

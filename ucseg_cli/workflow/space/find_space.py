@@ -18,6 +18,7 @@ from ucseg_cli.references import (
     FromCheckpoint,
     Reference,
     Source,
+    Unbuildable,
     with_arguments,
 )
 from ucseg_cli.references.designs import arguments_of
@@ -67,8 +68,10 @@ def find_space(
 
     Raises UsageError for an axis or a value that its design does not have.
     """
-    if isinstance(base.model, FromCheckpoint):
-        what = f"{base.name} is a checkpoint, which has no axes"
+    if isinstance(base.model, Unbuildable):
+        is_file = isinstance(base.model, FromCheckpoint)
+        kind = "a checkpoint" if is_file else "a module in memory"
+        what = f"{base.name} is {kind}, which has no axes"
         raise UsageError(what, where="ucseg sweep", help="name the model that it is of")
     if not given:
         what = f"nothing of {base.name} is varied"

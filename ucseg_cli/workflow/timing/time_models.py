@@ -18,7 +18,7 @@ from ucseg_cli.facts.timing.timing_question import TimingQuestion
 from ucseg_cli.facts.timing.timing_setup import TimingSetup
 from ucseg_cli.gate import timing_processes
 from ucseg_cli.gate.timing_processes import TimingProcess
-from ucseg_cli.references import FromCheckpoint
+from ucseg_cli.references import InMemory, Unbuildable
 from ucseg_cli.system.machine import Machine, Readings, state_between
 from ucseg_cli.system.machine_state import read_counters, read_machine
 from ucseg_cli.terminal.progress import show_progress
@@ -63,6 +63,7 @@ def time_models(
     _refuse_contradictions(wish)
     for subject in subjects:
         refuse_failure(subject, conditions)
+        _refuse_in_memory(subject)
     machine, before = read_machine(), read_counters()  # before we add to the load
     _refuse_other(wish, machine, before, settings)
     models = [subject.model for subject in subjects]
@@ -72,7 +73,7 @@ def time_models(
     questions = [
         TimingQuestion(model, conditions, wish.setup)
         for model in (models[0], *models)
-        if model is not None and not isinstance(model, FromCheckpoint)
+        if model is not None and not isinstance(model, Unbuildable)
     ]
     with (
         show_progress() as announce,
@@ -100,6 +101,13 @@ def time_models(
         partial=rounds.partial,
     )
     return conclude_timing(measured, wish.setup, conditions, wish.limits)
+
+
+def _refuse_in_memory(subject: Subject) -> None:
+    """Raise UsageError for a module in memory: each model is timed in a process of its own."""
+    if isinstance(subject.model, InMemory):
+        what = f"{subject.name} is in this process, and is timed in one of its own"
+        raise UsageError(what, where=subject.name, help="name what builds it, as in net.py:Net")
 
 
 def _without_twin(items: Sequence[Item]) -> list[Item]:

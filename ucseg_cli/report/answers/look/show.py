@@ -12,6 +12,7 @@ from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.trace import Tap
+from ucseg_cli.references import call_text
 from ucseg_cli.references.variants import AxisValue
 from ucseg_cli.report.document import Column, Highlight, Kind, Report, Row, Table, Unit
 from ucseg_cli.report.fields import Field, Fields, Output, make_entries, make_table
@@ -49,8 +50,8 @@ def show_report(
     shown = (*(tap for tap in taps if tap.module or not output), *output)
     axes = {axis.name: value for axis, value in subject.axes} or None
     hint = (
-        f"`ucseg lint {subject.name}` shows what it wastes, "
-        f"`ucseg compare {subject.name}` why it differs."
+        f"{call_text('lint', subject.name, subject.model)} shows what it wastes, "
+        f"{call_text('compare', subject.name, subject.model)} why it differs."
     )
     return Report(
         kind="ucseg.show",
