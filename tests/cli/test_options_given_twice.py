@@ -16,6 +16,7 @@ SEVERAL = {
     ("probe", "--size"),
     ("probe", "--tap"),
     ("probe", "--variant"),
+    ("overview", "--variant"),
     ("reach", "--size"),
     ("latency", "--max"),
     ("latency", "--variant"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 GROUPS = {
-    "look": ("list", "show", "params", "flops", "memory", "latency", "probe", "reach"),
+    "look": ("list", "show", "overview", "params", "flops", "memory", "latency", "probe", "reach"),
     "choose": ("compare", "sweep", "shrink", "lint", "history"),
     "keep": ("init", "check", "lock", "config"),
     "learn": ("identify",),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 JUDGING = ("check", "lint", "verify", "identify")
 """The commands whose answers judge something."""
-DRAWING = ("compare", "flops", "latency", "memory", "params", "sweep")
+DRAWING = ("compare", "flops", "latency", "memory", "overview", "params", "sweep")
 """The commands whose answers have a picture."""
 FLAGS = ("--force", "--summary")
 PLACES = (*FLAGS, "--format", "-f")

@@ -35,6 +35,20 @@ def show(
     return ask("show", **locals())
 
 
+def overview(
+    *models: Model,
+    size: Size | None = None,
+    batch: int = 1,
+    input: Inputs | None = None,
+    timeout: float | None = None,
+    no_cache: bool = False,
+    convention: Convention | None = None,
+    depth: int = 2,
+) -> Answer:
+    """Everything about a model, or about several beside the first, on one page."""
+    return ask("overview", **locals())
+
+
 def params(
     model: Model | None = None,
     *,

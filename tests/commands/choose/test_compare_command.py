@@ -530,7 +530,8 @@ def test_what_is_not_shown_first_is_counted_and_shown_with_full(ucseg: Run) -> N
 def test_other_formats_have_everything_without_being_asked(ucseg: Run) -> None:
     for form in ("markdown", "html", "json"):
         text = ucseg("compare", "v1", "v2", "-f", form).stdout
-        assert text == ucseg("compare", "v1", "v2", "-f", form, "--full").stdout
+        in_full = ucseg("compare", "v1", "v2", "-f", form, "--full").stdout
+        assert text == in_full.replace(" --full<", "<")  # in the command that a page ends with
         assert "UC108" in text
 
 

@@ -77,13 +77,9 @@ def compare(
       ucseg compare net.py:Net+width=32 --since main
       ucseg compare net.py:Net last.ckpt
     """
-    from ucseg_cli.analysis.comparing.attribution import NO_REASONS
-    from ucseg_cli.analysis.comparing.comparison import compare_all
     from ucseg_cli.analysis.counting.conventions import CONVENTIONS
     from ucseg_cli.report.answers.choose.compare import compare_report
-    from ucseg_cli.workflow.attribute_axes import attribute_axes
-    from ucseg_cli.workflow.checkpoints.find_checkpoint import with_state_dicts
-    from ucseg_cli.workflow.measure import measure
+    from ucseg_cli.workflow.compare_models import compare_models
 
     settings = at.project()
     conditions, cache = at.conditions(settings), at.open_cache()
@@ -103,13 +99,9 @@ def compare(
     names = _since(base, models, since) if since is not None else [base, *(models or ())]
     named = list(map(settings.find, names))
     references = named if len(named) > 1 else [_baseline(settings, named[0]), *named]
-    subjects = measure(references, [conditions], settings, cache=cache, deploy=deploy, run=False)
-    conditions = conditions.as_run(*(subject.trace for subject in subjects))
-    baseline, *others = with_state_dicts(references, subjects, deploy=deploy)
-    comparisons = compare_all(baseline, others, depth=depth)
-    why = NO_REASONS
-    if len(others) == 1:
-        why = attribute_axes(comparisons[0], conditions, settings, cache=cache)
+    subjects, conditions, comparisons, why = compare_models(
+        references, conditions, settings, cache=cache, deploy=deploy, depth=depth
+    )
     timed = None
     if latency:
         from ucseg_cli.workflow.timing.time_models import TimingWish, time_models
