@@ -86,7 +86,7 @@ MISTAKES: list[tuple[list[str], list[str]]] = [
         ["params", "--format", "jsn"],
         [
             "no format named 'jsn'",
-            "known: table, json, csv, markdown, html",
+            "known: table, json, csv, markdown, latex, html",
             "did you mean 'json'?",
         ],
     ),

@@ -11,7 +11,7 @@ from ucseg_cli.report.formats.marks import marked
 MOST = 1024 * 1024
 """Bytes that GitHub takes for the summary of a step."""
 LONG = ("params", "v2", "--depth", "9")
-KNOWN = "known: table, json, csv, markdown, html, comment"
+KNOWN = "known: table, json, csv, markdown, latex, html, comment"
 ON_NO_JUDGEMENT = [
     *(
         "list",

@@ -12,7 +12,7 @@ import typer
 from ucseg_cli.cli.file_type import FileName
 from ucseg_cli.cli.options import OUTPUT, one_of
 from ucseg_cli.errors import UsageError
-from ucseg_cli.report.formats.render import DRAWN_FORMATS, FORMATS, JUDGED_FORMATS
+from ucseg_cli.report.formats.render import DRAWN_FORMATS, FORMATS, JUDGED_FORMATS, STACKED_FORMATS
 
 if TYPE_CHECKING:
     from ucseg_cli.analysis.subject import Subject
@@ -27,6 +27,8 @@ DRAWING = ("compare", "flops", "latency", "memory", "overview", "params", "sweep
 FLAGS = ("--force", "--summary")
 PLACES = (*FLAGS, "--format", "-f")
 """Options that say where an answer goes, beside exports; those of FLAGS have no value."""
+STACKED = ("flops", "params")
+"""The commands whose picture is an icicle of one model."""
 NAMED_EXPORTS = ("json", "csv", "markdown", "html")
 """Formats with an export option of their own."""
 
@@ -91,7 +93,8 @@ def _formats(context: typer.Context) -> tuple[str, ...]:
 
 def _formats_of(command: str) -> tuple[str, ...]:
     drawn = DRAWN_FORMATS if command in DRAWING else ()
-    return (*FORMATS, *drawn, *(JUDGED_FORMATS if command in JUDGING else ()))
+    stacked = STACKED_FORMATS if command in STACKED else ()
+    return (*FORMATS, *drawn, *stacked, *(JUDGED_FORMATS if command in JUDGING else ()))
 
 
 def format_help(command: str) -> str:

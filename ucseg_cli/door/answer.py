@@ -19,6 +19,7 @@ ENDINGS = {
     ".html": "html",
     ".svg": "svg",
     ".md": "markdown",
+    ".tex": "latex",
     ".csv": "csv",
     ".json": "json",
     ".txt": "table",

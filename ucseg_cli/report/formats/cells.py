@@ -90,6 +90,13 @@ def format_rows(table: Table, *, exact: bool = False) -> list[list[str]]:
     return [_format_row(row, table, exact=exact) for row in table.rows]
 
 
+def without_spans(table: Table) -> Table:
+    """The table for a format without a scale to draw on; figures beside a drawing say the same."""
+    kept = [index for index, column in enumerate(table.columns) if column.kind is not Kind.SPAN]
+    rows = (row._replace(cells=tuple(row.cells[index] for index in kept)) for row in table.rows)
+    return table._replace(columns=tuple(table.columns[index] for index in kept), rows=tuple(rows))
+
+
 def draw_span(span: Span, scale: int = SPAN_CELLS) -> str:
     """A block from start to end on a *scale* of cells, to the nearest; a step down is shaded."""
     low, high = sorted((span.start, span.end))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ucseg_cli.report.document import Kind, Report, Role, Table
-from ucseg_cli.report.formats.cells import WORDS, format_rows, one_line
+from ucseg_cli.report.document import Report, Role, Table
+from ucseg_cli.report.formats.cells import WORDS, format_rows, one_line, without_spans
 from ucseg_cli.report.formats.screen import display_width
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])")
@@ -48,7 +48,7 @@ def render_table(table: Table, *, exact: bool) -> Iterator[str]:
     if not table.rows:
         yield _paragraph(table.note or "none")
         return
-    table = _without_drawings(table)
+    table = without_spans(table)
     yield "\n".join(_grid(table, exact=exact))
     if footnote := table.footnote(table.columns):
         yield _paragraph(footnote)
@@ -70,13 +70,6 @@ def _grid(table: Table, *, exact: bool) -> Iterator[str]:
         ]
     )
     yield from (_line(texts, widths, rightward) for texts in body)
-
-
-def _without_drawings(table: Table) -> Table:
-    """Markdown has no fixed scale to draw on; the figures beside a drawing say the same."""
-    kept = [index for index, column in enumerate(table.columns) if column.kind is not Kind.SPAN]
-    rows = (row._replace(cells=tuple(row.cells[index] for index in kept)) for row in table.rows)
-    return table._replace(columns=tuple(table.columns[index] for index in kept), rows=tuple(rows))
 
 
 def _line(texts: Sequence[str], widths: Sequence[int] = (), rightward: Sequence[bool] = ()) -> str:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 
-PREFIXES = {"markdown": "<!-- {} -->\n\n", "github": "::debug::{}\n"}
+PREFIXES = {
+    "markdown": "<!-- {} -->\n\n",
+    "latex": "% {}\n",
+    "folded": "# {}\n",
+    "github": "::debug::{}\n",
+}
 """Files of these formats begin so, unseen by their readers; the others name ucseg anyway."""
 ANSWER = re.compile(
     rb"""\s*(
@@ -15,6 +20,9 @@ ANSWER = re.compile(
     | (<\?xml[^>]*>\s*)?<testsuites>\s*<testsuite\ name="ucseg\.             # JUnit
     | (<\?xml[^>]*>\s*)?<testsuites\s*/>                                     # with nothing in it
     | <!--\ ucseg\.                                                          # Markdown, a comment
+    | \{\s*"\$schema":\s*"[^"]*speedscope[^"]*",\s*"exporter":\s*"ucseg\ # a profile
+    | \#\ ucseg\.                                                            # folded stacks
+    | %\ ucseg\.                                                             # LaTeX, a comment
     | ::debug::ucseg\.                                                       # GitHub's commands
     )""",
     re.VERBOSE | re.DOTALL,

@@ -10,15 +10,17 @@ if TYPE_CHECKING:  # the options ask for names alone
     from ucseg_cli.report.document import Report
     from ucseg_cli.report.formats.screen import Screen
 
-FORMATS = ("table", "json", "csv", "markdown", "html", "comment")
+FORMATS = ("table", "json", "csv", "markdown", "latex", "html", "comment")
 DRAWN_FORMATS = ("svg",)
 """Formats that only an answer with a picture can be written as."""
+STACKED_FORMATS = ("folded", "speedscope")
+"""Formats of viewers of profiles, for an answer whose picture is an icicle of one model."""
 JUDGED_FORMATS = ("github", "junit", "sarif")
 """Formats that only an answer that judges something can be written as."""
 FOR_CI = ("comment", *JUDGED_FORMATS)
-FOR_MACHINES = ("json", "csv", "html", "svg", "junit", "sarif")
+FOR_MACHINES = ("json", "csv", "html", "svg", "speedscope", "junit", "sarif")
 """Formats that are UTF-8 whatever the stream; the others are spelled for it."""
-WITH_EXACT = ("markdown", "html", "comment")
+WITH_EXACT = ("markdown", "latex", "html", "comment")
 """Those that round counts unless asked for exact ones; the others are for machines."""
 
 
@@ -29,6 +31,7 @@ def render(report: Report, format_name: str, screen: Screen) -> str:
 
         return render_terminal(report, screen)
     folder = "formats.ci" if format_name in FOR_CI else "formats"
-    module = import_module(f"ucseg_cli.report.{folder}.{format_name}")
+    name = "stacks" if format_name in STACKED_FORMATS else format_name
+    module = import_module(f"ucseg_cli.report.{folder}.{name}")
     renderer: Callable[..., str] = getattr(module, f"render_{format_name}")
     return renderer(report, exact=screen.exact) if format_name in WITH_EXACT else renderer(report)
