@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 GROUPS = {
-    "look": ("list", "show", "overview", "params", "flops", "memory", "latency", "probe", "reach"),
+    "look": (
+        *("list", "show", "overview", "layers", "params", "flops"),
+        *("memory", "latency", "probe", "reach"),
+    ),
     "choose": ("compare", "sweep", "shrink", "lint", "history"),
     "keep": ("init", "check", "lock", "config"),
     "learn": ("identify",),

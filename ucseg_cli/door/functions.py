@@ -49,6 +49,23 @@ def overview(
     return ask("overview", **locals())
 
 
+def layers(
+    model: Model | None = None,
+    *,
+    size: Size | None = None,
+    batch: int = 1,
+    input: Inputs | None = None,
+    timeout: float | None = None,
+    no_cache: bool = False,
+    convention: Convention | None = None,
+    deploy: bool = False,
+    depth: int | None = None,
+    full: bool = False,
+) -> Answer:
+    """Every layer in the order of running, with shapes, kernel, parameters and operations."""
+    return ask("layers", **locals())
+
+
 def params(
     model: Model | None = None,
     *,

@@ -50,8 +50,8 @@ def list(  # noqa: A001 - the command's name
 
 def _list_designs(text: str, at: OneInput, output: Output) -> int:
     from ucseg_cli.errors import UsageError
-    from ucseg_cli.report.answers.look.list_networks import networks_report
-    from ucseg_cli.report.answers.look.list_source import axes_report, designs_report
+    from ucseg_cli.report.answers.look.listed.list_networks import networks_report
+    from ucseg_cli.report.answers.look.listed.list_source import axes_report, designs_report
     from ucseg_cli.workflow.list_designs import find_networks, find_source, list_designs
 
     settings = at.project()

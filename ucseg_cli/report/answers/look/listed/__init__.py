@@ -1,0 +1,1 @@
+"""``ucseg list``: named variants, networks of a library, designs in a file, axes of one."""
