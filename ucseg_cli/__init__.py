@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ucseg_cli.door.functions import (
         check,
         compare,
+        draw,
         flops,
         history,
         identify,
@@ -47,6 +48,7 @@ __all__ = [
     "check",
     "compare",
     "count_parameters",
+    "draw",
     "flops",
     "history",
     "identify",

@@ -17,6 +17,7 @@ SEVERAL = {
     ("probe", "--tap"),
     ("probe", "--variant"),
     ("overview", "--variant"),
+    ("draw", "--variant"),
     ("reach", "--size"),
     ("latency", "--max"),
     ("latency", "--variant"),

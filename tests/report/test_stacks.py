@@ -10,7 +10,7 @@ import pytest
 from support.fixture_types import Run
 from ucseg_cli.report.document import Report
 from ucseg_cli.report.formats.marks import is_answer, marked
-from ucseg_cli.report.formats.stacks import render_folded, render_speedscope
+from ucseg_cli.report.formats.viewers.stacks import render_folded, render_speedscope
 from ucseg_cli.report.pictures.icicle import Cell, Icicle
 
 LINE = re.compile(r"(.+) (\d+)")

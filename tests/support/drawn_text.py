@@ -67,19 +67,21 @@ def _box(text: ET.Element, shift: float, *, on_phone: bool) -> Iterator[Box]:
 
 def faults(picture: str) -> list[str]:
     """The texts that overlap another one or leave the picture, on a screen and on a phone."""
+    return [fault for on_phone in (False, True) for fault in faults_in(picture, on_phone=on_phone)]
+
+
+def faults_in(picture: str, *, on_phone: bool) -> list[str]:
+    """The same for one of the two."""
     frame = [float(number) for number in ET.fromstring(picture).attrib["viewBox"].split()]
+    every = boxes(picture, on_phone=on_phone)
+    where = " on a phone" if on_phone else ""
     found = []
-    for on_phone in (False, True):
-        every = boxes(picture, on_phone=on_phone)
-        where = " on a phone" if on_phone else ""
-        for one in every:
-            inside = one.left >= -0.5 and one.right <= frame[2] + 0.5
-            if not (inside and one.top >= -0.5 and one.bottom <= frame[3] + 0.5):
-                found.append(f"{one.words!r} is cut{where}")
-        pairs = combinations(every, 2)
-        found += [
-            f"{one.words!r} overlaps {other.words!r}{where}"
-            for one, other in pairs
-            if one.overlaps(other)
-        ]
-    return found
+    for one in every:
+        inside = one.left >= -0.5 and one.right <= frame[2] + 0.5
+        if not (inside and one.top >= -0.5 and one.bottom <= frame[3] + 0.5):
+            found.append(f"{one.words!r} is cut{where}")
+    return found + [
+        f"{one.words!r} overlaps {other.words!r}{where}"
+        for one, other in combinations(every, 2)
+        if one.overlaps(other)
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 GROUPS = {
     "look": (
-        *("list", "show", "overview", "layers", "params", "flops"),
+        *("list", "show", "overview", "layers", "draw", "params", "flops"),
         *("memory", "latency", "probe", "reach"),
     ),
     "choose": ("compare", "sweep", "shrink", "lint", "history"),

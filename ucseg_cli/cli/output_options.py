@@ -12,7 +12,13 @@ import typer
 from ucseg_cli.cli.file_type import FileName
 from ucseg_cli.cli.options import OUTPUT, one_of
 from ucseg_cli.errors import UsageError
-from ucseg_cli.report.formats.render import DRAWN_FORMATS, FORMATS, JUDGED_FORMATS, STACKED_FORMATS
+from ucseg_cli.report.formats.render import (
+    DRAWN_FORMATS,
+    FORMATS,
+    GRAPH_FORMATS,
+    JUDGED_FORMATS,
+    STACKED_FORMATS,
+)
 
 if TYPE_CHECKING:
     from ucseg_cli.analysis.subject import Subject
@@ -22,11 +28,13 @@ if TYPE_CHECKING:
 
 JUDGING = ("check", "lint", "verify", "identify")
 """The commands whose answers judge something."""
-DRAWING = ("compare", "flops", "latency", "memory", "overview", "params", "sweep")
+DRAWING = ("compare", "draw", "flops", "latency", "memory", "overview", "params", "sweep")
 """The commands whose answers have a picture."""
 FLAGS = ("--force", "--summary")
 PLACES = (*FLAGS, "--format", "-f")
 """Options that say where an answer goes, beside exports; those of FLAGS have no value."""
+GRAPHED = ("draw",)
+"""The commands whose picture is a diagram."""
 STACKED = ("flops", "params")
 """The commands whose picture is an icicle of one model."""
 NAMED_EXPORTS = ("json", "csv", "markdown", "html")
@@ -94,7 +102,8 @@ def _formats(context: typer.Context) -> tuple[str, ...]:
 def _formats_of(command: str) -> tuple[str, ...]:
     drawn = DRAWN_FORMATS if command in DRAWING else ()
     stacked = STACKED_FORMATS if command in STACKED else ()
-    return (*FORMATS, *drawn, *stacked, *(JUDGED_FORMATS if command in JUDGING else ()))
+    graphed = GRAPH_FORMATS if command in GRAPHED else ()
+    return (*FORMATS, *drawn, *stacked, *graphed, *(JUDGED_FORMATS if command in JUDGING else ()))
 
 
 def format_help(command: str) -> str:

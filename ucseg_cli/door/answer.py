@@ -22,6 +22,8 @@ ENDINGS = {
     ".tex": "latex",
     ".csv": "csv",
     ".json": "json",
+    ".mmd": "mermaid",
+    ".dot": "dot",
     ".txt": "table",
 }
 """Formats by the ending of a file."""

@@ -66,6 +66,19 @@ def layers(
     return ask("layers", **locals())
 
 
+def draw(
+    *models: Model,
+    size: Size | None = None,
+    batch: int = 1,
+    input: Inputs | None = None,
+    timeout: float | None = None,
+    no_cache: bool = False,
+    depth: int | None = None,
+) -> Answer:
+    """A network as a diagram; of two models the second, with what changed against the first."""
+    return ask("draw", **locals())
+
+
 def params(
     model: Model | None = None,
     *,

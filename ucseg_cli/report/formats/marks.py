@@ -8,6 +8,8 @@ PREFIXES = {
     "markdown": "<!-- {} -->\n\n",
     "latex": "% {}\n",
     "folded": "# {}\n",
+    "mermaid": "%% {}\n",
+    "dot": "// {}\n",
     "github": "::debug::{}\n",
 }
 """Files of these formats begin so, unseen by their readers; the others name ucseg anyway."""
@@ -22,6 +24,7 @@ ANSWER = re.compile(
     | <!--\ ucseg\.                                                          # Markdown, a comment
     | \{\s*"\$schema":\s*"[^"]*speedscope[^"]*",\s*"exporter":\s*"ucseg\ # a profile
     | \#\ ucseg\.                                                            # folded stacks
+    | (%%|//)\ ucseg\.                                                      # diagrams
     | %\ ucseg\.                                                             # LaTeX, a comment
     | ::debug::ucseg\.                                                       # GitHub's commands
     )""",

@@ -7,11 +7,13 @@ from typing import Any
 
 from ucseg_cli.report.document import Report
 from ucseg_cli.report.pictures.course import Course
+from ucseg_cli.report.pictures.diagram import Diagram
 from ucseg_cli.report.pictures.icicle import Icicle
 from ucseg_cli.report.pictures.picture import OneDrawing, Picture
 from ucseg_cli.report.pictures.scatter import Panels, Scatter, Strips
 from ucseg_cli.report.pictures.svg.colours import theme
 from ucseg_cli.report.pictures.svg.course_svg import draw_course
+from ucseg_cli.report.pictures.svg.diagram_svg import draw_diagram
 from ucseg_cli.report.pictures.svg.elements import (
     BOLD,
     FONT,
@@ -38,6 +40,7 @@ DRAWN_BY: Mapping[type, Callable[[Any, str], Drawing]] = {
     Icicle: draw_icicle,
     Course: draw_course,
     Waterfall: draw_waterfall,
+    Diagram: draw_diagram,
 }
 STYLE = f"""
 {PHONE} {{ svg.ucseg {{ width: 100%; height: auto; }} }}
@@ -69,7 +72,8 @@ def document(report: Report) -> str:
     words = list(_words(report))
     top = MARGIN + LINE * len(words)
     heights = sum(drawing.height + GAP for drawing in drawings)
-    width, height = WIDTH + 2 * MARGIN, top + heights + MARGIN
+    widest = max((drawing.width for drawing in drawings), default=WIDTH)
+    width, height = short(max(WIDTH, widest) + 2 * MARGIN), top + heights + MARGIN
     body = "\n".join((*words, *_placed(titles, drawings, top)))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ucseg" width="{width}"'
@@ -97,7 +101,8 @@ def _placed(titles: Iterable[str], drawings: Iterable[Drawing], top: float) -> I
         shown = clean(fitting(title, WIDTH / BOLD, HEADING - 2))
         yield f'<text class="words title" x="{MARGIN}" y="{short(top - 8)}">{shown}</text>'
         yield (
-            f'<svg x="{MARGIN}" y="{short(top)}" width="{WIDTH}" height="{short(drawing.height)}">'
+            f'<svg x="{MARGIN}" y="{short(top)}" width="{short(drawing.width)}"'
+            f' height="{short(drawing.height)}">'
             f"\n{drawing.element}\n</svg>"
         )
         top += drawing.height

@@ -16,6 +16,8 @@ WIDTH = 760
 FONT = "system-ui, sans-serif"
 SIZE, SIZE_ON_PHONE = 11, 24
 """Units of text on a screen, and on one that shows the picture less than half as wide."""
+ENLARGED = 1.2
+"""How much larger than its units a picture of its own width may be on a page."""
 BOLD = 1.06
 """How much wider letters are in bold."""
 PHONE = "@media (max-width: 40rem)"
@@ -26,14 +28,22 @@ _WIDEST, _FULL = 1.0, 1.1
 
 
 class Drawing(NamedTuple):
-    """A picture as an element, *height* units high and WIDTH wide."""
+    """A picture as an element, and its size in units."""
 
     element: str
     height: float
+    width: float = WIDTH
 
 
 def draw_frame(
-    kind: str, name: str, height: float, words: tuple[str, str], style: str, parts: Iterable[str]
+    kind: str,
+    name: str,
+    height: float,
+    words: tuple[str, str],
+    style: str,
+    parts: Iterable[str],
+    *,
+    width: float = WIDTH,
 ) -> Drawing:
     """The picture made of *parts*.
 
@@ -44,18 +54,20 @@ def draw_frame(
         words: its title, and what it shows, for those who do not see it.
         style: rules of CSS.
         parts: elements, in which every name is escaped.
+        width: in units; a picture of another width than WIDTH is not enlarged.
     """
     title, description = map(clean, words)
     body = "\n".join(parts)
+    natural = "" if width == WIDTH else f' style="max-width: {short(width * ENLARGED)}px"'
     element = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="{kind}" width="100%"'
-        f' viewBox="0 0 {WIDTH} {short(height)}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="{kind}" width="100%"{natural}'
+        f' viewBox="0 0 {short(width)} {short(height)}"'
         f' role="img" aria-labelledby="{name}-title {name}-desc">\n'
         f'<title id="{name}-title">{title}</title>\n'
         f'<desc id="{name}-desc">{description}</desc>\n'
         f"<style>{style}</style>\n{body}\n</svg>"
     )
-    return Drawing(element, height)
+    return Drawing(element, height, width)
 
 
 def clean(words: str) -> str:

@@ -1,0 +1,1 @@
+"""A pass as blocks and the tensors between them."""

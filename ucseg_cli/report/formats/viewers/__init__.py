@@ -1,0 +1,1 @@
+"""Pictures as the files that viewers of other programs read."""
