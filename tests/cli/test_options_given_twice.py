@@ -22,6 +22,8 @@ SEVERAL = {
     ("latency", "--variant"),
     ("lint", "--select"),
     ("flops", "--checkpoint"),
+    ("compare", "--checkpoint"),
+    ("compare", "--freeze"),
     ("flops", "--freeze"),
     ("lint", "--ignore"),
     ("memory", "--checkpoint"),

@@ -11,7 +11,11 @@ from ucseg_cli.errors import UsageError
 from ucseg_cli.facts.choices import DEFAULT_OPTIMIZER, LOSSES, OPTIMIZERS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ucseg_cli.analysis.counting.conventions import Convention
     from ucseg_cli.facts.conditions import Conditions
+    from ucseg_cli.facts.settings import Settings
 
 
 class TrainingOptions(NamedTuple):
@@ -93,3 +97,24 @@ class TrainingOptions(NamedTuple):
                 tuple(self.checkpoint or ()),
             )
         )
+
+    def convention(self, typed: str | None, settings: Settings, of_a_step: str) -> Convention:
+        """Under which operations are counted: as named or configured, else of a step *of_a_step*.
+
+        Raises UsageError for one that counts no backward pass.
+        """
+        from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Level
+
+        named = CONVENTIONS[typed or settings.convention]
+        if not self.train or named.level is Level.KERNELS:
+            return named
+        if typed is not None:
+            what, fix = f"{typed} counts no backward pass", "write --convention torch, or macs"
+            raise UsageError(what, where=f"--convention {typed}", help=fix)
+        return CONVENTIONS[of_a_step]
+
+    def refuse(self, of_inference: Mapping[str, bool]) -> None:
+        """Raise UsageError for one of these options that is given beside ``--train``."""
+        for option in (name for name, is_given in of_inference.items() if is_given and self.train):
+            what, fix = f"{option} is of inference", "leave it or --train out"
+            raise UsageError(what, where=option, help=fix)

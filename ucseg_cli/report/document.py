@@ -47,6 +47,8 @@ class Kind(Enum):
     """An integer of nanoseconds, whatever the row's unit."""
     DELTA = auto()
     """A signed integer in the row's unit; less is better."""
+    BYTES_DELTA = auto()
+    """A DELTA in bytes, whatever the row's unit."""
     EXACT_DELTA = auto()
     """A DELTA written in full."""
     EFFECT = auto()

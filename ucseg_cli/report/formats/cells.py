@@ -22,6 +22,8 @@ FLEXIBLE = frozenset({Kind.TEXT, Kind.PATH, Kind.PROSE})
 """Kinds that may be shortened or folded; every other kind is a figure, which may not."""
 WORDS = FLEXIBLE | {Kind.STATUS, Kind.SPAN}
 """Kinds that are aligned to the left, so that names and signs stand under one another."""
+CHANGES = frozenset({Kind.DELTA, Kind.BYTES_DELTA, Kind.EXACT_DELTA, Kind.CHANGE})
+"""Kinds of which less is better."""
 
 SPAN_CELLS = 28
 
@@ -122,7 +124,7 @@ def tone_of(cell: Cell, kind: Kind) -> Tone:
             return Tone.GOOD if end < start else Tone.BAD
         case Kind.SHARE, int() | Fraction():
             return Tone.BAD if cell > 1 else Tone.NEUTRAL  # over its limit
-        case ((Kind.DELTA | Kind.EXACT_DELTA | Kind.CHANGE), (int() | Fraction())) if cell:
+        case (Kind(), int() | Fraction()) if cell and kind in CHANGES:
             return Tone.GOOD if cell < 0 else Tone.BAD
         case _:
             return Tone.NEUTRAL
@@ -168,9 +170,10 @@ def _format_integer(number: int, kind: Kind, unit: Unit, *, exact: bool) -> str:
             return _WRITERS[unit](number, exact=True, signed=True)
         case Kind.QUANTITY | Kind.DELTA | Kind.EFFECT:
             return _WRITERS[unit](number, exact=exact, signed=kind is not Kind.QUANTITY)
-        case Kind.BYTES | Kind.BYTES_EFFECT | Kind.DURATION:
+        case Kind.BYTES | Kind.BYTES_DELTA | Kind.BYTES_EFFECT | Kind.DURATION:
             own = Unit.TIME if kind is Kind.DURATION else Unit.BYTES
-            return _WRITERS[own](number, exact=exact, signed=kind is Kind.BYTES_EFFECT)
+            signed = kind in {Kind.BYTES_DELTA, Kind.BYTES_EFFECT}
+            return _WRITERS[own](number, exact=exact, signed=signed)
         case _:
             return str(number)
 
