@@ -31,6 +31,8 @@ SEVERAL = {
     ("check", "--docs"),
     ("history", "--metric"),
     ("sweep", "--vary"),
+    ("sweep", "--checkpoint"),
+    ("sweep", "--freeze"),
     ("sweep", "--max"),
     ("sweep", "--min"),
     ("sweep", "--minimize"),

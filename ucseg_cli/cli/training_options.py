@@ -16,6 +16,81 @@ if TYPE_CHECKING:
     from ucseg_cli.analysis.counting.conventions import Convention
     from ucseg_cli.facts.conditions import Conditions
     from ucseg_cli.facts.settings import Settings
+    from ucseg_cli.facts.training import Training
+
+
+OptimizerOption = Annotated[
+    str | None,
+    choice(
+        "--optimizer",
+        noun="optimizer",
+        known=tuple(OPTIMIZERS),
+        help=f"What updates the parameters, {DEFAULT_OPTIMIZER} unless named",
+        panel=TRAINING,
+    ),
+]
+LossOption = Annotated[
+    str | None,
+    choice(
+        "--loss",
+        noun="loss",
+        known=LOSSES,
+        help="Unless named, the first of N×C×… outputs and the second of others",
+        panel=TRAINING,
+    ),
+]
+AmpOption = Annotated[
+    bool,
+    typer.Option(
+        "--amp", help="Forward and loss under autocast to bfloat16.", rich_help_panel=TRAINING
+    ),
+]
+FreezeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--freeze",
+        metavar="PATTERN",
+        help="Modules without gradients: features.*; repeatable.",
+        rich_help_panel=TRAINING,
+    ),
+]
+CheckpointOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="PATTERN",
+        help="Modules that are run again in backward, instead of kept; repeatable.",
+        rich_help_panel=TRAINING,
+    ),
+]
+
+
+class StepOptions(NamedTuple):
+    """Which training step a metric of training is of."""
+
+    optimizer: OptimizerOption = None
+    loss: LossOption = None
+    amp: AmpOption = False
+    freeze: FreezeOption = None
+    checkpoint: CheckpointOption = None
+
+    @property
+    def given(self) -> list[str]:
+        """The options that are there."""
+        return [f"--{name}" for name, value in self._asdict().items() if value]
+
+    @property
+    def training(self) -> Training:
+        """The step; the default one if no option is there."""
+        from ucseg_cli.facts.training import Training
+
+        return Training(
+            self.optimizer or DEFAULT_OPTIMIZER,
+            self.loss,
+            self.amp,
+            tuple(self.freeze or ()),
+            tuple(self.checkpoint or ()),
+        )
 
 
 class TrainingOptions(NamedTuple):
@@ -24,79 +99,24 @@ class TrainingOptions(NamedTuple):
     train: Annotated[
         bool, typer.Option("--train", help="A training step instead.", rich_help_panel=TRAINING)
     ] = False
-    optimizer: Annotated[
-        str | None,
-        choice(
-            "--optimizer",
-            noun="optimizer",
-            known=tuple(OPTIMIZERS),
-            help=f"What updates the parameters, {DEFAULT_OPTIMIZER} unless named",
-            panel=TRAINING,
-        ),
-    ] = None
-    loss: Annotated[
-        str | None,
-        choice(
-            "--loss",
-            noun="loss",
-            known=LOSSES,
-            help="Unless named, the first of N×C×… outputs and the second of others",
-            panel=TRAINING,
-        ),
-    ] = None
-    amp: Annotated[
-        bool,
-        typer.Option(
-            "--amp", help="Forward and loss under autocast to bfloat16.", rich_help_panel=TRAINING
-        ),
-    ] = False
-    freeze: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--freeze",
-            metavar="PATTERN",
-            help="Modules without gradients: features.*; repeatable.",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None
-    checkpoint: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--checkpoint",
-            metavar="PATTERN",
-            help="Modules that are run again in backward, instead of kept; repeatable.",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None
+    optimizer: OptimizerOption = None
+    loss: LossOption = None
+    amp: AmpOption = False
+    freeze: FreezeOption = None
+    checkpoint: CheckpointOption = None
 
     def applied_to(self, conditions: Conditions) -> Conditions:
         """The same input in a step of training, if one is asked for.
 
         Raises UsageError for an option that says nothing without it.
         """
-        if not self.train:
-            asked = {
-                "--optimizer": self.optimizer,
-                "--loss": self.loss,
-                "--amp": self.amp,
-                "--freeze": self.freeze,
-                "--checkpoint": self.checkpoint,
-            }
-            for option in (name for name, value in asked.items() if value):
-                fix = f"write --train {option}"
-                raise UsageError(f"{option} is of a training step", where=option, help=fix)
-            return conditions
-        from ucseg_cli.facts.training import Training
-
-        return conditions._replace(
-            training=Training(
-                self.optimizer or DEFAULT_OPTIMIZER,
-                self.loss,
-                self.amp,
-                tuple(self.freeze or ()),
-                tuple(self.checkpoint or ()),
-            )
-        )
+        options = StepOptions(**{name: getattr(self, name) for name in StepOptions._fields})
+        if self.train:
+            return conditions._replace(training=options.training)
+        for option in options.given:
+            fix = f"write --train {option}"
+            raise UsageError(f"{option} is of a training step", where=option, help=fix)
+        return conditions
 
     def convention(self, typed: str | None, settings: Settings, of_a_step: str) -> Convention:
         """Under which operations are counted: as named or configured, else of a step *of_a_step*.

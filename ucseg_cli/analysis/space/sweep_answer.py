@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ucseg_cli.analysis.comparing.attribution import Attribution
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.swept import Measure, Swept
+from ucseg_cli.facts.training import Training
 from ucseg_cli.references.space import Space
 
 if TYPE_CHECKING:  # few sweeps measure time
@@ -251,6 +252,13 @@ class SweepAnswer(NamedTuple):
     def limits(self) -> tuple[Limit, ...]:
         """The limits without their tallies."""
         return tuple(tally.limit for tally in self.tallies)
+
+    @property
+    def step(self) -> Training | None:
+        """The training step that metrics of training are of, if there are such."""
+        measures = (quantity.measure for quantity in self.quantities)
+        steps = (measure.at.training for measure in measures if measure is not None)
+        return next(filter(None, steps), None)
 
     def column(self, label: str) -> Column:
         """The figures of a quantity."""
