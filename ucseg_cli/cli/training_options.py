@@ -97,7 +97,10 @@ class TrainingOptions(NamedTuple):
     """Whether a step of training is looked at instead of a forward pass, and which."""
 
     train: Annotated[
-        bool, typer.Option("--train", help="A training step instead.", rich_help_panel=TRAINING)
+        bool,
+        typer.Option(
+            "--train", help="A training step, not a forward pass.", rich_help_panel=TRAINING
+        ),
     ] = False
     optimizer: OptimizerOption = None
     loss: LossOption = None

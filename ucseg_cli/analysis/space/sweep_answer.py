@@ -27,7 +27,7 @@ class Quantity(NamedTuple):
 
     Args:
         label: its name everywhere, the key of its column: ``params``, ``fvcore@512``, ``miou``.
-        title: a heading.
+        title: what a sentence calls it.
         in_bytes: whether it counts bytes.
         measure: None for scores.
         unit: of scores, if their file names it.
@@ -38,6 +38,11 @@ class Quantity(NamedTuple):
     in_bytes: bool = False
     measure: Measure | None = None
     unit: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Above or beside figures without a unit: ``parameters``, ``pixel8 [ms]``."""
+        return f"{self.title} [{self.unit}]" if self.unit else self.title
 
 
 class Limit(NamedTuple):

@@ -15,6 +15,7 @@ from ucseg_cli.units import (
     format_decimal,
     format_duration,
     format_percent,
+    format_quotient,
     format_shape,
 )
 
@@ -155,6 +156,8 @@ def _format_row(row: Row, table: Table, *, exact: bool) -> list[str]:
 def _format_number(number: int | Fraction, kind: Kind, unit: Unit, *, exact: bool) -> str:
     if kind is Kind.DECIMAL or (kind is Kind.EFFECT and isinstance(number, Fraction)):
         return format_decimal(number, signed=kind is Kind.EFFECT)
+    if kind is Kind.QUOTIENT:
+        return format_quotient(number)
     if isinstance(number, Fraction):
         return format_percent(number, signed=kind is Kind.CHANGE)
     return _format_integer(number, kind, unit, exact=exact)

@@ -151,7 +151,10 @@ class _Known:
         found = self.quantities[label]
         if found.measure is None:
             bound_on_score = parse_score(quantity, where, found.unit)
-            return Limit(label, bound_on_score, is_max, quantity.strip())
+            written = quantity.strip()
+            if found.unit and written[-1].isdigit():
+                written += f" {found.unit}"
+            return Limit(label, bound_on_score, is_max, written)
         count = parse_count(quantity, in_bytes=found.in_bytes, where=where)
         return Limit(label, count, is_max, quantity.strip())
 
@@ -182,9 +185,8 @@ class _Known:
 
 
 def _score(name: str, scores: Scores) -> Quantity:
-    """A column of scores; its title names the unit, if it has one."""
-    unit = scores.units.get(name, "")
-    return Quantity(name, f"{name} [{unit}]" if unit else name, unit=unit)
+    """A column of scores."""
+    return Quantity(name, name, unit=scores.units.get(name, ""))
 
 
 def _place(formula: Formula, named: NamedFigure) -> str:

@@ -12,8 +12,8 @@ from ucseg_cli.facts.training import Training
 from ucseg_cli.units import format_count, plural
 
 THE_STEP = (
-    "The step, after one like it: gradients set to none, forward, loss, backward, update parameter "
-    "by parameter (foreach=False). Outputs and loss are held to the end."
+    "The second of two such steps: gradients set to none, forward, loss, backward, update "
+    "parameter by parameter (foreach=False). Outputs and loss are held to the end."
 )
 AUTOCAST = "Autocast as on the CPU, in bfloat16; CUDA casts other operators."
 
