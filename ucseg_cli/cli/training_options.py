@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from ucseg_cli.cli.options import TRAINING, choice
+from ucseg_cli.cli.options import TRAINING, choice, one_of
 from ucseg_cli.errors import UsageError
 from ucseg_cli.facts.choices import DEFAULT_OPTIMIZER, LOSSES, OPTIMIZERS
 
@@ -29,14 +29,31 @@ OptimizerOption = Annotated[
         panel=TRAINING,
     ),
 ]
+
+
+def _check_loss(word: str | None) -> str | None:
+    """A loss that is known; raises UsageError, which says how else to train with another."""
+    from ucseg_cli.references import is_source
+
+    if word and is_source(word):
+        raise UsageError(
+            f"a loss of your own cannot be named: '{word}'",
+            where=f"--loss {word}",
+            help="name a model whose forward pass returns its loss, and give it the target with "
+            "--input: docs/training.md has one",
+        )
+    return word and one_of("loss", word, LOSSES, "--loss")
+
+
 LossOption = Annotated[
     str | None,
-    choice(
+    typer.Option(
         "--loss",
-        noun="loss",
-        known=LOSSES,
-        help="Unless named, the first of N×C×… outputs and the second of others",
-        panel=TRAINING,
+        metavar="NAME",
+        help=f"Unless named, cross-entropy on N×C×… outputs, else the mean: {', '.join(LOSSES)}.",
+        autocompletion=lambda incomplete: [name for name in LOSSES if name.startswith(incomplete)],
+        callback=_check_loss,
+        rich_help_panel=TRAINING,
     ),
 ]
 AmpOption = Annotated[
