@@ -42,7 +42,7 @@ class FakeMachine:
         ]
         self.received = 0.97
         self.difference: float | None = 1.25e-6
-        """Of outputs, between eager mode and any other runtime."""
+        """The share by which outputs of any other runtime differ from those of eager mode."""
         self.interrupted_at: int | None = None
         """The block, of all processes together, at which the user stops it."""
         self.questions: list[TimingQuestion] = []
