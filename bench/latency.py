@@ -11,12 +11,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 UCSEG = (sys.executable, "-m", "ucseg_cli")
 RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 SIZE = 512
-TURNS = 7
+TURNS = 20
 OTHER = "v2+head=before-upsample"
 TIMER = f"""
 import torch
@@ -58,16 +58,41 @@ def beside(other: str) -> list[dict[str, Any]]:
     return answers
 
 
-def with_timer() -> tuple[float, float]:
-    """By how much p50 differs from torch's own timer, and the floor: medians of runs in turn."""
-    ours, theirs, floors = [], [], []
-    for _ in range(TURNS):
-        theirs.append(_timer())
+class BesideTimer(NamedTuple):
+    """p50 and torch's own timer, both in seconds, in turns; and each run's noise floor."""
+
+    ours: list[float]
+    theirs: list[float]
+    floors: list[float]
+
+    @property
+    def difference(self) -> float:
+        """Of the medians of all turns, as a share of the timer's."""
+        return median(self.ours) / median(self.theirs) - 1
+
+    @property
+    def agreeing(self) -> int:
+        """The turns that agree by themselves, though the machine changed between the two."""
+        turns = zip(self.ours, self.theirs, self.floors, strict=True)
+        return sum(abs(ours / theirs - 1) <= floor for ours, theirs, floor in turns)
+
+
+def with_timer() -> BesideTimer:
+    """Both in turns; the timer knows no floor, so how far it is from itself is printed, too."""
+    found = BesideTimer([], [], [])
+    for turn in range(1, TURNS + 1):
+        found.theirs.append(_timer())
         answer = latency("v2", seconds=8)
-        ours.append(answer["runs"][0]["p50"] / 1e9)
-        floors.append(answer["noise_floor"])
-        print(f"  {ours[-1]:.4f} s, Timer {theirs[-1]:.4f} s, floor {floors[-1]:.1%}", flush=True)
-    return median(ours) / median(theirs) - 1, median(floors)
+        found.ours.append(answer["runs"][0]["p50"] / 1e9)
+        found.floors.append(answer["noise_floor"])
+        print(
+            f"{turn:3}  p50 {found.ours[-1]:.4f} s  Timer {found.theirs[-1]:.4f} s  "
+            f"floor {found.floors[-1]:.1%}  load {answer['machine']['load']}",
+            flush=True,
+        )
+    spread = max(found.theirs) / min(found.theirs) - 1
+    print(f"Timer's slowest run is {spread:.0%} above its fastest", flush=True)
+    return found
 
 
 def _timer() -> float:
@@ -83,8 +108,9 @@ def main() -> int:
     print(f"v2 beside {OTHER}")
     ranked = [answer["runs"][1]["verdict"] == "faster" for answer in beside(OTHER)]
     print("p50 beside torch.utils.benchmark.Timer")
-    difference, floor = with_timer()
-    print(f"{difference:+.1%}, floor {floor:.1%}")
+    timed = with_timer()
+    difference, floor = timed.difference, median(timed.floors)
+    print(f"medians {difference:+.1%}, floor {floor:.1%}; {timed.agreeing} of {TURNS} turns alone")
     verdicts: Sequence[tuple[str, int, int, int]] = (
         ("beside itself ~", sum(same), RUNS, RUNS - -(-RUNS // 20)),
         ("ranked right", sum(ranked), RUNS, RUNS),

@@ -15,6 +15,7 @@ from ucseg_cli.units import (
     format_decimal,
     format_duration,
     format_percent,
+    format_quotient,
     format_shape,
     parse_count,
     parse_duration,
@@ -454,3 +455,20 @@ def test_a_time_is_read_as_it_was_written(nanoseconds: int) -> None:
 
 def test_only_units_of_time_are_units_of_time() -> None:
     assert [time_unit(text) for text in ("ms", "us", "mJ", "")] == [10**6, 10**3, None, None]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (Fraction(188, 100), "1.88"),
+        (Fraction(13_094, 10_000), "1.31"),
+        (Fraction(12), "12.00"),
+        (Fraction(123_456, 100), "1,234.56"),
+        (Fraction(0), "0.00"),
+        (Fraction(1, 100), "0.01"),
+        (Fraction(1, 101), "<0.01"),
+        (Fraction(1, 10**9), "<0.01"),
+    ],
+)
+def test_a_quotient_has_two_decimals_in_every_row(number: Fraction, text: str) -> None:
+    assert format_quotient(number) == text

@@ -186,6 +186,15 @@ def format_decimal(number: Number, *, signed: bool = False) -> str:
     return f"{sign}{whole:,}{point.rstrip('.')}"
 
 
+def format_quotient(number: Number) -> str:
+    """A figure per unit of another, with two decimals: ``1.88``; ``<0.01`` below what they show."""
+    exact = Fraction(number)
+    if 0 < exact < Fraction(1, 100):
+        return "<0.01"
+    whole, hundredths = divmod(round(exact * 100), 100)
+    return f"{whole:,}.{hundredths:02}"
+
+
 def format_shape(shape: Sequence[int] | None) -> str:
     """``(1, 3, 224, 224)`` as ``1×3×224×224``."""
     if shape is None:

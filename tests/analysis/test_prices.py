@@ -167,6 +167,9 @@ def test_a_price_without_a_value_for_a_call_is_an_error_at_its_line(formula: str
         totals(trace)
     assert caught.value.what == f"'{formula}' has no value for a call of mylib::attend: {why}"
     assert caught.value.place == PLACE
+    is_about_a_shape = "there is no" in why or "has no shape" in why
+    way_out = "count tensors from 0" if is_about_a_shape else "max(0, …) and max(1, …)"
+    assert way_out in (caught.value.help or "")
 
 
 def test_a_tensor_that_is_left_out_has_no_shape() -> None:

@@ -312,14 +312,15 @@ def test_everything_is_afterwards_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(
-    ("training", "said"),
+    ("training", "pattern"),
     [
-        (Training(frozen=("featurs",)), "no module is named 'featurs'"),
-        (Training(checkpointed=("features.*.nothing",)), "no module is named"),
-        (Training(checkpointed=("features.0.0.weight",)), "no module is named"),
+        (Training(frozen=("featurs",)), "featurs"),
+        (Training(checkpointed=("features.*.nothing",)), r"features\.\*\.nothing"),
+        (Training(checkpointed=("features.0.0.weight",)), "features.0.0.weight"),
     ],
 )
-def test_a_pattern_that_fits_nothing_is_refused(training: Training, said: str) -> None:
+def test_a_pattern_that_fits_nothing_is_refused(training: Training, pattern: str) -> None:
+    said = f"no module of SegmentationNetwork is named '{pattern}'"
     with pytest.raises(UsageError, match=said) as caught:
         step_of("v2", training)
     assert "did you mean 'features" in (caught.value.help or "")
@@ -357,6 +358,6 @@ def test_a_pattern_is_refused_in_a_model_of_the_users_own(tmp_path: Path) -> Non
     (tmp_path / "net.py").write_text("import torch\nNet = lambda: torch.nn.Linear(2, 2)\n")
     source = FromFile(str(tmp_path / "net.py"), "Net")
     given = Conditions(given=Tensors((Input((3, 2)),)))
-    with pytest.raises(UsageError, match="no module is named 'nope'") as caught:
+    with pytest.raises(UsageError, match="no module of Linear is named 'nope'") as caught:
         trace_source(source, given._replace(training=Training(frozen=("nope",))))
     assert caught.value.where == "--freeze nope"

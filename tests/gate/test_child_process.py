@@ -30,7 +30,7 @@ from ucseg_cli.facts.conditions import Conditions, Input, Size, Tensors
 from ucseg_cli.facts.question import Question, decode_question, encode_question
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.gate import tracing
-from ucseg_cli.gate.child_process import ChildProcess, child_processes
+from ucseg_cli.gate.child_process import ChildProcess, child_processes, ended_early
 from ucseg_cli.references import Argument, FromFile, FromModule
 from ucseg_cli.system import process_control
 
@@ -100,6 +100,14 @@ def test_any_end_without_an_answer_is_an_error_of_the_model(
     with pytest.raises(ModelError) as caught:
         ask(tmp_path, code)
     assert message in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("status", "way_out"),
+    [(-9, "a smaller --size or --batch"), (-11, "python -X faulthandler"), (3, "an exception")],
+)
+def test_a_child_that_ended_early_has_a_way_out(status: int, way_out: str) -> None:
+    assert way_out in (ended_early("Net", status, "net.py:Net").help or "")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ gpu = "NVIDIA H100*"
         ("[machines.a]\ncores = 0", "0 is not a whole number from 1"),
         ("[machines.a]\ncores = true", "true is not a whole number from 1"),
         ("[machines.a]\nthreads = 1.5", "1.5 is not a whole number from 1"),
+        ("[machines.a]\nthreads = 1025", "1025 is not a whole number from 1 to 1,024"),
         ("[machines.a]\ncpu = 3", "3 is not text"),
         ("[machines.'a b']\ncores = 1", "'a b' cannot name a machine"),
         ("machines = 3", "3 is not a table"),

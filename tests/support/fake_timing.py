@@ -41,6 +41,8 @@ class FakeMachine:
             Readings(Fraction(131, 100), "performance", (4000, 3), 3),
         ]
         self.received = 0.97
+        self.difference: float | None = 1.25e-6
+        """The share by which outputs of any other runtime differ from those of eager mode."""
         self.interrupted_at: int | None = None
         """The block, of all processes together, at which the user stops it."""
         self.questions: list[TimingQuestion] = []
@@ -81,7 +83,8 @@ class _MadeUp:
         drawn = (typical * random.gauss(1, machine.noise) for _ in iter(int, 1))
         self._machine = machine
         self._times = map(round, drawn)
-        self._difference = None if question.setup.runtime == "eager" else 1.25e-6
+        is_eager = question.setup.runtime == "eager"
+        self._difference = None if is_eager else machine.difference
         self._on_gpu = not question.setup.is_on_cpu
 
     def wait_until_built(self) -> str | None:

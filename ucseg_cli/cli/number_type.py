@@ -9,7 +9,7 @@ from typer._click.core import Context, Parameter  # the parser, which Typer vend
 from typer._click.types import ParamType
 
 from ucseg_cli.errors import UsageError
-from ucseg_cli.facts.choices import SECONDS, read_seconds
+from ucseg_cli.facts.choices import MOST_THREADS, SECONDS, read_seconds
 
 
 class Number(ParamType):
@@ -42,6 +42,14 @@ def _read_positive(text: str) -> int:
     return number
 
 
+def _read_threads(text: str) -> int:
+    number = _read_positive(text)
+    if number > MOST_THREADS:
+        raise ValueError(text)
+    return number
+
+
 WHOLE = Number(int, "a whole number", "8")
 POSITIVE = Number(_read_positive, "a whole number from 1", "3")
+THREADS = Number(_read_threads, f"a whole number from 1 to {MOST_THREADS:,}", "2")
 TIME_LIMIT = Number(lambda text: read_seconds(float(text)), SECONDS, "600")

@@ -37,6 +37,9 @@ SECONDS = f"a number of seconds from {A_MOMENT} to {A_DAY:,}"
 DEVICES = ("cpu", "cuda")
 RUNTIMES = ("eager", "compile", "onnxruntime")
 """How a model is run while it is timed."""
+EAGER = RUNTIMES[0]
+MOST_THREADS = 1024
+"""More than any CPU has use for in one call; some thousands end the process that starts them."""
 MEASURING_TIME = 30.0
 """Seconds that measuring takes at most, unless said otherwise."""
 

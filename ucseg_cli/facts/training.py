@@ -35,8 +35,23 @@ class Training(NamedTuple):
         return ", ".join(parts)
 
 
+NO_GRADIENT = "no output depends on a parameter that gets a gradient"
+"""The failure of a model with nothing to train."""
+_WAYS_OUT = {
+    "more than 1 value per channel": "batch norm has no statistics of one value: train with "
+    "--batch 2 or more",
+    NO_GRADIENT: "freeze less, or let the outputs depend on parameters: no_grad, inference_mode, "
+    "detach and integers stop gradients",
+    "modified by an inplace operation": "its backward pass needs what was overwritten: write that "
+    "operation out of place",
+    "only for real scalar outputs": "a loss is a real number: let forward return real tensors, or "
+    "the loss itself",
+    "SparseCPU": "the optimizer takes no sparse gradients: write --optimizer sgd, or leave sparse "
+    "out of the embedding",
+}
+"""The way out of failures that training alone has, by a part of their text."""
+
+
 def help_for(failure: str) -> str | None:
     """The way out of a failure that training alone has; None for another."""
-    if "more than 1 value per channel" in failure:
-        return "batch norm has no statistics of one value: train with --batch 2 or more"
-    return None
+    return next((way for part, way in _WAYS_OUT.items() if part in failure), None)

@@ -379,4 +379,9 @@ def _name(number: int) -> str:
 def ended_early(name: str, status: int, where: str) -> ModelError:
     """The error of a child that ended without an answer."""
     how = f"was ended by {_name(-status)}" if status < 0 else f"ended itself with status {status}"
-    return ModelError(f"{name} {how}, before there was an answer", where=where)
+    fix = "native code failed: `python -X faulthandler` on your own call of it shows where"
+    if status == -signal.SIGKILL:
+        fix = "the system does so where memory runs out: a smaller --size or --batch needs less"
+    elif status >= 0:
+        fix = "its code calls os._exit or the like; an exception instead says where"
+    return ModelError(f"{name} {how}, before there was an answer", where=where, help=fix)

@@ -14,7 +14,15 @@ from ucseg_cli.analysis.counting.conventions import CONVENTIONS
 from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, SYNONYMS, Metric
 from ucseg_cli.analysis.rules.lint_catalogue import RULES
 from ucseg_cli.facts.budget import BUDGET_KEYS, LIMITS, LOCK_ID, TRAINING_KEYS
-from ucseg_cli.facts.choices import A_DAY, DTYPES, FAIL_ON, LOSSES, OPTIMIZERS, PRICE_KEYS
+from ucseg_cli.facts.choices import (
+    A_DAY,
+    DTYPES,
+    FAIL_ON,
+    LOSSES,
+    MOST_THREADS,
+    OPTIMIZERS,
+    PRICE_KEYS,
+)
 from ucseg_cli.facts.conditions import INPUT_DTYPES, MAX_BATCH, MAX_SIDE, SHAPE, SIDES
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.project.config_file import SHARED_NAME
@@ -171,7 +179,7 @@ def _axis(axis: Axis) -> Schema:
 
 def _machine() -> Schema:
     count = {"type": "integer", "minimum": 1}
-    values = {"cores": count, "threads": count}
+    values = {"cores": count, "threads": {**count, "maximum": MOST_THREADS}}
     texts = dict.fromkeys(("cpu", "governor", "gpu"), _TEXT)
     return {"title": "machine", **_table(MACHINE_KEYS, {**values, **texts}), "minProperties": 1}
 

@@ -47,6 +47,8 @@ class Kind(Enum):
     """An integer of nanoseconds, whatever the row's unit."""
     DELTA = auto()
     """A signed integer in the row's unit; less is better."""
+    BYTES_DELTA = auto()
+    """A DELTA in bytes, whatever the row's unit."""
     EXACT_DELTA = auto()
     """A DELTA written in full."""
     EFFECT = auto()
@@ -55,6 +57,8 @@ class Kind(Enum):
     """An EFFECT in bytes, whatever the row's unit."""
     DECIMAL = auto()
     """A figure that need not be whole."""
+    QUOTIENT = auto()
+    """A figure per unit of another, with two decimals in every row."""
     CHANGE = auto()
     """A signed ratio, or ``new`` or ``gone`` instead of a division by zero; less is better."""
     SHARE = auto()

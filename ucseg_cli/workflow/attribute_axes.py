@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ucseg_cli.analysis.comparing.attribution import Gap, Reasons, Taken, attribute, first_order
 from ucseg_cli.analysis.comparing.comparison import Comparison, one_design
-from ucseg_cli.analysis.counting.metrics import METRICS, totals
+from ucseg_cli.analysis.counting.metrics import metrics_of, totals
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.errors import UcsegError
 from ucseg_cli.facts.conditions import Conditions
@@ -24,7 +24,7 @@ def attribute_axes(
     comparison: Comparison, conditions: Conditions, settings: Settings, *, cache: Cache | None
 ) -> Reasons:
     """The effect of each changed axis on every metric; empty if none changed that counts."""
-    axes = _axes_to_take(comparison)
+    axes = _axes_to_take(comparison, conditions)
     if not axes:
         return Reasons()
     points, gaps = measure_lattice(
@@ -43,12 +43,16 @@ def attribute_axes(
     return Reasons(tuple(found), gaps)
 
 
-def _axes_to_take(comparison: Comparison) -> list[str]:
-    """The changed axes that can have an effect, and that can be set one without the others."""
+def _axes_to_take(comparison: Comparison, conditions: Conditions) -> list[str]:
+    """The changed axes that can have an effect, and that can be set one without the others.
+
+    A training step saves something for backward in layers that count for nothing in a forward pass.
+    """
     models = one_design(comparison.baseline, comparison.model)
     if models is None:
         return []
-    changed = [change.axis.name for change in comparison.axes if change.axis.counted]
+    every = conditions.training is not None
+    changed = [change.axis.name for change in comparison.axes if every or change.axis.counted]
     if isinstance(models[0], Variant):
         return changed
     given = changed_arguments(*models)
@@ -91,7 +95,8 @@ def measure_lattice(
     key = tracing.totals_key(requests.values(), settings.prices, deploy=deploy)
     known = cache.get_totals(key) if cache and key else None
     gaps: tuple[Gap, ...] = ()
-    if known is None or not _is_complete(known, inner):
+    metrics = metrics_of(baseline.trace, model.trace)
+    if known is None or not _is_complete(known, inner, metrics):
         known, gaps = _measure(requests, settings, deploy=deploy)
         if cache and key and not gaps:
             cache.put_totals(key, known)
@@ -132,8 +137,8 @@ def _why(trace: Trace | None, error: UcsegError | None) -> str:
     return error.what if error is not None else f"it does not run: {trace and trace.failure}"
 
 
-def _is_complete(known: Totals, needed: Iterable[Taken]) -> bool:
-    return all(METRICS.keys() <= known.get(_name(taken), {}).keys() for taken in needed)
+def _is_complete(known: Totals, needed: Iterable[Taken], metrics: Collection[str]) -> bool:
+    return all(known.get(_name(taken), {}).keys() >= set(metrics) for taken in needed)
 
 
 def _name(taken: Taken) -> str:

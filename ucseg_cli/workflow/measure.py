@@ -118,10 +118,15 @@ def refuse_failure(subject: Subject, conditions: Conditions) -> None:
     other_input = "" if failure == NO_FORWARD else f"; {INPUT_OPTION}"
     params = call_text("params", subject.name, subject.model)
     counted = f"{params} counts its parameters all the same{other_input}"
+    if conditions.training is not None and failure != NO_FORWARD:
+        memory = call_text("memory", subject.name, subject.model)
+        raise ModelError(
+            f"{subject.name} cannot run a training step: {failure}",
+            where=f"training step on {conditions}",
+            help=help_for(failure) or f"{memory} without --train runs its forward pass alone",
+        )
     raise ModelError(
-        f"{subject.name} does not run: {failure}",
-        where=f"forward on {conditions}",
-        help=help_for(failure) or counted,
+        f"{subject.name} does not run: {failure}", where=f"forward on {conditions}", help=counted
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from io import StringIO
@@ -227,9 +228,19 @@ def test_times_of_another_machine_are_scores_with_a_unit(
     assert answer["fitting"] == 2
     assert answer["front"][0]["metrics"]["pixel8"] == 12.5
     screen = ucseg("sweep", "v1", *VARY, *options).stdout
-    assert "pixel8 [ms]" in screen
-    assert "pixel8 [ms] ≤ 14ms" in screen
-    assert " 12.5 ms " in screen
+    assert re.search(r"^#  variant .* pixel8 \[ms\]$", screen, re.MULTILINE)
+    assert re.search(r"^pixel8 +12\.5 ms ", screen, re.MULTILINE)  # the unit once in each place
+    assert "pixel8 ≤ 14ms" in screen
+    assert "[ms] ≤" not in screen
+
+
+def test_a_limit_without_a_unit_is_shown_with_that_of_the_scores(
+    ucseg: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "phone.csv"
+    path.write_text("model,pixel8 [ms]\nv1,12.5\nv1+conv=separable,14.5\n", encoding="utf-8")
+    options = ("--scores", str(path), "--max", "pixel8=14", "--minimize", "pixel8")
+    assert "pixel8 ≤ 14 ms" in ucseg("sweep", "v1", *VARY, *options).stdout
 
 
 @pytest.mark.usefixtures("fake_machine")

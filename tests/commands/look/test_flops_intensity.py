@@ -15,7 +15,7 @@ from ucseg_cli.analysis.counting.metrics import totals
 from ucseg_cli.analysis.memory.moved_bytes import moved_bytes
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.references.variants import as_variant
-from ucseg_cli.units import format_decimal
+from ucseg_cli.units import format_quotient
 
 MODULES, OPERATORS = "Intensity by module", "Intensity by operator"
 
@@ -40,7 +40,7 @@ def test_operations_and_bytes_of_every_row_add_up_and_the_ratio_is_theirs(
         for row in (*parts, last):
             if row[counted] != "–" and number(row[moved]):
                 exact = Fraction(number(row[counted]), number(row[moved]))
-                assert row[ratio] == format_decimal(exact)
+                assert row[ratio] == format_quotient(exact)
 
 
 @pytest.mark.parametrize("depth", ["1", "2", "9"])

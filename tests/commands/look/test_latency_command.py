@@ -147,6 +147,16 @@ def test_another_runtime_says_by_how_much_its_outputs_differ(ucseg: Run) -> None
     assert answer["runs"][0]["output_difference"] == 1.25e-6
 
 
+def test_outputs_without_a_finite_number_are_not_said_to_agree(
+    ucseg: Run, fake_machine: FakeMachine
+) -> None:
+    fake_machine.difference = None
+    ended = ucseg("latency", "v2", *SMALL, "--runtime", "compile")
+    assert "differ from those of eager mode" not in ended.stdout
+    assert "No output of v2 is a finite number, so compile was not compared" in ended.stdout
+    assert "is a finite number" not in ucseg("latency", "v2", *SMALL).stdout
+
+
 def test_a_gpu_is_named_and_marked_as_untested(ucseg: Run) -> None:
     screen = ucseg("latency", "v2", *SMALL, "--device", "cuda", "--cuda-graph").stdout
     assert "device cuda · runtime eager, CUDA graph" in screen
@@ -310,7 +320,9 @@ def test_a_limit_on_a_crowded_machine_has_no_verdict(ucseg: Run, fake_machine: F
         (("--by-module", "--runtime", "compile"), "modules have no time of their own"),
         (("--device", "gpu"), "no device named 'gpu'"),
         (("--runtime", "onnx"), "did you mean 'onnxruntime'?"),
-        (("--threads", "0"), "'0' is not a whole number from 1"),
+        (("--threads", "0"), "'0' is not a whole number from 1 to 1,024"),
+        (("--threads", "1025"), "'1025' is not a whole number from 1 to 1,024"),
+        (("--threads", "two"), "'two' is not a whole number from 1 to 1,024"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,21 @@ def test_rows_add_up(
                     if not any(path.startswith(f"{other}.") for other in depths)
                 ]  # fmt: skip
                 assert sum(level) == number(total[place]), (title, name)
+
+
+def test_reasons_to_keep_a_channel_have_a_column_only_where_there_are_some(
+    ucseg: Run, pruned: Arrays
+) -> None:
+    words = ("params", "pruned.safetensors", "--sparsity", "--model", "v2")
+    screen = ucseg(*words).stdout
+    assert "zero, but kept since" in screen
+    assert not re.search("^total .*–", screen, re.MULTILINE)
+    pruned["classifier.1.weight"][20] = 1
+    pruned["features.4.block.0.0.weight"][:7] = 1
+    write("pruned.safetensors", pruned)
+    screen = ucseg(*words).stdout
+    assert re.search("^decoder.0.pointwise +64 +2 +2$", screen, re.MULTILINE)
+    assert "kept since" not in screen
 
 
 def test_json_rows_of_the_first_level_add_up(ucseg: Run, pruned: Arrays) -> None:

@@ -174,3 +174,76 @@ def test_what_does_not_go_together_is_refused(
     done = ucseg(*arguments)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+UNTRAINABLE = {
+    "frozen": ("self.requires_grad_(False)", "return y", "freeze less"),
+    "detached": ("", "return y.detach()", "freeze less"),
+    "integers": ("", "return y.argmax(1)", "freeze less"),
+    "complex": ("", "return torch.fft.fft2(y)", "a loss is a real number"),
+    "in_place": ("", "z = y.sigmoid(); w = z * 2; z.add_(1); return w + z", "out of place"),
+    "hook": ("self.c.weight.register_hook(lambda g: 1 / 0)", "return y", "without --train runs"),
+    "mode": ("self.train = lambda mode=True: 1 / 0", "return y", "without --train runs"),
+}
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("kind", UNTRAINABLE)
+def test_what_cannot_be_trained_has_its_reason_and_a_way_out(
+    ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    built, forward, way_out = UNTRAINABLE[kind]
+    Path("net.py").write_text(
+        "import torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.c = torch.nn.Conv2d(3, 4, 1)\n"
+        f"        {built}\n"
+        "    def forward(self, x):\n"
+        "        y = self.c(x)\n"
+        f"        {forward}\n"
+    )
+    for command in ("memory", "flops"):
+        ended = ucseg(command, "net.py:Net", "--train", "--size", "8", "--batch", "2")
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr.startswith("error: net.py:Net cannot run a training step: ")
+        assert way_out in ended.stderr
+        assert "--input gives it other arguments" not in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.torch
+def test_a_loss_of_ones_own_is_a_model_that_returns_it(
+    ucseg: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(
+        "import torch\n"
+        "def Net():\n"
+        "    return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.Conv2d(4, 5, 1))\n"
+        "class Step(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.net = Net()\n"
+        "    def forward(self, image, target):\n"
+        "        return torch.nn.functional.cross_entropy(self.net(image), target)\n"
+    )
+    refused = ucseg("memory", "net.py:Net", "--train", "--loss", "net.py:my_loss")
+    assert refused.returncode == 2
+    assert "a loss of your own cannot be named: 'net.py:my_loss'" in refused.stderr
+    assert "whose forward pass returns its loss" in refused.stderr
+    given = ("--input", "2x3x16x16,target=2x16x16:int64")
+    theirs = answer(ucseg, "memory", "net.py:Step", "--train", *given)["train"]
+    ours = answer(ucseg, "memory", "net.py:Net", "--train", "--size", "16", "--batch", "2")["train"]
+    assert theirs["parts"]["input"] == ours["parts"]["input"]
+    # the output dies in the model's own forward; a loop that names it holds it to the end
+    assert 0 <= ours["peak"] - theirs["peak"] <= 2 * 5 * 16 * 16 * 4
+
+
+def test_a_loss_that_is_unknown_has_the_known_ones_beside_it(ucseg: Run) -> None:
+    refused = ucseg("memory", *STEP, "--loss", "cros-entropy")
+    assert refused.returncode == 2
+    assert "known: cross-entropy, mean" in refused.stderr
+    assert "did you mean 'cross-entropy'?" in refused.stderr

@@ -10,7 +10,13 @@ from ucseg_cli.analysis.comparing.loading import Loading, as_loaded, loading_bet
 from ucseg_cli.analysis.comparing.match_modules import Pair, match_modules
 from ucseg_cli.analysis.comparing.setting_changes import SettingChange, partners, setting_changes
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
-from ucseg_cli.analysis.counting.metrics import METRICS, MOVED_BYTES, own_figures, totals
+from ucseg_cli.analysis.counting.metrics import (
+    METRICS,
+    MOVED_BYTES,
+    metrics_of,
+    own_figures,
+    totals,
+)
 from ucseg_cli.analysis.counting.module_tree import TreeRow, module_rows, of_metrics, partition
 from ucseg_cli.analysis.geometry.tap_shapes import TapShape, tap_shapes
 from ucseg_cli.analysis.rules.lint_checks import LintChanges, lint_changes
@@ -139,21 +145,25 @@ def compare_all(baseline: Subject, models: Sequence[Subject], *, depth: int) -> 
         baseline = as_loaded(baseline, network)
     elif baseline.state is None:
         models = [as_loaded(model, baseline) for model in models]
-    return [compare(baseline, model, depth=depth) for model in models]
+    # one of those that could not run is not of training steps by itself
+    metrics = metrics_of(baseline.trace, *(model.trace for model in models))
+    return [compare(baseline, model, metrics, depth=depth) for model in models]
 
 
-def compare(baseline: Subject, model: Subject, *, depth: int) -> Comparison:
+def compare(
+    baseline: Subject, model: Subject, metrics: Collection[str] = METRICS, *, depth: int
+) -> Comparison:
     """Compare two networks run on the same input; modules are *depth* levels below the root."""
     before, after = totals(baseline.trace), totals(model.trace)
     matched = match_modules(baseline, _rows(baseline, depth), model, _rows(model, depth))
-    unknown = METRICS.keys() - (before.keys() & after.keys())
+    unknown = set(metrics) - (before.keys() & after.keys())
     settings = setting_changes(baseline, model, partners(baseline, model, matched))
     return Comparison(
         baseline=baseline,
         model=model,
         totals={
             metric: Delta(before.get(metric), after.get(metric), known=metric not in unknown)
-            for metric in METRICS
+            for metric in metrics
         },
         modules=tuple(_module_delta(pair, unknown, settings) for pair in matched.pairs),
         taps=_tap_deltas(tap_shapes(baseline.trace), tap_shapes(model.trace)),

@@ -129,11 +129,16 @@ def _calls(trace: Trace) -> dict[str, list[_Call]]:
     """By path, what its forward calls: of each call the innermost, which has all its arguments."""
     parents = {op.parent for op in trace.ops}
     found: dict[str, list[_Call]] = {}
-    for index, op in enumerate(trace.ops):
+    for index, op in enumerate(trace.ops[: _end_of_forward(trace)]):
         # A dropout in eval mode is made of nothing, and is a call all the same.
         if index not in parents and not trace.is_view(op):
             found.setdefault(trace.modules[op.module].path, []).append(_call(trace, op))
     return found
+
+
+def _end_of_forward(trace: Trace) -> int:
+    """The first operator that no module calls, as loss, backward and update are not called."""
+    return len(trace.ops) if trace.trained is None else trace.trained.loss
 
 
 def _call(trace: Trace, op: Op) -> _Call:
@@ -175,7 +180,10 @@ def _of_wiring(old: Trace, new: Trace, partner: Mapping[str, str]) -> Iterator[S
 def _wiring(trace: Trace) -> Iterator[_Step]:
     """Every kernel in order, and which ones it reads, views followed to what they show."""
     made_by = {tensor: (-1 - index, "the input") for index, tensor in enumerate(trace.inputs)}
-    for at, (_, op) in enumerate(trace.kernels()):
+    end = _end_of_forward(trace)
+    for at, (index, op) in enumerate(trace.kernels()):
+        if index >= end:
+            return
         read = [made_by[tensor] for tensor in op.inputs if tensor in made_by]
         path = trace.modules[op.module].path
         made = read[0] if read and trace.is_view(op) else (at, path)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ucseg_cli.analysis.counting.conventions import ACTIVATIONS, CONVENTIONS, PRICED, tables_of
+from ucseg_cli.analysis.counting.conventions import ACTIVATIONS, CONVENTIONS, PRICED
 from ucseg_cli.analysis.counting.module_tree import Figures
 from ucseg_cli.analysis.counting.operations import own_flops
 from ucseg_cli.analysis.counting.parameters import PARAM_METRICS, own_params, total_params
@@ -38,6 +38,11 @@ class Metric(NamedTuple):
     depends_on_size: bool = False
     additive: bool = True
     of_training: bool = False
+
+    @property
+    def is_plural(self) -> bool:
+        """Whether its title takes ``differ`` rather than ``differs``."""
+        return not self.title.endswith("memory")
 
 
 MOVED_BYTES = "moved-bytes"
@@ -94,6 +99,9 @@ TRAIN_MEMORY = Metric(
 )
 EVERY_METRIC = {**METRICS, TRAIN_MEMORY.name: TRAIN_MEMORY}
 """With that of a training step, which has a trace of its own."""
+_OF_A_STEP = (*PARAM_METRICS, "macs", "torch", MOVED_BYTES, TRAIN_MEMORY.name)
+STEP_METRICS = {name: EVERY_METRIC[name] for name in _OF_A_STEP}
+"""Those of a training step, of which only the kernels are seen."""
 
 _SYNONYMS = {
     "params": ("parameters", "param"),
@@ -170,6 +178,11 @@ def own_figures_as(trace: Trace, metric: str, dtype: str | None) -> Mapping[str,
     return {path: {metric: size} for path, size in own_moved_bytes(trace, dtype).items()}
 
 
+def metrics_of(*traces: Trace) -> Mapping[str, Metric]:
+    """The metrics of forward passes; of training steps, if one of the traces is of one."""
+    return STEP_METRICS if any(trace.trained for trace in traces) else METRICS
+
+
 @once_per_trace
 def totals(trace: Trace) -> dict[str, int]:
     """Every metric of the whole network by name; only those that need no run if it cannot run."""
@@ -180,8 +193,7 @@ def totals(trace: Trace) -> dict[str, int]:
         return {**summed, "peak-memory": peak_memory(trace).bytes}
     from ucseg_cli.analysis.memory.training_memory import training_peak  # few answers need it
 
-    known = {*PARAM_METRICS, *tables_of(trace), MOVED_BYTES}
-    counted = {metric: count for metric, count in summed.items() if metric in known}
+    counted = {metric: count for metric, count in summed.items() if metric in STEP_METRICS}
     return {**counted, TRAIN_MEMORY.name: training_peak(trace).bytes}
 
 

@@ -86,6 +86,14 @@ def own_flops_by_phase(trace: Trace, convention: Convention) -> dict[str, Counte
     return own
 
 
+def flops_by_phase(trace: Trace, convention: Convention) -> dict[str, int]:
+    """The whole network's in FORWARD and BACKWARD of a training step; none of a forward pass."""
+    if trace.trained is None:
+        return {}
+    own = own_flops_by_phase(trace, convention).values()
+    return {phase: sum(figures[phase] for figures in own) for phase in (FORWARD, BACKWARD)}
+
+
 def total_flops(trace: Trace, tables: Mapping[str, Convention] = CONVENTIONS) -> dict[str, int]:
     """The whole network's figure under every table that can count it."""
     own = own_flops(trace, tables).values()

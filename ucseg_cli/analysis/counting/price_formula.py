@@ -22,6 +22,7 @@ from ucseg_cli.facts.trace import Op, Price, Trace
 LONGEST = 300
 """Letters of a price."""
 LARGEST = 2**63
+IN_BOUNDS = "a price is a whole number from 0; max(0, …) and max(1, …) keep its parts in bounds"
 MOST_BITS = 4_096
 """A power with more of them is refused before it is worked out."""
 PROPERTIES = ("numel", "shape")
@@ -47,10 +48,14 @@ def cost_of_call(trace: Trace, op: Op, price: Price) -> int:
     )
     try:
         cost: int = run(call)
-    except (ArithmeticError, LookupError, ValueError) as error:
-        raise _no_value(price, op, "division by zero" if not error.args else str(error)) from None
+    except LookupError as error:
+        fix = "in and out count tensors from 0, and shape counts axes from 0"
+        raise _no_value(price, op, str(error), fix) from None
+    except (ArithmeticError, ValueError) as error:
+        why = "division by zero" if not error.args else str(error)
+        raise _no_value(price, op, why, IN_BOUNDS) from None
     if not 0 <= cost < LARGEST:
-        raise _no_value(price, op, f"it is {'negative' if cost < 0 else 'too large'}")
+        raise _no_value(price, op, f"it is {'negative' if cost < 0 else 'too large'}", IN_BOUNDS)
     return cost
 
 
@@ -64,9 +69,9 @@ def parse_price(text: str, place: Place) -> Run[Call]:
     return _Reader(text, place).read()
 
 
-def _no_value(price: Price, op: Op, why: str) -> ConfigurationError:
+def _no_value(price: Price, op: Op, why: str, fix: str) -> ConfigurationError:
     what = f"'{price.formula}' has no value for a call of {op.name}: {why}"
-    return ConfigurationError(what, where=price.place, help="in and out count tensors from 0")
+    return ConfigurationError(what, where=price.place, help=fix)
 
 
 def _power(base: int, exponent: int) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ucseg_cli.analysis.counting.operations import BACKWARD, FORWARD
+from ucseg_cli.analysis.memo import once_per_trace
 from ucseg_cli.analysis.memory.peak_memory import (
     Life,
     call_at,
@@ -42,6 +43,7 @@ class TrainingPeak(NamedTuple):
     op: str
 
 
+@once_per_trace
 def training_peak(trace: Trace) -> TrainingPeak:
     """The peak of a step that was recorded; weights and the optimizer's state are always there.
 

@@ -96,11 +96,13 @@ class LintChanges(NamedTuple):
 def lint_changes(
     baseline: Subject, model: Subject, name_after: Callable[[str], str]
 ) -> LintChanges:
-    """Findings by rule and the module's role, at any position; none if a model could not run.
+    """Findings by rule and the module's role, at any position.
 
-    *name_after* gives the path in the model of a module of the baseline.
+    *name_after* gives the path in the model of a module of the baseline. There are none if a model
+    could not run, and rules look at a forward pass alone, not at a training step.
     """
-    if baseline.trace.failure is not None or model.trace.failure is not None:
+    traces = baseline.trace, model.trace
+    if any(trace.failure is not None or trace.trained is not None for trace in traces):
         return LintChanges((), (), (), 0)
     before = {_identity(old, baseline.place(name_after(old.module))): old for old in lint(baseline)}
     after = {_identity(new, model.place(new.module)): new for new in lint(model)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ucseg_cli.analysis.comparing.attribution import Attribution
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.swept import Measure, Swept
+from ucseg_cli.facts.training import Training
 from ucseg_cli.references.space import Space
 
 if TYPE_CHECKING:  # few sweeps measure time
@@ -26,7 +27,7 @@ class Quantity(NamedTuple):
 
     Args:
         label: its name everywhere, the key of its column: ``params``, ``fvcore@512``, ``miou``.
-        title: a heading.
+        title: what a sentence calls it.
         in_bytes: whether it counts bytes.
         measure: None for scores.
         unit: of scores, if their file names it.
@@ -37,6 +38,11 @@ class Quantity(NamedTuple):
     in_bytes: bool = False
     measure: Measure | None = None
     unit: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Above or beside figures without a unit: ``parameters``, ``pixel8 [ms]``."""
+        return f"{self.title} [{self.unit}]" if self.unit else self.title
 
 
 class Limit(NamedTuple):
@@ -251,6 +257,13 @@ class SweepAnswer(NamedTuple):
     def limits(self) -> tuple[Limit, ...]:
         """The limits without their tallies."""
         return tuple(tally.limit for tally in self.tallies)
+
+    @property
+    def step(self) -> Training | None:
+        """The training step that metrics of training are of, if there are such."""
+        measures = (quantity.measure for quantity in self.quantities)
+        steps = (measure.at.training for measure in measures if measure is not None)
+        return next(filter(None, steps), None)
 
     def column(self, label: str) -> Column:
         """The figures of a quantity."""

@@ -19,6 +19,7 @@ from ucseg_cli.cli.options import (
     since_option,
 )
 from ucseg_cli.cli.output_options import Output
+from ucseg_cli.cli.training_options import TrainingOptions
 from ucseg_cli.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def compare(
     convention: ConventionOption = None,
     deploy: DeployOption = False,
     latency: LatencyOption = False,
+    training: TrainingOptions,
     depth: DepthOption = 2,
     sort: OrderOption = "change",
     top: TopOption = None,
@@ -70,20 +72,21 @@ def compare(
     all. For two variants of one design, of the family, a class of yours or a library, also what
     each changed axis adds. Ends in one sentence. Beside a checkpoint it says whether the model
     loads it, and which entries are missing, unexpected or of another shape. With --since, what a
-    model has changed since a branch, a tag or a commit.
+    model has changed since a branch, a tag or a commit; with --train, its training step instead.
 
     Examples:
-      ucseg compare v1 v2
+      ucseg compare v1 v2 --size 512 --batch 8 --train --optimizer adamw
       ucseg compare net.py:Net+width=32 --since main
       ucseg compare net.py:Net last.ckpt
     """
-    from ucseg_cli.analysis.counting.conventions import CONVENTIONS
     from ucseg_cli.report.answers.choose.compare import compare_report
     from ucseg_cli.workflow.compare_models import compare_models
 
     settings = at.project()
-    conditions, cache = at.conditions(settings), at.open_cache()
-    priced = CONVENTIONS[convention or settings.convention]
+    conditions, cache = training.applied_to(at.conditions(settings)), at.open_cache()
+    training.refuse({"--deploy": deploy, "--latency": latency})
+    # under torch a grouped conv costs too much in backward, which can turn a comparison round
+    priced = training.convention(convention, settings, of_a_step="macs")
     if latency:
         _refuse_to_time(base, deploy=deploy)
     if base is None:

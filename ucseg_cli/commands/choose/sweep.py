@@ -19,6 +19,7 @@ from ucseg_cli.cli.options import (
     TopOption,
 )
 from ucseg_cli.cli.output_options import Output
+from ucseg_cli.cli.training_options import StepOptions
 from ucseg_cli.errors import ExitStatus
 
 
@@ -165,6 +166,7 @@ def sweep(
     scores: ScoresOption = None,
     score: ScoreOption = None,
     nearest: NearestOption = False,
+    step: StepOptions,
     exit_zero: ExitZeroOption = False,
     top: TopOption = None,
     verify: VerifyOption = None,
@@ -188,7 +190,12 @@ def sweep(
 
     settings = at.project()
     conditions, cache = at.conditions(settings), at.open_cache()
-    wishes = Wishes(maximum or (), minimum or (), minimize or (), maximize or (), score, nearest)
+    wishes = Wishes(
+        *(maximum or (), minimum or (), minimize or (), maximize or ()),
+        score,
+        nearest,
+        step.training if step.given else None,
+    )
     wanted = Sweep(vary or (), wishes, budgets, scores, verify or 0, yes)
     answer = sweep_space(of.name, wanted, conditions, settings, cache=cache)
     if latency:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -53,7 +52,6 @@ def flops(
       ucseg flops torchvision:resnet50 --depth 1 --reconcile
       ucseg flops v2 --train --batch 8
     """
-    from ucseg_cli.analysis.counting.conventions import CONVENTIONS
     from ucseg_cli.report.answers.look.flops import flops_report
     from ucseg_cli.workflow.measure import measure
 
@@ -62,12 +60,9 @@ def flops(
         raise UsageError(what, where=f"--dtype {dtype}", help=fix)
     settings = at.project()
     conditions, cache = training.applied_to(at.conditions(settings)), at.open_cache()
-    if conditions.training is not None:
-        asked = {"--deploy": deploy, "--reconcile": reconcile, "--intensity": intensity}
-        _refuse_for_training(convention, asked)
-        convention = convention or TRAINED
+    training.refuse({"--deploy": deploy, "--reconcile": reconcile, "--intensity": intensity})
+    priced = training.convention(convention, settings, of_a_step="torch")
     (subject,) = measure([of.find(settings)], [conditions], settings, cache=cache, deploy=deploy)
-    priced = CONVENTIONS[convention or settings.convention]
     conditions = conditions.as_run(subject.trace)
     report = flops_report(subject, conditions, priced, rows.arrangement, reconciled=reconcile)
     if intensity:
@@ -76,19 +71,3 @@ def flops(
         report = with_intensity(report, subject, priced, rows.arrangement, dtype)
     output.deliver(report, [subject])
     return ExitStatus.OK
-
-
-TRAINED = "torch"
-"""The convention of a training step, unless another is named."""
-
-
-def _refuse_for_training(convention: str | None, of_inference: Mapping[str, bool]) -> None:
-    from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Level
-
-    if convention is not None and CONVENTIONS[convention].level is not Level.KERNELS:
-        what, fix = f"{convention} counts no backward pass", "write --convention torch, or macs"
-        raise UsageError(what, where=f"--convention {convention}", help=fix)
-    for option, is_given in of_inference.items():
-        if is_given:
-            what, fix = f"{option} is of inference", "leave it or --train out"
-            raise UsageError(what, where=option, help=fix)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from ucseg_cli.cli.number_type import POSITIVE, TIME_LIMIT
+from ucseg_cli.cli.number_type import THREADS, TIME_LIMIT
 from ucseg_cli.cli.options import (
     JUDGE,
     MEASURE,
@@ -44,7 +44,7 @@ class How(NamedTuple):
         typer.Option(
             "--threads",
             metavar="N",
-            click_type=POSITIVE,
+            click_type=THREADS,
             help="Of the CPU, for one call; 1 unless given.",
             rich_help_panel=MEASURE,
         ),

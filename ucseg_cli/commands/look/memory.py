@@ -16,7 +16,7 @@ FitsOption = Annotated[
     typer.Option(
         "--fits",
         metavar="BYTES",
-        help="The largest batch that a training step fits with: 8GB, 24GiB.",
+        help="The largest batch whose training step fits: 8GB, 24GiB.",
         rich_help_panel=TRAINING,
     ),
 ]

@@ -14,11 +14,11 @@ from ucseg_cli.engine.forward_arguments import Arguments
 from ucseg_cli.engine.recording.tensor_numbers import named_tensors_in
 from ucseg_cli.engine.timing.timing_devices import Call, Device, Gpu
 from ucseg_cli.errors import ModelError
-from ucseg_cli.facts.choices import RUNTIMES
+from ucseg_cli.facts.choices import EAGER, RUNTIMES
 from ucseg_cli.facts.timing.timing_setup import TimingSetup
 from ucseg_cli.units import format_percent
 
-EAGER, COMPILE, ONNXRUNTIME = RUNTIMES
+_, COMPILE, ONNXRUNTIME = RUNTIMES
 TOLERANCE, COARSE_TOLERANCE = 1e-3, 5e-2
 """The largest difference of an output, as a share of the largest of all, in float32 and in less."""
 COARSE = {"float16", "bfloat16"}
@@ -64,23 +64,24 @@ def without_gradients(setup: TimingSetup) -> AbstractContextManager[object]:
     return torch.inference_mode() if setup.runtime == EAGER else torch.no_grad()
 
 
-def largest_difference(expected: Any, found: Any) -> float:
+def largest_difference(expected: Any, found: Any) -> float | None:
     """By how much outputs differ, as a share of the largest number of each; inf for other shapes.
 
-    Numbers that are not finite have to be the same.
+    Numbers that are not finite have to be in the same places; None if no number is finite, so that
+    nothing could be compared.
     """
     pairs = [[tensor for _, tensor in named_tensors_in(value)] for value in (expected, found)]
     shapes = [[tensor.shape for tensor in tensors] for tensors in pairs]
     if shapes[0] != shapes[1]:
         return inf
     differences = (_difference(one, other) for one, other in zip(*pairs, strict=True))
-    return max(differences, default=0.0)
+    return max((one for one in differences if one is not None), default=None)
 
 
-def refuse_difference(difference: float, name: str, where: str, setup: TimingSetup) -> None:
+def refuse_difference(difference: float | None, name: str, where: str, setup: TimingSetup) -> None:
     """Raise ModelError where a runtime gives other outputs than eager mode."""
     tolerance = COARSE_TOLERANCE if setup.dtype in COARSE else TOLERANCE
-    if difference <= tolerance:
+    if difference is None or difference <= tolerance:
         return
     by = "in shape" if difference == inf else f"by {format_percent(Fraction(difference))}"
     raise ModelError(
@@ -91,13 +92,13 @@ def refuse_difference(difference: float, name: str, where: str, setup: TimingSet
     )
 
 
-def _difference(expected: Tensor, found: Tensor) -> float:
+def _difference(expected: Tensor, found: Tensor) -> float | None:
     one, other = (tensor.detach().cpu().double() for tensor in (expected, found))
     finite = one.isfinite()
     if not torch.equal(finite, other.isfinite()):
         return inf
     if not finite.any():
-        return 0.0
+        return None
     one, other = one[finite], other[finite]
     largest = float(one.abs().max())
     return float((one - other).abs().max()) / (largest or 1.0)

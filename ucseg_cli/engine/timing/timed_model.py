@@ -10,7 +10,6 @@ from torch import nn
 
 from ucseg_cli.engine.timing.module_clock import time_modules
 from ucseg_cli.engine.timing.runtimes import (
-    EAGER,
     call_of,
     eager_call,
     largest_difference,
@@ -21,6 +20,7 @@ from ucseg_cli.engine.timing.runtimes import (
 from ucseg_cli.engine.timing.timing_devices import Call, Device, find_device
 from ucseg_cli.engine.trace_model import runnable_model
 from ucseg_cli.engine.user_code.isolation import seed_generators
+from ucseg_cli.facts.choices import EAGER
 from ucseg_cli.facts.timing.block import Block
 from ucseg_cli.facts.timing.timing_question import TimingQuestion
 from ucseg_cli.references import Buildable

@@ -13,6 +13,7 @@ from ucseg_cli.engine.recording.tensor_numbers import named_tensors_in
 from ucseg_cli.engine.recording.way_on_cpu import OnCpu, on_cpu
 from ucseg_cli.errors import ModelError, UsageError
 from ucseg_cli.facts.choices import CROSS_ENTROPY, MEAN
+from ucseg_cli.facts.training import NO_GRADIENT, help_for
 from ucseg_cli.units import format_shape
 
 LEAST_RANK = 2
@@ -23,8 +24,7 @@ def trained_outputs(returned: Any) -> list[Tensor]:
     """The tensors that a loss can be made of; raises ModelError where there is none."""
     found = [one for _, one in named_tensors_in(returned) if one.requires_grad]
     if not found:
-        fix = "freeze less, or name a model whose outputs depend on its parameters"
-        raise ModelError("no output depends on a parameter that gets a gradient", help=fix)
+        raise ModelError(NO_GRADIENT, help=help_for(NO_GRADIENT))
     return found
 
 

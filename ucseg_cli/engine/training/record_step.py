@@ -182,4 +182,5 @@ def _fits_nothing(model: nn.Module, option: str, pattern: str) -> UsageError:
     known = [path for path, _ in model.named_modules() if path]
     nearest = nearest_name(pattern, known)
     fix = f"did you mean '{nearest}'?" if nearest else "* is within a name, ** crosses names"
-    return UsageError(f"no module is named '{pattern}'", where=f"{option} {pattern}", help=fix)
+    what = f"no module of {type(model).__name__} is named '{pattern}'"
+    return UsageError(what, where=f"{option} {pattern}", help=fix)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ucseg_cli.errors import ConfigurationError, Place
+from ucseg_cli.facts.choices import MOST_THREADS
 from ucseg_cli.facts.settings import SavedMachine
 from ucseg_cli.project.sections.config_section import Section, read_text, spell
 from ucseg_cli.project.sections.variant_sections import NAME
@@ -44,10 +45,18 @@ def _read_machine(table: Section) -> SavedMachine:
     return SavedMachine(
         cpu=table.read("cpu", read_text, None),
         cores=table.read("cores", _read_number, None),
-        threads=table.read("threads", _read_number, None),
+        threads=table.read("threads", _read_threads, None),
         governor=table.read("governor", read_text, None),
         gpu=table.read("gpu", read_text, None),
     )
+
+
+def _read_threads(value: Any, where: Place) -> int:
+    number = _read_number(value, where)
+    if number > MOST_THREADS:
+        what = f"{number} is not a whole number from 1 to {MOST_THREADS:,}"
+        raise ConfigurationError(what, where=where, help="as in threads = 8")
+    return number
 
 
 def _read_number(value: Any, where: Place) -> int:

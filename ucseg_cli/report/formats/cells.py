@@ -15,6 +15,7 @@ from ucseg_cli.units import (
     format_decimal,
     format_duration,
     format_percent,
+    format_quotient,
     format_shape,
 )
 
@@ -22,6 +23,8 @@ FLEXIBLE = frozenset({Kind.TEXT, Kind.PATH, Kind.PROSE})
 """Kinds that may be shortened or folded; every other kind is a figure, which may not."""
 WORDS = FLEXIBLE | {Kind.STATUS, Kind.SPAN}
 """Kinds that are aligned to the left, so that names and signs stand under one another."""
+CHANGES = frozenset({Kind.DELTA, Kind.BYTES_DELTA, Kind.EXACT_DELTA, Kind.CHANGE})
+"""Kinds of which less is better."""
 
 SPAN_CELLS = 28
 
@@ -122,7 +125,7 @@ def tone_of(cell: Cell, kind: Kind) -> Tone:
             return Tone.GOOD if end < start else Tone.BAD
         case Kind.SHARE, int() | Fraction():
             return Tone.BAD if cell > 1 else Tone.NEUTRAL  # over its limit
-        case ((Kind.DELTA | Kind.EXACT_DELTA | Kind.CHANGE), (int() | Fraction())) if cell:
+        case (Kind(), int() | Fraction()) if cell and kind in CHANGES:
             return Tone.GOOD if cell < 0 else Tone.BAD
         case _:
             return Tone.NEUTRAL
@@ -153,6 +156,8 @@ def _format_row(row: Row, table: Table, *, exact: bool) -> list[str]:
 def _format_number(number: int | Fraction, kind: Kind, unit: Unit, *, exact: bool) -> str:
     if kind is Kind.DECIMAL or (kind is Kind.EFFECT and isinstance(number, Fraction)):
         return format_decimal(number, signed=kind is Kind.EFFECT)
+    if kind is Kind.QUOTIENT:
+        return format_quotient(number)
     if isinstance(number, Fraction):
         return format_percent(number, signed=kind is Kind.CHANGE)
     return _format_integer(number, kind, unit, exact=exact)
@@ -168,9 +173,10 @@ def _format_integer(number: int, kind: Kind, unit: Unit, *, exact: bool) -> str:
             return _WRITERS[unit](number, exact=True, signed=True)
         case Kind.QUANTITY | Kind.DELTA | Kind.EFFECT:
             return _WRITERS[unit](number, exact=exact, signed=kind is not Kind.QUANTITY)
-        case Kind.BYTES | Kind.BYTES_EFFECT | Kind.DURATION:
+        case Kind.BYTES | Kind.BYTES_DELTA | Kind.BYTES_EFFECT | Kind.DURATION:
             own = Unit.TIME if kind is Kind.DURATION else Unit.BYTES
-            return _WRITERS[own](number, exact=exact, signed=kind is Kind.BYTES_EFFECT)
+            signed = kind in {Kind.BYTES_DELTA, Kind.BYTES_EFFECT}
+            return _WRITERS[own](number, exact=exact, signed=signed)
         case _:
             return str(number)
 

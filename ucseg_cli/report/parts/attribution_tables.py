@@ -14,7 +14,7 @@ from ucseg_cli.analysis.comparing.attribution import (
     Interaction,
     Reasons,
 )
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
 from ucseg_cli.references.variants import Change
 from ucseg_cli.report.document import Cell, Column, Kind, Role, Row, Span, Table, Unit
 from ucseg_cli.units import exact_ratio, format_bytes, format_count, plural
@@ -38,11 +38,13 @@ def axes_table(
     rows: list[list[Cell]] = [[change.axis.name, _values(change)] for change in changes]
     total: list[Cell] = ["total", ""]
     for attribution in relevant if first else ():
-        columns.append(Column(attribution.metric, f"Δ {attribution.metric}", Kind.DELTA))
+        in_bytes = EVERY_METRIC[attribution.metric].in_bytes
+        kind = Kind.BYTES_DELTA if in_bytes else Kind.DELTA
+        columns.append(Column(attribution.metric, f"Δ {attribution.metric}", kind))
         if several:
             legend = ALONE if attribution is relevant[0] else ""  # one is enough
             key = f"{attribution.metric}.alone"
-            columns.append(Column(key, "alone", Kind.DELTA, legend=legend))
+            columns.append(Column(key, "alone", kind, legend=legend))
         shown = 2 if several else 1
         for cells, effect in zip(rows, _effects(attribution, changes), strict=True):
             figures = (effect.rounded, effect.alone) if effect else (None, None)
@@ -74,14 +76,14 @@ def waterfalls(
         Column("waterfall", "", Kind.SPAN, tier=3),
     )
     for attribution in filter(_has_effects, relevant):
-        metric = METRICS[attribution.metric]
+        metric = EVERY_METRIC[attribution.metric]
         unit = Unit.BYTES if metric.in_bytes else Unit.COUNT
         rows = tuple(
             Row(cells, role=role, unit=unit) for cells, role in _steps(attribution, baseline, model)
         )
         strongest = attribution.interactions[:MAX_SENTENCES]
         note = " ".join(_interaction(attribution, pair, changes) for pair in strongest)
-        verb = "differs" if metric.title.endswith("memory") else "differ"
+        verb = "differ" if metric.is_plural else "differs"
         title = f"Why {metric.title} {verb}"
         yield Table(f"attribution.{metric.name}", title, columns, rows, note)
         columns = tuple(column._replace(legend="") for column in columns)  # one is enough
@@ -177,7 +179,7 @@ def values_between(attribution: Attribution, effects: Sequence[Effect]) -> list[
 
 def _interaction(attribution: Attribution, pair: Interaction, changes: Sequence[Change]) -> str:
     """How much more or less an axis does once another has changed too."""
-    write = format_bytes if METRICS[attribution.metric].in_bytes else format_count
+    write = format_bytes if EVERY_METRIC[attribution.metric].in_bytes else format_count
     by_axis = {change.axis.name: change for change in changes}
     other = by_axis[pair.other]
     before, after = other.axis.show(other.before), other.axis.show(other.after)

@@ -17,6 +17,7 @@ from ucseg_cli.analysis.comparing.comparison import (
 from ucseg_cli.analysis.counting.conventions import Convention
 from ucseg_cli.analysis.geometry.tap_shapes import TapShape
 from ucseg_cli.facts.conditions import Conditions
+from ucseg_cli.facts.trace import Trace
 from ucseg_cli.report.answers.choose.compare_settings import settings_payload
 from ucseg_cli.report.answers.choose.lint import finding_payload
 from ucseg_cli.report.answers.choose.loading_tables import loading_payload
@@ -87,17 +88,35 @@ def compare_payload(
     payload: dict[str, Any] = {
         "conditions": raw_conditions([conditions], convention),
         "baseline": baseline.name,
-        "models": [{"name": baseline.name, "total": {m: d.before for m, d in totals.items()}}],
+        "models": [
+            {
+                "name": baseline.name,
+                "total": {metric: delta.before for metric, delta in totals.items()},
+                **_step(baseline.trace, convention),
+            }
+        ],
         "deltas": make_entries(FIELDS, (r for r in _records(comparisons) if r.scope == "total")),
         **{key: [] for key in ("axes", "modules", "settings", "taps", "lint", "loading")},
     }
     for comparison in comparisons:
         name = comparison.model.name
         after = {metric: delta.after for metric, delta in comparison.totals.items()}
-        payload["models"].append({"name": name, "total": after, "same": comparison.is_same})
+        entry = {"name": name, "total": after, "same": comparison.is_same}
+        payload["models"].append(entry | _step(comparison.model.trace, convention))
         for key, entries in _differences(comparison):
             payload[key] += [{"model": name, **entry} for entry in entries]
     return payload
+
+
+def _step(trace: Trace, convention: Convention) -> dict[str, Any]:
+    """The parts of a training step, as `ucseg memory` and `ucseg flops` have them."""
+    if trace.trained is None:
+        return {}
+    from ucseg_cli.analysis.counting.operations import flops_by_phase  # few are of training
+    from ucseg_cli.analysis.memory.training_memory import training_peak
+    from ucseg_cli.report.parts.trained.step_parts import peak_payload
+
+    return {"train": {**peak_payload(training_peak(trace)), **flops_by_phase(trace, convention)}}
 
 
 def _differences(comparison: Comparison) -> Iterator[tuple[str, list[dict[str, Any]]]]:

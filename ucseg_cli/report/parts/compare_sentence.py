@@ -9,7 +9,7 @@ from ucseg_cli.analysis.comparing.attribution import Attribution
 from ucseg_cli.analysis.comparing.comparison import MODULE_METRICS, Comparison, Delta, ModuleDelta
 from ucseg_cli.analysis.comparing.setting_changes import TRAINABLE
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, METRICS, TRAIN_MEMORY
 from ucseg_cli.report.answers.choose.compare_settings import (
     MOST_NAMED,
     settings_in_words,
@@ -17,7 +17,7 @@ from ucseg_cli.report.answers.choose.compare_settings import (
 )
 from ucseg_cli.report.answers.choose.loading_tables import loading_sentence, names_in_loading
 from ucseg_cli.report.parts.module_table import label
-from ucseg_cli.units import format_percent, plural, spoken_count
+from ucseg_cli.units import format_bytes, format_percent, plural, spoken_count
 
 MANY_TIMES = 10
 """From here on a reader is better served by a factor than by a percentage."""
@@ -50,25 +50,31 @@ def compare_sentence(
         named = settings_in_words(comparison.settings)
         return f"{model} differs from {baseline} in {named}; no cost differs."
     reasons = {known.metric: _largest_share(comparison, known) for known in attributions}
-    params = _part(comparison, "params", "parameters", reasons, than=f" than {baseline}")
+    of_training = TRAIN_MEMORY.name in comparison.totals
+    first = TRAIN_MEMORY if of_training else METRICS["params"]
+    has = f"A training step of {model} needs" if of_training else f"{model} has"
     if not comparison.totals[convention.name].known:
+        params = _part(comparison, "params", "parameters", reasons, than=f" than {baseline}")
         return f"{model} has {params}; operations are not compared, as one of them does not run."
+    noun = "memory" if of_training else first.title
+    size = _part(comparison, first.name, noun, reasons, than=f" than {baseline}")
     flops = _part(comparison, convention.name, convention.noun, reasons)
-    counted = [change for change in axes if change.axis.counted]
-    both_same = not {"params", convention.name} & set(costs)
+    counted = [change for change in axes if change.axis.counted or of_training]
+    both_same = not {first.name, convention.name} & set(costs)
     one_cause = len(counted) == 1 and attributions and not both_same
     cause = f", from {counted[0]}" if one_cause else ""
     others = "".join(f"; {clause}" for clause in _others(comparison, costs)) if both_same else ""
-    return f"{model} has {params} and {flops}{cause}{others}{function}."
+    return f"{has} {size} and {flops}{cause}{others}{function}."
 
 
 def _others(comparison: Comparison, costs: Sequence[str]) -> Iterator[str]:
-    """All that differs between two models of as many parameters and operations."""
+    """All that differs between two models of which the sentence's two figures agree."""
     for metric in costs:
         delta = comparison.totals[metric]
         if metric not in {"trainable", "frozen"} and isinstance(delta.change, Fraction):
-            direction = "rise" if delta.delta > 0 else "fall"
-            yield f"{METRICS[metric].title} {direction} by {format_percent(abs(delta.change))}"
+            known, direction = EVERY_METRIC[metric], "rise" if delta.delta > 0 else "fall"
+            verb = direction if known.is_plural else f"{direction}s"
+            yield f"{known.title} {verb} by {format_percent(abs(delta.change))}"
     frozen = comparison.totals["frozen"]
     if frozen.delta:
         more = "more" if frozen.delta > 0 else "fewer"
@@ -129,24 +135,23 @@ def _part(
     comparison: Comparison, metric: str, noun: str, reasons: dict[str, str], *, than: str = ""
 ) -> str:
     """How much more or less of one metric."""
-    delta = comparison.totals[metric]
+    delta, known = comparison.totals[metric], EVERY_METRIC[metric]
+    many, fewer = ("many", "fewer") if known.is_plural else ("much", "less")
     as_many = than.replace(" than ", " as ")
     if not delta.delta:
-        return f"as many {noun}{as_many}"
+        return f"as {many} {noun}{as_many}"
+    write = format_bytes if known.in_bytes else spoken_count
     reason = reasons[metric] if metric in reasons else _largest_change(comparison, metric)
-    spoken = ", ".join(filter(None, (spoken_count(delta.delta, signed=True), reason)))
+    spoken = ", ".join(filter(None, (write(delta.delta, signed=True), reason)))
     before, after = delta.before or 0, delta.after or 0
     if before and after >= MANY_TIMES * before:
         whole, tenth = divmod(after * 10 // before, 10)
-        return f"{whole:,}.{tenth} times as many {noun}{as_many} ({spoken})"
-    direction = "more" if delta.delta > 0 else "fewer"
-    return f"{_size(delta)} {direction} {noun}{than} ({spoken})"
-
-
-def _size(delta: Delta) -> str:
+        return f"{whole:,}.{tenth} times as {many} {noun}{as_many} ({spoken})"
+    direction = "more" if delta.delta > 0 else fewer
+    size = write(abs(delta.delta))
     if isinstance(delta.change, Fraction):
-        return format_percent(abs(delta.change))
-    return spoken_count(abs(delta.delta))
+        size = format_percent(abs(delta.change))
+    return f"{size} {direction} {noun}{than} ({spoken})"
 
 
 def _largest_share(comparison: Comparison, attribution: Attribution) -> str:
@@ -159,7 +164,20 @@ def _largest_share(comparison: Comparison, attribution: Attribution) -> str:
 
 
 def _largest_change(comparison: Comparison, metric: str) -> str:
-    """The module whose figure changes most."""
+    """The module whose figure changes most; of a peak, the part."""
+    if metric == TRAIN_MEMORY.name:
+        return _largest_part(comparison)
     module = max(comparison.modules, key=lambda module: abs(module.figures[metric].delta))
     amount = spoken_count(module.figures[metric].delta, signed=True)
     return f"largest change: {label(module.path, own=module.own)} {amount}"
+
+
+def _largest_part(comparison: Comparison) -> str:
+    """The part of a training step's memory that changes most."""
+    from ucseg_cli.analysis.comparing.step_changes import part_changes  # few are of training
+    from ucseg_cli.report.parts.trained.step_parts import TITLES
+
+    changes = part_changes(comparison)
+    part = max(changes, key=lambda part: abs(changes[part].delta))
+    amount = format_bytes(changes[part].delta, signed=True)
+    return f"largest change: {TITLES[part]} {amount}"

@@ -30,11 +30,16 @@ class BudgetLimits(NamedTuple):
 
 
 def budget_limits(
-    base: Reference, conditions: Conditions, settings: Settings, *, cache: Cache | None
+    base: Reference,
+    conditions: Conditions,
+    settings: Settings,
+    step: Training | None = None,
+    *,
+    cache: Cache | None,
 ) -> BudgetLimits:
     """The maxima of the budgets about the base, on their own inputs, else on that of the command.
 
-    Raises UsageError if there is none.
+    Metrics of training are of the *step* of the sweep. Raises UsageError if there is none.
     """
     budgets = chosen_budgets(settings, [base], needed=False)
     if not budgets:
@@ -46,27 +51,27 @@ def budget_limits(
     limits: list[tuple[Measure, Limit]] = []
     notes = []
     for budget in budgets:
-        reason = _reason_to_leave_out(budget)
+        reason = _reason_to_leave_out(budget, step or Training())
         if reason is not None:
             notes.append(f"The budget {budget.id} is left out: {reason}.")
         elif budget.max is not None:
-            for asked in _measures(budget, conditions):
+            for asked in _measures(budget, conditions, step):
                 bound = _bound(budget, budget.max, asked, settings, cache)
                 limits.append((asked, bound))
     return BudgetLimits(tuple(limits), tuple(notes))
 
 
-def _reason_to_leave_out(budget: Budget) -> str | None:
+def _reason_to_leave_out(budget: Budget, step: Training) -> str | None:
     if budget.module is not None:
         return f"it is about the module {budget.module}, and a sweep limits whole networks"
     if budget.dtype is not None:
         return f"it counts as if tensors were {budget.dtype}"
-    if budget.training not in {None, Training()}:
-        return "its step of training is not the one of a sweep"
+    if budget.training not in {None, step}:
+        return f"it is of another training step ({budget.training})"
     return None if budget.max is not None else "it only warns"
 
 
-def _measures(budget: Budget, conditions: Conditions) -> Iterator[Measure]:
+def _measures(budget: Budget, conditions: Conditions, step: Training | None) -> Iterator[Measure]:
     """Its metric on each of its inputs, each once."""
     inputs: Iterable[Conditions] = [conditions]
     if budget.input is not None:
@@ -74,7 +79,7 @@ def _measures(budget: Budget, conditions: Conditions) -> Iterator[Measure]:
     elif budget.sizes:
         batch = budget.batch or conditions.batch
         inputs = [make_conditions(size, batch) for size in budget.sizes]
-    yield from dict.fromkeys(measure_of(budget.metric, conditions, at) for at in inputs)
+    yield from dict.fromkeys(measure_of(budget.metric, conditions, at, step) for at in inputs)
 
 
 def _bound(

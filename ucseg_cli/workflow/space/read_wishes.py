@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
@@ -30,6 +30,7 @@ class Wishes(NamedTuple):
         minimize, maximize: objectives.
         formula: of ``--score``.
         nearest: whether the variants with the fewest changes are asked for.
+        step: what metrics of training are of; None for the default one.
     """
 
     maximum: Sequence[str] = ()
@@ -38,6 +39,7 @@ class Wishes(NamedTuple):
     maximize: Sequence[str] = ()
     formula: str | None = None
     nearest: bool = False
+    step: Training | None = None
 
 
 def read_wishes(
@@ -53,7 +55,7 @@ def read_wishes(
     Without objectives to minimize they are the parameters, the operations under the *convention*
     and the peak of activations. Raises UsageError for a name that is neither a metric nor a score.
     """
-    known = _Known(conditions, scores)
+    known = _Known(conditions, scores, wishes.step or Training())
     for metric in ALWAYS:
         known.find(metric, None)
     for name in scores.columns if scores else ():
@@ -73,6 +75,8 @@ def read_wishes(
     every_limit = (*typed, *(limit for _, limit in limits))
     formula = None if wishes.formula is None else parse_formula(wishes.formula, known.scores)
     names = known.names_in(formula) if formula else {}
+    if wishes.step is not None:
+        _refuse_unused_step(known.quantities.values())
     return Wanted(
         tuple(known.quantities.values()),
         tuple(_each_once(objectives)),
@@ -83,23 +87,38 @@ def read_wishes(
     )
 
 
-def measure_of(metric: str, conditions: Conditions, at: Conditions | None = None) -> Measure:
+def _refuse_unused_step(quantities: Iterable[Quantity]) -> None:
+    """Raise UsageError where nothing that is measured depends on a training step."""
+    measures = [one.measure for one in quantities if one.measure is not None]
+    if not any(measure.at.training for measure in measures):
+        options = "--optimizer, --loss, --amp, --freeze and --checkpoint"
+        raise UsageError(
+            f"{options} are of a training step, which nothing here depends on",
+            where="ucseg sweep",
+            help="add --minimize train-memory, or a limit as in --max train-memory=4GB",
+        )
+
+
+def measure_of(
+    metric: str, conditions: Conditions, at: Conditions | None = None, step: Training | None = None
+) -> Measure:
     """A metric on an input; on that of the command if it has none of its own or needs none.
 
-    One of training is of a step with the default optimizer.
+    One of training is of *step*, by default one with the default optimizer.
     """
     known = EVERY_METRIC.get(metric) or BENEFITS[metric.partition(":")[0]]
     is_own = at is not None and at != conditions and known.depends_on_size
     given, label = (at, f"{metric}@{at.written}") if at and is_own else (conditions, metric)
-    step = Training() if known.of_training else None
-    return Measure(metric, given._replace(training=given.training or step), label)
+    training = (step or Training()) if known.of_training else None
+    return Measure(metric, given._replace(training=training), label)
 
 
 class _Known:
     """The quantities that have been asked for so far, by label; those of scores all are."""
 
-    def __init__(self, conditions: Conditions, scores: Scores | None) -> None:
+    def __init__(self, conditions: Conditions, scores: Scores | None, step: Training) -> None:
         self.conditions = conditions
+        self.step = step
         self.quantities: dict[str, Quantity] = {}
         self.scores = {name: _score(name, scores) for name in scores.columns} if scores else {}
 
@@ -118,7 +137,7 @@ class _Known:
         name, at, written = text.partition("@")
         metric, full_name = self._metric(name, where)
         given = self._input(written, where) if at else None
-        return self.add(measure_of(full_name, self.conditions, given), metric)
+        return self.add(measure_of(full_name, self.conditions, given, self.step), metric)
 
     def limit(self, text: str, *, is_max: bool) -> Limit:
         """``fvcore=500M@512`` or ``miou=0.6`` as a limit; raises UsageError."""
@@ -132,7 +151,10 @@ class _Known:
         found = self.quantities[label]
         if found.measure is None:
             bound_on_score = parse_score(quantity, where, found.unit)
-            return Limit(label, bound_on_score, is_max, quantity.strip())
+            written = quantity.strip()
+            if found.unit and written[-1].isdigit():
+                written += f" {found.unit}"
+            return Limit(label, bound_on_score, is_max, written)
         count = parse_count(quantity, in_bytes=found.in_bytes, where=where)
         return Limit(label, count, is_max, quantity.strip())
 
@@ -163,9 +185,8 @@ class _Known:
 
 
 def _score(name: str, scores: Scores) -> Quantity:
-    """A column of scores; its title names the unit, if it has one."""
-    unit = scores.units.get(name, "")
-    return Quantity(name, f"{name} [{unit}]" if unit else name, unit=unit)
+    """A column of scores."""
+    return Quantity(name, name, unit=scores.units.get(name, ""))
 
 
 def _place(formula: Formula, named: NamedFigure) -> str:

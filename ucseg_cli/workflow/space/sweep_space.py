@@ -16,6 +16,7 @@ from ucseg_cli.errors import ModelError, Place, UnknownNameError, UsageError
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.settings import Settings
 from ucseg_cli.facts.swept import Measure, Swept
+from ucseg_cli.facts.training import help_for
 from ucseg_cli.gate import tracing
 from ucseg_cli.gate.cache import Cache
 from ucseg_cli.references import Model, Reference
@@ -70,14 +71,14 @@ def sweep_space(
     scores = _read_scores(sweep.scores, space, settings) if sweep.scores else None
     budgets = BudgetLimits()
     if sweep.budgets:
-        budgets = budget_limits(base, conditions, settings, cache=cache)
+        budgets = budget_limits(base, conditions, settings, sweep.wishes.step, cache=cache)
     wanted = read_wishes(
         sweep.wishes, conditions, settings.convention, scores=scores, limits=budgets.limits
     )
     measures = [one.measure for one in wanted.quantities if one.measure is not None]
     _refuse_unknown_taps(base, measures, settings, cache=cache)
     swept = _sweep(space, measures, settings, cache=cache)
-    _refuse_nothing_built(space, swept)
+    _refuse_nothing_built(space, swept, measures)
     figures = _base_figures(space, measures, swept, wanted.quantities, scores, settings, cache)
     answer = conclude_sweep(space, conditions, wanted, swept, figures, scores)
     return answer._replace(
@@ -116,17 +117,19 @@ def _sweep(
         return sweep_all(space, measures, cache, progress, settings.timeout, settings.prices)
 
 
-def _refuse_nothing_built(space: Space, swept: Swept) -> None:
+def _refuse_nothing_built(space: Space, swept: Swept, measures: Sequence[Measure]) -> None:
     """Raise ModelError where every variant is broken, with the reason that most of them have."""
     if len(swept.reasons) < space.size:
         return
     reason, times = Counter(swept.reasons.values()).most_common(1)[0]
     first = next(variant for variant, why in swept.reasons.items() if why == reason)
+    name, trains = space.reference_at(first), any(measure.at.training for measure in measures)
+    alone = f"ucseg memory '{name}' --train" if trains else f"ucseg show '{name}'"
     raise ModelError(
         f"none of {plural(space.size, 'variant')} can be built and run: {reason}",
-        where=space.reference_at(first),
+        where=name,
         notes=(f"the same reason for {times:,} of {space.size:,}",) if times > 1 else (),
-        help=f"`ucseg show '{space.reference_at(first)}'` looks at one of them alone",
+        help=help_for(reason) or f"`{alone}` looks at one of them alone",
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ucseg_cli.analysis.comparing.attribution import NO_REASONS, Reasons
 from ucseg_cli.analysis.comparing.comparison import Comparison
 from ucseg_cli.analysis.counting.conventions import Convention
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.report.answers.choose.compare_modules import align, is_changed_in, modules_table
 from ucseg_cli.report.answers.choose.compare_settings import settings_table
@@ -71,7 +71,9 @@ def compare_report(
     names = [baseline, *(comparison.model.name for comparison in comparisons)]
     labels, legend = _labels(names)
     attributions = reasons.attributions
-    answer = Compared(comparisons, reasons, convention, labels, sort, top, timed)
+    answer = Compared(
+        comparisons, reasons, convention, labels, sort, top, timed, conditions.training
+    )
     sentences = [compare_sentence(model, convention, attributions) for model in comparisons]
     measured: dict[str, Any] = {}
     if timed is not None:
@@ -120,6 +122,10 @@ def _notes(answer: Compared) -> Iterator[str]:
     """On a checkpoint, and which command shows the reasons that this one has no room for."""
     for comparison in answer.comparisons:
         yield from loading_notes(comparison)
+    if answer.training is not None:
+        from ucseg_cli.report.answers.choose.compare_steps import compared_step_notes
+
+        yield from compared_step_notes(answer, answer.training)
     if answer.timed is not None:
         from ucseg_cli.report.parts.timed.timing_notes import timing_notes
 
@@ -133,12 +139,14 @@ def _notes(answer: Compared) -> Iterator[str]:
 
 def _highlights(answer: Compared) -> Iterator[Highlight]:
     for model, name in zip(answer.comparisons, answer.labels[1:], strict=True):
-        for metric in ("params", answer.convention.name):
+        for metric in answer.that_matter[:2]:
             delta = model.totals[metric]
             change = None if isinstance(delta.change, str) else delta.change
             if delta.known:
-                title = f"{METRICS[metric].title}, {name}"
-                yield Highlight(title, delta.after or 0, Unit.COUNT, change, delta.before)
+                known = EVERY_METRIC[metric]
+                unit = Unit.BYTES if known.in_bytes else Unit.COUNT
+                title = f"{known.title}, {name}"
+                yield Highlight(title, delta.after or 0, unit, change, delta.before)
 
 
 def _first(answer: Compared) -> First:
@@ -175,7 +183,7 @@ def _unchanged_things(answer: Compared) -> str:
 def _also_changed(answer: Compared) -> str:
     """All that changed and is not among the first tables."""
     metrics = [metric for metric in answer.metrics if answer.differs(metric)]
-    more = [METRICS[metric].title for metric in metrics if metric not in answer.that_matter]
+    more = [EVERY_METRIC[metric].title for metric in metrics if metric not in answer.that_matter]
     hidden = 0
     for comparison in answer.comparisons:
         every, shown = (findings(answer, comparison, first=first) for first in (False, True))
@@ -190,18 +198,22 @@ def _tables(answer: Compared, *, first: bool) -> Iterator[Table]:
     """All tables, or those to show *first*: short, with the metrics that matter side by side."""
     metrics = ["params", *([answer.convention.name] if answer.runs else [])]
     yield totals_table(answer, first=first)
+    if answer.is_of_training:
+        from ucseg_cli.report.answers.choose.compare_steps import step_tables
+
+        yield from step_tables(answer)
     for comparison in answer.comparisons:
         yield from loading_tables(
             comparison, HANDFUL if first and answer.top is None else answer.top
         )
     if have_axes(answer.comparisons):
-        yield from axes_tables(answer, metrics, first=first)
+        yield from axes_tables(answer, answer.explained, first=first)
     for group in _groups(answer, metrics, first=first):
         yield modules_table(answer, group, HANDFUL if first else None)
     if any(comparison.settings for comparison in answer.comparisons):
         yield settings_table(answer, first=first)
     yield from taps_tables(answer, first=first)
-    if answer.runs:
+    if answer.runs and not answer.is_of_training:
         yield lint_table(answer, first=first)
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import chain
 
 from ucseg_cli.analysis.comparing.comparison import Comparison, Delta, ModuleDelta
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
 from ucseg_cli.report.answers.choose.compare_tables import Compared, delta_cells, delta_columns
 from ucseg_cli.report.document import (
     Cell,
@@ -42,7 +42,7 @@ def modules_table(answer: Compared, metrics: Sequence[str], handful: int | None)
         for metric in metrics:
             columns += delta_columns(answer, metric)
         return Table("modules", "Modules", tuple(columns), tuple(rows))
-    title = METRICS[metrics[0]].title
+    title = EVERY_METRIC[metrics[0]].title
     columns += delta_columns(answer)
     name = f"{title[0].upper()}{title[1:]} by module"
     return Table(f"modules.{metrics[0]}", name, tuple(columns), tuple(rows))

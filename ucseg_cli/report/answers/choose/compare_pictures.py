@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
 from ucseg_cli.report.answers.choose.compare_tables import Compared
 from ucseg_cli.report.parts.drawn.attribution_waterfall import attribution_waterfall
 from ucseg_cli.report.parts.drawn.difference_icicle import difference_icicles
@@ -32,6 +32,6 @@ def _of_pair(answer: Compared) -> Iterator[Picture]:
 
 
 def _measured(name: str) -> Measured:
-    metric = METRICS[name]
+    metric = EVERY_METRIC[name]
     noun = CONVENTIONS[name].noun if name in CONVENTIONS else metric.title
     return Measured(name, f"{metric.title[0].upper()}{metric.title[1:]}", noun, metric.in_bytes)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from ucseg_cli.analysis.comparing.attribution import Reasons
 from ucseg_cli.analysis.comparing.comparison import Comparison, Delta, design_axes, one_design
 from ucseg_cli.analysis.counting.conventions import Convention
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, TRAIN_MEMORY
 from ucseg_cli.analysis.geometry.tap_shapes import TapShape
 from ucseg_cli.analysis.rules.lint_checks import Finding
+from ucseg_cli.facts.training import Training
 from ucseg_cli.references.variants import ABSENT, Axis
 from ucseg_cli.report.answers.choose.lint import finding_place
 from ucseg_cli.report.document import (
@@ -43,6 +44,7 @@ class Compared(NamedTuple):
     sort: str
     top: int | None
     timed: TimingAnswer | None = None
+    training: Training | None = None
 
     @property
     def is_pair(self) -> bool:
@@ -55,17 +57,41 @@ class Compared(NamedTuple):
         return all(model.totals[self.convention.name].known for model in self.comparisons)
 
     @property
+    def totals(self) -> Mapping[str, Delta]:
+        """Those of the first model, of which the others have the same metrics."""
+        return self.comparisons[0].totals
+
+    @property
+    def is_of_training(self) -> bool:
+        """Whether training steps are compared."""
+        return self.training is not None and TRAIN_MEMORY.name in self.totals
+
+    @property
     def metrics(self) -> Sequence[str]:
         """All but trainable and frozen if nothing is frozen, as these say nothing then."""
         frozen = [model.totals["frozen"] for model in self.comparisons]
         if any(delta.before or delta.after for delta in frozen):
-            return [*METRICS]
-        return [metric for metric in METRICS if metric not in {"trainable", "frozen"}]
+            return [*self.totals]
+        return [metric for metric in self.totals if metric not in {"trainable", "frozen"}]
 
     @property
     def that_matter(self) -> Sequence[str]:
         """The metrics to show first."""
-        return "params", self.convention.name, "peak-memory", "bytes"
+        if self.is_of_training:
+            return self.memory, self.convention.name, "params", "bytes"
+        return "params", self.convention.name, self.memory, "bytes"
+
+    @property
+    def explained(self) -> Sequence[str]:
+        """The metrics that the axes are to explain on a short screen."""
+        if not self.runs:
+            return ("params",)
+        return self.memory if self.is_of_training else "params", self.convention.name
+
+    @property
+    def memory(self) -> str:
+        """The metric of what has to fit at once."""
+        return TRAIN_MEMORY.name if self.is_of_training else "peak-memory"
 
     def is_changed(self, metric: str) -> bool:
         """Whether a total differs in any model; what is unknown may."""
@@ -94,9 +120,9 @@ def totals_table(answer: Compared, *, first: bool) -> Table:
         return _totals_by_model(answer, metrics)
     rows = []
     for metric in metrics:
-        unit = Unit.BYTES if METRICS[metric].in_bytes else Unit.COUNT
+        unit = Unit.BYTES if EVERY_METRIC[metric].in_bytes else Unit.COUNT
         cells = delta_cells([answer.comparisons[0].totals[metric]])
-        rows.append(Row((METRICS[metric].title, *cells), unit=unit))
+        rows.append(Row((EVERY_METRIC[metric].title, *cells), unit=unit))
     note = None
     if answer.timed is not None:
         from ucseg_cli.report.parts.timed.time_cells import floor_note, time_cells
@@ -110,7 +136,7 @@ def totals_table(answer: Compared, *, first: bool) -> Table:
 def _totals_by_model(answer: Compared, metrics: Sequence[str]) -> Table:
     columns, rows = [Column("model", "model", Kind.PATH)], []
     for metric in metrics:
-        kind = Kind.BYTES if METRICS[metric].in_bytes else Kind.QUANTITY
+        kind = Kind.BYTES if EVERY_METRIC[metric].in_bytes else Kind.QUANTITY
         matters = metric in answer.that_matter
         tier = max(answer.that_matter.index(metric) - 1, 0) if matters else 3
         columns.append(Column(metric, metric, kind, tier))
@@ -182,7 +208,8 @@ def axes_tables(answer: Compared, metrics: Sequence[str], *, first: bool) -> Ite
     shown = [found[metric] for metric in metrics if metric in found]
     yield axes_table(changes, shown, unchanged_axes(answer.comparisons), first=first)
     if not first:
-        shown = [found[metric] for metric in (*metrics, "peak-memory") if metric in found]
+        wanted = dict.fromkeys((*metrics, "params", answer.memory))
+        shown = [found[metric] for metric in wanted if metric in found]
         yield from waterfalls(changes, shown, *answer.labels)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ucseg_cli.analysis.comparing.comparison import Delta
 from ucseg_cli.analysis.comparing.model_since import ModelSince
 from ucseg_cli.analysis.counting.conventions import Convention
-from ucseg_cli.analysis.counting.metrics import METRICS, totals
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, TRAIN_MEMORY, totals
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.report.document import Kind, Report, Table, Unit
 from ucseg_cli.report.fields import Field, Fields, Output, make_entries, make_records, make_row
@@ -35,7 +35,7 @@ class _Figure(NamedTuple):
 FIELDS: Fields[_Figure] = (
     Field("model", "model", attrgetter("model"), Kind.PATH),
     Field("status", "status", attrgetter("status"), output=Output.FILES),
-    Field("metric", "metric", lambda row: METRICS[row.metric].title, output=Output.SCREEN),
+    Field("metric", "metric", lambda row: EVERY_METRIC[row.metric].title, output=Output.SCREEN),
     Field("metric", "metric", attrgetter("metric"), output=Output.FILES),
     Field("before", "before", attrgetter("delta.before"), Kind.QUANTITY, 2),
     Field("after", "now", attrgetter("delta.after"), Kind.QUANTITY, 1),
@@ -52,7 +52,8 @@ def since_report(
     columns = tuple(field.column for field in FIELDS if Output.SCREEN in field.output)
     units = {True: Unit.BYTES, False: Unit.COUNT}
     rows = tuple(
-        make_row(FIELDS, figure, unit=units[METRICS[figure.metric].in_bytes]) for figure in figures
+        make_row(FIELDS, figure, unit=units[EVERY_METRIC[figure.metric].in_bytes])
+        for figure in figures
     )
     changed = [model for model in models if model.status != "unchanged"]
     return Report(
@@ -81,13 +82,14 @@ def since_report(
 
 
 def _figures(model: ModelSince, convention: Convention) -> Iterator[_Figure]:
-    metrics = ("params", convention.name, "peak-memory", "bytes")
+    metrics = ("params", convention.name, "peak-memory", TRAIN_MEMORY.name, "bytes")
     if model.new is not None:
         found = totals(model.new.trace)
         deltas = {metric: Delta(None, found[metric]) for metric in metrics if metric in found}
     elif model.comparison is not None:
         known = model.comparison.totals
-        deltas = {metric: known[metric] for metric in metrics if known[metric].delta}
+        deltas = {metric: known[metric] for metric in metrics if metric in known}
+        deltas = {metric: delta for metric, delta in deltas.items() if delta.delta}
     else:
         return
     for metric, delta in deltas.items():

@@ -38,7 +38,11 @@ def sweep_report(answer: SweepAnswer, *, top: int | None = None) -> Report:
     return Report(
         kind="ucseg.sweep",
         title=f"sweep {answer.name or answer.space.base.name}",
-        conditions={**shown_conditions([answer.conditions]), "space": _space_in_words(answer)},
+        conditions={
+            **shown_conditions([answer.conditions]),
+            **({"train-memory of a step": str(answer.step)} if answer.step else {}),
+            "space": _space_in_words(answer),
+        },
         tables=tables.without_none(_tables(answer, scatter)),
         summary=_with_time(_summary(answer), answer),
         payload=sweep_payload(answer),

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ucseg_cli.analysis.counters.peers import reconcile
 from ucseg_cli.analysis.counters.switches import plain_notes
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention, tables_of
-from ucseg_cli.analysis.counting.module_tree import Figures, TreeRow, module_rows, sum_figures
+from ucseg_cli.analysis.counting.module_tree import Figures, TreeRow, module_rows
 from ucseg_cli.analysis.counting.operations import (
     BACKWARD,
     FORWARD,
     Uncounted,
-    charges,
     flops_by_operator,
+    flops_by_phase,
     own_flops,
     own_flops_by_phase,
     total_flops,
@@ -35,6 +35,7 @@ from ucseg_cli.report.parts.module_table import (
     share_of,
 )
 from ucseg_cli.report.parts.reconciliation_tables import RECONCILIATION, reconciliation_tables
+from ucseg_cli.report.parts.trained.step_notes import grouped_conv_notes
 from ucseg_cli.units import exact_ratio, format_count, format_percent, plural
 
 if TYPE_CHECKING:
@@ -59,8 +60,9 @@ def flops_report(
     as_others_count = trace.with_prices(())
     others = reconcile(as_others_count) if reconciled else ()
     total, missed = total_flops(trace), uncounted(trace, convention)
+    phases = flops_by_phase(trace, convention)
     rows = module_rows(trace, _own(trace, convention), max_depth=arrangement.depth)
-    sum_row = TreeRow("total", trace.modules[0].type, 1, {**total, **_phases(trace, convention)})
+    sum_row = TreeRow("total", trace.modules[0].type, 1, {**total, **phases})
     fields, title = _module_fields(trace, convention, total[metric]), "Operations by module"
     return Report(
         kind="ucseg.flops",
@@ -77,7 +79,7 @@ def flops_report(
             "conditions": raw_conditions([conditions], convention),
             "model": subject.name,
             "total": total,
-            **({"train": dict(_phases(trace, convention))} if trace.trained else {}),
+            **({"train": phases} if trace.trained else {}),
             "modules": make_entries(fields, rows),
             "operators": _operators(trace),
             "uncounted": make_entries(UNCOUNTED, missed),
@@ -91,7 +93,7 @@ def flops_report(
         notes=(
             convention.meaning,
             *_unseen(trace, convention),
-            *_many_times(trace, convention),
+            *grouped_conv_notes([trace], convention),
             *plain_notes(as_others_count, convention),
         ),
     )
@@ -112,32 +114,6 @@ def _own(trace: Trace, convention: Convention) -> dict[str, Figures]:
         return own
     phases = own_flops_by_phase(trace, convention)
     return {path: {**figures, **phases[path]} for path, figures in own.items()}
-
-
-def _phases(trace: Trace, convention: Convention) -> Figures:
-    """The whole network's figures by the parts of a training step; none of a forward pass."""
-    if trace.trained is None:
-        return {}
-    return sum_figures(own_flops_by_phase(trace, convention).values())
-
-
-def _many_times(trace: Trace, convention: Convention) -> Iterator[str]:
-    """A sentence where FlopCounterMode counts the backward pass of grouped convs too often."""
-    if convention.name != "torch":
-        return
-    macs = CONVENTIONS["macs"].prices["convolution_backward"]
-    grouped = (
-        charge
-        for charge in charges(trace, convention)
-        if trace.ops[charge.op].name == "convolution_backward"
-    )
-    excess = sum(charge.cost - 2 * macs(trace, trace.ops[charge.op]) for charge in grouped)
-    if excess:
-        yield (
-            f"{format_count(excess)} of these are counted too often: FlopCounterMode takes the "
-            "gradient of a grouped conv's weight for that of a conv without groups; -c macs does "
-            "not."
-        )
 
 
 def _unseen(trace: Trace, convention: Convention) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from ucseg_cli.report.parts.module_table import (
     module_table,
     share_of,
 )
-from ucseg_cli.units import MISSING, exact_ratio, format_decimal, format_percent
+from ucseg_cli.units import MISSING, exact_ratio, format_percent, format_quotient
 
 PER_BYTE = "per byte"
 BOUND = (
@@ -83,7 +83,7 @@ def _module_fields(convention: Convention, whole: Figures) -> list[Field[TreeRow
         Field(
             "moved_share", "share", share_of(MOVED_BYTES, whole[MOVED_BYTES]), Kind.SHARE, tier=1
         ),
-        Field("per_byte", PER_BYTE, _per_byte(convention), Kind.DECIMAL, output=Output.TABLES),
+        Field("per_byte", PER_BYTE, _per_byte(convention), Kind.QUOTIENT, output=Output.TABLES),
         *(
             Field(other.name, "", count_of(other.name), Kind.QUANTITY, output=Output.FILES)
             for other in others
@@ -120,7 +120,7 @@ def _operator_fields(convention: Convention, whole: Figures) -> list[Field[Opera
             "per_byte",
             PER_BYTE,
             lambda one: exact_ratio(one.operations, one.bytes),
-            Kind.DECIMAL,
+            Kind.QUOTIENT,
             output=Output.TABLES,
         ),
     ]
@@ -134,7 +134,7 @@ def _summary(
     per_byte = exact_ratio(operations, size)
     if per_byte is None:
         return f"{subject.name} moves no bytes."
-    ratio = f"{format_decimal(per_byte)} {convention.noun} for each byte it moves"
+    ratio = f"{format_quotient(per_byte)} {convention.noun} for each byte it moves"
     does = f"{subject.name} does {ratio}"
     modules = [row for row in rows if row.depth == 1]
     if len(modules) < 2 or not operations:

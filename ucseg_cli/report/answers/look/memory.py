@@ -32,6 +32,7 @@ from ucseg_cli.report.fields import (
 )
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
 from ucseg_cli.report.parts.module_table import label
+from ucseg_cli.report.parts.trained.step_notes import UNSEEN
 from ucseg_cli.units import exact_ratio, format_bytes, format_percent, format_shape, plural
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 NAMED = 6
 """How many storages a note names."""
 OTHERWISE = {"one_hot", "embedding_bag", "_embedding_bag", "_embedding_bag_forward_only"}
-UNSEEN = "Memory that kernels allocate for themselves, and the allocator's rounding, are not seen."
 
 Figure = tuple[str, int, Cell, Cell]
 FIGURES: Fields[Figure] = (

@@ -9,14 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ucseg_cli.analysis.counting.module_tree import TreeRow, module_rows
 from ucseg_cli.analysis.memory.batches import Batches
 from ucseg_cli.analysis.memory.training_memory import (
-    GRADIENTS,
-    INPUT,
     LOSS,
-    OPTIMIZER,
     PARTS,
     SAVED,
-    TEMPORARY,
-    WEIGHTS,
     TrainingPeak,
     training_peak,
 )
@@ -25,7 +20,6 @@ from ucseg_cli.facts.choices import OPTIMIZERS
 from ucseg_cli.facts.conditions import Conditions
 from ucseg_cli.facts.trace import Trace
 from ucseg_cli.facts.training import Training
-from ucseg_cli.report.answers.look.memory import NAMED, UNSEEN
 from ucseg_cli.report.document import Cell, Highlight, Kind, Report, Role, Row, Table, Unit
 from ucseg_cli.report.fields import Field, Fields, make_entries, make_records, make_row, make_table
 from ucseg_cli.report.parts.conditions_header import raw_conditions, shown_conditions
@@ -37,26 +31,14 @@ from ucseg_cli.report.parts.module_table import (
     module_table,
     share_of,
 )
-from ucseg_cli.units import exact_ratio, format_bytes, format_percent, plural
+from ucseg_cli.report.parts.trained.step_notes import step_notes
+from ucseg_cli.report.parts.trained.step_parts import TITLES, peak_payload
+from ucseg_cli.units import exact_ratio, format_bytes, format_percent
 
 if TYPE_CHECKING:
     from ucseg_cli.report.pictures.picture import Picture
 
-TITLES = {
-    WEIGHTS: "weights and buffers",
-    GRADIENTS: "gradients",
-    OPTIMIZER: "optimizer's state",
-    SAVED: "saved for backward",
-    TEMPORARY: "temporary",
-    INPUT: "input and target",
-}
 OF_THE_LOSS = "(loss)"
-THE_STEP = (
-    "The step, after one like it: gradients set to none, forward, loss, backward, update parameter "
-    "by parameter (foreach=False). Outputs and loss are held to the end."
-)
-RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
-AUTOCAST = "Autocast as on the CPU, in bfloat16; CUDA casts other operators."
 
 
 class Part(NamedTuple):
@@ -118,7 +100,7 @@ def training_memory_report(
         payload={
             "conditions": raw_conditions([conditions]),
             "model": subject.name,
-            "train": _payload(peak),
+            "train": peak_payload(peak),
             "saved": make_entries(fields, rows),
             "largest_batch": _largest(batches, tried),
         },
@@ -129,26 +111,8 @@ def training_memory_report(
             Highlight(TITLES[SAVED], peak.parts[SAVED], Unit.BYTES),
             *([Highlight("largest batch", batches.largest)] if batches and batches.largest else ()),
         ),
-        notes=(
-            THE_STEP,
-            *([AUTOCAST] if training.amp else ()),
-            *_recurrent_notes(trace),
-            UNSEEN,
-        ),
+        notes=(*step_notes([subject], training),),
     )
-
-
-def _recurrent_notes(trace: Trace) -> Iterator[str]:
-    """A sentence where layers run as their parts that the CPU runs otherwise."""
-    layers = [one.path for one in trace.modules if one.type in RECURRENT and one.calls]
-    if layers:
-        shown = ", ".join(path or "the model itself" for path in layers[:NAMED])
-        others = [plural(len(layers) - NAMED, "other")] if len(layers) > NAMED else []
-        yield (
-            f"Not exact, since recurrent layers run as their parts here: {shown}"
-            + "".join(f" and {one}" for one in others)
-            + "."
-        )
 
 
 def _saved_fields(whole: int) -> Fields[TreeRow]:
@@ -184,17 +148,6 @@ def _tried(batches: Batches) -> Iterator[Tried]:
     for meaning, batch in named:
         if batch is not None:
             yield Tried(meaning, batch, batches.peaks[batch], batches.limit)
-
-
-def _payload(peak: TrainingPeak) -> dict[str, Any]:
-    activations = {name: peak.parts[name] for name in (SAVED, TEMPORARY)}
-    kept = {name: peak.parts[name] for name in (WEIGHTS, GRADIENTS, OPTIMIZER)}
-    return {
-        "peak": peak.bytes,
-        "parts": {**kept, "activations": sum(activations.values()), INPUT: peak.parts[INPUT]},
-        "activations": activations,
-        "at": {"phase": peak.phase, "module": peak.module, "op": peak.op},
-    }
 
 
 def _largest(batches: Batches | None, tried: list[Tried]) -> Mapping[str, Any] | None:

@@ -240,18 +240,22 @@ def _layers_table(layers: Sequence[LayerChannels], most: int | None) -> Table:
     chosen = {id(layer) for layer in ranked[:most]}
     shown = [layer for layer in layers if id(layer) in chosen]
     rest = [layer for layer in layers if id(layer) not in chosen]
+    is_kept = any(layer.kept for layer in layers)
+    fields = [field for field in LAYERS if is_kept or field.key != "kept"]
     rows: list[LayerChannels | Row] = [*shown]
     if rest:
         rows.append(_sum_of(plural(len(rest), "other"), rest, Role.FOLDED))
     rows.append(_sum_of("total", layers, Role.TOTAL))
+    if not is_kept:
+        rows = [row._replace(cells=row.cells[:-1]) if isinstance(row, Row) else row for row in rows]
     note = "A channel is zero if all its weights are."
-    return make_table("layers", "Output channels", LAYERS, rows, note)
+    return make_table("layers", "Output channels", fields, rows, note)
 
 
 def _sum_of(name: str, layers: Sequence[LayerChannels], role: Role) -> Row:
     zero = sum(len(layer.zero or ()) for layer in layers)
     removable = sum(len(layer.removable) for layer in layers)
-    return Row((name, sum(layer.channels for layer in layers), zero, removable, None), role=role)
+    return Row((name, sum(layer.channels for layer in layers), zero, removable, ""), role=role)
 
 
 class _Cost(NamedTuple):

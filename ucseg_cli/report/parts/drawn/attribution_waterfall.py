@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from ucseg_cli.analysis.comparing.attribution import Attribution
-from ucseg_cli.analysis.counting.metrics import METRICS
+from ucseg_cli.analysis.counting.metrics import EVERY_METRIC
 from ucseg_cli.references.variants import Change
 from ucseg_cli.report.parts.attribution_tables import ordered_effects, share_legend, values_between
 from ucseg_cli.report.pictures.scatter import Scale
@@ -18,7 +18,7 @@ def attribution_waterfall(
     attribution: Attribution, changes: Sequence[Change], baseline: str, model: str
 ) -> Waterfall:
     """From the baseline's value to the model's; a change without any effect has no step."""
-    metric = METRICS[attribution.metric]
+    metric = EVERY_METRIC[attribution.metric]
     write = format_bytes if metric.in_bytes else format_count
     by_axis = {change.axis.name: str(change) for change in changes}
     effects = ordered_effects(attribution)

@@ -26,7 +26,7 @@ class _Leaf(NamedTuple):
 
 def difference_icicles(comparison: Comparison, metric: Measured) -> tuple[Icicle, ...]:
     """Modules of both models, each as wide as the larger of its two figures; none if all is 0."""
-    deep = compare(comparison.baseline, comparison.model, depth=DEEPEST)
+    deep = compare(comparison.baseline, comparison.model, comparison.totals, depth=DEEPEST)
     leaves = [_Leaf(_parts(module), module) for module in deep.modules]
     cells = _nested(leaves, 0, metric)
     whole = sum(cell.value for cell in cells)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from ucseg_cli.analysis.timing.latency_limits import METRIC_SHARES, LatencyLimit
 from ucseg_cli.analysis.timing.noise_floor import Verdict
 from ucseg_cli.analysis.timing.timing_answer import Run, TimingAnswer
+from ucseg_cli.facts.choices import EAGER
 from ucseg_cli.report.document import Column, Kind, Row, Table
 from ucseg_cli.units import (
     MISSING,
@@ -61,6 +62,11 @@ def timing_notes(answer: TimingAnswer) -> Iterator[str]:
             f"Outputs of {answer.setup.runtime} differ from those of eager mode by at most "
             f"{max(differences):.1e} of the largest number."
         )
+    if answer.setup.runtime != EAGER:
+        for run in answer.runs:
+            if run.difference is None:
+                beside = f"so {answer.setup.runtime} was not compared with eager mode"
+                yield f"No output of {run.name} is a finite number, {beside}."
     if answer.state.received is not None and answer.state.received < CROWDED:
         share = format_percent(answer.state.received)
         yield f"The calls got {share} of a core: other processes ran beside them."

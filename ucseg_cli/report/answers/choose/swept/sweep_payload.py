@@ -27,7 +27,10 @@ def sweep_payload(answer: SweepAnswer) -> dict[str, Any]:
     """Everything in raw numbers; ``variants`` has all of them, in the order of the space."""
     space = answer.space
     return {
-        "conditions": raw_conditions([answer.conditions]),
+        "conditions": {
+            **raw_conditions([answer.conditions]),
+            **({"training": answer.step._asdict()} if answer.step else {}),
+        },
         "space": {
             "name": answer.name,
             "base": space.base.name,

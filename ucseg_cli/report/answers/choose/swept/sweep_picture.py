@@ -148,7 +148,7 @@ def _base_name(answer: SweepAnswer) -> str:
 def _scale(answer: SweepAnswer, quantity: Quantity) -> Scale:
     goals = {one.label: "more" if one.maximize else "less" for one in answer.objectives}
     goal = goals.get(quantity.label, "")
-    return Scale(quantity.title, quantity.in_bytes, goal, whole=quantity.measure is not None)
+    return Scale(quantity.heading, quantity.in_bytes, goal, whole=quantity.measure is not None)
 
 
 def _bounds(limits: Sequence[Limit], quantity: Quantity) -> tuple[Bound, ...]:

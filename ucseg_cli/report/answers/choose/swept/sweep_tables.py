@@ -179,7 +179,7 @@ def nearest_table(answer: SweepAnswer, room: Room) -> Table | None:
     columns = (
         Column("reference", "variant", Kind.PROSE),
         Column("changes", "changes", Kind.EXACT, 1),
-        Column("delta", f"Δ {first.title}", effect_kind(first), 2),
+        Column("delta", f"Δ {first.heading}", effect_kind(first), 2),
         *_figure_columns(answer, room.quantities),
     )
     rows = [
@@ -267,7 +267,7 @@ def effects_table(answer: SweepAnswer, room: Room, panels: Panels | None) -> Tab
         for one in own[: room.rows]:
             cells = mean_cell(one.mean, quantity), one.smallest, one.largest
             unit = Unit.BYTES if quantity.in_bytes else Unit.COUNT
-            rows.append(Row((quantity.title, one.axis, steps[one.axis], *cells), unit=unit))
+            rows.append(Row((quantity.heading, one.axis, steps[one.axis], *cells), unit=unit))
     varied = sum(len(axis.values) > 1 for axis in answer.space.axes)
     left_out = varied * len(room.quantities) - len(rows)
     rest = f"; {plural(left_out, 'smaller effect')} left out" if left_out else ""
@@ -324,7 +324,7 @@ def _figure_columns(answer: SweepAnswer, quantities: Sequence[Quantity]) -> Iter
     kept = trade(answer, quantities[: len(answer.objectives)])
     for quantity in quantities:
         tier = 0 if quantity in kept else 1 if quantity.label in objectives else 2
-        yield Column(quantity.label, quantity.title, figure_kind(quantity), tier)
+        yield Column(quantity.label, quantity.heading, figure_kind(quantity), tier)
 
 
 def _figures(answer: SweepAnswer, point: FrontPoint, room: Room) -> Iterator[Cell]:

@@ -1,0 +1,1 @@
+"""Parts of answers about a training step."""
