@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 JUDGING = ("check", "lint", "verify", "identify")
 """The commands whose answers judge something."""
-DRAWING = ("compare", "draw", "flops", "latency", "memory", "overview", "params", "sweep")
+DRAWING = ("compare", "draw", "flops", "latency", "memory", "overview", "params", "show", "sweep")
 """The commands whose answers have a picture."""
 FLAGS = ("--force", "--summary")
 PLACES = (*FLAGS, "--format", "-f")

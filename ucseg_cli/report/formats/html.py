@@ -61,7 +61,8 @@ def render_fragment(report: Report, name: str) -> str:
 
 def style() -> str:
     """The rules of style, for what stands inside an element of the class ROOT alone."""
-    return f"{theme(ROOT)}\n{ROOT} {{\n{_part('page.css')}}}"
+    # said three times, a class outweighs the rules that notebooks have for any table
+    return f"{theme(ROOT)}\n{ROOT * 3} {{\n{_part('page.css')}}}"
 
 
 def _rules(tables: Iterable[Table]) -> Iterator[Rule]:

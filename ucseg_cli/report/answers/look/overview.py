@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from ucseg_cli.report.document import First, Highlight, Report, Table
 from ucseg_cli.units import plural
+
+if TYPE_CHECKING:
+    from ucseg_cli.report.pictures.picture import Picture
 
 LEADING = ("ucseg.show", "ucseg.compare", "ucseg.lint")
 """Answers whose sentences the overview begins with; those of the others say details."""
@@ -28,9 +32,15 @@ def overview_report(names: Sequence[str], answers: Sequence[Report]) -> Report:
         records=answers[0].records,
         highlights=tuple(_highlights(answers)),
         notes=tuple(dict.fromkeys(chain.from_iterable(answer.notes for answer in answers))),
-        pictures=lambda: tuple(chain.from_iterable(answer.pictures() for answer in answers)),
+        pictures=lambda: _pictures(answers),
         first=_first(answers),
     )
+
+
+def _pictures(answers: Sequence[Report]) -> tuple[Picture, ...]:
+    """All of them, each once."""
+    every = chain.from_iterable(answer.pictures() for answer in answers)
+    return tuple(dict.fromkeys(every))
 
 
 def _first(answers: Sequence[Report]) -> First:

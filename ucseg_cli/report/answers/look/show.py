@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from ucseg_cli.analysis.counting.conventions import CONVENTIONS, Convention
 from ucseg_cli.analysis.counting.metrics import METRICS, own_figures, totals
@@ -27,6 +28,9 @@ from ucseg_cli.report.parts.module_table import (
 )
 from ucseg_cli.report.parts.tap_cells import all_maps, shape_cell, shape_title, stride_cell
 from ucseg_cli.units import format_count, format_shape
+
+if TYPE_CHECKING:
+    from ucseg_cli.report.pictures.picture import Picture
 
 HEAVIEST, DEPTH = 6, 2
 
@@ -72,6 +76,7 @@ def show_report(
             "output": [list(trace.tensors[tensor].shape) for tensor in trace.outputs] or None,
             "taps": make_entries(_tap_fields(taps), taps),
         },
+        pictures=lambda: _icicle(subject, convention, figures),
         notes=() if subject.trace.failure or conditions.given is not None else (hint,),
         highlights=tuple(
             Highlight(METRICS[name].title, figures[name])
@@ -79,6 +84,21 @@ def show_report(
             if name in figures
         ),
     )
+
+
+def _icicle(
+    subject: Subject, convention: Convention, figures: Mapping[str, int]
+) -> tuple[Picture, ...]:
+    """The operations by module; of a model that does not run its parameters."""
+    # only a format that draws needs it
+    from ucseg_cli.report.parts.drawn.module_icicle import Measured, module_icicles
+
+    runs = convention.name in figures
+    name = convention.name if runs else "params"
+    title, noun = METRICS[name].title, convention.noun if runs else "parameters"
+    metric = Measured(name, f"{title[0].upper()}{title[1:]}", noun)
+    own = of_metrics(own_figures(subject.trace), (name,))
+    return module_icicles(subject.trace, own, metric)
 
 
 def _summary(subject: Subject, convention: Convention, figures: Mapping[str, int]) -> str:
