@@ -77,6 +77,8 @@ HEEDED = (
 settings.register_profile(
     "default", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow]
 )
+
+pytest_plugins = ["ucseg_cli.door.pytest_plugin"]
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=500)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci")

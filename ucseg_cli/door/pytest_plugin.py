@@ -1,4 +1,7 @@
-"""The fixture ``assert_budget`` for the tests of users, which pytest finds by an entry point."""
+"""The fixture ``assert_budget``, for a ``conftest.py`` that names this among its plugins.
+
+No entry point names it, since pytest would then rewrite every module of this package.
+"""
 
 from __future__ import annotations
 
