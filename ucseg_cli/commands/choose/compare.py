@@ -111,7 +111,15 @@ def compare(
 
         timed = time_models(subjects, conditions, TimingWish(), settings)
     report = compare_report(
-        comparisons, conditions, priced, sort=sort, top=top, full=full, reasons=why, timed=timed
+        comparisons,
+        conditions,
+        priced,
+        sort=sort,
+        top=top,
+        full=full,
+        reasons=why,
+        timed=timed,
+        budgets=settings.budgets,
     )
     output.deliver(report, subjects)
     return ExitStatus.OK if timed is None else timed.exit_status

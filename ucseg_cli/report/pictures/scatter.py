@@ -69,6 +69,7 @@ class Scatter(NamedTuple):
         across_bounds, up_bounds: limits on the figure across, and up.
         note: what was left out.
         title_of: the words about a dot that are shown on hovering, and made only for pages.
+        names: of the dots, written beside them as far as there is room; none where they are many.
     """
 
     title: str
@@ -82,6 +83,7 @@ class Scatter(NamedTuple):
     up_bounds: tuple[Bound, ...] = ()
     note: str = ""
     title_of: Callable[[Dot], str] = lambda _: ""
+    names: tuple[str, ...] = ()
 
     @property
     def front(self) -> tuple[Dot, ...]:

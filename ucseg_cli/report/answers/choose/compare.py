@@ -45,6 +45,7 @@ from ucseg_cli.units import plural
 
 if TYPE_CHECKING:  # few comparisons measure time
     from ucseg_cli.analysis.timing.timing_answer import TimingAnswer
+    from ucseg_cli.facts.budget import Budget
     from ucseg_cli.report.pictures.picture import Picture
 
 LONGEST_LABEL = 16
@@ -61,18 +62,28 @@ def compare_report(
     full: bool = True,
     reasons: Reasons = NO_REASONS,
     timed: TimingAnswer | None = None,
+    budgets: Sequence[Budget] = (),
 ) -> Report:
     """One or more models beside their baseline; modules by absolute change or by ``path``.
 
     *reasons* say for every metric why the one model differs. *timed* has their times, if these
-    were measured. Unless *full*, a terminal shows first what matters.
+    were measured. Unless *full*, a terminal shows first what matters. A picture shows *budgets*.
     """
     baseline = comparisons[0].baseline.name
     names = [baseline, *(comparison.model.name for comparison in comparisons)]
     labels, legend = _labels(names)
     attributions = reasons.attributions
     answer = Compared(
-        comparisons, reasons, convention, labels, sort, top, timed, conditions.training
+        comparisons,
+        reasons,
+        convention,
+        labels,
+        sort,
+        top,
+        timed,
+        conditions.training,
+        budgets,
+        conditions.size,
     )
     sentences = [compare_sentence(model, convention, attributions) for model in comparisons]
     measured: dict[str, Any] = {}

@@ -12,6 +12,8 @@ from ucseg_cli.analysis.counting.conventions import Convention
 from ucseg_cli.analysis.counting.metrics import EVERY_METRIC, TRAIN_MEMORY
 from ucseg_cli.analysis.geometry.tap_shapes import TapShape
 from ucseg_cli.analysis.rules.lint_checks import Finding
+from ucseg_cli.facts.budget import Budget
+from ucseg_cli.facts.conditions import Size
 from ucseg_cli.facts.training import Training
 from ucseg_cli.references.variants import ABSENT, Axis
 from ucseg_cli.report.answers.choose.lint import finding_place
@@ -35,7 +37,10 @@ HANDFUL = 5
 
 
 class Compared(NamedTuple):
-    """The comparisons and how they are laid out; *labels* are of the baseline and of each model."""
+    """The comparisons and how they are laid out; *labels* are of the baseline and of each model.
+
+    *budgets* are those of the project, which a picture shows; *size* is that of the input.
+    """
 
     comparisons: Sequence[Comparison]
     reasons: Reasons
@@ -45,6 +50,8 @@ class Compared(NamedTuple):
     top: int | None
     timed: TimingAnswer | None = None
     training: Training | None = None
+    budgets: Sequence[Budget] = ()
+    size: Size = Size()
 
     @property
     def is_pair(self) -> bool:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ucseg_cli.report.formats.cells import one_line
 from ucseg_cli.report.pictures.ruler import Ruler, rulers
 from ucseg_cli.report.pictures.scatter import Bound, Dot, Mark, Scatter
-from ucseg_cli.report.pictures.svg.elements import Drawing, clean, draw_frame, short
+from ucseg_cli.report.pictures.svg.elements import (
+    BOLD,
+    Drawing,
+    clean,
+    draw_frame,
+    short,
+    text_width,
+)
 
 HEIGHT = 448
 LEFT, RIGHT, TOP, BOTTOM = 112, 744, 44, 372
 """The frame, in units of the picture; the rest is for words, which are larger on a phone."""
 TICKS_ACROSS, TICKS_UP = 6, 6
+BESIDE = 9
+"""Units from the middle of a dot to its name."""
+NEAR_TOP = 34
+"""Units from the top within which a name stands below its dot."""
+Edges = tuple[float, float, float, float]
+"""Left, upper, right and lower edge."""
 STYLE = """
 .scatter { display: block; width: 100%; height: auto; }
 .scatter text { font: 11px system-ui, sans-serif; fill: var(--quiet); }
@@ -49,6 +63,7 @@ def draw_scatter(scatter: Scatter, name: str) -> Drawing:
         *_circles(scatter, scatter.front_dots, across, up),
         *_bounds(scatter, across, up),
         *_base(scatter, across, up),
+        *_names(scatter, across, up),
     ]
     return draw_frame("scatter", name, HEIGHT, (scatter.title, scatter.description), STYLE, parts)
 
@@ -64,6 +79,51 @@ def _x(share: float) -> float:
 
 def _y(share: float) -> float:
     return BOTTOM - share * (BOTTOM - TOP)
+
+
+def _names(scatter: Scatter, across: Ruler, up: Ruler) -> Iterator[str]:
+    """The name of each dot on a side where nothing is yet; one without room is left to hovering."""
+    dots = [(_x(across.place(dot.x)), _y(up.place(dot.y))) for dot in scatter.dots]
+    taken = [_around(x, y, BESIDE) for x, y in dots] if scatter.names else []
+    if scatter.names and scatter.base:
+        taken.append(_box_of_base(scatter.base, scatter.base_name, across, up))
+    for (x, y), name in zip(dots, scatter.names, strict=False):
+        width = text_width(one_line(name))
+        for anchor, left, line in (
+            ("start", x + BESIDE, y + 4),
+            ("end", x - BESIDE - width, y + 4),
+            ("start", x - width / 2, y - BESIDE - 2),
+            ("start", x - width / 2, y + BESIDE + 10),
+        ):
+            box = (left, line - 10, left + width, line + 3)
+            inside = left >= LEFT and left + width <= RIGHT and box[1] >= TOP and box[3] <= BOTTOM
+            if inside and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                at = left + width if anchor == "end" else left
+                yield (
+                    f'<text class="few over" x="{short(at)}" y="{short(line)}"'
+                    f' text-anchor="{anchor}">{clean(name)}</text>'
+                )
+                break
+
+
+def _around(x: float, y: float, reach: float) -> Edges:
+    return x - reach + 1, y - reach + 1, x + reach - 1, y + reach - 1
+
+
+def _box_of_base(base: Dot, name: str, across: Ruler, up: Ruler) -> Edges:
+    """The diamond of the base with its name beside it; see _base."""
+    x, y = _x(across.place(base.x)), _y(up.place(base.y))
+    width = text_width(one_line(name)) * BOLD + 12
+    if x > (LEFT + RIGHT) / 2:
+        return x - width, y - 18, x + 8, y + 18
+    return x - 8, y - 18, x + width, y + 18
+
+
+def _overlap(one: Edges, other: Edges) -> bool:
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    down = min(one[3], other[3]) - max(one[1], other[1])
+    return across > 0 and down > 0
 
 
 def _edges(scatter: Scatter, across: Ruler, up: Ruler) -> Iterator[str]:
@@ -135,11 +195,12 @@ def _base(scatter: Scatter, across: Ruler, up: Ruler) -> Iterator[str]:
         return
     x, y = _x(across.place(base.x)), _y(up.place(base.y))
     anchor, shift = ("end", -12) if x > (LEFT + RIGHT) / 2 else ("start", 12)
+    line = "-.5" if y > TOP + NEAR_TOP else "1"  # above, it would reach into the heading
     yield (
         f'<path class="base" d="M{short(x)} {short(y - 7)}l7 7-7 7-7-7z">'
         f"<title>{clean(scatter.title_of(base))}</title></path>"
     )
     yield (
-        f'<text class="name over" x="{short(x + shift)}" y="{short(y)}" dy="-.5em"'
+        f'<text class="name over" x="{short(x + shift)}" y="{short(y)}" dy="{line}em"'
         f' text-anchor="{anchor}">{clean(scatter.base_name)}</text>'
     )
