@@ -59,7 +59,9 @@ def test_scripts_read_the_name_as_it_is(name: str) -> None:
     assert ET.fromstring(render(report(HOSTILE[name]), "junit", Screen()).encode()).tag
 
 
-@pytest.mark.parametrize("form", ["table", "json", "csv", "markdown", "html", "comment", "junit"])
+@pytest.mark.parametrize(
+    "form", ["table", "json", "csv", "markdown", "latex", "html", "comment", "junit"]
+)
 def test_no_name_is_a_command_of_github_s_runner_anywhere_in_a_line(form: str) -> None:
     assert "##[" not in render(report("a ##[error]b"), form, Screen())
 
@@ -69,7 +71,7 @@ def test_a_name_at_the_start_of_a_csv_line_is_no_command() -> None:
     assert [line for line in lines if line.startswith("::")] == []
 
 
-@pytest.mark.parametrize("form", ["table", "markdown", "comment", "github"])
+@pytest.mark.parametrize("form", ["table", "markdown", "latex", "comment", "github"])
 @pytest.mark.parametrize("indent", ["", "  "])
 def test_no_line_of_an_answer_is_a_command_that_a_name_wrote(
     capsys: pytest.CaptureFixture[str], form: str, indent: str

@@ -60,7 +60,14 @@ def _complete(ucseg: Run, monkeypatch: pytest.MonkeyPatch, *words: str) -> list[
             [f"v2+decoder_{end}" for end in ("blocks=1", "blocks=2", "channels=64", "channels=96")],
         ),
         (("params", "v2+backbone=10+conv=s"), ["v2+backbone=10+conv=separable"]),
-        (("params", "--format", ""), ["table", "json", "csv", "markdown", "html", "comment"]),
+        (
+            ("params", "--format", ""),
+            [
+                *("table", "json", "csv", "markdown", "latex", "html", "comment"),
+                *("svg", "folded", "speedscope"),
+            ],
+        ),
+        (("draw", "--format", "m"), ["markdown", "mermaid"]),
         (("check", "--format", "j"), ["json", "junit"]),
         (("check", "--export", "s"), ["sarif="]),
         (("flops", "--convention", "f"), ["fvcore"]),
