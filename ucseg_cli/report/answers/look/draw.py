@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ucseg_cli.analysis.comparing.comparison import Comparison
+from ucseg_cli.analysis.counting.module_tree import ancestry, path_depth
 from ucseg_cli.analysis.diagram.diagram_blocks import INPUT, OUTPUT, Block, Blocks, Edge, blocks_of
 from ucseg_cli.analysis.subject import Subject
 from ucseg_cli.facts.conditions import Conditions
@@ -26,6 +27,7 @@ def draw_report(
     diagram = _diagram(subject, blocks, against)
     fields = _fields(blocks, diagram, compared=against is not None)
     numbered = list(enumerate(blocks.blocks))
+    gone = _gone(against, subject, blocks) if against else []
     names = f"{against.baseline.name} → {subject.name}" if against else subject.name
     return Report(
         kind="ucseg.draw",
@@ -38,6 +40,7 @@ def draw_report(
             "model": subject.name,
             "baseline": against.baseline.name if against else None,
             "depth": blocks.depth,
+            "gone": gone,
             "blocks": make_entries(fields, numbered),
             "edges": [
                 {"source": edge.source, "target": edge.target, "shape": list(edge.shape)}
@@ -46,7 +49,7 @@ def draw_report(
         },
         records=make_records("blocks", fields, numbered),
         pictures=lambda: (diagram,),
-        notes=_gone(against, blocks),
+        notes=_gone_note(against, gone),
     )
 
 
@@ -91,9 +94,7 @@ def _name(block: Block) -> str:
 
 
 def _diagram(subject: Subject, blocks: Blocks, against: Comparison | None) -> Diagram:
-    statuses = _statuses(against) if against else {}
-    known = against.baseline.trace.by_path if against else ()
-    boxes = tuple(_box(block, statuses, known) for block in blocks.blocks)
+    boxes = tuple(_box(block, _status(block, subject, against)) for block in blocks.blocks)
     arrows = tuple(map(_arrow, blocks.edges))
     levels = plural(blocks.depth, "level")
     return Diagram(
@@ -114,13 +115,12 @@ def _without_batch(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[1:] if len(shape) == len("NCHW") else shape
 
 
-def _box(block: Block, statuses: dict[str, str], known: Collection[str]) -> Box:
+def _box(block: Block, status: str) -> Box:
     if not block.ops:
         return Box(block.type, "")
     is_module = _is_module(block)
     name = _name(block) if is_module else block.type
     kind = block.type if is_module else f"in {block.path or 'the model itself'}"
-    status = _status(block, statuses, known) if is_module else SAME
     words = f"{_name(block)}: {block.type}, {plural(len(block.ops), 'operator')}"
     return Box(name, kind, block.taps, status, words)
 
@@ -129,34 +129,63 @@ def _is_module(block: Block) -> bool:
     return bool(block.ops) and not block.beside
 
 
-def _statuses(against: Comparison) -> dict[str, str]:
-    """By path of a module, ``new``, ``changed`` or ``unchanged``."""
-    return {module.path: module.status for module in against.modules if module.status != "gone"}
+def _status(block: Block, subject: Subject, against: Comparison | None) -> str:
+    """SAME if nothing in any module that the block stands for differs; NEW if all are new."""
+    if against is None or not _is_module(block):
+        return SAME
+    statuses = {module.path: module.status for module in against.modules}
+    known = _roles(against.baseline)
+    found = {_status_of(role, statuses, known) for role in _roles_of(block, subject)}
+    return found.pop() if len(found) == 1 else CHANGED
 
 
-def _status(block: Block, statuses: dict[str, str], known: Collection[str]) -> str:
+def _status_of(role: str, statuses: Mapping[str, str], known: Collection[str]) -> str:
     """NEW if the other model, which has the modules *known*, does not have it."""
-    inside = {
-        status
-        for path, status in statuses.items()
-        if path == block.path or path.startswith(f"{block.path}.")
-    }
-    if inside == {"new"} and block.path not in known:
+    inside = {status for path, status in statuses.items() if _is_in(path, role)}
+    if inside == {"new"} and role not in known:
         return NEW
     return CHANGED if inside - {"unchanged"} else SAME
 
 
-def _gone(against: Comparison | None, blocks: Blocks) -> tuple[str, ...]:
-    """Which modules of the other model the diagram does not have."""
-    if against is None:
-        return ()
-    gone = dict.fromkeys(
-        ".".join(module.path.split(".")[: blocks.depth])
-        for module in against.modules
-        if module.status == "gone"
-    )
-    missing = [path for path in gone if path not in {block.path for block in blocks.blocks}]
-    return (f"Gone from {against.baseline.name}: {', '.join(missing)}.",) if missing else ()
+def _roles(subject: Subject) -> set[str]:
+    """The modules by the names under which they are compared."""
+    return {subject.role(module.path) for module in subject.trace.modules}
+
+
+def _roles_of(block: Block, subject: Subject) -> set[str]:
+    """The same of the modules that a block stands for, of which it names the first and the last."""
+    trace, levels = subject.trace, path_depth(block.path)
+    running = (trace.modules[trace.ops[index].module].path for index in block.ops)
+    return {subject.role(".".join(path.split(".")[:levels])) for path in running}
+
+
+def _is_in(role: str, above: str) -> bool:
+    """Whether it is that module or inside of it; a bracket begins the role of a branch."""
+    return role == above or role.startswith((f"{above}.", f"{above}["))
+
+
+def _gone(against: Comparison, subject: Subject, blocks: Blocks) -> list[str]:
+    """Modules of the other model that no block shows; one inside of a block makes it changed."""
+    drawn = [role for block in blocks.blocks for role in _drawn(block, subject)]
+    gone = dict.fromkeys(_outermost_gone(against, subject))
+    return [role for role in gone if not any(_is_in(role, block) for block in drawn)]
+
+
+def _gone_note(against: Comparison | None, gone: Sequence[str]) -> tuple[str, ...]:
+    return (f"Gone from {against.baseline.name}: {', '.join(gone)}.",) if against and gone else ()
+
+
+def _drawn(block: Block, subject: Subject) -> set[str]:
+    return _roles_of(block, subject) if _is_module(block) else set()
+
+
+def _outermost_gone(against: Comparison, subject: Subject) -> Iterator[str]:
+    """For each module that is gone, the outermost around it that is gone as a whole."""
+    kept = _roles(subject)
+    for module in against.modules:
+        if module.status == "gone":
+            around = (role for role in ancestry(module.path) if role not in kept)
+            yield min(around, key=len, default=module.path)
 
 
 def _summary(subject: Subject, blocks: Blocks, diagram: Diagram, against: Comparison | None) -> str:
